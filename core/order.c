@@ -1,0 +1,50 @@
+/* Orders of rows, as the catalog describes them. Pure; used by the core and by backends. */
+#include <ff/backend.h>
+
+static bool index_names(const ff_index *index, unsigned column)
+{
+	for (unsigned i = 0; i < index->columns_count; i++)
+		if (index->columns[i] == column)
+			return true;
+	return false;
+}
+
+unsigned ff_order_column(const ff_table *table, const ff_index *index, unsigned i)
+{
+	(void)table;
+	if (!index)
+		return i;
+	if (i < index->columns_count)
+		return index->columns[i];
+	unsigned left = i - index->columns_count;
+	unsigned column = 0;
+	while (index_names(index, column) || left-- > 0)
+		column++;
+	return column;
+}
+
+unsigned ff_order_count(const ff_table *table, const ff_index *index)
+{
+	unsigned count = table->key_count;
+	for (unsigned i = 0; index && i < index->columns_count; i++)
+		count += index->columns[i] >= table->key_count;
+	return count;
+}
+
+int ff_row_compare(const ff_table *table, const ff_index *index, const ff_row *a, const ff_row *b, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const ff_column *column = &table->columns[ff_order_column(table, index, i)];
+		int order;
+		if (column->type == FF_TYPE_TEXT) {
+			order = ff_text_compare(*ff_row_text(a, column), *ff_row_text(b, column));
+		} else {
+			int64_t x = *ff_row_int64(a, column);
+			int64_t y = *ff_row_int64(b, column);
+			order = (x > y) - (x < y);
+		}
+		if (order)
+			return order;
+	}
+	return 0;
+}

@@ -1,0 +1,168 @@
+#include "seam.h"
+
+#include <stdio.h>
+
+#include "config.h"
+
+#define BIT(code) (UINT64_C(1) << ((code) == FF_E_CONFLICT ? 63 : (code)))
+#define ALWAYS (BIT(FF_E_NO_MEMORY) | BIT(FF_E_IO))
+#define CONTENTION (BIT(FF_E_BUSY) | BIT(FF_E_CONFLICT))
+
+static const uint64_t open_codes = ALWAYS | BIT(FF_E_INVALID) | BIT(FF_E_NOT_FOUND) | BIT(FF_E_VERSION) |
+                                   BIT(FF_E_CORRUPT) | BIT(FF_E_BUSY) | BIT(FF_E_FULL) | BIT(FF_E_UNAVAILABLE);
+static const uint64_t limits_codes = ALWAYS;
+static const uint64_t begin_codes = ALWAYS | BIT(FF_E_BUSY) | BIT(FF_E_MISUSE);
+static const uint64_t load_codes = ALWAYS | CONTENTION | BIT(FF_E_CORRUPT);
+static const uint64_t store_codes = ALWAYS | CONTENTION | BIT(FF_E_FULL) | BIT(FF_E_CORRUPT);
+static const uint64_t commit_codes = ALWAYS | CONTENTION | BIT(FF_E_FULL) | BIT(FF_E_CORRUPT) |
+                                     BIT(FF_E_COMMIT_UNKNOWN);
+static const uint64_t check_codes = ALWAYS | BIT(FF_E_BUSY) | BIT(FF_E_CORRUPT);
+
+/* Keeps a slot's answer to the codes that are documented for it. */
+static ff_code answer(const ff_engine_backend *backend, const char *slot, uint64_t allowed, ff_code code,
+                      ff_error *error)
+{
+	if (code == FF_OK)
+		return FF_OK;
+	bool known = (code > 0 && code <= FF_E_MISUSE) || code == FF_E_CONFLICT;
+	if (!known || !(BIT(code) & allowed)) {
+		ff_error_prefix(error, "backend '%s' answered %d, which is none of the codes of %s", backend->name,
+		                (int)code, slot);
+		code = FF_E_IO;
+	}
+	if (error->message[0] == '\0')
+		ff_error_set(error, code, "%s failed", slot);
+	error->code = code;
+	snprintf(error->backend, sizeof(error->backend), "%s", backend->name);
+	return code;
+}
+
+static ff_code unknown_scheme(const char *scheme, ff_error *error)
+{
+	char list[256] = "";
+	size_t used = 0;
+	const ff_engine_backend *backend;
+	for (size_t i = 0; (backend = ff_backend_at(i)) && used < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", backend->name);
+	return ff_error_set(error, FF_E_INVALID, "no backend for the scheme '%s', there are: %s", scheme, list);
+}
+
+static ff_code open_instance(ffp_store *store, const ff_store_config *config, ff_error *error)
+{
+	const ff_engine_backend *backend = store->backend;
+	const ff_allocator *allocator = &store->allocator;
+	size_t size = backend->instance_size ? backend->instance_size : 1;
+	void *instance = allocator->resize(allocator->context, NULL, 0, size);
+	if (!instance)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
+	memset(instance, 0, size);
+	ff_error_set(error, FF_OK, "%s", "");
+	ff_code code = answer(backend, "open", open_codes, backend->open(instance, config, error), error);
+	if (code == FF_OK) {
+		store->instance = instance;
+		code = answer(backend, "limits", limits_codes,
+		              backend->limits(store->instance, &store->limits, error), error);
+		if (code == FF_OK && (store->limits.caps & ~backend->caps))
+			code = ff_error_set(error, FF_E_IO, "backend '%s' claims capabilities that its table lacks",
+			                    backend->name);
+		if (code != FF_OK)
+			ffp_store_close(store);
+	} else {
+		allocator->resize(allocator->context, instance, size, 0);
+	}
+	return code;
+}
+
+ff_code ffp_store_open(ffp_store *store, const char *uri, uint32_t flags, const ff_catalog *catalog,
+                       const ff_allocator *allocator, ff_error *error)
+{
+	ffp_uri parsed;
+	ff_code code = ffp_uri_parse(uri, &parsed, error);
+	if (code != FF_OK)
+		return code;
+	store->backend = ff_backend_find(parsed.scheme);
+	store->allocator = *allocator;
+	ff_store_config config = {
+		.uri = uri,
+		.scheme = parsed.scheme,
+		.path = parsed.path,
+		.params = parsed.params,
+		.params_count = parsed.params_count,
+		.catalog = catalog,
+		.allocator = &store->allocator,
+		.flags = flags,
+	};
+	code = store->backend ? open_instance(store, &config, error) : unknown_scheme(parsed.scheme, error);
+	if (code != FF_OK)
+		ff_error_set_entity(error, "store", uri);
+	ffp_uri_free(&parsed);
+	return code;
+}
+
+void ffp_store_close(ffp_store *store)
+{
+	const ff_engine_backend *backend = store->backend;
+	backend->close(store->instance);
+	store->allocator.resize(store->allocator.context, store->instance,
+	                        backend->instance_size ? backend->instance_size : 1, 0);
+	store->instance = NULL;
+}
+
+ff_code ffp_store_check(ffp_store *store, ff_problem_fn *problem, void *context, ff_error *error)
+{
+	const ff_engine_backend *backend = store->backend;
+	if (!backend->check)
+		return FF_OK;
+	ff_error_set(error, FF_OK, "%s", "");
+	return answer(backend, "check", check_codes, backend->check(store->instance, problem, context, error), error);
+}
+
+ff_code ffp_begin(ffp_store *store, ff_txn_kind kind, ffp_txn *txn, ff_error *error)
+{
+	*txn = (ffp_txn){ .store = store };
+	ff_error_set(error, FF_OK, "%s", "");
+	ff_code code = answer(store->backend, "begin", begin_codes,
+	                      store->backend->begin(store->instance, kind, &txn->txn, error), error);
+	if (code != FF_OK)
+		txn->txn = NULL;
+	return code;
+}
+
+/* A range that holds more than was asked for would make a bounded call unbounded. */
+static ff_code check_answers(const ff_engine_backend *backend, const ff_read *reads, size_t count, ff_error *error)
+{
+	for (size_t i = 0; i < count; i++)
+		if (reads[i].kind == FF_READ_RANGE && reads[i].rows_count > reads[i].limit)
+			return ff_error_set(error, FF_E_IO, "backend '%s' answered %zu rows of at most %u",
+			                    backend->name, reads[i].rows_count, reads[i].limit);
+	return FF_OK;
+}
+
+ff_code ffp_load(ffp_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
+{
+	const ff_engine_backend *backend = txn->store->backend;
+	atomic_fetch_add_explicit(&txn->store->loads, 1, memory_order_relaxed);
+	ff_code code = answer(backend, "load", load_codes, backend->load(txn->txn, arena, reads, count, error), error);
+	return code == FF_OK ? check_answers(backend, reads, count, error) : code;
+}
+
+ff_code ffp_put(ffp_txn *txn, const ff_write *writes, size_t count, ff_error *error)
+{
+	const ff_engine_backend *backend = txn->store->backend;
+	return answer(backend, "store", store_codes, backend->store(txn->txn, writes, count, error), error);
+}
+
+ff_code ffp_commit(ffp_txn *txn, ff_error *error)
+{
+	const ff_engine_backend *backend = txn->store->backend;
+	ff_code code = answer(backend, "commit", commit_codes, backend->commit(txn->txn, error), error);
+	txn->txn = NULL;
+	return code;
+}
+
+void ffp_abort(ffp_txn *txn)
+{
+	if (txn->txn)
+		txn->store->backend->abort(txn->txn);
+	txn->txn = NULL;
+}
