@@ -47,7 +47,8 @@ ff_code ffp_uri_parse(const char *uri, ffp_uri *parsed, ff_error *error)
 	*parsed = (ffp_uri){ 0 };
 	const char *colon = uri ? strchr(uri, ':') : NULL;
 	if (!colon || colon == uri)
-		return ff_error_set(error, FF_E_INVALID, "store '%s' is no URI of the form SCHEME:PATH", uri ? uri : "");
+		return ff_error_set(error, FF_E_INVALID, "store '%s' is no URI of the form SCHEME:PATH",
+		                    uri ? uri : "");
 	const char *question = strchr(colon, '?');
 	size_t path_size = question ? (size_t)(question - colon) - 1 : strlen(colon + 1);
 	ff_code code = copy_path(parsed, uri, (size_t)(colon - uri), path_size, error);
@@ -114,17 +115,17 @@ ff_code ff_config_int64(const ff_store_config *config, const char *name, int64_t
 	bool plain = (text[0] >= '0' && text[0] <= '9') || text[0] == '-';
 	if (!plain || *end || errno || number < min || number > max)
 		return ff_error_set(error, FF_E_INVALID,
-		                    "parameter '%s' is '%s', it takes an integer %" PRId64 " to %" PRId64, name, text, min,
-		                    max);
+		                    "parameter '%s' is '%s', it takes an integer %" PRId64 " to %" PRId64, name, text,
+		                    min, max);
 	*value = number;
 	return FF_OK;
 }
 
 ff_code ff_config_durability(const ff_store_config *config, ff_durability *durability, ff_error *error)
 {
-	static const char *const words[] = { [FF_DURABILITY_FULL] = "full",
-		                             [FF_DURABILITY_NORMAL] = "normal",
-		                             [FF_DURABILITY_NONE] = "none" };
+	static const char *const words[] = {
+		[FF_DURABILITY_FULL] = "full", [FF_DURABILITY_NORMAL] = "normal", [FF_DURABILITY_NONE] = "none"
+	};
 	const char *text = ff_config_param(config, "durability");
 	*durability = FF_DURABILITY_FULL;
 	for (size_t i = 0; text && i < sizeof(words) / sizeof(*words); i++) {
@@ -134,7 +135,7 @@ ff_code ff_config_durability(const ff_store_config *config, ff_durability *durab
 		}
 	}
 	if (text)
-		return ff_error_set(error, FF_E_INVALID, "parameter 'durability' is '%s', it takes full, normal or none",
-		                    text);
+		return ff_error_set(error, FF_E_INVALID,
+		                    "parameter 'durability' is '%s', it takes full, normal or none", text);
 	return FF_OK;
 }

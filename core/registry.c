@@ -60,13 +60,16 @@ static bool is_scheme(const char *word, size_t size)
 	return strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-") >= size;
 }
 
-#define SLOT(name_) { #name_, offsetof(ff_engine_backend, name_) }
+#define SLOT(name_)                                        \
+	{                                                  \
+#name_, offsetof(ff_engine_backend, name_) \
+	}
 
 static const struct {
 	const char *name;
 	size_t offset;
-} mandatory_slots[] = { SLOT(open), SLOT(close), SLOT(limits), SLOT(begin), SLOT(load), SLOT(store), SLOT(commit),
-	                SLOT(abort) };
+} mandatory_slots[] = { SLOT(open), SLOT(close), SLOT(limits), SLOT(begin),
+	                SLOT(load), SLOT(store), SLOT(commit), SLOT(abort) };
 
 static ff_code check_slots(const ff_engine_backend *backend, ff_error *error)
 {

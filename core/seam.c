@@ -14,8 +14,8 @@ static const uint64_t limits_codes = ALWAYS;
 static const uint64_t begin_codes = ALWAYS | BIT(FF_E_BUSY) | BIT(FF_E_MISUSE);
 static const uint64_t load_codes = ALWAYS | CONTENTION | BIT(FF_E_CORRUPT);
 static const uint64_t store_codes = ALWAYS | CONTENTION | BIT(FF_E_FULL) | BIT(FF_E_CORRUPT);
-static const uint64_t commit_codes = ALWAYS | CONTENTION | BIT(FF_E_FULL) | BIT(FF_E_CORRUPT) |
-                                     BIT(FF_E_COMMIT_UNKNOWN);
+static const uint64_t commit_codes =
+    ALWAYS | CONTENTION | BIT(FF_E_FULL) | BIT(FF_E_CORRUPT) | BIT(FF_E_COMMIT_UNKNOWN);
 static const uint64_t check_codes = ALWAYS | BIT(FF_E_BUSY) | BIT(FF_E_CORRUPT);
 
 /* Keeps a slot's answer to the codes that are documented for it. */
@@ -60,8 +60,8 @@ static ff_code open_instance(ffp_store *store, const ff_store_config *config, ff
 	ff_code code = answer(backend, "open", open_codes, backend->open(instance, config, error), error);
 	if (code == FF_OK) {
 		store->instance = instance;
-		code = answer(backend, "limits", limits_codes,
-		              backend->limits(store->instance, &store->limits, error), error);
+		code = answer(backend, "limits", limits_codes, backend->limits(store->instance, &store->limits, error),
+		              error);
 		if (code == FF_OK && (store->limits.caps & ~backend->caps))
 			code = ff_error_set(error, FF_E_IO, "backend '%s' claims capabilities that its table lacks",
 			                    backend->name);

@@ -38,7 +38,7 @@ typedef enum ff_code {
 
 /*
  * What failed, in words and in fields (FF-ERR-1). The caller owns it; every function that takes one accepts NULL.
- * On success a function leaves it as it was. All texts are NUL-terminated valid UTF-8 on one line; a longer text is
+ * After success its content means nothing. All texts are NUL-terminated valid UTF-8 on one line; a longer text is
  * cut.
  */
 typedef struct ff_error {

@@ -1,0 +1,253 @@
+/*
+ * The way of a batch: plan → load → decide → store → commit. One transaction for all of its requests; after contention
+ * it begins again at plan, with the times that the requests have.
+ */
+#include <inttypes.h>
+
+#include "engine.h"
+#include "text.h"
+
+/* More rounds of load and decide than any rule needs. */
+#define ROUNDS_MAX 1000
+
+typedef struct batch_run {
+	ff_engine *engine;
+	ffp_ticket *const *tickets;
+	size_t tickets_count;
+	ffp_batch batch;
+	ffp_txn txn;
+	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
+	ff_error error;
+} batch_run;
+
+static ff_code no_memory(batch_run *run)
+{
+	return ff_error_set(&run->error, FF_E_NO_MEMORY, "out of memory for a batch");
+}
+
+/* ---- plan and load ------------------------------------------------------------------------------------------ */
+
+/* A request whose deadline passed, or whose arguments were refused, is passed over. */
+static bool is_decided(const ffp_request *request)
+{
+	return request->call->code == FF_E_DEADLINE;
+}
+
+static void check_deadlines(batch_run *run)
+{
+	int64_t now_ms = -1;
+	for (size_t t = 0; t < run->tickets_count; t++) {
+		for (size_t i = 0; i < run->tickets[t]->count; i++) {
+			ffp_request *request = &run->tickets[t]->requests[i];
+			if (!request->call->deadline_ms)
+				continue;
+			if (now_ms < 0)
+				now_ms = ffp_engine_now(run->engine);
+			if (now_ms >= request->call->deadline_ms)
+				request->call->code =
+				    ffp_fail(request, FF_E_DEADLINE, "deadline %" PRId64 " passed before a decision",
+				             request->call->deadline_ms);
+		}
+	}
+}
+
+static bool plan(batch_run *run)
+{
+	for (size_t t = 0; t < run->tickets_count; t++) {
+		for (size_t i = 0; i < run->tickets[t]->count; i++) {
+			ffp_request *request = &run->tickets[t]->requests[i];
+			if (!is_decided(request) && !request->op->plan(&run->batch, request))
+				return false;
+		}
+	}
+	return true;
+}
+
+static ff_code load(batch_run *run)
+{
+	ff_read *reads;
+	size_t count;
+	if (!ffp_rows_reads(&run->batch.rows, &reads, &count))
+		return no_memory(run);
+	ff_code code = ffp_load(&run->txn, run->batch.arena, reads, count, &run->error);
+	if (code == FF_OK && !ffp_rows_loaded(&run->batch.rows, reads))
+		code = no_memory(run);
+	return code;
+}
+
+/* ---- decide ------------------------------------------------------------------------------------------------- */
+
+/* All requests in order; *again where one of them wants rows that are not loaded. */
+static ff_code decide_all(batch_run *run, bool *again)
+{
+	*again = false;
+	for (size_t t = 0; t < run->tickets_count; t++) {
+		for (size_t i = 0; i < run->tickets[t]->count; i++) {
+			ffp_request *request = &run->tickets[t]->requests[i];
+			if (is_decided(request))
+				continue;
+			ff_code code = request->op->decide(&run->batch, request);
+			if (code == FF_E_NO_MEMORY)
+				return no_memory(run);
+			*again |= code == FFP_PENDING;
+			request->call->code = code;
+		}
+	}
+	return FF_OK;
+}
+
+/* Rounds of load and decide until no request wants more. Each begins from the rows as they were loaded. */
+static ff_code load_and_decide(batch_run *run)
+{
+	bool again = true;
+	for (unsigned round = 0; again && round < ROUNDS_MAX; round++) {
+		ff_code code = ffp_rows_are_pending(&run->batch.rows) ? load(run) : FF_OK;
+		ffp_rows_revert(&run->batch.rows);
+		if (code == FF_OK)
+			code = decide_all(run, &again);
+		if (code != FF_OK)
+			return code;
+	}
+	return again ? ff_error_set(&run->error, FF_E_IO, "a batch wants more than %d rounds of rows", ROUNDS_MAX)
+	             : FF_OK;
+}
+
+/* ---- store and commit --------------------------------------------------------------------------------------- */
+
+static bool is_evidence(const ffp_slot *slot)
+{
+	return slot->changed && slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP;
+}
+
+static ff_code store_and_commit(batch_run *run)
+{
+	ff_write *writes;
+	size_t count;
+	if (!ffp_rows_writes(&run->batch.rows, &writes, &count))
+		return no_memory(run);
+	if (count == 0) {
+		ffp_abort(&run->txn);
+		return FF_OK;
+	}
+	run->evidence = NULL;
+	for (size_t i = 0; i < run->batch.rows.slots_count && !run->evidence; i++)
+		if (is_evidence(run->batch.rows.slots[i]))
+			run->evidence = run->batch.rows.slots[i];
+	ff_code code = ffp_put(&run->txn, writes, count, &run->error);
+	return code == FF_OK ? ffp_commit(&run->txn, &run->error) : code;
+}
+
+static bool same_key_row(const ff_row *a, const ff_row *b)
+{
+	const ffp_key_row *x = (const ffp_key_row *)a;
+	const ffp_key_row *y = (const ffp_key_row *)b;
+	return a->state == FF_ROW_OK && ffp_text_equal(x->outcome_json, y->outcome_json) &&
+	       x->payload_digest == y->payload_digest && x->applied_at_ms == y->applied_at_ms &&
+	       x->expires_at_ms == y->expires_at_ms;
+}
+
+/*
+ * After a commit whose fate is unknown: a batch is one transaction, so one key that it used for the first time tells of
+ * all of it (FF-ERR-5). Read under a write transaction, which a commit that is still under way would hold up. FF_OK:
+ * it happened. CONFLICT: it did not, and the batch may run again. Else it stays unknown.
+ */
+static ff_code resolve_unknown(batch_run *run)
+{
+	ff_error ignored;
+	if (!run->evidence || ffp_begin(&run->engine->store, FF_TXN_WRITE, &run->txn, &ignored) != FF_OK)
+		return FF_E_COMMIT_UNKNOWN;
+	ff_read read = { .table = run->evidence->table, .kind = FF_READ_GET, .low = run->evidence->key };
+	ff_code code = ffp_load(&run->txn, run->batch.arena, &read, 1, &ignored);
+	ffp_abort(&run->txn);
+	if (code != FF_OK)
+		return FF_E_COMMIT_UNKNOWN;
+	return read.row && same_key_row(read.row, run->evidence->after) ? FF_OK : FF_E_CONFLICT;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------- */
+
+static size_t count_requests(const batch_run *run)
+{
+	size_t count = 0;
+	for (size_t t = 0; t < run->tickets_count; t++)
+		count += run->tickets[t]->count;
+	return count;
+}
+
+static ff_code begin_batch(batch_run *run)
+{
+	ff_engine *engine = run->engine;
+	ffp_arena_reset(&engine->batch_arena);
+	run->batch = (ffp_batch){
+		.arena = &engine->batch_arena.base,
+		.policies = &engine->policies,
+		.random = &engine->random,
+		.key_ttl_ms = engine->key_ttl_ms,
+		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
+	};
+	check_deadlines(run);
+	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 4 * count_requests(run)) || !plan(run))
+		return no_memory(run);
+	return ffp_begin(&engine->store, FF_TXN_WRITE, &run->txn, &run->error);
+}
+
+static ff_code try_once(batch_run *run)
+{
+	ff_code code = begin_batch(run);
+	if (code == FF_OK)
+		code = load_and_decide(run);
+	if (code == FF_OK)
+		code = store_and_commit(run);
+	ffp_abort(&run->txn);
+	return code == FF_E_COMMIT_UNKNOWN ? resolve_unknown(run) : code;
+}
+
+static void finish_all(batch_run *run)
+{
+	for (size_t t = 0; t < run->tickets_count; t++) {
+		for (size_t i = 0; i < run->tickets[t]->count; i++) {
+			ffp_request *request = &run->tickets[t]->requests[i];
+			if (request->call->code == FF_OK && request->op->finish)
+				request->call->code = request->op->finish(&run->engine->allocator, request);
+		}
+	}
+}
+
+/* The error of the batch as a whole is each of its requests' (but of those that were never to be decided). */
+static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
+{
+	ticket->code = code;
+	for (size_t i = 0; i < ticket->count; i++) {
+		ffp_request *request = &ticket->requests[i];
+		if (is_decided(request))
+			continue;
+		request->call->code = code;
+		if (request->error) {
+			*request->error = run->error;
+			request->error->retryable |= code == FF_E_COMMIT_UNKNOWN && request->key.size > 0;
+		}
+	}
+	if (ticket->error)
+		*ticket->error = run->error;
+}
+
+void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count)
+{
+	batch_run run = { .engine = engine, .tickets = tickets, .tickets_count = count };
+	ff_code code = try_once(&run);
+	for (uint32_t attempt = 0; ffp_engine_retries(engine, code, attempt); attempt++)
+		code = try_once(&run);
+	if (code == FF_E_CONFLICT && run.error.code == FF_E_COMMIT_UNKNOWN)
+		code = run.error.code = FF_E_IO; /* it is known now: nothing was changed */
+	else if (code == FF_E_CONFLICT)
+		code = ff_error_set(&run.error, FF_E_BUSY, "contention outlived %u attempts", engine->attempts);
+	if (code == FF_OK)
+		finish_all(&run);
+	for (size_t t = 0; t < count; t++) {
+		tickets[t]->code = FF_OK;
+		if (code != FF_OK)
+			fail_ticket(&run, tickets[t], code);
+	}
+	atomic_fetch_add_explicit(&engine->calls, count_requests(&run), memory_order_relaxed);
+	atomic_fetch_add_explicit(&engine->batches, 1, memory_order_relaxed);
+}

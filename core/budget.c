@@ -1,0 +1,384 @@
+/* Budgets: their periods, create_budget, reset_budget, and the scheduled resets that tick writes down. */
+#include "budget.h"
+
+#include "arena.h"
+#include "text.h"
+
+/* ---- periods ------------------------------------------------------------------------------------------------ */
+
+/*
+ * The scheduled reset, exact without any sweeper (FF-RB-2) and on its grid (FF-RB-3): whoever looks at or after
+ * next_reset_at sees the period that began at the last scheduled instant up to now. False: the row contradicts itself.
+ */
+static bool find_period(const ffp_budget_row *row, int64_t interval_ms, int64_t now_ms, ffp_period *period)
+{
+	bool scheduled = !ff_row_is_null(&row->row, FFP_BUDGET_NEXT_RESET_AT);
+	*period =
+	    (ffp_period){ .number = row->period, .next_reset_at_ms = scheduled ? row->next_reset_at_ms : FF_TIME_NONE };
+	if (!scheduled)
+		return true;
+	if (interval_ms <= 0 || row->next_reset_at_ms < 0)
+		return false;
+	if (now_ms < row->next_reset_at_ms)
+		return true;
+	int64_t passed = (now_ms - row->next_reset_at_ms) / interval_ms;
+	period->moved = true;
+	period->began_at_ms = row->next_reset_at_ms + passed * interval_ms;
+	if (__builtin_add_overflow(period->began_at_ms, interval_ms, &period->next_reset_at_ms))
+		period->next_reset_at_ms = FF_TIME_NONE;
+	return !__builtin_add_overflow(period->number, passed + 1, &period->number) && period->number != INT64_MAX;
+}
+
+static const char *row_fault(const ffp_budget_row *row)
+{
+	if (row->row.state != FF_ROW_OK)
+		return "a policy row that cannot be read";
+	if (row->breach_count < 0 || row->soft_breach_count < 0)
+		return "a breach counter below zero";
+	if (row->period < 0 || row->period == INT64_MAX || row->created_at_ms < 0 || row->updated_at_ms < 0)
+		return "a period or a time out of range";
+	return NULL;
+}
+
+ff_code ffp_budget_at(const ffp_budget_row *row, int64_t now_ms, ffp_policies *policies, ff_arena *arena,
+                      ffp_budget *budget, const char **fault)
+{
+	*budget = (ffp_budget){ .row = row, .period = { .next_reset_at_ms = FF_TIME_NONE } };
+	if (!row)
+		return FF_OK;
+	*fault = row_fault(row);
+	if (*fault)
+		return FF_E_CORRUPT;
+	ff_code code = policies ? ffp_policies_get(policies, row->policy_json, arena, &budget->policy, fault)
+	                        : ffp_policy_parse(row->policy_json, arena, &budget->policy, fault);
+	if (code != FF_OK)
+		return code;
+	*fault = "an unknown enforcement mode";
+	if (!ffp_mode_parse(row->enforcement_mode, &budget->mode))
+		return FF_E_CORRUPT;
+	*fault = "a scheduled reset without an interval";
+	return find_period(row, budget->policy.reset_interval_ms, now_ms, &budget->period) ? FF_OK : FF_E_CORRUPT;
+}
+
+static void set_next_reset(ffp_budget_row *row, int64_t next_reset_at_ms)
+{
+	row->next_reset_at_ms = next_reset_at_ms;
+	if (next_reset_at_ms == FF_TIME_NONE)
+		row->row.nulls |= 1u << FFP_BUDGET_NEXT_RESET_AT;
+	else
+		row->row.nulls &= ~(1u << FFP_BUDGET_NEXT_RESET_AT);
+}
+
+static void clear_last_breach(ffp_budget_row *row)
+{
+	row->row.nulls |= 1u << FFP_BUDGET_LAST_BREACH_AT | 1u << FFP_BUDGET_LAST_BREACH_DIM;
+}
+
+ffp_budget_row *ffp_budget_change(ffp_rows *rows, ffp_slot *slot, const ffp_budget *budget)
+{
+	ffp_budget_row *row = (ffp_budget_row *)ffp_rows_change(rows, slot);
+	if (!row || !budget->period.moved)
+		return row;
+	row->period = budget->period.number;
+	row->updated_at_ms = budget->period.began_at_ms;
+	set_next_reset(row, budget->period.next_reset_at_ms);
+	clear_last_breach(row);
+	return row;
+}
+
+bool ffp_usage_in(const ffp_usage_row *row, int64_t period, int64_t *usage)
+{
+	*usage = row && row->period == period ? row->current_value : 0;
+	return !row ||
+	       (row->row.state == FF_ROW_OK && row->current_value >= 0 && row->period >= 0 && row->period <= period);
+}
+
+/* ---- what the operations share ------------------------------------------------------------------------------ */
+
+ffp_slot *ffp_budget_slot(ffp_batch *batch, ff_text budget_id)
+{
+	ffp_budget_row key = { .budget_id = budget_id };
+	return ffp_rows_get(&batch->rows, FFP_BUDGET_POLICY, &key.row);
+}
+
+ffp_slot *ffp_usage_slot(ffp_batch *batch, ff_text budget_id, ff_text dimension)
+{
+	ffp_usage_row key = { .budget_id = budget_id, .dimensions_key = dimension };
+	return ffp_rows_get(&batch->rows, FFP_BUDGET_USAGE, &key.row);
+}
+
+ff_code ffp_request_budget(ffp_batch *batch, ffp_request *request, ffp_budget *budget)
+{
+	const char *fault = "";
+	const ffp_budget_row *row = (const ffp_budget_row *)request->root->after;
+	ff_code code = ffp_budget_at(row, request->now_ms, batch->policies, batch->arena, budget, &fault);
+	if (code == FF_E_CORRUPT)
+		ffp_fail(request, code, "budget '%.*s' has %s", (int)request->id.size, request->id.data, fault);
+	return code;
+}
+
+static bool plan_budget(ffp_batch *batch, ffp_request *request)
+{
+	request->root = ffp_budget_slot(batch, request->id);
+	return request->root != NULL;
+}
+
+/* ---- create_budget (FF-CB) ---------------------------------------------------------------------------------- */
+
+static ff_code check_limit(ffp_request *request, const ff_limit *limit, ffp_policy_limit *checked)
+{
+	ff_code code = ffp_name_check(&ffp_name_dimension, limit->dimension, &checked->dimension, request->error);
+	if (code != FF_OK)
+		return code;
+	if (limit->hard > INT64_MAX || limit->soft > INT64_MAX)
+		return ffp_fail(request, FF_E_INVALID, "a limit of dimension '%s' is above 2^63-1", limit->dimension);
+	if (limit->hard && limit->soft > limit->hard)
+		return ffp_fail(request, FF_E_INVALID, "soft limit of dimension '%s' is above its hard limit",
+		                limit->dimension);
+	checked->hard = (int64_t)limit->hard;
+	checked->soft = (int64_t)limit->soft;
+	return FF_OK;
+}
+
+static ff_code check_limits(ffp_request *request, const ff_budget_spec *spec, ff_arena *arena)
+{
+	if (spec->limits_count > FFP_DIMENSIONS_MAX)
+		return ffp_fail(request, FF_E_INVALID, "policy has %zu dimensions, it takes at most %d",
+		                spec->limits_count, FFP_DIMENSIONS_MAX);
+	if (spec->limits_count && !spec->limits)
+		return ffp_fail(request, FF_E_INVALID, "limits are NULL");
+	ffp_policy_limit *limits = ffp_arena_array(arena, spec->limits_count, sizeof(*limits));
+	if (!limits)
+		return FF_E_NO_MEMORY;
+	for (size_t i = 0; i < spec->limits_count; i++) {
+		ff_code code = check_limit(request, &spec->limits[i], &limits[i]);
+		if (code != FF_OK)
+			return code;
+	}
+	ffp_policy_sort(limits, spec->limits_count);
+	for (size_t i = 1; i < spec->limits_count; i++)
+		if (ffp_text_equal(limits[i - 1].dimension, limits[i].dimension))
+			return ffp_fail(request, FF_E_INVALID, "dimension '%.*s' is named twice",
+			                (int)limits[i].dimension.size, limits[i].dimension.data);
+	request->policy.limits = limits;
+	request->policy.limits_count = spec->limits_count;
+	return FF_OK;
+}
+
+static ff_code check_create(ffp_request *request, ff_arena *arena)
+{
+	const ff_budget_spec *spec = request->call->in.create_budget;
+	if (!spec || spec->size != sizeof(*spec))
+		return ffp_fail(request, FF_E_INVALID, "budget spec was not begun with FF_BUDGET_SPEC_INIT");
+	const struct {
+		const ffp_name_rule *rule;
+		const char *given;
+		ff_text *checked;
+	} names[] = {
+		{ &ffp_name_budget_id, spec->budget_id, &request->id },
+		{ &ffp_name_scope_type, spec->scope_type, &request->scope_type },
+		{ &ffp_name_scope_id, spec->scope_id, &request->scope_id },
+		{ &ffp_name_on_hard_limit, spec->on_hard_limit, &request->policy.on_hard_limit },
+		{ &ffp_name_on_soft_limit, spec->on_soft_limit, &request->policy.on_soft_limit },
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		ff_code code = ffp_name_check(names[i].rule, names[i].given, names[i].checked, request->error);
+		if (code != FF_OK)
+			return code;
+	}
+	if (!ffp_mode_parse(ffp_text(spec->enforcement_mode), &request->mode))
+		return ffp_fail(request, FF_E_INVALID, "enforcement mode '%s' is neither strict nor advisory",
+		                spec->enforcement_mode);
+	if (spec->reset_interval_ms < 0)
+		return ffp_fail(request, FF_E_INVALID, "reset interval is below zero");
+	request->policy.reset_interval_ms = spec->reset_interval_ms;
+	request->own_now_ms = spec->now_ms;
+	return check_limits(request, spec, arena);
+}
+
+/* The next reset of a grid that begins now (FF-CB-3); FF_E_INVALID where there is no such time. */
+static ff_code begin_grid(ffp_request *request, int64_t interval_ms, int64_t *next_reset_at_ms)
+{
+	*next_reset_at_ms = FF_TIME_NONE;
+	if (interval_ms && __builtin_add_overflow(request->now_ms, interval_ms, next_reset_at_ms))
+		return ffp_fail(request, FF_E_INVALID, "reset interval passes the end of time, 2^63-1 ms");
+	return FF_OK;
+}
+
+/* Whether what is stored is what was asked for (FF-CB-1), however its text is written. */
+static ff_code compare_policies(ffp_batch *batch, ffp_request *request, ff_text asked, bool *same)
+{
+	ffp_budget stored;
+	ff_code code = ffp_request_budget(batch, request, &stored);
+	if (code != FF_OK)
+		return code;
+	ff_text text = ffp_policy_write(&stored.policy, batch->arena);
+	if (!text.data)
+		return FF_E_NO_MEMORY;
+	*same = ffp_text_equal(text, asked) && stored.mode == request->mode &&
+	        ffp_text_equal(stored.row->scope_type, request->scope_type) &&
+	        ffp_text_equal(stored.row->scope_id, request->scope_id);
+	return FF_OK;
+}
+
+static ff_code decide_create(ffp_batch *batch, ffp_request *request)
+{
+	ff_created *answer = request->call->out.created;
+	ff_text text = ffp_policy_write(&request->policy, batch->arena);
+	if (!text.data)
+		return FF_E_NO_MEMORY;
+	int64_t next_reset_at_ms;
+	ff_code code = begin_grid(request, request->policy.reset_interval_ms, &next_reset_at_ms);
+	if (code != FF_OK)
+		return code;
+	ff_created created = { .created = !request->root->after, .same = true };
+	if (!created.created)
+		code = compare_policies(batch, request, text, &created.same);
+	if (code == FF_OK && created.created) {
+		ffp_budget_row *row = (ffp_budget_row *)ffp_rows_change(&batch->rows, request->root);
+		if (!row)
+			return FF_E_NO_MEMORY;
+		row->policy_json = text;
+		row->scope_type = request->scope_type;
+		row->scope_id = request->scope_id;
+		row->enforcement_mode = ffp_mode_text(request->mode);
+		row->created_at_ms = row->updated_at_ms = request->now_ms;
+		set_next_reset(row, next_reset_at_ms);
+		clear_last_breach(row);
+	}
+	if (code == FF_OK && answer)
+		*answer = created;
+	return code;
+}
+
+const ffp_op ffp_op_create_budget = {
+	.name = "create_budget",
+	.entity = "budget",
+	.check = check_create,
+	.plan = plan_budget,
+	.decide = decide_create,
+};
+
+/* ---- reset_budget (FF-RB-1) --------------------------------------------------------------------------------- */
+
+static ff_code check_reset(ffp_request *request, ff_arena *arena)
+{
+	(void)arena;
+	request->own_now_ms = request->call->in.target.now_ms;
+	return ffp_name_check(&ffp_name_budget_id, request->call->in.target.id, &request->id, request->error);
+}
+
+static ff_code decide_reset(ffp_batch *batch, ffp_request *request)
+{
+	ffp_budget budget;
+	int64_t next_reset_at_ms;
+	if (!request->root->after)
+		return ffp_fail(request, FF_E_NOT_FOUND, "there is no budget '%.*s'", (int)request->id.size,
+		                request->id.data);
+	ff_code code = ffp_request_budget(batch, request, &budget);
+	if (code == FF_OK)
+		code = begin_grid(request, budget.policy.reset_interval_ms, &next_reset_at_ms);
+	if (code != FF_OK)
+		return code;
+	ffp_budget_row *row = ffp_budget_change(&batch->rows, request->root, &budget);
+	if (!row)
+		return FF_E_NO_MEMORY;
+	row->period++;
+	row->updated_at_ms = request->now_ms;
+	set_next_reset(row, next_reset_at_ms);
+	clear_last_breach(row);
+	if (request->call->out.next_reset_at_ms)
+		*request->call->out.next_reset_at_ms = next_reset_at_ms;
+	return FF_OK;
+}
+
+const ffp_op ffp_op_reset_budget = {
+	.name = "reset_budget",
+	.entity = "budget",
+	.check = check_reset,
+	.plan = plan_budget,
+	.decide = decide_reset,
+};
+
+/* ---- tick's resets (FF-RB-4) -------------------------------------------------------------------------------- */
+
+static bool plan_reset_due(ffp_batch *batch, ffp_request *request)
+{
+	const ffp_reset_slice *slice = request->slice;
+	const ff_table *table = ffp_table(FFP_BUDGET_POLICY);
+	ffp_budget_row *low = (ffp_budget_row *)ff_row_new(batch->arena, table);
+	ffp_budget_row *high = (ffp_budget_row *)ff_row_new(batch->arena, table);
+	if (!low || !high)
+		return false;
+	low->next_reset_at_ms = slice->last_due_ms;
+	low->budget_id = ffp_text(slice->last_id);
+	high->next_reset_at_ms = request->now_ms;
+	ff_read read = {
+		.table = table,
+		.index = &table->indexes[FFP_BUDGET_BY_NEXT_RESET],
+		.kind = FF_READ_RANGE,
+		.low_count = slice->begun ? 2 : 0,
+		.high_count = 1,
+		.flags = FF_READ_LOW_EXCLUSIVE,
+		.limit = slice->rows_max,
+		.low = &low->row,
+		.high = &high->row,
+	};
+	request->scan = ffp_rows_scan(&batch->rows, &read);
+	return request->scan != NULL;
+}
+
+/* Looks again whether it is due: the batch may have moved it by now. Answers NULL where memory is out. */
+static const ffp_budget_row *reset_if_due(ffp_batch *batch, ffp_slot *slot, int64_t now_ms, ffp_reset_slice *slice)
+{
+	ffp_budget budget;
+	const char *fault;
+	const ffp_budget_row *row = (const ffp_budget_row *)slot->after;
+	ff_code code = ffp_budget_at(row, now_ms, batch->policies, batch->arena, &budget, &fault);
+	if (code == FF_E_NO_MEMORY)
+		return NULL;
+	if (code != FF_OK)
+		slice->failed++;
+	else if (budget.period.moved && !ffp_budget_change(&batch->rows, slot, &budget))
+		return NULL;
+	else
+		slice->moved += budget.period.moved;
+	return row;
+}
+
+static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
+{
+	ffp_reset_slice *slice = request->slice;
+	if (!request->scan->loaded)
+		return FFP_PENDING;
+	slice->looked_at = slice->moved = slice->failed = 0;
+	for (size_t i = 0; i < request->scan->slots_count; i++, slice->looked_at++)
+		if (!reset_if_due(batch, request->scan->slots[i], request->now_ms, slice))
+			return FF_E_NO_MEMORY;
+	return FF_OK;
+}
+
+/* Where the next slice goes on: behind the last row as the store had it. */
+static ff_code finish_reset_due(const ff_allocator *allocator, ffp_request *request)
+{
+	(void)allocator;
+	if (request->scan->slots_count == 0)
+		return FF_OK;
+	ffp_reset_slice *slice = request->slice;
+	const ffp_budget_row *last =
+	    (const ffp_budget_row *)request->scan->slots[request->scan->slots_count - 1]->before;
+	size_t size = last->budget_id.size < FF_ID_MAX ? last->budget_id.size : FF_ID_MAX;
+	slice->begun = true;
+	slice->last_due_ms = last->next_reset_at_ms;
+	memcpy(slice->last_id, last->budget_id.data, size);
+	slice->last_id[size] = '\0';
+	return FF_OK;
+}
+
+const ffp_op ffp_op_reset_due = {
+	.name = "tick",
+	.entity = "",
+	.plan = plan_reset_due,
+	.decide = decide_reset_due,
+	.finish = finish_reset_due,
+};

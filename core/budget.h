@@ -1,0 +1,46 @@
+/* A budget as the rules see it at an instant: its policy, and the period that the instant lies in (FF-RB). Pure. */
+#ifndef FFP_BUDGET_H
+#define FFP_BUDGET_H
+
+#include "request.h"
+
+/* Where an instant lies on a budget's grid of periods. */
+typedef struct ffp_period {
+	int64_t number;
+	int64_t next_reset_at_ms; /* or FF_TIME_NONE */
+	int64_t began_at_ms;      /* where `moved`: the scheduled instant that began it */
+	bool moved;               /* later than the period that the row says */
+} ffp_period;
+
+typedef struct ffp_budget {
+	const ffp_budget_row *row; /* NULL: there is no policy, and so there are no limits (FF-RU-7) */
+	ffp_policy policy;
+	ff_mode mode;
+	ffp_period period;
+} ffp_budget;
+
+/*
+ * Looks at a budget's row (NULL: none) at `now_ms`. FF_E_CORRUPT, with *fault saying why, where the row or its policy
+ * cannot be trusted. `policies` may be NULL: the policy is parsed into the arena.
+ */
+ff_code ffp_budget_at(const ffp_budget_row *row, int64_t now_ms, ffp_policies *policies, ff_arena *arena,
+                      ffp_budget *budget, const char **fault);
+
+/* The row of a budget that has one, to change, with the period that `budget` lies in written into it. */
+ffp_budget_row *ffp_budget_change(ffp_rows *rows, ffp_slot *slot, const ffp_budget *budget);
+
+/* What a usage row (NULL: none) counts in a period. False: it cannot be trusted. */
+bool ffp_usage_in(const ffp_usage_row *row, int64_t period, int64_t *usage);
+
+/* As ffp_budget_at for the request's own budget, with the error filled in. */
+ff_code ffp_request_budget(ffp_batch *batch, ffp_request *request, ffp_budget *budget);
+
+/* The slots of rows by their names. NULL: memory is out. */
+ffp_slot *ffp_budget_slot(ffp_batch *batch, ff_text budget_id);
+ffp_slot *ffp_usage_slot(ffp_batch *batch, ff_text budget_id, ff_text dimension);
+
+extern const ffp_op ffp_op_create_budget;
+extern const ffp_op ffp_op_reset_budget;
+extern const ffp_op ffp_op_reset_due; /* tick's, for a slice of budgets */
+
+#endif

@@ -1,0 +1,109 @@
+/* An open engine, and how a call becomes part of a batch. */
+#ifndef FFP_ENGINE_H
+#define FFP_ENGINE_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "arena.h"
+#include "request.h"
+#include "seam.h"
+
+/* One caller's calls, waiting in the queue until a batch has decided them. */
+typedef struct ffp_ticket ffp_ticket;
+struct ffp_ticket {
+	ffp_request *requests;
+	size_t count;
+	ff_code code; /* of the batch as a whole */
+	ff_error *error;
+	bool done;
+	bool leads; /* its thread is to lead the next batch */
+	pthread_cond_t wake;
+	ffp_ticket *next;
+};
+
+/* An arena that is not in use, kept for the next. */
+typedef struct ffp_spare ffp_spare;
+struct ffp_spare {
+	ffp_arena arena;
+	ffp_spare *next;
+};
+
+struct ff_engine {
+	pid_t process;
+	uint32_t flags;
+	uint32_t attempts;
+	uint32_t backoff_ms;
+	uint32_t batch_calls_max;
+	uint32_t purge_rows_max;
+	uint32_t purge_slice_ms;
+	int64_t key_ttl_ms;
+	ff_clock clock;
+	ff_random random;
+	ff_allocator allocator;
+	ffp_store store;
+
+	pthread_mutex_t queue_lock; /* of the queue and of latest_ms */
+	ffp_ticket *queue_first;
+	ffp_ticket *queue_last;
+	bool is_led;
+	int64_t latest_ms; /* the latest time that a request had (FF-CLK-1) */
+
+	/* The leader's alone. */
+	ffp_arena batch_arena;
+	ffp_policies policies;
+
+	pthread_mutex_t spares_lock;
+	ffp_spare *spares;
+
+	pthread_mutex_t tick_lock;
+	pthread_cond_t tick_wake;
+	pthread_t tick_thread;
+	uint32_t tick_interval_ms; /* 0: no thread runs */
+	bool tick_stops;
+
+	_Atomic uint64_t calls;
+	_Atomic uint64_t batches;
+	_Atomic uint64_t retries;
+};
+
+/* Every public function begins here: FF_E_MISUSE for NULL and for an engine of another process. */
+ff_code ffp_engine_check(const ff_engine *engine, ff_error *error);
+
+/* The engine's time: its clock's, never less than the latest that a request had; with the data clock, the latest. */
+int64_t ffp_engine_now(ff_engine *engine);
+
+/* An arena for one caller, from those kept; NULL where memory is out. */
+ffp_spare *ffp_spare_take(ff_engine *engine);
+void ffp_spare_give(ff_engine *engine, ffp_spare *spare);
+
+/* Queues requests that have passed their checks and blocks until a batch has decided them, or leads that batch. */
+ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff_error *error);
+
+/* Decides tickets in one transaction (batch.c). Each ticket's code is set. The leader's thread only. */
+void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count);
+
+/* Waits before the try after `attempt` (from 0). False: there is none left, or the code is not contention. */
+bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt);
+
+/* Finishes an error record for an operation: its name, and what it was about. */
+void ffp_error_about(ff_error *error, const char *operation, const char *entity, ff_text id);
+
+/* Reads in one snapshot: calls `read` within a read transaction, again after contention. Errors are about `entity`. */
+typedef struct ffp_reading {
+	ff_engine *engine;
+	ffp_txn txn;
+	ff_arena *arena;
+	int64_t now_ms;
+	ff_error *error; /* never NULL */
+} ffp_reading;
+
+typedef ff_code ffp_read_fn(ffp_reading *reading, void *context);
+
+/* The arguments of a list: FF_E_INVALID, or the id that the page comes after. */
+ff_code ffp_page_check(const void *page, const char *after, uint32_t limit, ff_text *after_id, ff_error *error);
+
+ff_code ffp_engine_read(ff_engine *engine, const char *operation, int64_t now_ms, ffp_read_fn *read, void *context,
+                        ff_error *error);
+
+#endif

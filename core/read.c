@@ -1,0 +1,49 @@
+/* Reading: one read transaction, its own arena, again after contention. Nothing here waits for the queue. */
+#include "engine.h"
+#include "text.h"
+
+ff_code ffp_engine_read(ff_engine *engine, const char *operation, int64_t now_ms, ffp_read_fn *read, void *context,
+                        ff_error *error)
+{
+	ff_error own;
+	ff_code code = ffp_engine_check(engine, error);
+	if (code == FF_OK && now_ms < 0)
+		code = ff_error_set(error, FF_E_INVALID, "time is before 1970");
+	if (code != FF_OK)
+		return code;
+	ffp_spare *spare = ffp_spare_take(engine);
+	if (!spare)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a read");
+	ffp_reading reading = { .engine = engine,
+		                .arena = &spare->arena.base,
+		                .now_ms = now_ms ? now_ms : ffp_engine_now(engine),
+		                .error = &own };
+	uint32_t attempt = 0;
+	do {
+		ffp_arena_reset(&spare->arena);
+		code = ffp_begin(&engine->store, FF_TXN_READ, &reading.txn, &own);
+		if (code == FF_OK)
+			code = read(&reading, context);
+		ffp_abort(&reading.txn);
+	} while (ffp_engine_retries(engine, code, attempt++));
+	ffp_spare_give(engine, spare);
+	if (code == FF_E_CONFLICT)
+		code = own.code = FF_E_BUSY;
+	if (code != FF_OK && error) {
+		*error = own;
+		ffp_error_about(error, operation, "", (ff_text){ "", 0 });
+	}
+	return code;
+}
+
+#define PAGE_MAX 1000
+
+ff_code ffp_page_check(const void *page, const char *after, uint32_t limit, ff_text *after_id, ff_error *error)
+{
+	static const ffp_name_rule after_rule = { "after", 0, FF_ID_MAX };
+	if (!page)
+		return ff_error_set(error, FF_E_INVALID, "page is NULL");
+	if (limit < 1 || limit > PAGE_MAX)
+		return ff_error_set(error, FF_E_INVALID, "limit is %u, it takes 1 to %d", limit, PAGE_MAX);
+	return ffp_name_check(&after_rule, after, after_id, error);
+}

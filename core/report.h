@@ -1,0 +1,16 @@
+/* report_usage and record_spend: one rule, the second with a ledger (FF-RU, FF-SP-1). Pure. */
+#ifndef FFP_REPORT_H
+#define FFP_REPORT_H
+
+#include "request.h"
+
+extern const ffp_op ffp_op_report_usage;
+extern const ffp_op ffp_op_record_spend;
+
+/* The group of the ledger rows of an execution in a budget. NULL: memory is out. */
+ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id);
+
+/* What a ledger row (NULL: none) counts in a period. False: it cannot be trusted. */
+bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total);
+
+#endif

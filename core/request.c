@@ -1,0 +1,32 @@
+#include "request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "budget.h"
+#include "report.h"
+
+ff_code ffp_fail(ffp_request *request, ff_code code, const char *format, ...)
+{
+	if (!request->error)
+		return code;
+	char message[sizeof(request->error->message)];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	return ff_error_set(request->error, code, "%s", message);
+}
+
+static const ffp_op *const ops[] = {
+	[FF_OP_CREATE_BUDGET] = &ffp_op_create_budget,
+	[FF_OP_REPORT_USAGE] = &ffp_op_report_usage,
+	[FF_OP_RESET_BUDGET] = &ffp_op_reset_budget,
+	[FF_OP_RECORD_SPEND] = &ffp_op_record_spend,
+};
+
+const ffp_op *ffp_op_of(ff_op op)
+{
+	size_t i = (size_t)op;
+	return i < sizeof(ops) / sizeof(*ops) ? ops[i] : NULL;
+}

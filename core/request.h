@@ -1,0 +1,102 @@
+/*
+ * A request, and the batch that it is decided in. Each operation is a row of a table (ffp_ops): how its arguments are
+ * checked, which rows it needs, and its rule. check, plan and decide are pure: no I/O, no clock, no memory but an
+ * arena.
+ */
+#ifndef FFP_REQUEST_H
+#define FFP_REQUEST_H
+
+#include <ff/ff.h>
+
+#include "policies.h"
+#include "rows.h"
+
+/* Of a policy, and of a report (FF-LIM-1). */
+#define FFP_DIMENSIONS_MAX 64
+
+typedef struct ffp_request ffp_request;
+
+typedef struct ffp_batch {
+	ff_arena *arena;
+	ffp_rows rows;
+	ffp_policies *policies;
+	const ff_random *random;
+	int64_t key_ttl_ms;
+	bool require_budget;
+} ffp_batch;
+
+/* What decide answers where it asked for rows that are not loaded yet: it is called again once they are. */
+#define FFP_PENDING ((ff_code)(-1))
+
+typedef struct ffp_op {
+	const char *name;
+	const char *entity; /* what the request's id names */
+	/* In the caller's thread, before the request waits: FF_E_INVALID, or the names and amounts set. */
+	ff_code (*check)(ffp_request *request, ff_arena *arena);
+	/* Asks for the rows that the rule will most likely need. False: memory is out. */
+	bool (*plan)(ffp_batch *batch, ffp_request *request);
+	/* The rule. Answers and changes rows, or neither: FF_OK, the request's own error, FFP_PENDING, FF_E_NO_MEMORY.
+	 */
+	ff_code (*decide)(ffp_batch *batch, ffp_request *request);
+	/* Hands out what decide could not write into the caller's memory, after the commit. NULL: nothing to hand out.
+	 */
+	ff_code (*finish)(const ff_allocator *allocator, ffp_request *request);
+} ffp_op;
+
+typedef struct ffp_amount {
+	ff_text dimension;
+	int64_t amount;
+} ffp_amount;
+
+/* Moves due budgets to their present period; the engine's own, for tick. */
+typedef struct ffp_reset_slice {
+	uint32_t rows_max;
+	/* The last row of the slice before, and then of this one; rows before it were looked at. */
+	bool begun;
+	int64_t last_due_ms;
+	char last_id[FF_ID_MAX + 1];
+	uint64_t looked_at;
+	uint64_t moved;
+	uint64_t failed;
+} ffp_reset_slice;
+
+struct ffp_request {
+	const ffp_op *op;
+	ff_call *call;
+	ff_error *error;    /* the call's; may be NULL */
+	int64_t own_now_ms; /* what the call brought; 0 = none */
+	int64_t now_ms;     /* the time that it is decided at */
+
+	/* Set by check. */
+	ff_text id;
+	ff_text execution_id;
+	ff_text key;
+	const ffp_amount *amounts; /* in byte order of dimension, none twice */
+	size_t amounts_count;
+	int64_t digest; /* of operation, execution and amounts (FF-RU-2) */
+	bool is_spend;
+	ff_mode mode;
+	ffp_policy policy;
+	ff_text scope_type;
+	ff_text scope_id;
+	ff_quota_limits quota;
+
+	/* Set by plan and decide. */
+	ffp_slot *root; /* the budget's or the quota policy's row */
+	ffp_slot *key_slot;
+	ffp_slot *ledger; /* the group of an execution's rows, or an execution's admission */
+	ffp_slot **usage; /* one for each amount */
+	ffp_slot *entry;
+	ffp_scan *scan;
+	ffp_amount *released;
+	size_t released_count;
+	ffp_reset_slice *slice;
+};
+
+/* Fills the request's error record, if there is one, and answers the code. */
+ff_code ffp_fail(ffp_request *request, ff_code code, const char *format, ...) FF_PRINTF(3, 4);
+
+/* The rule of an operation of a batch, or NULL where `op` is none. */
+const ffp_op *ffp_op_of(ff_op op);
+
+#endif

@@ -1,0 +1,291 @@
+#include "rows.h"
+
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "arena.h"
+
+static uint64_t hash_key(const ff_table *table, const ff_row *key, uint8_t columns)
+{
+	uint64_t hash = ((uint64_t)table->id << 8) | columns;
+	for (unsigned i = 0; i < columns; i++) {
+		const ff_column *column = &table->columns[i];
+		if (column->type == FF_TYPE_TEXT) {
+			const ff_text *text = ff_row_text(key, column);
+			hash = XXH3_64bits_withSeed(text->data, text->size, hash);
+		} else {
+			hash = XXH3_64bits_withSeed(ff_row_int64(key, column), sizeof(int64_t), hash);
+		}
+	}
+	return hash;
+}
+
+bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, size_t expected)
+{
+	size_t room = 16;
+	while (room < expected)
+		room *= 2;
+	*rows = (ffp_rows){ .arena = arena, .buckets_count = room, .slots_room = room };
+	rows->buckets = ffp_arena_array(arena, room, sizeof(ffp_slot *));
+	rows->slots = ff_arena_take(arena, room * sizeof(ffp_slot *));
+	rows->pending = ff_arena_take(arena, room * sizeof(ffp_slot *));
+	return rows->buckets && rows->slots && rows->pending;
+}
+
+/* Twice the room; the old arrays stay in the arena until the batch ends. */
+static bool grow(ffp_rows *rows)
+{
+	ffp_rows grown;
+	if (!ffp_rows_init(&grown, rows->arena, 2 * rows->slots_room))
+		return false;
+	memcpy(grown.slots, rows->slots, rows->slots_count * sizeof(ffp_slot *));
+	memcpy(grown.pending, rows->pending, rows->pending_count * sizeof(ffp_slot *));
+	for (size_t i = 0; i < rows->slots_count; i++) {
+		ffp_slot **bucket = &grown.buckets[rows->slots[i]->hash & (grown.buckets_count - 1)];
+		rows->slots[i]->next_in_bucket = *bucket;
+		*bucket = rows->slots[i];
+	}
+	grown.slots_count = rows->slots_count;
+	grown.pending_count = rows->pending_count;
+	grown.pending_scans = rows->pending_scans;
+	*rows = grown;
+	return true;
+}
+
+/* The key columns of `row` in a row of its own whose other columns are 0 or empty. */
+static ff_row *copy_key(ff_arena *arena, const ff_table *table, const ff_row *row)
+{
+	const ff_column *last = &table->columns[table->key_count - 1];
+	size_t size = last->offset + (last->type == FF_TYPE_TEXT ? sizeof(ff_text) : sizeof(int64_t));
+	ff_row *copy = ff_row_new(arena, table);
+	if (copy)
+		memcpy((char *)copy + sizeof(ff_row), (const char *)row + sizeof(ff_row), size - sizeof(ff_row));
+	return copy;
+}
+
+static ffp_slot *find(const ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, uint64_t hash)
+{
+	ffp_slot *slot = rows->buckets[hash & (rows->buckets_count - 1)];
+	while (slot && (slot->hash != hash || slot->table != table || slot->columns != columns ||
+	                ff_row_compare(table, NULL, slot->key, key, columns) != 0))
+		slot = slot->next_in_bucket;
+	return slot;
+}
+
+/* The slot of a key, which a new one is given as `loaded` or leaves pending. */
+static ffp_slot *get(ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, bool loaded)
+{
+	uint64_t hash = hash_key(table, key, columns);
+	ffp_slot *slot = find(rows, table, key, columns, hash);
+	if (slot)
+		return slot;
+	if (rows->slots_count == rows->slots_room && !grow(rows))
+		return NULL;
+	slot = ff_arena_take(rows->arena, sizeof(*slot));
+	const ff_row *copy = copy_key(rows->arena, table, key);
+	if (!slot || !copy)
+		return NULL;
+	ffp_slot **bucket = &rows->buckets[hash & (rows->buckets_count - 1)];
+	*slot = (ffp_slot){ .table = table,
+		            .key = copy,
+		            .columns = columns,
+		            .hash = hash,
+		            .next_in_bucket = *bucket,
+		            .loaded = loaded };
+	*bucket = slot;
+	rows->slots[rows->slots_count++] = slot;
+	if (!loaded)
+		rows->pending[rows->pending_count++] = slot;
+	return slot;
+}
+
+ffp_slot *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key)
+{
+	return get(rows, ffp_table(table), key, ffp_table(table)->key_count, false);
+}
+
+ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns)
+{
+	return get(rows, ffp_table(table), key, columns, false);
+}
+
+ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key)
+{
+	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, true);
+	if (slot && !slot->is_member) {
+		slot->is_member = true;
+		slot->next_member = group->members;
+		group->members = slot;
+	}
+	return slot;
+}
+
+ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read)
+{
+	ffp_scan *scan = ffp_arena_array(rows->arena, 1, sizeof(*scan));
+	if (!scan)
+		return NULL;
+	scan->read = *read;
+	scan->next = rows->pending_scans;
+	rows->pending_scans = scan;
+	return scan;
+}
+
+ff_row *ffp_rows_change(ffp_rows *rows, ffp_slot *slot)
+{
+	if (slot->changed && slot->after)
+		return (ff_row *)(uintptr_t)slot->after; /* the batch's own copy */
+	ff_row *copy = ff_arena_take(rows->arena, slot->table->row_size);
+	if (!copy)
+		return NULL;
+	memcpy(copy, slot->after ? slot->after : slot->key, slot->table->row_size);
+	slot->after = copy;
+	slot->changed = true;
+	return copy;
+}
+
+void ffp_rows_delete(ffp_slot *slot)
+{
+	slot->after = NULL;
+	slot->changed = true;
+}
+
+void ffp_rows_revert(ffp_rows *rows)
+{
+	for (size_t i = 0; i < rows->slots_count; i++) {
+		rows->slots[i]->after = rows->slots[i]->before;
+		rows->slots[i]->changed = false;
+	}
+}
+
+bool ffp_rows_are_pending(const ffp_rows *rows)
+{
+	return rows->pending_count || rows->pending_scans;
+}
+
+/* ---- in key order ------------------------------------------------------------------------------------------- */
+
+static int compare_slots(const void *a, const void *b)
+{
+	const ffp_slot *x = *(ffp_slot *const *)a;
+	const ffp_slot *y = *(ffp_slot *const *)b;
+	if (x->table != y->table)
+		return x->table->id < y->table->id ? -1 : 1;
+	uint8_t columns = x->columns < y->columns ? x->columns : y->columns;
+	int order = ff_row_compare(x->table, NULL, x->key, y->key, columns);
+	return order ? order : x->columns - y->columns;
+}
+
+/* Sorts what is not sorted already, as keys made in order of time are. */
+static void sort_slots(ffp_slot **slots, size_t count)
+{
+	size_t i = 1;
+	while (i < count && compare_slots(&slots[i - 1], &slots[i]) <= 0)
+		i++;
+	if (i < count)
+		qsort(slots, count, sizeof(*slots), compare_slots);
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------------ */
+
+static ff_read read_of(const ffp_slot *slot)
+{
+	if (slot->columns == slot->table->key_count)
+		return (ff_read){ .table = slot->table,
+			          .kind = FF_READ_GET,
+			          .flags = slot->likely_absent ? FF_READ_LIKELY_ABSENT : 0,
+			          .low = slot->key };
+	return (ff_read){ .table = slot->table,
+		          .kind = FF_READ_RANGE,
+		          .equal_count = slot->columns,
+		          .low_count = slot->columns,
+		          .limit = UINT32_MAX,
+		          .low = slot->key };
+}
+
+bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
+{
+	*count = rows->pending_count;
+	for (const ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
+		++*count;
+	*reads = ffp_arena_array(rows->arena, *count, sizeof(**reads));
+	if (!*reads)
+		return false;
+	sort_slots(rows->pending, rows->pending_count);
+	ff_read *read = *reads;
+	for (size_t i = 0; i < rows->pending_count; i++)
+		*read++ = read_of(rows->pending[i]);
+	for (const ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
+		*read++ = scan->read;
+	return true;
+}
+
+/* Takes in a row that a range brought; one that the batch knows already stays as the batch has it. */
+static ffp_slot *take_row(ffp_rows *rows, const ff_table *table, ffp_slot *group, const ff_row *row)
+{
+	size_t known = rows->slots_count;
+	ffp_slot *slot = group ? ffp_rows_get_member(rows, group, row) : get(rows, table, row, table->key_count, true);
+	if (slot && rows->slots_count > known)
+		slot->before = slot->after = row;
+	return slot;
+}
+
+static bool take_scan(ffp_rows *rows, ffp_scan *scan, const ff_read *read)
+{
+	scan->slots = ffp_arena_array(rows->arena, read->rows_count, sizeof(*scan->slots));
+	for (size_t i = 0; scan->slots && i < read->rows_count; i++) {
+		ffp_slot *slot = take_row(rows, read->table, NULL, read->rows[i]);
+		if (!slot)
+			return false;
+		scan->slots[scan->slots_count++] = slot;
+	}
+	scan->loaded = true;
+	return scan->slots != NULL;
+}
+
+bool ffp_rows_loaded(ffp_rows *rows, const ff_read *reads)
+{
+	for (size_t i = 0; i < rows->pending_count; i++) { /* before the ranges, which may bring the same rows */
+		ffp_slot *slot = rows->pending[i];
+		if (reads[i].kind == FF_READ_GET)
+			slot->before = slot->after = reads[i].row;
+		slot->loaded = true;
+	}
+	for (size_t i = 0; i < rows->pending_count; i++)
+		for (size_t j = 0; reads[i].kind == FF_READ_RANGE && j < reads[i].rows_count; j++)
+			if (!take_row(rows, reads[i].table, rows->pending[i], reads[i].rows[j]))
+				return false;
+	const ff_read *read = reads + rows->pending_count;
+	for (ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
+		if (!take_scan(rows, scan, read++))
+			return false;
+	rows->pending_scans = NULL;
+	rows->pending_count = 0;
+	return true;
+}
+
+/* ---- storing ------------------------------------------------------------------------------------------------ */
+
+bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
+{
+	ffp_slot **changed = ffp_arena_array(rows->arena, rows->slots_count, sizeof(*changed));
+	size_t n = 0;
+	for (size_t i = 0; changed && i < rows->slots_count; i++) {
+		ffp_slot *slot = rows->slots[i];
+		if (slot->changed && (slot->before || slot->after))
+			changed[n++] = slot;
+	}
+	*count = n;
+	*writes = ffp_arena_array(rows->arena, n, sizeof(**writes));
+	if (!changed || !*writes)
+		return false;
+	sort_slots(changed, n);
+	for (size_t i = 0; i < n; i++)
+		(*writes)[i] = (ff_write){ .table = changed[i]->table,
+			                   .kind = changed[i]->after ? FF_WRITE_PUT : FF_WRITE_DELETE,
+			                   .before = changed[i]->before,
+			                   .after = changed[i]->after };
+	return true;
+}

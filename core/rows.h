@@ -1,0 +1,81 @@
+/*
+ * The rows that a batch works on: each once, however many of its requests touch it. A request asks for a row and gets
+ * its slot; what is pending is loaded for the whole batch at once; the rules read and change rows in memory; what
+ * changed is stored. Every function that answers NULL or false does so because memory is out, and for no other reason.
+ */
+#ifndef FFP_ROWS_H
+#define FFP_ROWS_H
+
+#include "catalog.h"
+
+typedef struct ffp_slot ffp_slot;
+struct ffp_slot {
+	const ff_table *table;
+	const ff_row *key;    /* the columns that it is asked for by are set */
+	const ff_row *before; /* as it was loaded; NULL: absent */
+	const ff_row *after;  /* as it is now; NULL: absent */
+	ffp_slot *members;    /* of a group: its rows */
+	ffp_slot *next_member;
+	ffp_slot *next_in_bucket;
+	uint64_t hash;
+	uint8_t columns; /* of the key: all of them, or for a group fewer */
+	bool loaded;
+	bool changed; /* `after` is a copy of the batch's own, or the row was deleted */
+	bool is_member;
+	bool likely_absent; /* see FF_READ_LIKELY_ABSENT */
+};
+
+/* A bounded look along an order, as the store has it; the slots hold the rows as the batch has them by now. */
+typedef struct ffp_scan ffp_scan;
+struct ffp_scan {
+	ff_read read;
+	ffp_slot **slots;
+	size_t slots_count;
+	bool loaded;
+	ffp_scan *next;
+};
+
+typedef struct ffp_rows {
+	ff_arena *arena;
+	ffp_slot **buckets;
+	size_t buckets_count; /* a power of two */
+	ffp_slot **slots;
+	ffp_slot **pending; /* those that were asked for and are not loaded yet */
+	size_t slots_count;
+	size_t pending_count;
+	size_t slots_room; /* of both arrays */
+	ffp_scan *pending_scans;
+} ffp_rows;
+
+/* Begins with none; room for `expected` slots is there from the start. */
+bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, size_t expected);
+
+/* The slot of the row with the key columns of `key`, which is copied; its texts must live as long as the batch. */
+ffp_slot *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key);
+
+/* The slot of all rows that share the first `columns` key columns, loaded together; and, once it is loaded, that of one
+ * row among them. */
+ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns);
+ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key);
+
+/* A scan; its bounds must live as long as the batch. */
+ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read);
+
+/* The row to change: a copy of the one that is there, or a new one with its key set. */
+ff_row *ffp_rows_change(ffp_rows *rows, ffp_slot *slot);
+void ffp_rows_delete(ffp_slot *slot);
+
+/* Undoes every change. */
+void ffp_rows_revert(ffp_rows *rows);
+
+/* Whether something was asked for that is not loaded yet. */
+bool ffp_rows_are_pending(const ffp_rows *rows);
+
+/* The reads of all that is pending, rows in key order; and their answers put in place. */
+bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count);
+bool ffp_rows_loaded(ffp_rows *rows, const ff_read *reads);
+
+/* The writes of all that changed, in the order that backends want. */
+bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count);
+
+#endif

@@ -1,0 +1,10 @@
+/* Keeping house (FF-RB-4, FF-MT-1), on call and on a thread of the engine's own (FF-RB-6). */
+#ifndef FFP_TICK_H
+#define FFP_TICK_H
+
+#include "engine.h"
+
+/* Stops the background thread, if there is one, and waits for it. */
+void ffp_tick_stop(ff_engine *engine);
+
+#endif
