@@ -122,6 +122,7 @@ static void set_up(ff_engine *engine, const ff_engine_options *options)
 	ffp_arena_init(&engine->batch_arena, &engine->allocator);
 	pthread_mutex_init(&engine->queue_lock, NULL);
 	pthread_mutex_init(&engine->spares_lock, NULL);
+	pthread_mutex_init(&engine->tick_control, NULL);
 	pthread_mutex_init(&engine->tick_lock, NULL);
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
@@ -142,6 +143,7 @@ static void tear_down(ff_engine *engine)
 	ffp_arena_free(&engine->batch_arena);
 	pthread_cond_destroy(&engine->tick_wake);
 	pthread_mutex_destroy(&engine->tick_lock);
+	pthread_mutex_destroy(&engine->tick_control);
 	pthread_mutex_destroy(&engine->spares_lock);
 	pthread_mutex_destroy(&engine->queue_lock);
 	ff_allocator allocator = engine->allocator;
@@ -334,7 +336,9 @@ static void finish_call(ff_call *call, const ffp_request *request)
 /* Checks all in the caller's thread, queues those that passed, and completes the errors of those that failed. */
 static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ff_arena *arena, ff_error *error)
 {
-	ffp_request *requests = ffp_arena_array(arena, count, sizeof(*requests));
+	ffp_request *requests = arena ? ffp_arena_array(arena, count, sizeof(*requests)) : NULL;
+	for (size_t i = 0; !requests && i < count; i++)
+		calls[i].code = ff_error_set(calls[i].error, FF_E_NO_MEMORY, "out of memory for a call");
 	if (!requests)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a batch");
 	size_t passed = 0;
@@ -361,13 +365,10 @@ ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_err
 		code = ff_error_set(error, FF_E_INVALID, "calls is NULL");
 	if (code != FF_OK || count == 0)
 		return code;
-	for (size_t i = 0; i < count; i++)
-		calls[i].code = FF_E_NO_MEMORY;
 	ffp_spare *spare = ffp_spare_take(engine);
-	if (!spare)
-		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a batch");
-	code = submit(engine, calls, count, &spare->arena.base, error);
-	ffp_spare_give(engine, spare);
+	code = submit(engine, calls, count, spare ? &spare->arena.base : NULL, error);
+	if (spare)
+		ffp_spare_give(engine, spare);
 	return code;
 }
 

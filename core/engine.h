@@ -56,7 +56,8 @@ struct ff_engine {
 	pthread_mutex_t spares_lock;
 	ffp_spare *spares;
 
-	pthread_mutex_t tick_lock;
+	pthread_mutex_t tick_control; /* held while the thread is started or stopped */
+	pthread_mutex_t tick_lock;    /* of tick_stops */
 	pthread_cond_t tick_wake;
 	pthread_t tick_thread;
 	uint32_t tick_interval_ms; /* 0: no thread runs */

@@ -98,34 +98,36 @@ static void *tick_thread(void *context)
 	return NULL;
 }
 
-void ffp_tick_stop(ff_engine *engine)
+static void stop(ff_engine *engine)
 {
+	if (engine->tick_interval_ms == 0)
+		return;
 	pthread_mutex_lock(&engine->tick_lock);
-	bool runs = engine->tick_interval_ms != 0 && !engine->tick_stops;
 	engine->tick_stops = true;
 	pthread_cond_signal(&engine->tick_wake);
 	pthread_mutex_unlock(&engine->tick_lock);
-	if (!runs)
-		return;
 	pthread_join(engine->tick_thread, NULL);
-	pthread_mutex_lock(&engine->tick_lock);
 	engine->tick_interval_ms = 0;
-	engine->tick_stops = false;
-	pthread_mutex_unlock(&engine->tick_lock);
+}
+
+void ffp_tick_stop(ff_engine *engine)
+{
+	pthread_mutex_lock(&engine->tick_control);
+	stop(engine);
+	pthread_mutex_unlock(&engine->tick_control);
 }
 
 static ff_code start(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 {
-	pthread_mutex_lock(&engine->tick_lock);
-	int failed = 0;
-	if (engine->tick_interval_ms == 0) {
-		engine->tick_interval_ms = interval_ms;
-		failed = pthread_create(&engine->tick_thread, NULL, tick_thread, engine);
-		if (failed)
-			engine->tick_interval_ms = 0;
-	}
-	pthread_mutex_unlock(&engine->tick_lock);
-	return failed ? ff_error_set(error, FF_E_NO_MEMORY, "no thread for tick, error %d", failed) : FF_OK;
+	if (engine->tick_interval_ms)
+		return FF_OK;
+	engine->tick_stops = false;
+	engine->tick_interval_ms = interval_ms;
+	int failed = pthread_create(&engine->tick_thread, NULL, tick_thread, engine);
+	if (!failed)
+		return FF_OK;
+	engine->tick_interval_ms = 0;
+	return ff_error_set(error, FF_E_NO_MEMORY, "no thread for tick, error %d", failed);
 }
 
 ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *error)
@@ -135,8 +137,11 @@ ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *
 		return code;
 	if (interval_ms > 86400000)
 		return ff_error_set(error, FF_E_INVALID, "tick interval is %u ms, it takes at most a day", interval_ms);
+	pthread_mutex_lock(&engine->tick_control);
 	if (interval_ms)
-		return start(engine, interval_ms, error);
-	ffp_tick_stop(engine);
-	return FF_OK;
+		code = start(engine, interval_ms, error);
+	else
+		stop(engine);
+	pthread_mutex_unlock(&engine->tick_control);
+	return code;
 }
