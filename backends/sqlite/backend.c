@@ -271,9 +271,6 @@ static ff_code open_writer(ff_store *store, bool must_exist, ff_error *error)
 {
 	uint32_t version = 0;
 	ff_code code = ffp_connection_open(store, true, &store->writer, error);
-	if (code == FF_OK && sqlite3_db_readonly(store->writer->db, "main"))
-		code = ff_error_set(error, FF_E_IO, "cannot write to '%s': %s", store->path,
-		                    access(store->path, W_OK) ? strerror(errno) : "it is read-only");
 	if (code == FF_OK)
 		code = ffp_schema_look(store->writer, &version, error);
 	if (code == FF_OK && version == 0 && must_exist)
@@ -379,6 +376,10 @@ static void close_store(ff_store *store)
 
 static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
 {
+	/* Tables are STRICT, and connections are used on any thread. */
+	if (sqlite3_libversion_number() < 3037000 || !sqlite3_threadsafe())
+		return ff_error_set(error, FF_E_UNAVAILABLE, "SQLite %s is older than 3.37, or built without threads",
+		                    sqlite3_libversion());
 	pthread_mutex_init(&store->mutex, NULL);
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
 	ff_code code = read_config(store, config, error);

@@ -54,6 +54,8 @@ ff_code ffp_sqlite_fail(sqlite3 *db, int result, const char *doing, const char *
 	bool from_system = db && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN);
 	int system_error = from_system ? sqlite3_system_errno(db) : 0;
 	const char *text = db && (sqlite3_errcode(db) & 0xff) == primary ? sqlite3_errmsg(db) : sqlite3_errstr(result);
+	if (result == SQLITE_READONLY_DIRECTORY)
+		text = "its directory cannot be written";
 	ff_code code = ff_error_set(error, code_of(result, system_error), "cannot %s '%s': %s%s%s", doing, path, text,
 	                            system_error ? ": " : "", system_error ? strerror(system_error) : "");
 	snprintf(error->native_code, sizeof(error->native_code), "%d", result);
@@ -188,8 +190,10 @@ static int on_busy(void *context, int count)
 
 static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
 {
+	/* In WAL mode FULL syncs the log at every commit, and its directory when the log is new: an acknowledged commit
+	 * survives loss of power. EXTRA would add nothing there. fullfsync matters on macOS alone. */
 	static const char *const synchronous[] = {
-		[FF_DURABILITY_FULL] = "PRAGMA synchronous = FULL",
+		[FF_DURABILITY_FULL] = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON",
 		[FF_DURABILITY_NORMAL] = "PRAGMA synchronous = NORMAL",
 		[FF_DURABILITY_NONE] = "PRAGMA synchronous = OFF",
 	};
@@ -198,7 +202,61 @@ static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
 	sqlite3_busy_handler(connection->db, on_busy, &connection->wait);
 	const char *pragma = writes ? synchronous[store->durability] : "PRAGMA query_only = ON";
 	int result = sqlite3_exec(connection->db, pragma, NULL, NULL, NULL);
+	/* A log that a slow reader made long gives its room back. */
+	if (result == SQLITE_OK && writes)
+		result = sqlite3_exec(connection->db, "PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL);
 	return result == SQLITE_OK ? FF_OK : ffp_sqlite_fail(connection->db, result, "open", store->path, error);
+}
+
+static ff_code open_file(ff_txn *connection, bool writes, ff_error *error)
+{
+	const ff_store *store = connection->store;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (store->memory ? SQLITE_OPEN_CREATE : 0);
+	int result = sqlite3_open_v2(store->path, &connection->db, flags, NULL);
+	if (result != SQLITE_OK)
+		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
+	/* SQLite opens for reading what it may not write. */
+	if (writes && sqlite3_db_readonly(connection->db, "main"))
+		return ff_error_set(error, FF_E_IO, "cannot write to '%s': %s", store->path,
+		                    access(store->path, W_OK) ? strerror(errno) : "it is read-only");
+	return set_up(connection, writes, error);
+}
+
+static const char *wal_path(const ff_txn *connection)
+{
+	return sqlite3_filename_wal(sqlite3_db_filename(connection->db, "main"));
+}
+
+/* SQLite reads a database in WAL mode only where it may keep the log's index beside it, or where nobody can write. */
+static bool lies_where_nothing_is_written(const ff_txn *connection)
+{
+	int result = sqlite3_exec(connection->db, "PRAGMA schema_version", NULL, NULL, NULL) & 0xff;
+	return (result == SQLITE_CANTOPEN || result == SQLITE_READONLY) && access(wal_path(connection), F_OK) != 0;
+}
+
+/* Opens the file once more, to read it as it is, for one transaction: a writer with more rights may come after it. */
+static ff_code open_unchanging(ff_txn *connection, ff_error *error)
+{
+	const ff_store *store = connection->store;
+	ff_sql_text *uri = &connection->sql;
+	ff_sql_clear(uri);
+	ff_sql_append(uri, "file:");
+	for (const char *at = store->path; *at; at++) {
+		char escaped[4];
+		bool plain = *at != '%' && *at != '?' && *at != '#';
+		snprintf(escaped, sizeof(escaped), plain ? "%c" : "%%%02x", (unsigned)*at);
+		ff_sql_append(uri, escaped);
+	}
+	ff_sql_append(uri, "?immutable=1");
+	if (uri->failed)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's path");
+	sqlite3_close(connection->db);
+	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
+	int result = sqlite3_open_v2(uri->data, &connection->db, flags, NULL);
+	if (result != SQLITE_OK)
+		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
+	connection->once = true;
+	return set_up(connection, false, error);
 }
 
 ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, ff_error *error)
@@ -210,13 +268,9 @@ ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, f
 	*opened = (ff_txn){ .store = store,
 		            .wait = { .limit_us = store->busy_timeout_us },
 		            .sql = { .allocator = allocator } };
-	ff_code code = FF_OK;
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (store->memory ? SQLITE_OPEN_CREATE : 0);
-	int result = sqlite3_open_v2(store->path, &opened->db, flags, NULL);
-	if (result != SQLITE_OK)
-		code = ffp_sqlite_fail(opened->db, result, "open", store->path, error);
-	else
-		code = set_up(opened, writes, error);
+	ff_code code = open_file(opened, writes, error);
+	if (code == FF_OK && store->read_only && lies_where_nothing_is_written(opened))
+		code = open_unchanging(opened, error);
 	if (code != FF_OK)
 		ffp_connection_close(opened);
 	else
@@ -224,15 +278,27 @@ ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, f
 	return code;
 }
 
+/* The last connection to a database folds the log into the file, which is no reader's business. */
+static void keep_log(ff_txn *connection)
+{
+	struct stat status;
+	const char *path = connection->once ? NULL : wal_path(connection);
+	if (path && stat(path, &status) == 0 && status.st_size > 0)
+		sqlite3_db_config(connection->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 void ffp_connection_close(ff_txn *connection)
 {
-	const ff_allocator *allocator = connection->store->allocator;
+	const ff_store *store = connection->store;
+	const ff_allocator *allocator = store->allocator;
 	for (size_t i = 0; i < connection->statements_capacity; i++)
 		sqlite3_finalize(connection->statements[i].statement);
 	if (connection->statements)
 		allocator->resize(allocator->context, connection->statements,
 		                  connection->statements_capacity * sizeof(*connection->statements), 0);
 	ff_sql_free(&connection->sql);
+	if (store->read_only && connection->db)
+		keep_log(connection);
 	sqlite3_close(connection->db);
 	allocator->resize(allocator->context, connection, sizeof(*connection), 0);
 }

@@ -27,8 +27,15 @@ ff_code ffp_schema_look(ff_txn *connection, uint32_t *version, ff_error *error)
 	bool found;
 	int64_t value;
 	*version = 0;
-	ff_code code = ask_int64(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'ff_schema'",
-	                         &found, &value, error);
+	ff_code code =
+	    ask_int64(connection, "SELECT 1 FROM pragma_encoding WHERE encoding = 'UTF-8'", &found, &value, error);
+	if (code == FF_OK && !found)
+		code = ff_error_set(error, FF_E_CORRUPT, "'%s' keeps texts in UTF-16, which sorts otherwise than UTF-8",
+		                    connection->store->path);
+	if (code != FF_OK)
+		return code;
+	code = ask_int64(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'ff_schema'", &found,
+	                 &value, error);
 	if (code != FF_OK || !found)
 		return code;
 	/* Anything but one row with one integer is no version. */
