@@ -1,0 +1,469 @@
+/* The SQLite backend's slots: opening a store, its transactions, its check. */
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sqlite.h"
+
+#define FILE_CAPS (FF_CAP_DURABLE_COMMIT | FF_CAP_MULTI_PROCESS | FF_CAP_SNAPSHOT_READ)
+
+/* ---- transactions ------------------------------------------------------------------------------------------- */
+
+/* The connection that a transaction of `kind` gets, kept for it alone until release. */
+static ff_code acquire_writer(ff_store *store, ff_txn **connection, ff_error *error)
+{
+	/* An in-memory store has one connection for everything, so a transaction may have to wait for another one. */
+	ffp_wait wait = { .limit_us = store->memory ? store->busy_timeout_us : 0 };
+	ffp_wait_start(&wait);
+	for (;;) {
+		pthread_mutex_lock(&store->mutex);
+		bool taken = store->writing;
+		store->writing = true;
+		pthread_mutex_unlock(&store->mutex);
+		if (!taken) {
+			*connection = store->writer;
+			return FF_OK;
+		}
+		if (!ffp_wait_pause(&wait))
+			break;
+	}
+	if (!store->memory)
+		return ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
+	return ff_error_set(error, FF_E_BUSY, "the in-memory store is held by another transaction");
+}
+
+static ff_code acquire_reader(ff_store *store, ff_txn **connection, ff_error *error)
+{
+	pthread_mutex_lock(&store->mutex);
+	ff_txn *idle = store->idle;
+	if (idle)
+		store->idle = idle->next;
+	pthread_mutex_unlock(&store->mutex);
+	if (!idle)
+		return ffp_connection_open(store, false, connection, error);
+	*connection = idle;
+	return FF_OK;
+}
+
+static void release(ff_txn *connection)
+{
+	ff_store *store = connection->store;
+	if (connection->once) {
+		ffp_connection_close(connection);
+		return;
+	}
+	pthread_mutex_lock(&store->mutex);
+	if (connection == store->writer) {
+		store->writing = false;
+	} else {
+		connection->next = store->idle;
+		store->idle = connection;
+	}
+	pthread_mutex_unlock(&store->mutex);
+}
+
+static void roll_back(ff_txn *connection)
+{
+	ff_error ignored;
+	sqlite3_stmt *statement;
+	/* SQLite itself has rolled back after some errors. */
+	if (!sqlite3_get_autocommit(connection->db) &&
+	    ffp_statement_get(connection, FFP_ROLLBACK, NULL, 0, NULL, &statement, &ignored) == FF_OK)
+		ffp_statement_run(statement);
+}
+
+/* Takes the snapshot, and sees to it that no newer library has migrated the store meanwhile. */
+static ff_code check_version(ff_txn *connection, ff_error *error)
+{
+	const ff_store *store = connection->store;
+	sqlite3_stmt *statement;
+	ff_code code = ffp_statement_get(connection, FFP_VERSION, NULL, 0, NULL, &statement, error);
+	if (code != FF_OK)
+		return code;
+	int result = sqlite3_step(statement);
+	sqlite3_int64 version = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+	if (result != SQLITE_ROW && result != SQLITE_DONE)
+		code = ffp_sqlite_fail(connection->db, result, "read", store->path, error);
+	else if (version != store->catalog->version)
+		code = ff_error_set(error, FF_E_IO, "the schema of '%s' is now version %lld, it was %u when opened",
+		                    store->path, (long long)version, (unsigned)store->catalog->version);
+	ffp_statement_done(statement);
+	return code;
+}
+
+static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
+{
+	sqlite3_stmt *statement;
+	ff_code code = ffp_statement_get(connection, FFP_BEGIN, NULL, kind, NULL, &statement, error);
+	if (code != FF_OK)
+		return code;
+	int result = ffp_statement_run(statement);
+	if (result != SQLITE_OK)
+		return ffp_sqlite_fail(connection->db, result, kind == FF_TXN_WRITE ? "write to" : "read",
+		                       connection->store->path, error);
+	return check_version(connection, error);
+}
+
+static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
+{
+	if (kind == FF_TXN_WRITE && !store->writer)
+		return ff_error_set(error, FF_E_MISUSE, "'%s' is open for reading only", store->path);
+	ff_txn *connection = NULL;
+	bool one_for_all = kind == FF_TXN_WRITE || store->memory;
+	ff_code code =
+	    one_for_all ? acquire_writer(store, &connection, error) : acquire_reader(store, &connection, error);
+	if (code == FF_OK) {
+		code = start(connection, kind, error);
+		if (code != FF_OK) {
+			roll_back(connection);
+			release(connection);
+		}
+	}
+	if (code == FF_OK) {
+		connection->kind = kind;
+		*txn = connection;
+	} else if (code != FF_E_BUSY && code != FF_E_MISUSE && code != FF_E_NO_MEMORY) {
+		code = error->code = FF_E_IO;
+	}
+	return code;
+}
+
+/*
+ * What a failed COMMIT leaves. A write that failed never completed the commit's record, and SQLite looks for room
+ * before it writes; but a sync may fail, and so may what follows it, with the record in the log, where a crash of
+ * the machine would bring it back to life.
+ */
+static ff_code commit_code(int result, ff_code code)
+{
+	int primary = result & 0xff;
+	if (code == FF_E_BUSY || primary == SQLITE_FULL || (result == SQLITE_IOERR_WRITE && code == FF_E_FULL))
+		return code;
+	return FF_E_COMMIT_UNKNOWN;
+}
+
+static ff_code commit(ff_txn *txn, ff_error *error)
+{
+	const ff_store *store = txn->store;
+	sqlite3_stmt *statement;
+	ff_code code = ffp_statement_get(txn, FFP_COMMIT, NULL, 0, NULL, &statement, error);
+	if (code == FF_OK) {
+		int result = ffp_statement_run(statement);
+		if (result != SQLITE_OK) {
+			code = ffp_sqlite_fail(txn->db, result, "commit to", store->path, error);
+			if (txn->kind == FF_TXN_WRITE && !store->memory)
+				code = error->code = commit_code(result, code);
+		}
+	}
+	roll_back(txn);
+	release(txn);
+	return code;
+}
+
+static void abort_txn(ff_txn *txn)
+{
+	roll_back(txn);
+	release(txn);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------ */
+
+/* Absolute, so that readers opened later find the file wherever the host has gone, and no path reads as a URI. */
+static ff_code set_path(ff_store *store, const char *path, ff_error *error)
+{
+	const ff_allocator *allocator = store->allocator;
+	char directory[PATH_MAX] = "";
+	if (!store->memory && path[0] != '/' && !getcwd(directory, sizeof(directory)))
+		return ff_error_set(error, FF_E_IO, "cannot find '%s': %s", path, strerror(errno));
+	store->path_size = strlen(directory) + 1 + strlen(path) + 1;
+	store->path = allocator->resize(allocator->context, NULL, 0, store->path_size);
+	if (!store->path)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's path");
+	snprintf(store->path, store->path_size, "%s%s%s", directory, directory[0] ? "/" : "", path);
+	return FF_OK;
+}
+
+static ff_code read_config(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	static const char *const known[] = { "durability", "busy_timeout_ms", NULL };
+	int64_t busy_timeout_ms = 5000;
+	ff_code code = ff_config_check(config, known, error);
+	if (code == FF_OK)
+		code = ff_config_durability(config, &store->durability, error);
+	if (code == FF_OK)
+		code = ff_config_int64(config, "busy_timeout_ms", 0, INT32_MAX, &busy_timeout_ms, error);
+	store->catalog = config->catalog;
+	store->allocator = config->allocator;
+	store->busy_timeout_us = busy_timeout_ms * 1000;
+	store->read_only = (config->flags & FF_STORE_READ_ONLY) != 0;
+	store->memory = strcmp(config->path, ":memory:") == 0;
+	if (store->memory)
+		store->durability = FF_DURABILITY_NONE;
+	return code == FF_OK ? set_path(store, config->path, error) : code;
+}
+
+/* Sees to a file at the store's path, an empty one where it may be created. */
+static ff_code find_file(const ff_store *store, bool must_exist, bool *created, ff_error *error)
+{
+	struct stat status;
+	if (!must_exist) {
+		int file = open(store->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		*created = file >= 0;
+		if (*created) {
+			close(file);
+			return FF_OK;
+		}
+		if (errno != EEXIST)
+			return ff_error_set(error, errno == ENOSPC || errno == EDQUOT ? FF_E_FULL : FF_E_IO,
+			                    "cannot create '%s': %s", store->path, strerror(errno));
+	}
+	if (stat(store->path, &status) != 0)
+		return ff_error_set(error, errno == ENOENT || errno == ENOTDIR ? FF_E_NOT_FOUND : FF_E_IO,
+		                    "cannot find a store at '%s': %s", store->path, strerror(errno));
+	if (S_ISDIR(status.st_mode))
+		return ff_error_set(error, FF_E_INVALID, "'%s' is a directory", store->path);
+	if (!S_ISREG(status.st_mode))
+		return ff_error_set(error, FF_E_INVALID, "'%s' is no regular file", store->path);
+	return FF_OK;
+}
+
+static ff_code refuse_newer(ff_store *store, uint32_t version, ff_error *error)
+{
+	if (version <= store->catalog->version)
+		return FF_OK;
+	store->read_only = true; /* leave it as it is on closing, too */
+	return ff_error_set(error, FF_E_VERSION, "'%s' has schema version %u, newer than %u, the library's",
+	                    store->path, (unsigned)version, (unsigned)store->catalog->version);
+}
+
+/* Readers go on while a writer writes only in WAL mode. Changing to it wants the file alone for a moment. */
+static ff_code use_wal(ff_txn *connection, ff_error *error)
+{
+	const char *path = connection->store->path;
+	sqlite3_stmt *statement = NULL;
+	int result = sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+	ffp_wait_start(&connection->wait);
+	while (result == SQLITE_OK && (result = sqlite3_step(statement)) != SQLITE_ROW) {
+		sqlite3_reset(statement);
+		if ((result & 0xff) == SQLITE_BUSY && ffp_wait_pause(&connection->wait))
+			result = SQLITE_OK;
+	}
+	ff_code code = FF_OK;
+	if (result != SQLITE_ROW)
+		code = ffp_sqlite_fail(connection->db, result, "open", path, error);
+	else if (sqlite3_stricmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
+		code =
+		    ff_error_set(error, FF_E_UNAVAILABLE, "'%s' lies where SQLite cannot keep a write-ahead log", path);
+	sqlite3_finalize(statement);
+	return code;
+}
+
+static ff_code no_store(const ff_store *store, ff_error *error)
+{
+	return ff_error_set(error, FF_E_NOT_FOUND, "'%s' holds no store", store->path);
+}
+
+static ff_code open_writer(ff_store *store, bool must_exist, ff_error *error)
+{
+	uint32_t version = 0;
+	ff_code code = ffp_connection_open(store, true, &store->writer, error);
+	if (code == FF_OK)
+		code = ffp_schema_look(store->writer, &version, error);
+	if (code == FF_OK && version == 0 && must_exist)
+		code = no_store(store, error);
+	if (code == FF_OK)
+		code = refuse_newer(store, version, error);
+	if (code == FF_OK && version < store->catalog->version)
+		code = ffp_schema_migrate(store->writer, error);
+	if (code == FF_OK && !store->memory)
+		code = use_wal(store->writer, error);
+	return code;
+}
+
+static ff_code open_reader(ff_store *store, ff_error *error)
+{
+	uint32_t version = 0;
+	ff_txn *reader;
+	ff_code code = ffp_connection_open(store, false, &reader, error);
+	if (code != FF_OK)
+		return code;
+	code = ffp_schema_look(reader, &version, error);
+	if (code == FF_OK && version == 0)
+		code = no_store(store, error);
+	if (code == FF_OK)
+		code = refuse_newer(store, version, error);
+	if (code == FF_OK && version < store->catalog->version)
+		code = ff_error_set(error, FF_E_UNAVAILABLE,
+		                    "'%s' has schema version %u, which opening it for writing brings to %u",
+		                    store->path, (unsigned)version, (unsigned)store->catalog->version);
+	release(reader);
+	return code;
+}
+
+static void close_connections(ff_store *store)
+{
+	while (store->idle) {
+		ff_txn *next = store->idle->next;
+		ffp_connection_close(store->idle);
+		store->idle = next;
+	}
+	if (store->writer)
+		ffp_connection_close(store->writer);
+	store->writer = NULL;
+}
+
+/* Whether the database holds no row of ours, seen under a lock that keeps all others out. */
+static bool is_unused(const ff_store *store, sqlite3 *db)
+{
+	if (sqlite3_exec(db, "PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE", NULL, NULL, NULL) != SQLITE_OK)
+		return false;
+	bool unused = true;
+	for (uint32_t i = 0; unused && i < store->catalog->tables_count; i++) {
+		char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\"", store->catalog->tables[i].name);
+		sqlite3_stmt *statement = NULL;
+		if (!sql)
+			unused = false;
+		else if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK)
+			unused = sqlite3_step(statement) == SQLITE_DONE;
+		sqlite3_finalize(statement);
+		sqlite3_free(sql);
+	}
+	return unused;
+}
+
+/*
+ * Removes the file that a failed open created, unless another process has begun to use it. One that waits for the
+ * lock finds the file gone before it writes (SQLITE_READONLY_DBMOVED), and opens anew.
+ */
+static void discard(const ff_store *store)
+{
+	sqlite3 *db;
+	if (sqlite3_open_v2(store->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
+	    is_unused(store, db))
+		unlink(store->path);
+	sqlite3_close(db);
+}
+
+/* Opens what is at the path; *gone tells that it failed since somebody's failed open took the file away. */
+static ff_code open_once(ff_store *store, bool must_exist, bool *gone, ff_error *error)
+{
+	bool created = false;
+	ff_code code = store->memory ? FF_OK : find_file(store, must_exist, &created, error);
+	if (code == FF_OK)
+		code = store->read_only ? open_reader(store, error) : open_writer(store, must_exist, error);
+	if (code == FF_OK)
+		return FF_OK;
+	*gone = !must_exist && !created &&
+	        (access(store->path, F_OK) != 0 ||
+	         (store->writer && sqlite3_extended_errcode(store->writer->db) == SQLITE_READONLY_DBMOVED));
+	close_connections(store);
+	if (created)
+		discard(store);
+	return code;
+}
+
+static void close_store(ff_store *store)
+{
+	close_connections(store);
+	if (store->path)
+		store->allocator->resize(store->allocator->context, store->path, store->path_size, 0);
+	pthread_mutex_destroy(&store->mutex);
+}
+
+static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	/* Tables are STRICT, and connections are used on any thread. */
+	if (sqlite3_libversion_number() < 3037000 || !sqlite3_threadsafe())
+		return ff_error_set(error, FF_E_UNAVAILABLE, "SQLite %s is older than 3.37, or built without threads",
+		                    sqlite3_libversion());
+	pthread_mutex_init(&store->mutex, NULL);
+	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
+	ff_code code = read_config(store, config, error);
+	if (code == FF_OK && store->memory && must_exist)
+		code = ff_error_set(error, FF_E_NOT_FOUND, "an in-memory store is always a new one");
+	bool gone = code == FF_OK;
+	for (int tries = 0; gone && tries < 10; tries++) {
+		gone = false;
+		code = open_once(store, must_exist, &gone, error);
+	}
+	if (code != FF_OK)
+		close_store(store);
+	return code;
+}
+
+static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
+{
+	(void)error;
+	limits->durability = store->durability;
+	limits->caps = store->memory ? 0 : FILE_CAPS;
+	if (store->durability != FF_DURABILITY_FULL)
+		limits->caps &= ~FF_CAP_DURABLE_COMMIT;
+	snprintf(limits->version, sizeof(limits->version), "SQLite %s", sqlite3_libversion());
+	return FF_OK;
+}
+
+/* ---- check -------------------------------------------------------------------------------------------------- */
+
+/* One answer of integrity_check may hold several lines, and a heading. */
+static void tell_lines(const char *text, ff_problem_fn *problem, void *context)
+{
+	char line[256];
+	while (*text) {
+		size_t size = strcspn(text, "\n");
+		snprintf(line, sizeof(line), "%.*s", (int)(size < sizeof(line) ? size : sizeof(line) - 1), text);
+		if (size && strncmp(line, "*** ", 4) != 0 && strcmp(line, "ok") != 0)
+			problem(context, line);
+		text += size + (text[size] == '\n');
+	}
+}
+
+static ff_code check_integrity(ff_txn *connection, ff_problem_fn *problem, void *context, ff_error *error)
+{
+	sqlite3_stmt *statement = NULL;
+	int result = sqlite3_prepare_v2(connection->db, "PRAGMA integrity_check", -1, &statement, NULL);
+	if (result == SQLITE_OK)
+		while ((result = sqlite3_step(statement)) == SQLITE_ROW)
+			tell_lines((const char *)sqlite3_column_text(statement, 0), problem, context);
+	ff_code code = FF_OK;
+	if ((result & 0xff) == SQLITE_CORRUPT)
+		problem(context, sqlite3_errmsg(connection->db));
+	else if (result != SQLITE_DONE)
+		code = ffp_sqlite_fail(connection->db, result, "check", connection->store->path, error);
+	sqlite3_finalize(statement);
+	return code;
+}
+
+static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
+{
+	ff_txn *connection = NULL;
+	ff_code code =
+	    store->memory ? acquire_writer(store, &connection, error) : acquire_reader(store, &connection, error);
+	if (code != FF_OK)
+		return code;
+	code = check_integrity(connection, problem, context, error);
+	if (code == FF_OK)
+		code = ffp_schema_check(connection, problem, context, error);
+	release(connection);
+	return code;
+}
+
+const ff_engine_backend ffp_sqlite_backend = {
+	.size = sizeof(ff_engine_backend),
+	.abi_major = FF_BACKEND_ABI,
+	.caps = FILE_CAPS,
+	.name = "sqlite",
+	.instance_size = sizeof(ff_store),
+	.open = open_store,
+	.close = close_store,
+	.limits = limits,
+	.begin = begin,
+	.load = ffp_rows_load,
+	.store = ffp_rows_store,
+	.commit = commit,
+	.abort = abort_txn,
+	.check = check,
+};

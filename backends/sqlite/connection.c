@@ -1,0 +1,304 @@
+/* Connections: opening them, the statements that they keep, and what SQLite's result codes mean. */
+#include "store.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const ff_sql_dialect ffp_sqlite_dialect = {
+	.placeholder = '?',
+	.quote = '"',
+	.type_int64 = "INTEGER",
+	.type_text = "TEXT",
+	.table_suffix = " STRICT, WITHOUT ROWID",
+	.index_hint = " INDEXED BY ",
+};
+
+/* ---- errors ------------------------------------------------------------------------------------------------- */
+
+static bool no_room(int system_error)
+{
+	return system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG;
+}
+
+static ff_code code_of(int result, int system_error)
+{
+	switch (result & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL: /* lost too many races for the WAL's index */
+		return FF_E_BUSY;
+	case SQLITE_FULL:
+		return FF_E_FULL;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_ERROR: /* all statements are ours, so a table or column must be gone, or not ours */
+		return FF_E_CORRUPT;
+	case SQLITE_NOMEM:
+		return FF_E_NO_MEMORY;
+	case SQLITE_IOERR:
+		if (result == SQLITE_IOERR_NOMEM)
+			return FF_E_NO_MEMORY;
+		return no_room(system_error) ? FF_E_FULL : FF_E_IO;
+	default:
+		return FF_E_IO;
+	}
+}
+
+ff_code ffp_sqlite_fail(sqlite3 *db, int result, const char *doing, const char *path, ff_error *error)
+{
+	int primary = result & 0xff;
+	bool from_system = db && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN);
+	int system_error = from_system ? sqlite3_system_errno(db) : 0;
+	const char *text = db && (sqlite3_errcode(db) & 0xff) == primary ? sqlite3_errmsg(db) : sqlite3_errstr(result);
+	if (result == SQLITE_READONLY_DIRECTORY)
+		text = "its directory cannot be written";
+	ff_code code = ff_error_set(error, code_of(result, system_error), "cannot %s '%s': %s%s%s", doing, path, text,
+	                            system_error ? ": " : "", system_error ? strerror(system_error) : "");
+	snprintf(error->native_code, sizeof(error->native_code), "%d", result);
+	return code;
+}
+
+/* ---- statements --------------------------------------------------------------------------------------------- */
+
+static size_t place_of(const ffp_statement *statements, size_t capacity, uint64_t key)
+{
+	size_t mask = capacity - 1;
+	size_t place = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
+	while (statements[place].statement && statements[place].key != key)
+		place = (place + 1) & mask;
+	return place;
+}
+
+static bool grow(ff_txn *connection)
+{
+	const ff_allocator *allocator = connection->store->allocator;
+	size_t old = connection->statements_capacity;
+	size_t capacity = old ? 2 * old : 64;
+	ffp_statement *statements = allocator->resize(allocator->context, NULL, 0, capacity * sizeof(*statements));
+	if (!statements)
+		return false;
+	memset(statements, 0, capacity * sizeof(*statements));
+	for (size_t i = 0; i < old; i++)
+		if (connection->statements[i].statement)
+			statements[place_of(statements, capacity, connection->statements[i].key)] =
+			    connection->statements[i];
+	if (old)
+		allocator->resize(allocator->context, connection->statements, old * sizeof(*statements), 0);
+	connection->statements = statements;
+	connection->statements_capacity = capacity;
+	return true;
+}
+
+static void write_sql(ff_sql_text *sql, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
+                      const ff_read *range)
+{
+	const ff_sql_dialect *dialect = &ffp_sqlite_dialect;
+	switch (kind) {
+	case FFP_SELECT_KEY:
+		ff_sql_select_key(sql, dialect, table);
+		break;
+	case FFP_SELECT_RANGE:
+		ff_sql_select_range(sql, dialect, range);
+		break;
+	case FFP_INSERT:
+		ff_sql_insert(sql, dialect, table);
+		break;
+	case FFP_UPDATE:
+		ff_sql_update(sql, dialect, table, shape);
+		break;
+	case FFP_DELETE_KEY:
+		ff_sql_delete_key(sql, dialect, table);
+		break;
+	case FFP_DELETE_RANGE:
+		ff_sql_delete_range(sql, dialect, range);
+		break;
+	case FFP_BEGIN:
+		ff_sql_append(sql, shape == FF_TXN_WRITE ? "BEGIN IMMEDIATE" : "BEGIN");
+		break;
+	case FFP_COMMIT:
+		ff_sql_append(sql, "COMMIT");
+		break;
+	case FFP_ROLLBACK:
+		ff_sql_append(sql, "ROLLBACK");
+		break;
+	case FFP_VERSION:
+		ff_sql_append(sql, "SELECT version FROM ff_schema");
+		break;
+	}
+}
+
+static ff_code prepare(ff_txn *connection, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
+                       const ff_read *range, sqlite3_stmt **statement, ff_error *error)
+{
+	ff_sql_text *sql = &connection->sql;
+	ff_sql_clear(sql);
+	write_sql(sql, kind, table, shape, range);
+	if (sql->failed)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
+	int result = sqlite3_prepare_v3(connection->db, sql->data, (int)sql->size + 1, SQLITE_PREPARE_PERSISTENT,
+	                                statement, NULL);
+	if (result != SQLITE_OK)
+		return ffp_sqlite_fail(connection->db, result, "use", connection->store->path, error);
+	return FF_OK;
+}
+
+ff_code ffp_statement_get(ff_txn *connection, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
+                          const ff_read *range, sqlite3_stmt **statement, ff_error *error)
+{
+	uint64_t key = (uint64_t)kind << 48 | (uint64_t)(table ? table->id : 0) << 32 | shape;
+	if (2 * connection->statements_count >= connection->statements_capacity && !grow(connection))
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
+	ffp_statement *kept =
+	    &connection->statements[place_of(connection->statements, connection->statements_capacity, key)];
+	if (!kept->statement) {
+		ff_code code = prepare(connection, kind, table, shape, range, &kept->statement, error);
+		if (code != FF_OK)
+			return code;
+		kept->key = key;
+		connection->statements_count++;
+	}
+	*statement = kept->statement;
+	return FF_OK;
+}
+
+void ffp_statement_done(sqlite3_stmt *statement)
+{
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+}
+
+int ffp_statement_run(sqlite3_stmt *statement)
+{
+	int result = sqlite3_step(statement);
+	sqlite3_reset(statement);
+	return result == SQLITE_DONE || result == SQLITE_ROW ? SQLITE_OK : result;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------ */
+
+static int on_busy(void *context, int count)
+{
+	ffp_wait *wait = context;
+	if (count == 0)
+		ffp_wait_start(wait);
+	return ffp_wait_pause(wait);
+}
+
+static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
+{
+	/* In WAL mode FULL syncs the log at every commit, and its directory when the log is new: an acknowledged commit
+	 * survives loss of power. EXTRA would add nothing there. fullfsync matters on macOS alone. */
+	static const char *const synchronous[] = {
+		[FF_DURABILITY_FULL] = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON",
+		[FF_DURABILITY_NORMAL] = "PRAGMA synchronous = NORMAL",
+		[FF_DURABILITY_NONE] = "PRAGMA synchronous = OFF",
+	};
+	const ff_store *store = connection->store;
+	sqlite3_extended_result_codes(connection->db, 1);
+	sqlite3_busy_handler(connection->db, on_busy, &connection->wait);
+	const char *pragma = writes ? synchronous[store->durability] : "PRAGMA query_only = ON";
+	int result = sqlite3_exec(connection->db, pragma, NULL, NULL, NULL);
+	/* A log that a slow reader made long gives its room back. */
+	if (result == SQLITE_OK && writes)
+		result = sqlite3_exec(connection->db, "PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL);
+	return result == SQLITE_OK ? FF_OK : ffp_sqlite_fail(connection->db, result, "open", store->path, error);
+}
+
+static ff_code open_file(ff_txn *connection, bool writes, ff_error *error)
+{
+	const ff_store *store = connection->store;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (store->memory ? SQLITE_OPEN_CREATE : 0);
+	int result = sqlite3_open_v2(store->path, &connection->db, flags, NULL);
+	if (result != SQLITE_OK)
+		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
+	/* SQLite opens for reading what it may not write. */
+	if (writes && sqlite3_db_readonly(connection->db, "main"))
+		return ff_error_set(error, FF_E_IO, "cannot write to '%s': %s", store->path,
+		                    access(store->path, W_OK) ? strerror(errno) : "it is read-only");
+	return set_up(connection, writes, error);
+}
+
+static const char *wal_path(const ff_txn *connection)
+{
+	return sqlite3_filename_wal(sqlite3_db_filename(connection->db, "main"));
+}
+
+/* SQLite reads a database in WAL mode only where it may keep the log's index beside it, or where nobody can write. */
+static bool lies_where_nothing_is_written(const ff_txn *connection)
+{
+	int result = sqlite3_exec(connection->db, "PRAGMA schema_version", NULL, NULL, NULL) & 0xff;
+	return (result == SQLITE_CANTOPEN || result == SQLITE_READONLY) && access(wal_path(connection), F_OK) != 0;
+}
+
+/* Opens the file once more, to read it as it is, for one transaction: a writer with more rights may come after it. */
+static ff_code open_unchanging(ff_txn *connection, ff_error *error)
+{
+	const ff_store *store = connection->store;
+	ff_sql_text *uri = &connection->sql;
+	ff_sql_clear(uri);
+	ff_sql_append(uri, "file:");
+	for (const char *at = store->path; *at; at++) {
+		char escaped[4];
+		bool plain = *at != '%' && *at != '?' && *at != '#';
+		snprintf(escaped, sizeof(escaped), plain ? "%c" : "%%%02x", (unsigned)*at);
+		ff_sql_append(uri, escaped);
+	}
+	ff_sql_append(uri, "?immutable=1");
+	if (uri->failed)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's path");
+	sqlite3_close(connection->db);
+	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
+	int result = sqlite3_open_v2(uri->data, &connection->db, flags, NULL);
+	if (result != SQLITE_OK)
+		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
+	connection->once = true;
+	return set_up(connection, false, error);
+}
+
+ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, ff_error *error)
+{
+	const ff_allocator *allocator = store->allocator;
+	ff_txn *opened = allocator->resize(allocator->context, NULL, 0, sizeof(*opened));
+	if (!opened)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
+	*opened = (ff_txn){ .store = store,
+		            .wait = { .limit_us = store->busy_timeout_us },
+		            .sql = { .allocator = allocator } };
+	ff_code code = open_file(opened, writes, error);
+	if (code == FF_OK && store->read_only && lies_where_nothing_is_written(opened))
+		code = open_unchanging(opened, error);
+	if (code != FF_OK)
+		ffp_connection_close(opened);
+	else
+		*connection = opened;
+	return code;
+}
+
+/* The last connection to a database folds the log into the file, which is no reader's business. */
+static void keep_log(ff_txn *connection)
+{
+	struct stat status;
+	const char *path = connection->once ? NULL : wal_path(connection);
+	if (path && stat(path, &status) == 0 && status.st_size > 0)
+		sqlite3_db_config(connection->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
+void ffp_connection_close(ff_txn *connection)
+{
+	const ff_store *store = connection->store;
+	const ff_allocator *allocator = store->allocator;
+	for (size_t i = 0; i < connection->statements_capacity; i++)
+		sqlite3_finalize(connection->statements[i].statement);
+	if (connection->statements)
+		allocator->resize(allocator->context, connection->statements,
+		                  connection->statements_capacity * sizeof(*connection->statements), 0);
+	ff_sql_free(&connection->sql);
+	if (store->read_only && connection->db)
+		keep_log(connection);
+	sqlite3_close(connection->db);
+	allocator->resize(allocator->context, connection, sizeof(*connection), 0);
+}

@@ -1,0 +1,327 @@
+/* Rows: from the core's structs into statements, and back. */
+#include "store.h"
+
+static ff_code fail(ff_txn *txn, int result, const char *doing, ff_error *error)
+{
+	return ffp_sqlite_fail(txn->db, result, doing, txn->store->path, error);
+}
+
+static ff_code no_memory(ff_error *error)
+{
+	return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for rows");
+}
+
+/* ---- binding ------------------------------------------------------------------------------------------------ */
+
+/* Binds one column of `row` to parameter `param`. The text is borrowed until the statement is done. */
+static int bind(sqlite3_stmt *statement, unsigned param, const ff_table *table, unsigned column, const ff_row *row)
+{
+	const ff_column *described = &table->columns[column];
+	if (ff_row_is_null(row, column))
+		return sqlite3_bind_null(statement, (int)param);
+	if (described->type == FF_TYPE_INT64)
+		return sqlite3_bind_int64(statement, (int)param, *ff_row_int64(row, described));
+	const ff_text *text = ff_row_text(row, described);
+	/* A NULL pointer would bind NULL, which an empty text is not. */
+	return sqlite3_bind_text64(statement, (int)param, text->size ? text->data : "", text->size, SQLITE_STATIC,
+	                           SQLITE_UTF8);
+}
+
+/* Binds the columns `first` … `end` of an order, from parameter `param` on. */
+static int bind_order(sqlite3_stmt *statement, unsigned param, const ff_table *table, const ff_index *index,
+                      const ff_row *row, unsigned first, unsigned end)
+{
+	int result = SQLITE_OK;
+	for (unsigned i = first; result == SQLITE_OK && i < end; i++)
+		result = bind(statement, param++, table, ff_order_column(table, index, i), row);
+	return result;
+}
+
+/* Binds a range's bounds; *param is the number of the next parameter. */
+static int bind_range(sqlite3_stmt *statement, const ff_read *read, unsigned *param)
+{
+	unsigned low = read->low_count > read->equal_count ? read->low_count : read->equal_count;
+	unsigned high = read->high_count > read->equal_count ? read->high_count : read->equal_count;
+	int result = bind_order(statement, 1, read->table, read->index, read->low, 0, low);
+	if (result == SQLITE_OK)
+		result = bind_order(statement, 1 + low, read->table, read->index, read->high, read->equal_count, high);
+	*param = 1 + low + high - read->equal_count;
+	return result;
+}
+
+/* ---- decoding ----------------------------------------------------------------------------------------------- */
+
+/* The length of the UTF-8 sequence that starts at `at`, 0 where there is none or it is a NUL. */
+static size_t sequence(const unsigned char *at, const unsigned char *end)
+{
+	/* What the byte after the first may be keeps out overlong forms, surrogates, and what is above U+10FFFF. */
+	unsigned char low = 0x80;
+	unsigned char high = 0xbf;
+	size_t size;
+	if (at[0] < 0x80)
+		return at[0] != 0;
+	if (at[0] >= 0xc2 && at[0] <= 0xdf) {
+		size = 2;
+	} else if (at[0] >= 0xe0 && at[0] <= 0xef) {
+		size = 3;
+		low = at[0] == 0xe0 ? 0xa0 : 0x80;
+		high = at[0] == 0xed ? 0x9f : 0xbf;
+	} else if (at[0] >= 0xf0 && at[0] <= 0xf4) {
+		size = 4;
+		low = at[0] == 0xf0 ? 0x90 : 0x80;
+		high = at[0] == 0xf4 ? 0x8f : 0xbf;
+	} else {
+		return 0;
+	}
+	if ((size_t)(end - at) < size || at[1] < low || at[1] > high)
+		return 0;
+	for (size_t i = 2; i < size; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return size;
+}
+
+static bool is_text(const void *data, size_t size)
+{
+	const unsigned char *at = data;
+	const unsigned char *end = at + size;
+	while (at < end) {
+		size_t length = sequence(at, end);
+		if (length == 0)
+			return false;
+		at += length;
+	}
+	return true;
+}
+
+/* Copies one column of the statement's row. False when memory is out; a value of a wrong kind marks the row. */
+static bool decode_column(sqlite3_stmt *statement, ff_arena *arena, const ff_table *table, unsigned column, ff_row *row)
+{
+	const ff_column *described = &table->columns[column];
+	int type = sqlite3_column_type(statement, (int)column);
+	if (type == SQLITE_NULL) {
+		row->nulls |= 1u << column;
+		if (!described->nullable)
+			row->state = FF_ROW_CORRUPT;
+		return true;
+	}
+	if (described->type == FF_TYPE_INT64) {
+		*ff_row_int64(row, described) = sqlite3_column_int64(statement, (int)column);
+		if (type != SQLITE_INTEGER)
+			row->state = FF_ROW_CORRUPT;
+		return true;
+	}
+	const void *data = sqlite3_column_blob(statement, (int)column);
+	size_t size = (size_t)sqlite3_column_bytes(statement, (int)column);
+	if (type != SQLITE_TEXT || !is_text(data, size))
+		row->state = FF_ROW_CORRUPT;
+	ff_text *text = ff_row_text(row, described);
+	*text = ff_text_copy(arena, data, size);
+	return text->data != NULL;
+}
+
+static ff_row *decode(sqlite3_stmt *statement, ff_arena *arena, const ff_table *table)
+{
+	ff_row *row = ff_row_new(arena, table);
+	for (unsigned i = 0; row && i < table->columns_count; i++)
+		if (!decode_column(statement, arena, table, i, row))
+			return NULL;
+	return row;
+}
+
+/* ---- load --------------------------------------------------------------------------------------------------- */
+
+static ff_code get(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *error)
+{
+	const ff_table *table = read->table;
+	read->row = NULL;
+	/* A key that is there after all fails the insert, and only a write transaction comes to one. */
+	if ((read->flags & FF_READ_LIKELY_ABSENT) && txn->kind == FF_TXN_WRITE)
+		return FF_OK;
+	sqlite3_stmt *statement;
+	ff_code code = ffp_statement_get(txn, FFP_SELECT_KEY, table, 0, NULL, &statement, error);
+	if (code != FF_OK)
+		return code;
+	int result = bind_order(statement, 1, table, NULL, read->low, 0, table->key_count);
+	if (result == SQLITE_OK)
+		result = sqlite3_step(statement);
+	if (result == SQLITE_ROW) {
+		read->row = decode(statement, arena, table);
+		code = read->row ? FF_OK : no_memory(error);
+	} else if (result != SQLITE_DONE) {
+		code = fail(txn, result, "read", error);
+	}
+	ffp_statement_done(statement);
+	return code;
+}
+
+/* Makes room for one more row of the answer. */
+static bool room_for_row(ff_arena *arena, ff_read *read, size_t *capacity)
+{
+	if (read->rows_count < *capacity)
+		return true;
+	size_t grown = *capacity ? 2 * *capacity : 16;
+	grown = grown < read->limit ? grown : read->limit;
+	ff_row **rows = ff_arena_take(arena, grown * sizeof(*rows));
+	if (!rows)
+		return false;
+	if (read->rows_count)
+		memcpy(rows, read->rows, read->rows_count * sizeof(*rows));
+	read->rows = rows;
+	*capacity = grown;
+	return true;
+}
+
+static ff_code collect(ff_txn *txn, sqlite3_stmt *statement, ff_arena *arena, ff_read *read, ff_error *error)
+{
+	size_t capacity = 0;
+	int result;
+	while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (!room_for_row(arena, read, &capacity))
+			return no_memory(error);
+		ff_row *row = decode(statement, arena, read->table);
+		if (!row)
+			return no_memory(error);
+		read->rows[read->rows_count++] = row;
+	}
+	return result == SQLITE_DONE ? FF_OK : fail(txn, result, "read", error);
+}
+
+static ff_code range(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *error)
+{
+	read->rows = NULL;
+	read->rows_count = 0;
+	sqlite3_stmt *statement;
+	ff_code code =
+	    ffp_statement_get(txn, FFP_SELECT_RANGE, read->table, ff_sql_range_shape(read), read, &statement, error);
+	if (code != FF_OK)
+		return code;
+	unsigned limit;
+	int result = bind_range(statement, read, &limit);
+	if (result == SQLITE_OK)
+		result = sqlite3_bind_int64(statement, (int)limit, read->limit);
+	if (result == SQLITE_OK)
+		code = collect(txn, statement, arena, read, error);
+	else
+		code = fail(txn, result, "read", error);
+	ffp_statement_done(statement);
+	return code;
+}
+
+ff_code ffp_rows_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
+{
+	ff_code code = FF_OK;
+	for (size_t i = 0; code == FF_OK && i < count; i++)
+		code = reads[i].kind == FF_READ_GET ? get(txn, arena, &reads[i], error)
+		                                    : range(txn, arena, &reads[i], error);
+	return code;
+}
+
+/* ---- store -------------------------------------------------------------------------------------------------- */
+
+/* Runs a bound statement. Where it must change one row, and did not, the row is not as it was loaded. */
+static ff_code change(ff_txn *txn, sqlite3_stmt *statement, int bound, bool one_row, ff_error *error)
+{
+	int result = bound == SQLITE_OK ? sqlite3_step(statement) : bound;
+	ff_code code = FF_OK;
+	if (result == SQLITE_CONSTRAINT_PRIMARYKEY || result == SQLITE_CONSTRAINT_UNIQUE ||
+	    (result == SQLITE_DONE && one_row && sqlite3_changes(txn->db) != 1))
+		code = ff_error_set(error, FF_E_CONFLICT, "a row is not as it was loaded");
+	else if (result != SQLITE_DONE)
+		code = fail(txn, result, "write to", error);
+	ffp_statement_done(statement);
+	return code;
+}
+
+static ff_code insert(ff_txn *txn, const ff_write *write, ff_error *error)
+{
+	const ff_table *table = write->table;
+	sqlite3_stmt *statement;
+	ff_code code = ffp_statement_get(txn, FFP_INSERT, table, 0, NULL, &statement, error);
+	if (code != FF_OK)
+		return code;
+	int result = bind_order(statement, 1, table, NULL, write->after, 0, table->columns_count);
+	return change(txn, statement, result, true, error);
+}
+
+static bool differs(const ff_table *table, unsigned column, const ff_row *a, const ff_row *b)
+{
+	const ff_column *described = &table->columns[column];
+	bool is_null = ff_row_is_null(a, column);
+	if (is_null || is_null != ff_row_is_null(b, column))
+		return is_null != ff_row_is_null(b, column);
+	if (described->type == FF_TYPE_INT64)
+		return *ff_row_int64(a, described) != *ff_row_int64(b, described);
+	return ff_text_compare(*ff_row_text(a, described), *ff_row_text(b, described)) != 0;
+}
+
+/* The value columns that a write changes; all of them where the stored row cannot be trusted. */
+static uint32_t changed_columns(const ff_write *write)
+{
+	const ff_table *table = write->table;
+	uint32_t mask = 0;
+	for (unsigned i = table->key_count; i < table->columns_count; i++)
+		if (write->before->state == FF_ROW_CORRUPT || differs(table, i, write->before, write->after))
+			mask |= 1u << i;
+	return mask;
+}
+
+static ff_code update(ff_txn *txn, const ff_write *write, ff_error *error)
+{
+	const ff_table *table = write->table;
+	uint32_t mask = changed_columns(write);
+	if (!mask)
+		return FF_OK;
+	sqlite3_stmt *statement;
+	ff_code code = ffp_statement_get(txn, FFP_UPDATE, table, mask, NULL, &statement, error);
+	if (code != FF_OK)
+		return code;
+	unsigned param = 1;
+	int result = SQLITE_OK;
+	for (unsigned i = table->key_count; result == SQLITE_OK && i < table->columns_count; i++)
+		if (mask >> i & 1u)
+			result = bind(statement, param++, table, i, write->after);
+	if (result == SQLITE_OK)
+		result = bind_order(statement, param, table, NULL, write->after, 0, table->key_count);
+	return change(txn, statement, result, true, error);
+}
+
+static ff_code delete_key(ff_txn *txn, const ff_write *write, ff_error *error)
+{
+	const ff_table *table = write->table;
+	sqlite3_stmt *statement;
+	ff_code code = ffp_statement_get(txn, FFP_DELETE_KEY, table, 0, NULL, &statement, error);
+	if (code != FF_OK)
+		return code;
+	int result = bind_order(statement, 1, table, NULL, write->before, 0, table->key_count);
+	return change(txn, statement, result, true, error);
+}
+
+static ff_code delete_range(ff_txn *txn, const ff_write *write, ff_error *error)
+{
+	sqlite3_stmt *statement;
+	ff_code code = ffp_statement_get(txn, FFP_DELETE_RANGE, write->table, ff_sql_range_shape(write->range),
+	                                 write->range, &statement, error);
+	if (code != FF_OK)
+		return code;
+	unsigned next;
+	int result = bind_range(statement, write->range, &next);
+	return change(txn, statement, result, false, error);
+}
+
+static ff_code apply(ff_txn *txn, const ff_write *write, ff_error *error)
+{
+	if (write->kind == FF_WRITE_DELETE_RANGE)
+		return delete_range(txn, write, error);
+	if (write->kind == FF_WRITE_DELETE)
+		return delete_key(txn, write, error);
+	return write->before ? update(txn, write, error) : insert(txn, write, error);
+}
+
+ff_code ffp_rows_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
+{
+	ff_code code = FF_OK;
+	for (size_t i = 0; code == FF_OK && i < count; i++)
+		code = apply(txn, &writes[i], error);
+	return code;
+}

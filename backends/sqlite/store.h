@@ -1,0 +1,107 @@
+/*
+ * The SQLite backend inside: a store is one connection that writes and a pool of connections that read, and a
+ * transaction is a connection that the core holds. An in-memory store has one connection for both.
+ */
+#ifndef FFP_SQLITE_STORE_H
+#define FFP_SQLITE_STORE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include <ff/backend.h>
+#include <ff/sql.h>
+
+extern const ff_sql_dialect ffp_sqlite_dialect;
+
+/* Waiting for a lock, without a clock: short sleeps of random length, which are counted. */
+typedef struct ffp_wait {
+	int64_t limit_us;
+	int64_t slept_us;
+	unsigned sleeps;
+	uint32_t random;
+} ffp_wait;
+
+typedef enum ffp_statement_kind {
+	FFP_SELECT_KEY = 1,
+	FFP_SELECT_RANGE, /* shape: ff_sql_range_shape */
+	FFP_INSERT,
+	FFP_UPDATE, /* shape: the mask of columns */
+	FFP_DELETE_KEY,
+	FFP_DELETE_RANGE, /* shape: ff_sql_range_shape */
+	FFP_BEGIN,        /* shape: ff_txn_kind */
+	FFP_COMMIT,
+	FFP_ROLLBACK,
+	FFP_VERSION
+} ffp_statement_kind;
+
+/* One place of a connection's hash table of statements; statement is NULL where it is free. */
+typedef struct ffp_statement {
+	uint64_t key; /* kind, table and shape */
+	sqlite3_stmt *statement;
+} ffp_statement;
+
+struct ff_txn {
+	ff_store *store;
+	sqlite3 *db;
+	ff_txn *next; /* in the store's list of idle readers */
+	ff_txn_kind kind;
+	bool once; /* not kept after its transaction */
+	ffp_wait wait;
+	ff_sql_text sql;
+	ffp_statement *statements; /* capacity is 0 or a power of two, never full */
+	size_t statements_count;
+	size_t statements_capacity;
+};
+
+struct ff_store {
+	const ff_catalog *catalog;
+	const ff_allocator *allocator;
+	char *path; /* absolute, or ":memory:" */
+	size_t path_size;
+	bool memory;
+	bool read_only;
+	ff_durability durability;
+	int64_t busy_timeout_us;
+	pthread_mutex_t mutex; /* guards what is below */
+	ff_txn *writer;        /* NULL: read-only */
+	bool writing;          /* the writer is held by a transaction */
+	ff_txn *idle;
+};
+
+/* wait.c */
+
+void ffp_wait_start(ffp_wait *wait);
+/* Sleeps a little; false, at once, when the limit was slept. */
+bool ffp_wait_pause(ffp_wait *wait);
+
+/* connection.c */
+
+/* Fills `error` from what SQLite answered last on `db` (or from `result` alone, where that is NULL): "cannot DOING
+ * 'PATH': …". */
+ff_code ffp_sqlite_fail(sqlite3 *db, int result, const char *doing, const char *path, ff_error *error);
+
+/* Opens a connection for writing, or one that never writes. */
+ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, ff_error *error);
+void ffp_connection_close(ff_txn *connection);
+/* The kept statement of a kind; `table` and `range` are NULL where the kind has none. On failure NULL, and a code. */
+ff_code ffp_statement_get(ff_txn *connection, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
+                          const ff_read *range, sqlite3_stmt **statement, ff_error *error);
+/* Runs a statement that answers no row and takes no parameter, and answers SQLite's result. */
+int ffp_statement_run(sqlite3_stmt *statement);
+void ffp_statement_done(sqlite3_stmt *statement);
+
+/* schema.c */
+
+/* The stored schema's version, 0 where the database holds no store. */
+ff_code ffp_schema_look(ff_txn *connection, uint32_t *version, ff_error *error);
+/* Brings the store to the catalog's version, in one transaction of its own. */
+ff_code ffp_schema_migrate(ff_txn *connection, ff_error *error);
+/* Tells `problem` of tables and columns of the catalog that are not there. */
+ff_code ffp_schema_check(ff_txn *connection, ff_problem_fn *problem, void *context, ff_error *error);
+
+/* rows.c */
+
+ff_code ffp_rows_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error);
+ff_code ffp_rows_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
+
+#endif

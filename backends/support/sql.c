@@ -1,0 +1,297 @@
+/* Statements for SQL stores, from the descriptors of tables. Knows no store: what differs is in the dialect. */
+#include <ff/sql.h>
+
+#include <stdio.h>
+
+/* A statement under way: where it goes, and the number of the last parameter that it named. */
+typedef struct statement {
+	ff_sql_text *text;
+	const ff_sql_dialect *dialect;
+	unsigned params;
+} statement;
+
+static bool reserve(ff_sql_text *text, size_t size)
+{
+	if (text->failed || text->capacity - text->size > size)
+		return !text->failed;
+	size_t capacity = text->capacity ? text->capacity : 512;
+	while (capacity - text->size <= size)
+		capacity *= 2;
+	const ff_allocator *allocator = text->allocator;
+	char *data = allocator->resize(allocator->context, text->data, text->capacity, capacity);
+	if (data) {
+		text->data = data;
+		text->capacity = capacity;
+	}
+	text->failed = !data;
+	return data != NULL;
+}
+
+static void append_bytes(ff_sql_text *text, const char *bytes, size_t size)
+{
+	if (!reserve(text, size))
+		return;
+	memcpy(text->data + text->size, bytes, size);
+	text->size += size;
+	text->data[text->size] = '\0';
+}
+
+void ff_sql_clear(ff_sql_text *text)
+{
+	text->size = 0;
+	text->failed = false;
+}
+
+void ff_sql_free(ff_sql_text *text)
+{
+	if (text->data)
+		text->allocator->resize(text->allocator->context, text->data, text->capacity, 0);
+	*text = (ff_sql_text){ .allocator = text->allocator };
+}
+
+void ff_sql_append(ff_sql_text *text, const char *words)
+{
+	append_bytes(text, words, strlen(words));
+}
+
+void ff_sql_append_name(ff_sql_text *text, const ff_sql_dialect *dialect, const char *name)
+{
+	append_bytes(text, &dialect->quote, 1);
+	for (; *name; name++) {
+		if (*name == dialect->quote)
+			append_bytes(text, name, 1);
+		append_bytes(text, name, 1);
+	}
+	append_bytes(text, &dialect->quote, 1);
+}
+
+static void words(statement *s, const char *text)
+{
+	ff_sql_append(s->text, text);
+}
+
+static void name(statement *s, const char *text)
+{
+	ff_sql_append_name(s->text, s->dialect, text);
+}
+
+static void param(statement *s)
+{
+	char number[16];
+	int size = snprintf(number, sizeof(number), "%c%u", s->dialect->placeholder, ++s->params);
+	append_bytes(s->text, number, (size_t)size);
+}
+
+static void type(statement *s, const ff_column *column)
+{
+	words(s, " ");
+	words(s, column->type == FF_TYPE_TEXT ? s->dialect->type_text : s->dialect->type_int64);
+}
+
+/* "a", "b", "c": the columns first … end of an order. */
+static void order_names(statement *s, const ff_table *table, const ff_index *index, unsigned first, unsigned end)
+{
+	for (unsigned i = first; i < end; i++) {
+		words(s, i > first ? ", " : "");
+		name(s, table->columns[ff_order_column(table, index, i)].name);
+	}
+}
+
+/* The term that keeps rows with NULL out of an index; nothing where no column of it is nullable. */
+static void not_null(statement *s, const ff_table *table, const ff_index *index, const char *before)
+{
+	for (unsigned i = 0; index && i < index->columns_count; i++) {
+		const ff_column *column = &table->columns[index->columns[i]];
+		if (!column->nullable)
+			continue;
+		words(s, before);
+		name(s, column->name);
+		words(s, " IS NOT NULL");
+		before = " AND ";
+	}
+}
+
+void ff_sql_create_table(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "CREATE TABLE ");
+	name(&s, table->name);
+	words(&s, " (\n");
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		const ff_column *column = &table->columns[i];
+		words(&s, "\t");
+		name(&s, column->name);
+		type(&s, column);
+		words(&s, column->nullable ? ",\n" : " NOT NULL,\n");
+	}
+	words(&s, "\tPRIMARY KEY (");
+	order_names(&s, table, NULL, 0, table->key_count);
+	words(&s, ")\n)");
+	words(&s, dialect->table_suffix ? dialect->table_suffix : "");
+}
+
+void ff_sql_create_index(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, const ff_index *index)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "CREATE INDEX ");
+	name(&s, index->name);
+	words(&s, " ON ");
+	name(&s, table->name);
+	words(&s, " (");
+	order_names(&s, table, index, 0, ff_order_count(table, index));
+	words(&s, ")");
+	not_null(&s, table, index, " WHERE ");
+}
+
+void ff_sql_add_column(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, const ff_column *column)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "ALTER TABLE ");
+	name(&s, table->name);
+	words(&s, " ADD COLUMN ");
+	name(&s, column->name);
+	type(&s, column);
+	if (!column->nullable)
+		words(&s, column->type == FF_TYPE_TEXT ? " NOT NULL DEFAULT ''" : " NOT NULL DEFAULT 0");
+}
+
+static void select_columns(statement *s, const ff_table *table)
+{
+	words(s, "SELECT ");
+	order_names(s, table, NULL, 0, table->columns_count);
+	words(s, " FROM ");
+	name(s, table->name);
+}
+
+static void where_equal(statement *s, const ff_table *table, const ff_index *index, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		words(s, i ? " AND " : " WHERE ");
+		order_names(s, table, index, i, i + 1);
+		words(s, " = ");
+		param(s);
+	}
+}
+
+/* ("a", "b") >= (?1, ?2), as a row value where it has more than one column. */
+static void bound(statement *s, const ff_read *read, const char *comparison, unsigned end)
+{
+	bool tuple = end - read->equal_count > 1;
+	words(s, tuple ? "(" : "");
+	order_names(s, read->table, read->index, read->equal_count, end);
+	words(s, tuple ? ") " : " ");
+	words(s, comparison);
+	words(s, tuple ? " (" : " ");
+	for (unsigned i = read->equal_count; i < end; i++) {
+		words(s, i > read->equal_count ? ", " : "");
+		param(s);
+	}
+	words(s, tuple ? ")" : "");
+}
+
+static void where_range(statement *s, const ff_read *read)
+{
+	where_equal(s, read->table, read->index, read->equal_count);
+	const char *join = read->equal_count ? " AND " : " WHERE ";
+	if (read->low_count > read->equal_count) {
+		words(s, join);
+		bound(s, read, read->flags & FF_READ_LOW_EXCLUSIVE ? ">" : ">=", read->low_count);
+		join = " AND ";
+	}
+	if (read->high_count > read->equal_count) {
+		words(s, join);
+		bound(s, read, read->flags & FF_READ_HIGH_EXCLUSIVE ? "<" : "<=", read->high_count);
+		join = " AND ";
+	}
+	not_null(s, read->table, read->index, join);
+}
+
+void ff_sql_select_key(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+{
+	statement s = { .text = text, .dialect = dialect };
+	select_columns(&s, table);
+	where_equal(&s, table, NULL, table->key_count);
+}
+
+void ff_sql_select_range(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_read *read)
+{
+	statement s = { .text = text, .dialect = dialect };
+	select_columns(&s, read->table);
+	if (read->index && dialect->index_hint) {
+		words(&s, dialect->index_hint);
+		name(&s, read->index->name);
+	}
+	where_range(&s, read);
+	words(&s, " ORDER BY ");
+	unsigned count = ff_order_count(read->table, read->index);
+	for (unsigned i = 0; i < count; i++) {
+		words(&s, i ? ", " : "");
+		order_names(&s, read->table, read->index, i, i + 1);
+		words(&s, read->flags & FF_READ_DESCENDING ? " DESC" : "");
+	}
+	words(&s, " LIMIT ");
+	param(&s);
+}
+
+uint32_t ff_sql_range_shape(const ff_read *read)
+{
+	uint32_t index = read->index ? (uint32_t)(read->index - read->table->indexes) + 1 : 0;
+	uint32_t low = read->low_count > read->equal_count ? read->low_count : 0;
+	uint32_t high = read->high_count > read->equal_count ? read->high_count : 0;
+	uint32_t flags = read->flags & (FF_READ_DESCENDING | FF_READ_LOW_EXCLUSIVE | FF_READ_HIGH_EXCLUSIVE);
+	return index | (uint32_t)read->equal_count << 4 | low << 10 | high << 16 | flags << 22;
+}
+
+static void insert_params(statement *s, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		words(s, i ? ", " : "");
+		param(s);
+	}
+}
+
+void ff_sql_insert(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "INSERT INTO ");
+	name(&s, table->name);
+	words(&s, " (");
+	order_names(&s, table, NULL, 0, table->columns_count);
+	words(&s, ") VALUES (");
+	insert_params(&s, table->columns_count);
+	words(&s, ")");
+}
+
+void ff_sql_update(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "UPDATE ");
+	name(&s, table->name);
+	const char *join = " SET ";
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		if (!(mask >> i & 1u))
+			continue;
+		words(&s, join);
+		name(&s, table->columns[i].name);
+		words(&s, " = ");
+		param(&s);
+		join = ", ";
+	}
+	where_equal(&s, table, NULL, table->key_count);
+}
+
+void ff_sql_delete_key(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "DELETE FROM ");
+	name(&s, table->name);
+	where_equal(&s, table, NULL, table->key_count);
+}
+
+void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_read *range)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "DELETE FROM ");
+	name(&s, range->table->name);
+	where_range(&s, range);
+}

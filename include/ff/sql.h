@@ -1,0 +1,76 @@
+/*
+ * ff: for authors of backends that keep rows in an SQL store: statements built from the descriptors of <ff/backend.h>.
+ *
+ * Each function appends one statement, without a semicolon, to a text that the caller gives. Values are parameters,
+ * numbered from 1 in the order that the function's comment says. Rows with NULL in any column of an index are left out
+ * of the index (it is partial), and a read in its order repeats that term, so that the planner may use the index.
+ *
+ * Stability: as <ff/backend.h>; fields are only ever appended to ff_sql_dialect, and 0 there means "as before".
+ */
+#ifndef FF_SQL_H
+#define FF_SQL_H
+
+#include <ff/backend.h>
+
+/* How one store's SQL differs from another's. */
+typedef struct ff_sql_dialect {
+	char placeholder;         /* '?' writes ?1, ?2, …; '$' writes $1, $2, … */
+	char quote;               /* around names, doubled inside them: '"' */
+	const char *type_int64;   /* "INTEGER", "bigint" */
+	const char *type_text;    /* a text that sorts by bytes: "TEXT", "text COLLATE \"C\"" */
+	const char *table_suffix; /* after the last parenthesis of a table: " STRICT, WITHOUT ROWID", or NULL */
+	const char *index_hint; /* pins a read to its index, with the index's name behind it: " INDEXED BY ", or NULL */
+} ff_sql_dialect;
+
+/*
+ * A text that grows. Set allocator, and leave the rest cleared; free it by ff_sql_free. Where memory runs out, `failed`
+ * is set, and what is appended from then on is dropped: look once, at the end.
+ */
+typedef struct ff_sql_text {
+	const ff_allocator *allocator;
+	char *data; /* NUL-terminated once something was appended */
+	size_t size;
+	size_t capacity;
+	bool failed;
+} ff_sql_text;
+
+/* Empties the text and keeps its memory. */
+FF_API void ff_sql_clear(ff_sql_text *text);
+FF_API void ff_sql_free(ff_sql_text *text);
+FF_API void ff_sql_append(ff_sql_text *text, const char *words);
+FF_API void ff_sql_append_name(ff_sql_text *text, const ff_sql_dialect *dialect, const char *name);
+
+/* No parameters. A column that is added reads NULL in older rows where it is nullable, else 0 or ''. */
+FF_API void ff_sql_create_table(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
+FF_API void ff_sql_create_index(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table,
+                                const ff_index *index);
+FF_API void ff_sql_add_column(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table,
+                              const ff_column *column);
+
+/* Answers all columns in table order. Parameters: the key columns. */
+FF_API void ff_sql_select_key(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
+
+/*
+ * Answers all columns in table order, rows in the read's order. Only the read's shape is looked at: table, index,
+ * counts and flags. Parameters: the first max(equal_count, low_count) columns of the order from `low`; then those from
+ * equal_count to high_count from `high`; then the limit.
+ */
+FF_API void ff_sql_select_range(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_read *read);
+
+/* Equal for two ranges of one table exactly where ff_sql_select_range (or ff_sql_delete_range) writes the same. */
+FF_API uint32_t ff_sql_range_shape(const ff_read *read);
+
+/* Parameters: all columns in table order. */
+FF_API void ff_sql_insert(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
+
+/* Bit i of `mask` names column i; at least one, none of the key. Parameters: those columns in table order, then the key
+ * columns. */
+FF_API void ff_sql_update(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask);
+
+/* Parameters: the key columns. */
+FF_API void ff_sql_delete_key(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
+
+/* Deletes the rows of a range, whatever its limit and direction. Parameters: as ff_sql_select_range, but no limit. */
+FF_API void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_read *range);
+
+#endif
