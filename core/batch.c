@@ -112,6 +112,38 @@ static ff_code load_and_decide(batch_run *run)
 	             : FF_OK;
 }
 
+/* ---- results that are handed out ---------------------------------------------------------------------------- */
+
+/* Lays them out before the commit, so that memory that is out changes nothing. */
+static ff_code prepare_results(batch_run *run)
+{
+	const ff_allocator *allocator = &run->engine->allocator;
+	ff_code code = FF_OK;
+	for (size_t t = 0; t < run->tickets_count; t++) {
+		for (size_t i = 0; code == FF_OK && i < run->tickets[t]->count; i++) {
+			ffp_request *request = &run->tickets[t]->requests[i];
+			if (request->op->prepare && request->call->code == FF_OK)
+				code = request->op->prepare(allocator, request);
+		}
+	}
+	return code == FF_OK ? FF_OK : no_memory(run);
+}
+
+/* Hands them out, or takes them back where the batch failed. */
+static void settle_results(batch_run *run, bool hand_out)
+{
+	for (size_t t = 0; t < run->tickets_count; t++) {
+		for (size_t i = 0; i < run->tickets[t]->count; i++) {
+			ffp_request *request = &run->tickets[t]->requests[i];
+			if (request->result && hand_out)
+				*request->call->out.released = request->result;
+			else if (request->result)
+				ff_free(request->result);
+			request->result = NULL;
+		}
+	}
+}
+
 /* ---- store and commit --------------------------------------------------------------------------------------- */
 
 static bool is_evidence(const ffp_slot *slot)
@@ -197,20 +229,14 @@ static ff_code try_once(batch_run *run)
 	if (code == FF_OK)
 		code = load_and_decide(run);
 	if (code == FF_OK)
+		code = prepare_results(run);
+	if (code == FF_OK)
 		code = store_and_commit(run);
 	ffp_abort(&run->txn);
-	return code == FF_E_COMMIT_UNKNOWN ? resolve_unknown(run) : code;
-}
-
-static void finish_all(batch_run *run)
-{
-	for (size_t t = 0; t < run->tickets_count; t++) {
-		for (size_t i = 0; i < run->tickets[t]->count; i++) {
-			ffp_request *request = &run->tickets[t]->requests[i];
-			if (request->call->code == FF_OK && request->op->finish)
-				request->call->code = request->op->finish(&run->engine->allocator, request);
-		}
-	}
+	if (code == FF_E_COMMIT_UNKNOWN)
+		code = resolve_unknown(run);
+	settle_results(run, code == FF_OK);
+	return code;
 }
 
 /* The error of the batch as a whole is each of its requests' (but of those that were never to be decided). */
@@ -241,8 +267,6 @@ void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count)
 		code = run.error.code = FF_E_IO; /* it is known now: nothing was changed */
 	else if (code == FF_E_CONFLICT)
 		code = ff_error_set(&run.error, FF_E_BUSY, "contention outlived %u attempts", engine->attempts);
-	if (code == FF_OK)
-		finish_all(&run);
 	for (size_t t = 0; t < count; t++) {
 		tickets[t]->code = FF_OK;
 		if (code != FF_OK)

@@ -2,6 +2,7 @@
 #include "budget.h"
 
 #include "arena.h"
+#include "purge.h"
 #include "text.h"
 
 /* ---- periods ------------------------------------------------------------------------------------------------ */
@@ -304,20 +305,20 @@ const ffp_op ffp_op_reset_budget = {
 
 static bool plan_reset_due(ffp_batch *batch, ffp_request *request)
 {
-	const ffp_reset_slice *slice = request->slice;
+	const ffp_slice *slice = request->slice;
 	const ff_table *table = ffp_table(FFP_BUDGET_POLICY);
 	ffp_budget_row *low = (ffp_budget_row *)ff_row_new(batch->arena, table);
 	ffp_budget_row *high = (ffp_budget_row *)ff_row_new(batch->arena, table);
 	if (!low || !high)
 		return false;
-	low->next_reset_at_ms = slice->last_due_ms;
-	low->budget_id = ffp_text(slice->last_id);
+	low->next_reset_at_ms = slice->low.number;
+	low->budget_id = ffp_text(slice->low.text_1);
 	high->next_reset_at_ms = request->now_ms;
 	ff_read read = {
 		.table = table,
 		.index = &table->indexes[FFP_BUDGET_BY_NEXT_RESET],
 		.kind = FF_READ_RANGE,
-		.low_count = slice->begun ? 2 : 0,
+		.low_count = slice->has_low ? 2 : 0,
 		.high_count = 1,
 		.flags = FF_READ_LOW_EXCLUSIVE,
 		.limit = slice->rows_max,
@@ -328,50 +329,37 @@ static bool plan_reset_due(ffp_batch *batch, ffp_request *request)
 	return request->scan != NULL;
 }
 
-/* Looks again whether it is due: the batch may have moved it by now. Answers NULL where memory is out. */
-static const ffp_budget_row *reset_if_due(ffp_batch *batch, ffp_slot *slot, int64_t now_ms, ffp_reset_slice *slice)
+/* Looks again whether it is due: the batch may have moved it by now. False: memory is out. */
+static bool reset_if_due(ffp_batch *batch, ffp_slot *slot, int64_t now_ms, ffp_slice *slice)
 {
 	ffp_budget budget;
 	const char *fault;
 	const ffp_budget_row *row = (const ffp_budget_row *)slot->after;
 	ff_code code = ffp_budget_at(row, now_ms, batch->policies, batch->arena, &budget, &fault);
 	if (code == FF_E_NO_MEMORY)
-		return NULL;
-	if (code != FF_OK)
-		slice->failed++;
-	else if (budget.period.moved && !ffp_budget_change(&batch->rows, slot, &budget))
-		return NULL;
-	else
-		slice->moved += budget.period.moved;
-	return row;
+		return false;
+	slice->failed += code != FF_OK;
+	if (code != FF_OK || !budget.period.moved)
+		return true;
+	slice->changed++;
+	return ffp_budget_change(&batch->rows, slot, &budget) != NULL;
 }
 
 static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
 {
-	ffp_reset_slice *slice = request->slice;
+	ffp_slice *slice = request->slice;
 	if (!request->scan->loaded)
 		return FFP_PENDING;
-	slice->looked_at = slice->moved = slice->failed = 0;
-	for (size_t i = 0; i < request->scan->slots_count; i++, slice->looked_at++)
-		if (!reset_if_due(batch, request->scan->slots[i], request->now_ms, slice))
+	slice->looked_at = slice->changed = slice->failed = 0;
+	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
+	     slice->looked_at++) {
+		ffp_slot *slot = request->scan->slots[slice->looked_at];
+		const ffp_budget_row *stored = (const ffp_budget_row *)slot->before;
+		if (!reset_if_due(batch, slot, request->now_ms, slice))
 			return FF_E_NO_MEMORY;
-	return FF_OK;
-}
-
-/* Where the next slice goes on: behind the last row as the store had it. */
-static ff_code finish_reset_due(const ff_allocator *allocator, ffp_request *request)
-{
-	(void)allocator;
-	if (request->scan->slots_count == 0)
-		return FF_OK;
-	ffp_reset_slice *slice = request->slice;
-	const ffp_budget_row *last =
-	    (const ffp_budget_row *)request->scan->slots[request->scan->slots_count - 1]->before;
-	size_t size = last->budget_id.size < FF_ID_MAX ? last->budget_id.size : FF_ID_MAX;
-	slice->begun = true;
-	slice->last_due_ms = last->next_reset_at_ms;
-	memcpy(slice->last_id, last->budget_id.data, size);
-	slice->last_id[size] = '\0';
+		slice->next.number = stored->next_reset_at_ms; /* the index's order: as the store has it */
+		ffp_cursor_set_text(slice->next.text_1, stored->budget_id);
+	}
 	return FF_OK;
 }
 
@@ -380,5 +368,4 @@ const ffp_op ffp_op_reset_due = {
 	.entity = "",
 	.plan = plan_reset_due,
 	.decide = decide_reset_due,
-	.finish = finish_reset_due,
 };

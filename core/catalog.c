@@ -68,25 +68,23 @@ static const ff_column quota_window[] = {
 };
 
 static const ff_column quota_admitted[] = {
-	TEXT(ffp_admitted_row, quota_policy_id),
-	TEXT(ffp_admitted_row, execution_id),
-	INT(ffp_admitted_row, admitted_at_ms),
-	INT(ffp_admitted_row, expires_at_ms),
-	INT(ffp_admitted_row, held),
-	INT_OR_NULL(ffp_admitted_row, lease_until_ms),
+	TEXT(ffp_slot_row, quota_policy_id),       TEXT(ffp_slot_row, execution_id),
+	INT(ffp_slot_row, admitted_at_ms),         INT(ffp_slot_row, expires_at_ms),
+	INT_OR_NULL(ffp_slot_row, lease_until_ms),
 };
 
 static const ff_index quota_admitted_indexes[] = {
-	[FFP_ADMITTED_BY_LEASE] = { .name = "ff_quota_admitted_by_lease",
-	                            .columns = { 0, FFP_ADMITTED_LEASE_UNTIL },
-	                            .columns_count = 2,
-	                            .since = 1 },
+	[FFP_SLOT_BY_LEASE] = { .name = "ff_quota_admitted_by_lease",
+	                        .columns = { 0, FFP_SLOT_LEASE_UNTIL },
+	                        .columns_count = 2,
+	                        .since = 1 },
 };
 
 static const ff_column sweep[] = {
-	TEXT(ffp_sweep_row, swept_table),
-	TEXT(ffp_sweep_row, last_key_1),
-	TEXT(ffp_sweep_row, last_key_2),
+	TEXT(ffp_sweep_row, work),
+	TEXT(ffp_sweep_row, last_text_1),
+	TEXT(ffp_sweep_row, last_text_2),
+	INT(ffp_sweep_row, last_number),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -105,7 +103,7 @@ static const ff_table tables[FFP_TABLES_COUNT] = {
 	                                     budget_usage_by_exec, 3) },
 	[FFP_QUOTA_POLICY] = { TABLE(FFP_QUOTA_POLICY, "ff_quota_policy", ffp_quota_row, quota_policy, 1) },
 	[FFP_QUOTA_WINDOW] = { TABLE(FFP_QUOTA_WINDOW, "ff_quota_window", ffp_entry_row, quota_window, 2) },
-	[FFP_QUOTA_ADMITTED] = { TABLE(FFP_QUOTA_ADMITTED, "ff_quota_admitted", ffp_admitted_row, quota_admitted, 2),
+	[FFP_QUOTA_ADMITTED] = { TABLE(FFP_QUOTA_ADMITTED, "ff_quota_admitted", ffp_slot_row, quota_admitted, 2),
 	                         INDEXES(quota_admitted_indexes) },
 	[FFP_SWEEP] = { TABLE(FFP_SWEEP, "ff_sweep", ffp_sweep_row, sweep, 1) },
 };

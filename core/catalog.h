@@ -49,7 +49,7 @@ typedef struct ffp_budget_row {
 enum { FFP_BUDGET_LAST_BREACH_AT = 7, FFP_BUDGET_LAST_BREACH_DIM = 8, FFP_BUDGET_NEXT_RESET_AT = 9 };
 
 /* The orders beside the keys', by their place in the table's indexes. */
-enum { FFP_BUDGET_BY_NEXT_RESET = 0, FFP_ADMITTED_BY_LEASE = 0 };
+enum { FFP_BUDGET_BY_NEXT_RESET = 0, FFP_SLOT_BY_LEASE = 0 };
 
 /* ff_budget_usage: counts in its period only; in any other it reads 0. */
 typedef struct ffp_usage_row {
@@ -91,7 +91,7 @@ typedef struct ffp_quota_row {
 	int64_t requests_per_window_seconds; /* the window */
 	int64_t max_requests_per_window;
 	int64_t active_concurrency_cap;
-	int64_t active_concurrency; /* slots in ff_quota_admitted, those whose lease is over included */
+	int64_t active_concurrency; /* slots in ff_quota_admitted, also those whose lease is over */
 	int64_t next_entry;         /* the number that the next window entry gets, from 0 */
 	int64_t latest_ms;          /* the latest time that an admission or release had (FF-CLK-4) */
 	int64_t created_at_ms;
@@ -109,35 +109,26 @@ typedef struct ffp_entry_row {
 	int64_t expires_at_ms; /* the window of the call that admitted it */
 } ffp_entry_row;
 
-/* ff_quota_admitted: what an execution has of a quota policy: its latest window entry, and its slot. */
-typedef struct ffp_admitted_row {
+/* ff_quota_admitted: the concurrency slot that an execution holds. The row is the slot. */
+typedef struct ffp_slot_row {
 	ff_row row;
 	ff_text quota_policy_id;
 	ff_text execution_id;
 	int64_t admitted_at_ms;
-	int64_t expires_at_ms;  /* of its latest window entry */
-	int64_t held;           /* 1: it holds a concurrency slot */
-	int64_t lease_until_ms; /* NULL: the slot is held until it is released */
-} ffp_admitted_row;
+	int64_t expires_at_ms;  /* of the window entry that came with it */
+	int64_t lease_until_ms; /* from this instant on the slot is free; NULL: it is held until it is released */
+} ffp_slot_row;
 
-enum { FFP_ADMITTED_LEASE_UNTIL = 5 };
+enum { FFP_SLOT_LEASE_UNTIL = 4 };
 
-/* ff_sweep: where tick's walk over a table's keys goes on. */
+/* ff_sweep: where work that goes on from one transaction to the next stands: tick's walk over a table's keys, and an
+ * import that is under way. */
 typedef struct ffp_sweep_row {
 	ff_row row;
-	ff_text swept_table;
-	ff_text last_key_1; /* the key columns of the last row that was looked at, as text */
-	ff_text last_key_2;
+	ff_text work;        /* the table's name, or "import" */
+	ff_text last_text_1; /* the key of the last row that was looked at: its first text, its second, its number */
+	ff_text last_text_2;
+	int64_t last_number;
 } ffp_sweep_row;
-
-static inline void ffp_set_null(ff_row *row, unsigned column)
-{
-	row->nulls |= 1u << column;
-}
-
-static inline void ffp_clear_null(ff_row *row, unsigned column)
-{
-	row->nulls &= ~(1u << column);
-}
 
 #endif

@@ -118,7 +118,7 @@ static const ff_report *report_of(const ffp_request *request)
 ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id)
 {
 	ffp_ledger_row key = { .budget_id = budget_id, .execution_id = execution_id };
-	return ffp_rows_group(&batch->rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2);
+	return ffp_rows_group(&batch->rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, true);
 }
 
 bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total)
@@ -146,8 +146,8 @@ static bool plan_report(ffp_batch *batch, ffp_request *request)
 			return false;
 	}
 	if (request->is_spend)
-		request->ledger = ffp_ledger_group(batch, request->id, request->execution_id);
-	return !request->is_spend || request->ledger;
+		request->group = ffp_ledger_group(batch, request->id, request->execution_id);
+	return !request->is_spend || request->group;
 }
 
 /* What a report has found out before it changes anything. */
@@ -178,7 +178,7 @@ static ff_code read_usage(ffp_batch *batch, ffp_request *request, assessment *fo
 		ffp_ledger_row key = { .budget_id = request->id,
 			               .execution_id = request->execution_id,
 			               .dimensions_key = request->amounts[i].dimension };
-		ffp_slot *slot = ffp_rows_get_member(&batch->rows, request->ledger, &key.row);
+		ffp_slot *slot = ffp_rows_get_member(&batch->rows, request->group, &key.row);
 		if (!slot)
 			return FF_E_NO_MEMORY;
 		found->ledger_slots[i] = slot;

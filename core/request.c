@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "budget.h"
+#include "ledger.h"
+#include "quota.h"
 #include "report.h"
 
 ff_code ffp_fail(ffp_request *request, ff_code code, const char *format, ...)
@@ -23,6 +25,10 @@ static const ffp_op *const ops[] = {
 	[FF_OP_REPORT_USAGE] = &ffp_op_report_usage,
 	[FF_OP_RESET_BUDGET] = &ffp_op_reset_budget,
 	[FF_OP_RECORD_SPEND] = &ffp_op_record_spend,
+	[FF_OP_RELEASE_BUDGET] = &ffp_op_release_budget,
+	[FF_OP_CREATE_QUOTA_POLICY] = &ffp_op_create_quota_policy,
+	[FF_OP_ADMIT] = &ffp_op_admit,
+	[FF_OP_RELEASE_ADMISSION] = &ffp_op_release_admission,
 };
 
 const ffp_op *ffp_op_of(ff_op op)

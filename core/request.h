@@ -38,9 +38,8 @@ typedef struct ffp_op {
 	/* The rule. Answers and changes rows, or neither: FF_OK, the request's own error, FFP_PENDING, FF_E_NO_MEMORY.
 	 */
 	ff_code (*decide)(ffp_batch *batch, ffp_request *request);
-	/* Hands out what decide could not write into the caller's memory, after the commit. NULL: nothing to hand out.
-	 */
-	ff_code (*finish)(const ff_allocator *allocator, ffp_request *request);
+	/* NULL, or lays out a result that is handed out once the commit is done. */
+	ff_code (*prepare)(const ff_allocator *allocator, ffp_request *request);
 } ffp_op;
 
 typedef struct ffp_amount {
@@ -48,17 +47,27 @@ typedef struct ffp_amount {
 	int64_t amount;
 } ffp_amount;
 
-/* Moves due budgets to their present period; the engine's own, for tick. */
-typedef struct ffp_reset_slice {
-	uint32_t rows_max;
-	/* The last row of the slice before, and then of this one; rows before it were looked at. */
-	bool begun;
-	int64_t last_due_ms;
-	char last_id[FF_ID_MAX + 1];
+/* A place in a table's key order: its first text, its second, its number. */
+typedef struct ffp_cursor {
+	char text_1[257];
+	char text_2[257];
+	int64_t number;
+} ffp_cursor;
+
+/* A slice of tick's work: where it goes on, how far it may go, and what it did. */
+typedef struct ffp_slice {
+	ffp_table_id table;
+	uint32_t rows_max; /* to look at */
+	uint64_t changes_max;
+	bool has_low;
+	bool has_high;
+	ffp_cursor low;  /* it looks at rows behind this one */
+	ffp_cursor high; /* up to this one */
+	ffp_cursor next; /* the last row that it looked at */
 	uint64_t looked_at;
-	uint64_t moved;
+	uint64_t changed;
 	uint64_t failed;
-} ffp_reset_slice;
+} ffp_slice;
 
 struct ffp_request {
 	const ffp_op *op;
@@ -84,13 +93,16 @@ struct ffp_request {
 	/* Set by plan and decide. */
 	ffp_slot *root; /* the budget's or the quota policy's row */
 	ffp_slot *key_slot;
-	ffp_slot *ledger; /* the group of an execution's rows, or an execution's admission */
+	ffp_slot *group;  /* an execution's ledger rows, or a quota policy's slots */
 	ffp_slot **usage; /* one for each amount */
-	ffp_slot *entry;
+	ffp_slot *held;   /* the slot of an execution */
+	ffp_slot *entry;  /* the one that tells whether the window is full */
 	ffp_scan *scan;
+	uint32_t scan_limit;
 	ffp_amount *released;
 	size_t released_count;
-	ffp_reset_slice *slice;
+	ffp_slice *slice;
+	const void *result; /* of prepare, until it is handed out */
 };
 
 /* Fills the request's error record, if there is one, and answers the code. */

@@ -106,14 +106,22 @@ ffp_slot *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 	return get(rows, ffp_table(table), key, ffp_table(table)->key_count, false);
 }
 
-ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns)
+ffp_slot *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 {
-	return get(rows, ffp_table(table), key, columns, false);
+	return get(rows, ffp_table(table), key, ffp_table(table)->key_count, true);
+}
+
+ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, bool whole)
+{
+	ffp_slot *group = get(rows, ffp_table(table), key, columns, !whole);
+	if (group)
+		group->whole = whole;
+	return group;
 }
 
 ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key)
 {
-	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, true);
+	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, group->whole);
 	if (slot && !slot->is_member) {
 		slot->is_member = true;
 		slot->next_member = group->members;

@@ -19,6 +19,7 @@ struct ffp_slot {
 	ffp_slot *next_in_bucket;
 	uint64_t hash;
 	uint8_t columns; /* of the key: all of them, or for a group fewer */
+	bool whole;      /* of a group: loaded with all of its rows */
 	bool loaded;
 	bool changed; /* `after` is a copy of the batch's own, or the row was deleted */
 	bool is_member;
@@ -53,9 +54,15 @@ bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, size_t expected);
 /* The slot of the row with the key columns of `key`, which is copied; its texts must live as long as the batch. */
 ffp_slot *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key);
 
-/* The slot of all rows that share the first `columns` key columns, loaded together; and, once it is loaded, that of one
- * row among them. */
-ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns);
+/* As ffp_rows_get for a row that is known to be absent, because its key was never given before: nothing is loaded. */
+ffp_slot *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key);
+
+/*
+ * A group of rows that share the first `columns` key columns. A whole one is loaded with all of its rows; any other
+ * only gathers the slots that are asked for through it. Once a whole group is loaded, a member that was not there is
+ * absent.
+ */
+ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, bool whole);
 ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key);
 
 /* A scan; its bounds must live as long as the batch. */

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "budget.h"
+#include "purge.h"
 
 /* ---- slices ------------------------------------------------------------------------------------------------- */
 
@@ -20,33 +21,81 @@ static int64_t clock_ms(ff_engine *engine)
 	return engine->clock.now_ms(engine->clock.context);
 }
 
-/* One slice is one request in the queue, so that reports share its commit or go between two of them. */
-static ff_code run_slice(ff_engine *engine, int64_t now_ms, ffp_reset_slice *slice, ff_error *error)
+/* What a tick works with. */
+typedef struct tick_work {
+	ff_engine *engine;
+	int64_t now_ms;
+	uint64_t left; /* of the limit */
+	uint32_t rows;
+	ff_error *error;
+} tick_work;
+
+/* One slice is one request in the queue, so that other calls share its commit or go between two of them. */
+static ff_code run_op(const tick_work *work, const ffp_op *op, ffp_slice *slice)
 {
-	ff_call call = { .error = error };
+	ff_call call = { .error = work->error };
 	ffp_request request = {
-		.op = &ffp_op_reset_due, .call = &call, .error = error, .own_now_ms = now_ms, .slice = slice
+		.op = op, .call = &call, .error = work->error, .own_now_ms = work->now_ms, .slice = slice
 	};
-	ffp_queue_run(engine, &request, 1, NULL);
+	ffp_queue_run(work->engine, &request, 1, NULL);
 	return call.code;
 }
 
-static ff_code reset_due(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tick_result *result, ff_error *error)
+/* Runs slices until there are no more rows between low and high, or the limit is reached. */
+static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_slice *slice, uint64_t *changed, uint64_t *failed)
 {
-	ffp_reset_slice slice = { 0 };
-	uint32_t rows = engine->purge_rows_max;
 	ff_code code = FF_OK;
-	do {
-		uint64_t left = limit - result->resets;
-		slice.rows_max = limit && left < rows ? (uint32_t)left : rows;
-		int64_t began_ms = clock_ms(engine);
-		code = run_slice(engine, now_ms, &slice, error);
-		rows = next_rows(engine, rows, clock_ms(engine) - began_ms);
-		if (code == FF_OK) {
-			result->resets += slice.moved;
-			result->failed += slice.failed;
+	bool more = true;
+	while (code == FF_OK && more && work->left) {
+		slice->rows_max = work->rows;
+		slice->changes_max = work->left;
+		int64_t began_ms = clock_ms(work->engine);
+		code = run_op(work, op, slice);
+		work->rows = next_rows(work->engine, work->rows, clock_ms(work->engine) - began_ms);
+		if (code != FF_OK)
+			break;
+		more = slice->looked_at == slice->rows_max;
+		if (slice->looked_at) {
+			slice->low = slice->next;
+			slice->has_low = true;
 		}
-	} while (code == FF_OK && slice.looked_at == slice.rows_max && (!limit || result->resets < limit));
+		*changed += slice->changed;
+		*failed += slice->failed;
+		work->left -= slice->changed;
+	}
+	return code;
+}
+
+/* Walks a table once: from where the last walk was ended to the end, and from the beginning to there. */
+static ff_code purge(tick_work *work, ffp_table_id table, uint64_t *purged)
+{
+	ffp_slice slice = { .table = table };
+	uint64_t failed = 0;
+	ff_code code = run_op(work, &ffp_op_sweep_begin, &slice);
+	bool stood = slice.has_low;
+	ffp_cursor began = slice.low;
+	if (code == FF_OK)
+		code = run_slices(work, &ffp_op_purge, &slice, purged, &failed);
+	if (code == FF_OK && work->left && stood) {
+		slice = (ffp_slice){ .table = table, .has_high = true, .high = began };
+		code = run_slices(work, &ffp_op_purge, &slice, purged, &failed);
+	}
+	slice.has_low = slice.has_low && !work->left;
+	if (code == FF_OK && (stood || slice.has_low))
+		code = run_op(work, &ffp_op_sweep_end, &slice);
+	return code;
+}
+
+static ff_code keep_house(tick_work *work, ff_tick_result *result)
+{
+	ffp_slice due = { 0 };
+	ff_code code = run_slices(work, &ffp_op_reset_due, &due, &result->resets, &result->failed);
+	if (code == FF_OK && work->left)
+		code = purge(work, FFP_BUDGET_USAGE_DEDUP, &result->purged_keys);
+	if (code == FF_OK && work->left)
+		code = purge(work, FFP_QUOTA_WINDOW, &result->purged_admissions);
+	if (code == FF_OK && work->left)
+		code = purge(work, FFP_QUOTA_ADMITTED, &result->purged_admissions);
 	return code;
 }
 
@@ -61,8 +110,14 @@ ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tic
 		code = ff_error_set(error, FF_E_INVALID, "time is before 1970");
 	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
 		code = ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only");
-	if (code == FF_OK)
-		code = reset_due(engine, now_ms ? now_ms : ffp_engine_now(engine), limit, result, error);
+	if (code == FF_OK) {
+		tick_work work = { .engine = engine,
+			           .now_ms = now_ms ? now_ms : ffp_engine_now(engine),
+			           .left = limit ? limit : UINT64_MAX,
+			           .rows = engine->purge_rows_max,
+			           .error = error };
+		code = keep_house(&work, result);
+	}
 	if (code != FF_OK)
 		ffp_error_about(error, "tick", "", (ff_text){ "", 0 });
 	return code;

@@ -1,0 +1,198 @@
+/*
+ * Expired keys have no index, which every report would pay for: tick walks the keys in order and deletes what is over.
+ * A walk that its limit ends leaves its place in ff_sweep, and the next one goes on from there.
+ */
+#include "purge.h"
+
+#include "quota.h"
+#include "text.h"
+
+/* ---- cursors ------------------------------------------------------------------------------------------------ */
+
+void ffp_cursor_set_text(char field[257], ff_text text)
+{
+	size_t size = text.size < 256 ? text.size : 256;
+	if (size)
+		memcpy(field, text.data, size);
+	field[size] = '\0';
+}
+
+void ffp_cursor_set(ffp_cursor *cursor, const ff_table *table, const ff_row *row)
+{
+	char *field = cursor->text_1;
+	for (unsigned i = 0; i < table->key_count; i++) {
+		const ff_column *column = &table->columns[i];
+		if (column->type == FF_TYPE_TEXT) {
+			ffp_cursor_set_text(field, *ff_row_text(row, column));
+			field = cursor->text_2;
+		} else {
+			cursor->number = *ff_row_int64(row, column);
+		}
+	}
+}
+
+ff_row *ffp_cursor_row(const ffp_cursor *cursor, const ff_table *table, ff_arena *arena)
+{
+	ff_row *row = ff_row_new(arena, table);
+	const char *field = cursor->text_1;
+	for (unsigned i = 0; row && i < table->key_count; i++) {
+		const ff_column *column = &table->columns[i];
+		if (column->type == FF_TYPE_TEXT) {
+			*ff_row_text(row, column) = ffp_text(field);
+			field = cursor->text_2;
+		} else {
+			*ff_row_int64(row, column) = cursor->number;
+		}
+	}
+	return row;
+}
+
+/* ---- where a walk stands ------------------------------------------------------------------------------------ */
+
+static bool plan_sweep(ffp_batch *batch, ffp_request *request)
+{
+	ffp_sweep_row key = { .work = ffp_text(ffp_table(request->slice->table)->name) };
+	request->root = ffp_rows_get(&batch->rows, FFP_SWEEP, &key.row);
+	return request->root != NULL;
+}
+
+static ff_code decide_sweep_begin(ffp_batch *batch, ffp_request *request)
+{
+	(void)batch;
+	ffp_slice *slice = request->slice;
+	const ffp_sweep_row *row = (const ffp_sweep_row *)request->root->after;
+	slice->has_low = row && row->row.state == FF_ROW_OK;
+	if (!slice->has_low)
+		return FF_OK;
+	ffp_cursor_set_text(slice->low.text_1, row->last_text_1);
+	ffp_cursor_set_text(slice->low.text_2, row->last_text_2);
+	slice->low.number = row->last_number;
+	return FF_OK;
+}
+
+static ff_code decide_sweep_end(ffp_batch *batch, ffp_request *request)
+{
+	const ffp_slice *slice = request->slice;
+	if (!slice->has_low) {
+		if (request->root->after)
+			ffp_rows_delete(request->root);
+		return FF_OK;
+	}
+	ffp_sweep_row *row = (ffp_sweep_row *)ffp_rows_change(&batch->rows, request->root);
+	if (!row)
+		return FF_E_NO_MEMORY;
+	row->last_text_1 = ffp_text(slice->low.text_1);
+	row->last_text_2 = ffp_text(slice->low.text_2);
+	row->last_number = slice->low.number;
+	return FF_OK;
+}
+
+const ffp_op ffp_op_sweep_begin = {
+	.name = "tick",
+	.entity = "",
+	.plan = plan_sweep,
+	.decide = decide_sweep_begin,
+};
+
+const ffp_op ffp_op_sweep_end = {
+	.name = "tick",
+	.entity = "",
+	.plan = plan_sweep,
+	.decide = decide_sweep_end,
+};
+
+/* ---- a slice ------------------------------------------------------------------------------------------------ */
+
+static bool plan_purge(ffp_batch *batch, ffp_request *request)
+{
+	const ffp_slice *slice = request->slice;
+	const ff_table *table = ffp_table(slice->table);
+	ff_row *low = ffp_cursor_row(&slice->low, table, batch->arena);
+	ff_row *high = ffp_cursor_row(&slice->high, table, batch->arena);
+	if (!low || !high)
+		return false;
+	ff_read read = { .table = table,
+		         .kind = FF_READ_RANGE,
+		         .low_count = slice->has_low ? table->key_count : 0,
+		         .high_count = slice->has_high ? table->key_count : 0,
+		         .flags = FF_READ_LOW_EXCLUSIVE,
+		         .limit = slice->rows_max,
+		         .low = low,
+		         .high = high };
+	request->scan = ffp_rows_scan(&batch->rows, &read);
+	return request->scan != NULL;
+}
+
+/* Whether a row is over. What cannot be read is left for check to find. */
+static bool is_over(const ff_row *row, ffp_table_id table, int64_t now_ms)
+{
+	if (!row || row->state != FF_ROW_OK)
+		return false;
+	if (table == FFP_BUDGET_USAGE_DEDUP)
+		return ((const ffp_key_row *)row)->expires_at_ms <= now_ms;
+	if (table == FFP_QUOTA_WINDOW)
+		return ((const ffp_entry_row *)row)->expires_at_ms <= now_ms;
+	return ffp_slot_is_over((const ffp_slot_row *)row, now_ms);
+}
+
+/* The policy that counts a slot; asked for as the slots are looked at. NULL: memory is out. */
+static ffp_slot *policy_of(ffp_batch *batch, const ff_row *slot)
+{
+	ffp_quota_row key = { .quota_policy_id = ((const ffp_slot_row *)slot)->quota_policy_id };
+	return ffp_rows_get(&batch->rows, FFP_QUOTA_POLICY, &key.row);
+}
+
+static ff_code uncount(ffp_batch *batch, ffp_slot *policy)
+{
+	const ffp_quota_row *counted = (const ffp_quota_row *)policy->after;
+	if (!counted || counted->active_concurrency <= 0)
+		return FF_OK;
+	ffp_quota_row *row = (ffp_quota_row *)ffp_rows_change(&batch->rows, policy);
+	if (!row)
+		return FF_E_NO_MEMORY;
+	row->active_concurrency--;
+	return FF_OK;
+}
+
+static ff_code purge_row(ffp_batch *batch, ffp_slot *slot, ffp_table_id table)
+{
+	ff_code code = FF_OK;
+	if (table == FFP_QUOTA_ADMITTED) {
+		ffp_slot *policy = policy_of(batch, slot->after);
+		if (!policy)
+			return FF_E_NO_MEMORY;
+		code = policy->loaded ? uncount(batch, policy) : FFP_PENDING;
+	}
+	if (code == FF_OK)
+		ffp_rows_delete(slot);
+	return code;
+}
+
+static ff_code decide_purge(ffp_batch *batch, ffp_request *request)
+{
+	ffp_slice *slice = request->slice;
+	if (!request->scan->loaded)
+		return FFP_PENDING;
+	bool pending = false;
+	slice->looked_at = slice->changed = 0;
+	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
+	     slice->looked_at++) {
+		ffp_slot *slot = request->scan->slots[slice->looked_at];
+		ffp_cursor_set(&slice->next, slot->table, slot->key);
+		if (!is_over(slot->after, slice->table, request->now_ms))
+			continue;
+		ff_code code = purge_row(batch, slot, slice->table);
+		if (code == FF_E_NO_MEMORY)
+			return code;
+		pending |= code == FFP_PENDING;
+		slice->changed++;
+	}
+	return pending ? FFP_PENDING : FF_OK;
+}
+
+const ffp_op ffp_op_purge = {
+	.name = "tick",
+	.entity = "",
+	.plan = plan_purge,
+	.decide = decide_purge,
+};
