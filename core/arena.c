@@ -75,6 +75,22 @@ void ffp_arena_free(ffp_arena *arena)
 	ffp_arena_init(arena, arena->allocator);
 }
 
+ffp_arena_mark ffp_arena_stand(const ff_arena *arena)
+{
+	return (ffp_arena_mark){ ((const ffp_arena *)arena)->current, arena->at };
+}
+
+void ffp_arena_back(ff_arena *arena, ffp_arena_mark mark)
+{
+	ffp_arena *whole = (ffp_arena *)arena;
+	if (!mark.current) {
+		ffp_arena_reset(whole);
+		return;
+	}
+	enter_block(whole, mark.current);
+	arena->at = mark.at;
+}
+
 void *ffp_arena_array(ff_arena *arena, size_t count, size_t size)
 {
 	if (size && count > SIZE_MAX / size)

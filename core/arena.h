@@ -21,6 +21,15 @@ void ffp_arena_reset(ffp_arena *arena);
 /* Gives everything to the allocator. */
 void ffp_arena_free(ffp_arena *arena);
 
+/* Where an arena stands, and taking back what was taken since. */
+typedef struct ffp_arena_mark {
+	ffp_block *current;
+	char *at;
+} ffp_arena_mark;
+
+ffp_arena_mark ffp_arena_stand(const ff_arena *arena);
+void ffp_arena_back(ff_arena *arena, ffp_arena_mark mark);
+
 /* `count` cleared elements of `size` bytes, or NULL. */
 void *ffp_arena_array(ff_arena *arena, size_t count, size_t size);
 

@@ -2,7 +2,6 @@
 #include "budget.h"
 
 #include "arena.h"
-#include "purge.h"
 #include "text.h"
 
 /* ---- periods ------------------------------------------------------------------------------------------------ */
@@ -75,15 +74,21 @@ static void clear_last_breach(ffp_budget_row *row)
 	row->row.nulls |= 1u << FFP_BUDGET_LAST_BREACH_AT | 1u << FFP_BUDGET_LAST_BREACH_DIM;
 }
 
+void ffp_budget_move(ffp_budget_row *row, const ffp_period *period)
+{
+	if (!period->moved)
+		return;
+	row->period = period->number;
+	row->updated_at_ms = period->began_at_ms;
+	set_next_reset(row, period->next_reset_at_ms);
+	clear_last_breach(row);
+}
+
 ffp_budget_row *ffp_budget_change(ffp_rows *rows, ffp_slot *slot, const ffp_budget *budget)
 {
 	ffp_budget_row *row = (ffp_budget_row *)ffp_rows_change(rows, slot);
-	if (!row || !budget->period.moved)
-		return row;
-	row->period = budget->period.number;
-	row->updated_at_ms = budget->period.began_at_ms;
-	set_next_reset(row, budget->period.next_reset_at_ms);
-	clear_last_breach(row);
+	if (row)
+		ffp_budget_move(row, &budget->period);
 	return row;
 }
 
@@ -303,28 +308,28 @@ const ffp_op ffp_op_reset_budget = {
 
 /* ---- tick's resets (FF-RB-4) -------------------------------------------------------------------------------- */
 
+const ff_index *ffp_by_next_reset(void)
+{
+	return &ffp_table(FFP_BUDGET_POLICY)->indexes[FFP_BUDGET_BY_NEXT_RESET];
+}
+
 static bool plan_reset_due(ffp_batch *batch, ffp_request *request)
 {
 	const ffp_slice *slice = request->slice;
 	const ff_table *table = ffp_table(FFP_BUDGET_POLICY);
-	ffp_budget_row *low = (ffp_budget_row *)ff_row_new(batch->arena, table);
 	ffp_budget_row *high = (ffp_budget_row *)ff_row_new(batch->arena, table);
-	if (!low || !high)
+	if (!high)
 		return false;
-	low->next_reset_at_ms = slice->low.number;
-	low->budget_id = ffp_text(slice->low.text_1);
 	high->next_reset_at_ms = request->now_ms;
-	ff_read read = {
-		.table = table,
-		.index = &table->indexes[FFP_BUDGET_BY_NEXT_RESET],
-		.kind = FF_READ_RANGE,
-		.low_count = slice->has_low ? 2 : 0,
-		.high_count = 1,
-		.flags = FF_READ_LOW_EXCLUSIVE,
-		.limit = slice->rows_max,
-		.low = &low->row,
-		.high = &high->row,
-	};
+	ff_read read = { .table = table,
+		         .index = slice->index,
+		         .kind = FF_READ_RANGE,
+		         .low_count = slice->low->is_set ? 2 : 0,
+		         .high_count = 1,
+		         .flags = FF_READ_LOW_EXCLUSIVE,
+		         .limit = slice->rows_max,
+		         .low = ffp_place_row(slice->low),
+		         .high = &high->row };
 	request->scan = ffp_rows_scan(&batch->rows, &read);
 	return request->scan != NULL;
 }
@@ -354,11 +359,9 @@ static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
 	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
 	     slice->looked_at++) {
 		ffp_slot *slot = request->scan->slots[slice->looked_at];
-		const ffp_budget_row *stored = (const ffp_budget_row *)slot->before;
 		if (!reset_if_due(batch, slot, request->now_ms, slice))
 			return FF_E_NO_MEMORY;
-		slice->next.number = stored->next_reset_at_ms; /* the index's order: as the store has it */
-		ffp_cursor_set_text(slice->next.text_1, stored->budget_id);
+		ffp_place_set(&slice->next, slot->table, slice->index, slot->before); /* as the store has it */
 	}
 	return FF_OK;
 }

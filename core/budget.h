@@ -29,6 +29,9 @@ ff_code ffp_budget_at(const ffp_budget_row *row, int64_t now_ms, ffp_policies *p
 /* The row of a budget that has one, to change, with the period that `budget` lies in written into it. */
 ffp_budget_row *ffp_budget_change(ffp_rows *rows, ffp_slot *slot, const ffp_budget *budget);
 
+/* Writes a period that the row does not show yet into it. */
+void ffp_budget_move(ffp_budget_row *row, const ffp_period *period);
+
 /* What a usage row (NULL: none) counts in a period. False: it cannot be trusted. */
 bool ffp_usage_in(const ffp_usage_row *row, int64_t period, int64_t *usage);
 
@@ -38,6 +41,9 @@ ff_code ffp_request_budget(ffp_batch *batch, ffp_request *request, ffp_budget *b
 /* The slots of rows by their names. NULL: memory is out. */
 ffp_slot *ffp_budget_slot(ffp_batch *batch, ff_text budget_id);
 ffp_slot *ffp_usage_slot(ffp_batch *batch, ff_text budget_id, ff_text dimension);
+
+/* The order in which budgets fall due. */
+const ff_index *ffp_by_next_reset(void);
 
 extern const ffp_op ffp_op_create_budget;
 extern const ffp_op ffp_op_reset_budget;

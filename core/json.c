@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,22 @@ bool ffp_json_int64(const cJSON *item, int64_t *value)
 	return read_digits(item->valuestring, end, value) == end;
 }
 
+bool ffp_json_signed(const cJSON *item, int64_t *value)
+{
+	if (cJSON_IsNumber(item)) {
+		*value = (int64_t)item->valuedouble;
+		return true;
+	}
+	if (!cJSON_IsString(item))
+		return false;
+	char *end;
+	errno = 0;
+	*value = strtoll(item->valuestring, &end, 10);
+	char digits[32];
+	snprintf(digits, sizeof(digits), "%" PRId64, *value);
+	return !errno && *end == '\0' && strcmp(digits, item->valuestring) == 0; /* in its one canonical form */
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
 static void write_bytes(ffp_writer *writer, const char *bytes, size_t size)
@@ -173,19 +190,29 @@ void ffp_write_raw(ffp_writer *writer, const char *text)
 	write_bytes(writer, text, strlen(text));
 }
 
+static bool is_plain(char c)
+{
+	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
 void ffp_write_string(ffp_writer *writer, ff_text text)
 {
 	write_bytes(writer, "\"", 1);
-	for (size_t i = 0; i < text.size; i++) {
-		char c = text.data[i];
+	for (size_t i = 0; i < text.size;) {
+		size_t run = i;
+		while (run < text.size && is_plain(text.data[run]))
+			run++;
+		write_bytes(writer, text.data + i, run - i);
+		i = run;
+		if (i == text.size)
+			break;
 		char escaped[8];
-		if (c == '"' || c == '\\')
-			snprintf(escaped, sizeof(escaped), "\\%c", c);
-		else if ((unsigned char)c < 0x20)
-			snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)c);
+		if (text.data[i] == '"' || text.data[i] == '\\')
+			snprintf(escaped, sizeof(escaped), "\\%c", text.data[i]);
 		else
-			snprintf(escaped, sizeof(escaped), "%c", c);
+			snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)text.data[i]);
 		write_bytes(writer, escaped, strlen(escaped));
+		i++;
 	}
 	write_bytes(writer, "\"", 1);
 }
@@ -193,7 +220,8 @@ void ffp_write_string(ffp_writer *writer, ff_text text)
 void ffp_write_int64(ffp_writer *writer, int64_t value)
 {
 	char digits[32];
-	snprintf(digits, sizeof(digits), value > EXACT_MAX ? "\"%" PRId64 "\"" : "%" PRId64, value);
+	snprintf(digits, sizeof(digits), value > EXACT_MAX || value < -EXACT_MAX ? "\"%" PRId64 "\"" : "%" PRId64,
+	         value);
 	ffp_write_raw(writer, digits);
 }
 

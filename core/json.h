@@ -18,6 +18,9 @@ const cJSON *ffp_json_member(const cJSON *object, const char *name);
 /* Reads an integer 0 … INT64_MAX, from a number or a decimal string. False where it is none. */
 bool ffp_json_int64(const cJSON *item, int64_t *value);
 
+/* The same for any integer, below zero too. */
+bool ffp_json_signed(const cJSON *item, int64_t *value);
+
 /* Text that grows in an arena. Where memory is out, `failed` is set and further writes do nothing. */
 typedef struct ffp_writer {
 	ff_arena *arena;
@@ -29,7 +32,7 @@ typedef struct ffp_writer {
 
 void ffp_write_raw(ffp_writer *writer, const char *text);
 void ffp_write_string(ffp_writer *writer, ff_text text);
-/* A number up to 2^53, above it a decimal string. */
+/* A number where it is -2^53 … 2^53, else a decimal string. */
 void ffp_write_int64(ffp_writer *writer, int64_t value);
 /* What was written, with a NUL after it that is not counted; data is NULL where memory was out. */
 ff_text ffp_written(ffp_writer *writer);

@@ -7,46 +7,6 @@
 #include "quota.h"
 #include "text.h"
 
-/* ---- cursors ------------------------------------------------------------------------------------------------ */
-
-void ffp_cursor_set_text(char field[257], ff_text text)
-{
-	size_t size = text.size < 256 ? text.size : 256;
-	if (size)
-		memcpy(field, text.data, size);
-	field[size] = '\0';
-}
-
-void ffp_cursor_set(ffp_cursor *cursor, const ff_table *table, const ff_row *row)
-{
-	char *field = cursor->text_1;
-	for (unsigned i = 0; i < table->key_count; i++) {
-		const ff_column *column = &table->columns[i];
-		if (column->type == FF_TYPE_TEXT) {
-			ffp_cursor_set_text(field, *ff_row_text(row, column));
-			field = cursor->text_2;
-		} else {
-			cursor->number = *ff_row_int64(row, column);
-		}
-	}
-}
-
-ff_row *ffp_cursor_row(const ffp_cursor *cursor, const ff_table *table, ff_arena *arena)
-{
-	ff_row *row = ff_row_new(arena, table);
-	const char *field = cursor->text_1;
-	for (unsigned i = 0; row && i < table->key_count; i++) {
-		const ff_column *column = &table->columns[i];
-		if (column->type == FF_TYPE_TEXT) {
-			*ff_row_text(row, column) = ffp_text(field);
-			field = cursor->text_2;
-		} else {
-			*ff_row_int64(row, column) = cursor->number;
-		}
-	}
-	return row;
-}
-
 /* ---- where a walk stands ------------------------------------------------------------------------------------ */
 
 static bool plan_sweep(ffp_batch *batch, ffp_request *request)
@@ -56,35 +16,59 @@ static bool plan_sweep(ffp_batch *batch, ffp_request *request)
 	return request->root != NULL;
 }
 
+/* The texts of a table's key in order, and its number, as ff_sweep keeps them. */
+static void place_from_sweep(ffp_place *place, const ff_table *table, const ffp_sweep_row *sweep)
+{
+	ffp_place key = { .is_set = true };
+	ff_row *row = (ff_row *)(void *)key.row;
+	ff_text text = sweep->last_text_1;
+	for (unsigned i = 0; i < table->key_count; i++) {
+		if (table->columns[i].type == FF_TYPE_INT64) {
+			*ff_row_int64(row, &table->columns[i]) = sweep->last_number;
+		} else {
+			*ff_row_text(row, &table->columns[i]) = text;
+			text = sweep->last_text_2;
+		}
+	}
+	ffp_place_set(place, table, NULL, row);
+}
+
+static void sweep_from_place(ffp_sweep_row *sweep, const ff_table *table, const ffp_place *place)
+{
+	ff_text *text = &sweep->last_text_1;
+	for (unsigned i = 0; i < table->key_count; i++) {
+		if (table->columns[i].type == FF_TYPE_INT64) {
+			sweep->last_number = *ff_row_int64(ffp_place_row(place), &table->columns[i]);
+		} else {
+			*text = *ff_row_text(ffp_place_row(place), &table->columns[i]);
+			text = &sweep->last_text_2;
+		}
+	}
+}
+
 static ff_code decide_sweep_begin(ffp_batch *batch, ffp_request *request)
 {
 	(void)batch;
 	ffp_slice *slice = request->slice;
 	const ffp_sweep_row *row = (const ffp_sweep_row *)request->root->after;
-	slice->has_low = row && row->row.state == FF_ROW_OK;
-	if (!slice->has_low)
-		return FF_OK;
-	ffp_cursor_set_text(slice->low.text_1, row->last_text_1);
-	ffp_cursor_set_text(slice->low.text_2, row->last_text_2);
-	slice->low.number = row->last_number;
+	slice->next.is_set = false;
+	if (row && row->row.state == FF_ROW_OK)
+		place_from_sweep(&slice->next, ffp_table(slice->table), row);
 	return FF_OK;
 }
 
 static ff_code decide_sweep_end(ffp_batch *batch, ffp_request *request)
 {
 	const ffp_slice *slice = request->slice;
-	if (!slice->has_low) {
+	if (!slice->next.is_set) {
 		if (request->root->after)
 			ffp_rows_delete(request->root);
 		return FF_OK;
 	}
 	ffp_sweep_row *row = (ffp_sweep_row *)ffp_rows_change(&batch->rows, request->root);
-	if (!row)
-		return FF_E_NO_MEMORY;
-	row->last_text_1 = ffp_text(slice->low.text_1);
-	row->last_text_2 = ffp_text(slice->low.text_2);
-	row->last_number = slice->low.number;
-	return FF_OK;
+	if (row)
+		sweep_from_place(row, ffp_table(slice->table), &slice->next);
+	return row ? FF_OK : FF_E_NO_MEMORY;
 }
 
 const ffp_op ffp_op_sweep_begin = {
@@ -107,18 +91,14 @@ static bool plan_purge(ffp_batch *batch, ffp_request *request)
 {
 	const ffp_slice *slice = request->slice;
 	const ff_table *table = ffp_table(slice->table);
-	ff_row *low = ffp_cursor_row(&slice->low, table, batch->arena);
-	ff_row *high = ffp_cursor_row(&slice->high, table, batch->arena);
-	if (!low || !high)
-		return false;
 	ff_read read = { .table = table,
 		         .kind = FF_READ_RANGE,
-		         .low_count = slice->has_low ? table->key_count : 0,
-		         .high_count = slice->has_high ? table->key_count : 0,
+		         .low_count = slice->low->is_set ? table->key_count : 0,
+		         .high_count = slice->high ? table->key_count : 0,
 		         .flags = FF_READ_LOW_EXCLUSIVE,
 		         .limit = slice->rows_max,
-		         .low = low,
-		         .high = high };
+		         .low = ffp_place_row(slice->low),
+		         .high = slice->high ? ffp_place_row(slice->high) : NULL };
 	request->scan = ffp_rows_scan(&batch->rows, &read);
 	return request->scan != NULL;
 }
@@ -178,7 +158,7 @@ static ff_code decide_purge(ffp_batch *batch, ffp_request *request)
 	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
 	     slice->looked_at++) {
 		ffp_slot *slot = request->scan->slots[slice->looked_at];
-		ffp_cursor_set(&slice->next, slot->table, slot->key);
+		ffp_place_set(&slice->next, slot->table, NULL, slot->key);
 		if (!is_over(slot->after, slice->table, request->now_ms))
 			continue;
 		ff_code code = purge_row(batch, slot, slice->table);

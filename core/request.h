@@ -8,6 +8,7 @@
 
 #include <ff/ff.h>
 
+#include "place.h"
 #include "policies.h"
 #include "rows.h"
 
@@ -47,23 +48,15 @@ typedef struct ffp_amount {
 	int64_t amount;
 } ffp_amount;
 
-/* A place in a table's key order: its first text, its second, its number. */
-typedef struct ffp_cursor {
-	char text_1[257];
-	char text_2[257];
-	int64_t number;
-} ffp_cursor;
-
 /* A slice of tick's work: where it goes on, how far it may go, and what it did. */
 typedef struct ffp_slice {
 	ffp_table_id table;
-	uint32_t rows_max; /* to look at */
+	const ff_index *index; /* the order that it goes along; NULL: the key's */
+	uint32_t rows_max;     /* to look at */
 	uint64_t changes_max;
-	bool has_low;
-	bool has_high;
-	ffp_cursor low;  /* it looks at rows behind this one */
-	ffp_cursor high; /* up to this one */
-	ffp_cursor next; /* the last row that it looked at */
+	const ffp_place *low;  /* it looks at rows behind this one, where it is set */
+	const ffp_place *high; /* up to this one; or NULL */
+	ffp_place next;        /* the last row that it looked at */
 	uint64_t looked_at;
 	uint64_t changed;
 	uint64_t failed;
@@ -102,6 +95,9 @@ struct ffp_request {
 	ffp_amount *released;
 	size_t released_count;
 	ffp_slice *slice;
+	const struct ffp_import_slice *import;
+	ffp_slot **slots;   /* one for each row of an import */
+	ffp_scan **scans;   /* one for each table */
 	const void *result; /* of prepare, until it is handed out */
 };
 

@@ -50,6 +50,8 @@ static bool grow(ffp_rows *rows)
 	grown.slots_count = rows->slots_count;
 	grown.pending_count = rows->pending_count;
 	grown.pending_scans = rows->pending_scans;
+	grown.table_deletes = rows->table_deletes;
+	grown.table_deletes_count = rows->table_deletes_count;
 	*rows = grown;
 	return true;
 }
@@ -160,12 +162,26 @@ void ffp_rows_delete(ffp_slot *slot)
 	slot->changed = true;
 }
 
+bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table)
+{
+	ff_read *range = ffp_arena_array(rows->arena, 1, sizeof(*range));
+	if (!rows->table_deletes)
+		rows->table_deletes = ffp_arena_array(rows->arena, FFP_TABLES_COUNT, sizeof(ff_write));
+	if (!range || !rows->table_deletes)
+		return false;
+	*range = (ff_read){ .table = ffp_table(table), .kind = FF_READ_RANGE, .limit = UINT32_MAX };
+	rows->table_deletes[rows->table_deletes_count++] =
+	    (ff_write){ .table = range->table, .kind = FF_WRITE_DELETE_RANGE, .range = range };
+	return true;
+}
+
 void ffp_rows_revert(ffp_rows *rows)
 {
 	for (size_t i = 0; i < rows->slots_count; i++) {
 		rows->slots[i]->after = rows->slots[i]->before;
 		rows->slots[i]->changed = false;
 	}
+	rows->table_deletes_count = 0;
 }
 
 bool ffp_rows_are_pending(const ffp_rows *rows)
@@ -285,8 +301,8 @@ bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
 		if (slot->changed && (slot->before || slot->after))
 			changed[n++] = slot;
 	}
-	*count = n;
-	*writes = ffp_arena_array(rows->arena, n, sizeof(**writes));
+	*count = n + rows->table_deletes_count;
+	*writes = ffp_arena_array(rows->arena, *count, sizeof(**writes));
 	if (!changed || !*writes)
 		return false;
 	sort_slots(changed, n);
@@ -295,5 +311,7 @@ bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
 			                   .kind = changed[i]->after ? FF_WRITE_PUT : FF_WRITE_DELETE,
 			                   .before = changed[i]->before,
 			                   .after = changed[i]->after };
+	if (rows->table_deletes_count)
+		memcpy(*writes + n, rows->table_deletes, rows->table_deletes_count * sizeof(**writes));
 	return true;
 }

@@ -46,6 +46,8 @@ typedef struct ffp_rows {
 	size_t pending_count;
 	size_t slots_room; /* of both arrays */
 	ffp_scan *pending_scans;
+	ff_write *table_deletes; /* one for each table that is to be emptied */
+	size_t table_deletes_count;
 } ffp_rows;
 
 /* Begins with none; room for `expected` slots is there from the start. */
@@ -71,6 +73,9 @@ ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read);
 /* The row to change: a copy of the one that is there, or a new one with its key set. */
 ff_row *ffp_rows_change(ffp_rows *rows, ffp_slot *slot);
 void ffp_rows_delete(ffp_slot *slot);
+
+/* Deletes every row of a table that the store has, unseen. */
+bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table);
 
 /* Undoes every change. */
 void ffp_rows_revert(ffp_rows *rows);

@@ -41,27 +41,39 @@ static ff_code run_op(const tick_work *work, const ffp_op *op, ffp_slice *slice)
 	return call.code;
 }
 
-/* Runs slices until there are no more rows between low and high, or the limit is reached. */
-static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_slice *slice, uint64_t *changed, uint64_t *failed)
+/* What a run of slices changed, and the rows that it had to pass over. */
+typedef struct tick_tally {
+	uint64_t *changed;
+	uint64_t *failed;
+} tick_tally;
+
+/*
+ * Runs slices along an order, from behind *place to `high` (NULL: to the end), until there are no more rows or the
+ * limit is reached. *place goes with it.
+ */
+static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table, const ff_index *index,
+                          ffp_place *place, const ffp_place *high, tick_tally tally)
 {
 	ff_code code = FF_OK;
 	bool more = true;
 	while (code == FF_OK && more && work->left) {
-		slice->rows_max = work->rows;
-		slice->changes_max = work->left;
+		ffp_slice slice = { .table = table,
+			            .index = index,
+			            .rows_max = work->rows,
+			            .changes_max = work->left,
+			            .low = place,
+			            .high = high };
 		int64_t began_ms = clock_ms(work->engine);
-		code = run_op(work, op, slice);
-		work->rows = next_rows(work->engine, work->rows, clock_ms(work->engine) - began_ms);
+		code = run_op(work, op, &slice);
 		if (code != FF_OK)
 			break;
-		more = slice->looked_at == slice->rows_max;
-		if (slice->looked_at) {
-			slice->low = slice->next;
-			slice->has_low = true;
-		}
-		*changed += slice->changed;
-		*failed += slice->failed;
-		work->left -= slice->changed;
+		work->rows = next_rows(work->engine, work->rows, clock_ms(work->engine) - began_ms);
+		more = slice.looked_at == slice.rows_max;
+		if (slice.looked_at)
+			ffp_place_set(place, ffp_table(table), index, ffp_place_row(&slice.next));
+		*tally.changed += slice.changed;
+		*tally.failed += slice.failed;
+		work->left -= slice.changed;
 	}
 	return code;
 }
@@ -69,27 +81,33 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_slice *slice, u
 /* Walks a table once: from where the last walk was ended to the end, and from the beginning to there. */
 static ff_code purge(tick_work *work, ffp_table_id table, uint64_t *purged)
 {
-	ffp_slice slice = { .table = table };
+	ffp_slice stood = { .table = table };
 	uint64_t failed = 0;
-	ff_code code = run_op(work, &ffp_op_sweep_begin, &slice);
-	bool stood = slice.has_low;
-	ffp_cursor began = slice.low;
-	if (code == FF_OK)
-		code = run_slices(work, &ffp_op_purge, &slice, purged, &failed);
-	if (code == FF_OK && work->left && stood) {
-		slice = (ffp_slice){ .table = table, .has_high = true, .high = began };
-		code = run_slices(work, &ffp_op_purge, &slice, purged, &failed);
+	tick_tally tally = { purged, &failed };
+	ff_code code = run_op(work, &ffp_op_sweep_begin, &stood);
+	if (code != FF_OK)
+		return code;
+	ffp_place place = { .is_set = false };
+	if (stood.next.is_set)
+		ffp_place_set(&place, ffp_table(table), NULL, ffp_place_row(&stood.next));
+	code = run_slices(work, &ffp_op_purge, table, NULL, &place, NULL, tally);
+	if (code == FF_OK && work->left && stood.next.is_set) {
+		place.is_set = false;
+		code = run_slices(work, &ffp_op_purge, table, NULL, &place, &stood.next, tally);
 	}
-	slice.has_low = slice.has_low && !work->left;
-	if (code == FF_OK && (stood || slice.has_low))
-		code = run_op(work, &ffp_op_sweep_end, &slice);
+	ffp_slice stands = { .table = table };
+	if (!work->left && place.is_set)
+		ffp_place_set(&stands.next, ffp_table(table), NULL, ffp_place_row(&place));
+	if (code == FF_OK && (stood.next.is_set || stands.next.is_set))
+		code = run_op(work, &ffp_op_sweep_end, &stands);
 	return code;
 }
 
 static ff_code keep_house(tick_work *work, ff_tick_result *result)
 {
-	ffp_slice due = { 0 };
-	ff_code code = run_slices(work, &ffp_op_reset_due, &due, &result->resets, &result->failed);
+	ffp_place place = { .is_set = false };
+	tick_tally tally = { &result->resets, &result->failed };
+	ff_code code = run_slices(work, &ffp_op_reset_due, FFP_BUDGET_POLICY, ffp_by_next_reset(), &place, NULL, tally);
 	if (code == FF_OK && work->left)
 		code = purge(work, FFP_BUDGET_USAGE_DEDUP, &result->purged_keys);
 	if (code == FF_OK && work->left)

@@ -1,0 +1,181 @@
+/* Check: what cannot be, in the rows and in the store itself. Each row is looked at once, with its policy. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "budget.h"
+#include "engine.h"
+#include "move.h"
+#include "outcome.h"
+#include "quota.h"
+#include "report.h"
+#include "text.h"
+#include "walk.h"
+
+typedef struct check_run {
+	ff_problem_fn *problem;
+	void *context;
+	bool told; /* a second try would tell the problems again */
+} check_run;
+
+static void tell(check_run *checking, const char *format, ...) FF_PRINTF(2, 3);
+
+static void tell(check_run *checking, const char *format, ...)
+{
+	ff_error line; /* whose message is cleaned */
+	char text[sizeof(line.message)];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	ff_error_set(&line, FF_E_CORRUPT, "%s", text);
+	checking->told = true;
+	checking->problem(checking->context, line.message);
+}
+
+#define TEXT(text_) (int)(text_).size, (text_).data
+
+static ff_code check_budget(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
+{
+	(void)policy;
+	ffp_budget budget;
+	const char *fault = "";
+	const ffp_budget_row *checked = (const ffp_budget_row *)row;
+	ff_code code = ffp_budget_at(checked, reading->now_ms, NULL, reading->arena, &budget, &fault);
+	if (code == FF_E_CORRUPT)
+		tell(context, "budget '%.*s' has %s", TEXT(checked->budget_id), fault);
+	else if (code != FF_OK)
+		return ff_error_set(reading->error, code, "out of memory for a budget");
+	return FF_OK;
+}
+
+/* The period that a budget is in by now; a budget whose own row is at fault was told of already. */
+static int64_t period_of(ffp_reading *reading, const ff_row *policy)
+{
+	ffp_budget budget;
+	const char *fault;
+	ff_code code =
+	    ffp_budget_at((const ffp_budget_row *)policy, reading->now_ms, NULL, reading->arena, &budget, &fault);
+	return code == FF_OK ? budget.period.number : INT64_MAX;
+}
+
+static ff_code check_usage(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
+{
+	const ffp_usage_row *usage = (const ffp_usage_row *)row;
+	int64_t value;
+	if (!ffp_usage_in(usage, period_of(reading, policy), &value))
+		tell(context, "usage of budget '%.*s', dimension '%.*s' is below zero or of a period to come",
+		     TEXT(usage->budget_id), TEXT(usage->dimensions_key));
+	return FF_OK;
+}
+
+static ff_code check_ledger(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
+{
+	const ffp_ledger_row *ledger = (const ffp_ledger_row *)row;
+	int64_t total;
+	if (!ffp_ledger_in(ledger, period_of(reading, policy), &total))
+		tell(context, "ledger of budget '%.*s', execution '%.*s' is below zero or of a period to come",
+		     TEXT(ledger->budget_id), TEXT(ledger->execution_id));
+	return FF_OK;
+}
+
+static ff_code check_key(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
+{
+	(void)reading;
+	(void)policy;
+	const ffp_key_row *key = (const ffp_key_row *)row;
+	ff_outcome outcome;
+	const char *fault = "a row that cannot be read";
+	if (row->state != FF_ROW_OK || ffp_outcome_parse(key->outcome_json, &outcome, &fault) != FF_OK)
+		tell(context, "idempotency key '%.*s' of budget '%.*s' has %s", TEXT(key->dedup_key),
+		     TEXT(key->budget_id), fault);
+	return FF_OK;
+}
+
+static ff_code check_quota(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
+{
+	(void)policy;
+	const ffp_quota_row *quota = (const ffp_quota_row *)row;
+	const char *fault = ffp_quota_fault(quota);
+	uint64_t slots;
+	ff_code code = ffp_count_slots(reading, quota->quota_policy_id, &slots);
+	if (fault)
+		tell(context, "quota policy '%.*s' has %s", TEXT(quota->quota_policy_id), fault);
+	else if (code == FF_OK && slots != (uint64_t)quota->active_concurrency)
+		tell(context, "quota policy '%.*s' counts %" PRId64 " slots and has %" PRIu64,
+		     TEXT(quota->quota_policy_id), quota->active_concurrency, slots);
+	return code;
+}
+
+static ff_code check_entry(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
+{
+	(void)reading;
+	const ffp_entry_row *entry = (const ffp_entry_row *)row;
+	const ffp_quota_row *quota = (const ffp_quota_row *)policy;
+	const char *fault = ffp_entry_fault(entry);
+	if (!fault && !quota)
+		fault = "a window entry without a policy";
+	if (!fault && entry->entry >= quota->next_entry)
+		fault = "a window entry whose number was never handed out";
+	if (fault)
+		tell(context, "quota policy '%.*s' has %s", TEXT(entry->quota_policy_id), fault);
+	return FF_OK;
+}
+
+static ff_code check_slot(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
+{
+	(void)reading;
+	const ffp_slot_row *slot = (const ffp_slot_row *)row;
+	const char *fault = ffp_slot_fault(slot);
+	if (!fault && !policy)
+		fault = "a slot without a policy";
+	if (fault)
+		tell(context, "quota policy '%.*s' has %s, of execution '%.*s'", TEXT(slot->quota_policy_id), fault,
+		     TEXT(slot->execution_id));
+	return FF_OK;
+}
+
+static ff_code check_sweep(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
+{
+	(void)reading;
+	(void)policy;
+	if (ffp_text_equal(((const ffp_sweep_row *)row)->work, ffp_text(FFP_IMPORT_WORK)))
+		tell(context, "an import was left unfinished; run it again");
+	return FF_OK;
+}
+
+static ffp_walk_fn *const checks[FFP_TABLES_COUNT] = {
+	[FFP_BUDGET_POLICY] = check_budget,   [FFP_BUDGET_USAGE] = check_usage,
+	[FFP_BUDGET_USAGE_DEDUP] = check_key, [FFP_BUDGET_USAGE_BY_EXEC] = check_ledger,
+	[FFP_QUOTA_POLICY] = check_quota,     [FFP_QUOTA_WINDOW] = check_entry,
+	[FFP_QUOTA_ADMITTED] = check_slot,    [FFP_SWEEP] = check_sweep,
+};
+
+static ff_code read_check(ffp_reading *reading, void *context)
+{
+	const check_run *checking = context;
+	if (checking->told)
+		return ff_error_set(reading->error, FF_E_BUSY, "contention in the middle of a check");
+	ff_code code = FF_OK;
+	for (unsigned i = 0; code == FF_OK && i < FFP_TABLES_COUNT; i++)
+		code = ffp_walk_table(reading, (ffp_table_id)i, checks[i], context);
+	return code;
+}
+
+ff_code ff_engine_check(ff_engine *engine, ff_problem_fn *problem, void *context, ff_error *error)
+{
+	ff_code code = ffp_engine_check(engine, error);
+	if (code == FF_OK && !problem)
+		code = ff_error_set(error, FF_E_INVALID, "problem is NULL");
+	if (code != FF_OK)
+		return code;
+	ff_error own;
+	check_run checking = { .problem = problem, .context = context };
+	code = ffp_store_check(&engine->store, problem, context, &own);
+	if (code == FF_OK)
+		return ffp_engine_read(engine, "check", 0, read_check, &checking, error);
+	ffp_error_about(&own, "check", "store", (ff_text){ "", 0 });
+	if (error)
+		*error = own;
+	return code;
+}

@@ -1,0 +1,253 @@
+/*
+ * Import: reads what export wrote, a slice of lines a transaction. While it is under way a row of ff_sweep says so; an
+ * import that finds it there was left unfinished, and begins by emptying the store.
+ */
+#include <inttypes.h>
+
+#include "arena.h"
+#include "engine.h"
+#include "json.h"
+#include "move.h"
+#include "policy.h"
+#include "text.h"
+
+#define SLICE_LINES 500
+
+/* ---- a line ------------------------------------------------------------------------------------------------- */
+
+static const ff_table *table_named(const cJSON *name)
+{
+	for (unsigned i = 0; cJSON_IsString(name) && i < FFP_SWEEP; i++)
+		if (strcmp(ffp_table((ffp_table_id)i)->name, name->valuestring) == 0)
+			return ffp_table((ffp_table_id)i);
+	return NULL;
+}
+
+/* A key is a name, which the longest kind of name bounds. */
+static bool read_text(const cJSON *item, bool is_key, ff_arena *arena, ff_text *text)
+{
+	size_t size = cJSON_IsString(item) ? strlen(item->valuestring) : 0;
+	if (!cJSON_IsString(item) ||
+	    (is_key && (size < 1 || size > ffp_name_key.max || !ffp_text_is_clean(item->valuestring, size))))
+		return false;
+	*text = ff_text_copy(arena, item->valuestring, size);
+	return text->data != NULL;
+}
+
+/* Every integer but a digest counts something. */
+static bool read_int64(const cJSON *item, const ff_column *column, int64_t *value)
+{
+	bool is_signed = strcmp(column->name, "payload_digest") == 0;
+	return is_signed ? ffp_json_signed(item, value) : ffp_json_int64(item, value);
+}
+
+static bool read_column(const cJSON *object, const ff_table *table, unsigned i, ff_arena *arena, ff_row *row)
+{
+	const ff_column *column = &table->columns[i];
+	const cJSON *item = ffp_json_member(object, column->name);
+	if (column->nullable && cJSON_IsNull(item)) {
+		row->nulls |= 1u << i;
+		return true;
+	}
+	if (column->type == FF_TYPE_TEXT)
+		return read_text(item, i < table->key_count, arena, ff_row_text(row, column));
+	return read_int64(item, column, ff_row_int64(row, column));
+}
+
+/* What a rule would call corrupt is not taken in. */
+static const char *row_fault(const ff_table *table, const ff_row *row, ff_arena *arena)
+{
+	const char *fault = NULL;
+	ffp_policy policy;
+	ff_mode mode;
+	const ffp_budget_row *budget = (const ffp_budget_row *)row;
+	if (table->id != FFP_BUDGET_POLICY)
+		return NULL;
+	if (ffp_policy_parse(budget->policy_json, arena, &policy, &fault) != FF_OK)
+		return fault ? fault : "no memory for its policy";
+	return ffp_mode_parse(budget->enforcement_mode, &mode) ? NULL : "an unknown enforcement mode";
+}
+
+static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena, const ff_table **table,
+                           const ff_row **row, ff_error *error)
+{
+	*table = cJSON_IsObject(object) ? table_named(ffp_json_member(object, "table")) : NULL;
+	if (!*table)
+		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " is no row of a known table", number);
+	if (cJSON_GetArraySize(object) != (*table)->columns_count + 1)
+		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has members that table '%s' does not know",
+		                    number, (*table)->name);
+	ff_row *read = ff_row_new(arena, *table);
+	if (!read)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a row");
+	for (unsigned i = 0; i < (*table)->columns_count; i++)
+		if (!read_column(object, *table, i, arena, read))
+			return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has a malformed '%s'", number,
+			                    (*table)->columns[i].name);
+	const char *fault = row_fault(*table, read, arena);
+	if (fault)
+		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has %s", number, fault);
+	*row = read;
+	return FF_OK;
+}
+
+static ff_code read_line(ff_text line, uint64_t number, ff_arena *arena, const ff_table **table, const ff_row **row,
+                         ff_error *error)
+{
+	const char *fault;
+	cJSON *object = ffp_json_parse(line, &fault);
+	if (!object)
+		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has %s", number, fault);
+	ff_code code = read_object(object, number, arena, table, row, error);
+	cJSON_Delete(object);
+	return code;
+}
+
+/* ---- a slice ------------------------------------------------------------------------------------------------ */
+
+static bool plan_import(ffp_batch *batch, ffp_request *request)
+{
+	const ffp_import_slice *slice = request->import;
+	ffp_sweep_row work = { .work = ffp_text(FFP_IMPORT_WORK) };
+	request->root = ffp_rows_get(&batch->rows, FFP_SWEEP, &work.row);
+	request->slots = ffp_arena_array(batch->arena, slice->count, sizeof(*request->slots));
+	request->scans = ffp_arena_array(batch->arena, FFP_SWEEP, sizeof(*request->scans));
+	bool planned = request->root && request->slots && request->scans;
+	for (size_t i = 0; planned && i < slice->count; i++) {
+		request->slots[i] = ffp_rows_get(&batch->rows, (ffp_table_id)slice->tables[i]->id, slice->rows[i]);
+		planned = request->slots[i] != NULL;
+	}
+	for (unsigned i = 0; planned && slice->begins && i < FFP_SWEEP; i++) {
+		ff_read any = { .table = ffp_table((ffp_table_id)i), .kind = FF_READ_RANGE, .limit = 1 };
+		request->scans[i] = ffp_rows_scan(&batch->rows, &any);
+		planned = request->scans[i] != NULL;
+	}
+	return planned;
+}
+
+/* An empty store, or one to be emptied. */
+static ff_code begin_import(ffp_batch *batch, ffp_request *request)
+{
+	bool unfinished = request->root->after != NULL;
+	for (unsigned i = 0; i < FFP_SWEEP; i++) {
+		if (request->scans[i]->slots_count == 0)
+			continue;
+		if (!unfinished)
+			return ffp_fail(request, FF_E_INVALID, "store is not empty, it has rows in '%s'",
+			                ffp_table((ffp_table_id)i)->name);
+		if (!ffp_rows_delete_table(&batch->rows, (ffp_table_id)i))
+			return FF_E_NO_MEMORY;
+	}
+	return ffp_rows_change(&batch->rows, request->root) ? FF_OK : FF_E_NO_MEMORY;
+}
+
+static ff_code decide_import(ffp_batch *batch, ffp_request *request)
+{
+	const ffp_import_slice *slice = request->import;
+	ff_code code = slice->begins ? begin_import(batch, request) : FF_OK;
+	for (size_t i = 0; code == FF_OK && i < slice->count; i++) {
+		if (request->slots[i]->after)
+			return ffp_fail(request, FF_E_INVALID, "line %" PRIu64 " repeats a row",
+			                slice->first_line + (uint64_t)i);
+		ff_row *row = ffp_rows_change(&batch->rows, request->slots[i]);
+		if (!row)
+			return FF_E_NO_MEMORY;
+		memcpy(row, slice->rows[i], slice->tables[i]->row_size);
+	}
+	if (code == FF_OK && slice->ends)
+		ffp_rows_delete(request->root);
+	return code;
+}
+
+const ffp_op ffp_op_import = {
+	.name = "import",
+	.entity = "",
+	.plan = plan_import,
+	.decide = decide_import,
+};
+
+/* ---- the whole ---------------------------------------------------------------------------------------------- */
+
+typedef struct importing {
+	ff_engine *engine;
+	ff_next_line_fn *next;
+	void *context;
+	ff_arena *arena;
+	uint64_t lines;
+	bool ended;
+	ff_error *error;
+} importing;
+
+/* Reads the next lines into the slice. */
+static ff_code read_slice(importing *import, ffp_import_slice *slice)
+{
+	ff_code code = FF_OK;
+	slice->first_line = import->lines + 1;
+	while (code == FF_OK && slice->count < SLICE_LINES) {
+		const char *line = NULL;
+		size_t size = 0;
+		code = import->next(import->context, &line, &size, import->error);
+		import->ended = code == FF_OK && !line;
+		if (code != FF_OK || !line)
+			break;
+		code = read_line((ff_text){ line, size }, import->lines + 1, import->arena,
+		                 &slice->tables[slice->count], &slice->rows[slice->count], import->error);
+		import->lines++;
+		slice->count++;
+	}
+	return code;
+}
+
+static ff_code write_slice(importing *import, ffp_import_slice *slice)
+{
+	ff_call call = { .error = import->error };
+	ffp_request request = { .op = &ffp_op_import, .call = &call, .error = import->error, .import = slice };
+	ffp_queue_run(import->engine, &request, 1, NULL);
+	return call.code;
+}
+
+static ff_code import_all(importing *import)
+{
+	ffp_import_slice slice = { .begins = true };
+	ff_code code = write_slice(import, &slice);
+	while (code == FF_OK && !import->ended) {
+		ffp_arena_reset((ffp_arena *)import->arena);
+		slice =
+		    (ffp_import_slice){ .rows = ffp_arena_array(import->arena, SLICE_LINES, sizeof(*slice.rows)),
+			                .tables = ffp_arena_array(import->arena, SLICE_LINES, sizeof(*slice.tables)) };
+		if (!slice.rows || !slice.tables)
+			return ff_error_set(import->error, FF_E_NO_MEMORY, "out of memory for an import");
+		code = read_slice(import, &slice);
+		slice.ends = import->ended;
+		if (code == FF_OK)
+			code = write_slice(import, &slice);
+	}
+	return code;
+}
+
+ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported, ff_error *error)
+{
+	ff_error own;
+	ff_code code = ffp_engine_check(engine, error);
+	if (code == FF_OK && !next)
+		code = ff_error_set(error, FF_E_INVALID, "next is NULL");
+	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
+		code = ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only");
+	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
+	if (code == FF_OK && !spare)
+		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an import");
+	if (code != FF_OK)
+		return code;
+	importing import = {
+		.engine = engine, .next = next, .context = context, .arena = &spare->arena.base, .error = &own
+	};
+	code = import_all(&import);
+	ffp_spare_give(engine, spare);
+	if (imported)
+		*imported = import.lines;
+	if (code != FF_OK && error) {
+		*error = own;
+		ffp_error_about(error, "import", "", (ff_text){ "", 0 });
+	}
+	return code;
+}

@@ -1,0 +1,22 @@
+/* A store's rows as lines of JSON, and back (FF-MT-3). The catalog says what a line holds. */
+#ifndef FFP_MOVE_H
+#define FFP_MOVE_H
+
+#include "request.h"
+
+/* Whether the work of an import is recorded as under way. */
+#define FFP_IMPORT_WORK "import"
+
+/* One transaction of an import. */
+typedef struct ffp_import_slice {
+	const ff_row **rows;
+	const ff_table **tables;
+	size_t count;
+	uint64_t first_line; /* the number of the first row's line, for errors */
+	bool begins;         /* empties a store that an import was left unfinished in; else wants it empty */
+	bool ends;
+} ffp_import_slice;
+
+extern const ffp_op ffp_op_import;
+
+#endif
