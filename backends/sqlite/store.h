@@ -96,7 +96,7 @@ void ffp_statement_done(sqlite3_stmt *statement);
 ff_code ffp_schema_look(ff_txn *connection, uint32_t *version, ff_error *error);
 /* Brings the store to the catalog's version, in one transaction of its own. */
 ff_code ffp_schema_migrate(ff_txn *connection, ff_error *error);
-/* Tells `problem` of tables and columns of the catalog that are not there. */
+/* Tells `problem` of tables, columns and indexes of the catalog that are not there. */
 ff_code ffp_schema_check(ff_txn *connection, ff_problem_fn *problem, void *context, ff_error *error);
 
 /* rows.c */
