@@ -73,6 +73,8 @@ struct ff_store {
 void ffp_wait_start(ffp_wait *wait);
 /* Sleeps a little; false, at once, when the limit was slept. */
 bool ffp_wait_pause(ffp_wait *wait);
+/* Starts anew, after a sleep where the wait before this one had any: others are waiting, too. */
+void ffp_wait_give_way(ffp_wait *wait);
 
 /* connection.c */
 
