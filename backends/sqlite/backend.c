@@ -102,6 +102,8 @@ static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 	ff_code code = ffp_statement_get(connection, FFP_BEGIN, NULL, kind, NULL, &statement, error);
 	if (code != FF_OK)
 		return code;
+	if (kind == FF_TXN_WRITE)
+		ffp_wait_give_way(&connection->wait);
 	int result = ffp_statement_run(statement);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, kind == FF_TXN_WRITE ? "write to" : "read",

@@ -2,9 +2,7 @@
 #include "store.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -227,11 +225,30 @@ static const char *wal_path(const ff_txn *connection)
 	return sqlite3_filename_wal(sqlite3_db_filename(connection->db, "main"));
 }
 
-/* SQLite reads a database in WAL mode only where it may keep the log's index beside it, or where nobody can write. */
-static bool lies_where_nothing_is_written(const ff_txn *connection)
+/* Asked of the header's own byte, since a statement would open the log, and create it. */
+static bool is_in_wal_mode(const ff_txn *connection)
 {
+	enum { WRITE_VERSION_AT = 18, WRITE_VERSION_WAL = 2 };
+	unsigned char version = 0;
+	sqlite3_file *file = NULL;
+	sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	return file && file->pMethods &&
+	       file->pMethods->xRead(file, &version, sizeof(version), WRITE_VERSION_AT) == SQLITE_OK &&
+	       version == WRITE_VERSION_WAL;
+}
+
+/*
+ * Whether a file in WAL mode has no log, and we could not make one, or not take it away again: who may only read a
+ * file must not leave a log that its owner cannot write.
+ */
+static bool must_do_without_log(const ff_txn *connection)
+{
+	if (!is_in_wal_mode(connection) || access(wal_path(connection), F_OK) == 0)
+		return false;
+	if (sqlite3_db_readonly(connection->db, "main"))
+		return true;
 	int result = sqlite3_exec(connection->db, "PRAGMA schema_version", NULL, NULL, NULL) & 0xff;
-	return (result == SQLITE_CANTOPEN || result == SQLITE_READONLY) && access(wal_path(connection), F_OK) != 0;
+	return result == SQLITE_CANTOPEN || result == SQLITE_READONLY;
 }
 
 /* Opens the file once more, to read it as it is, for one transaction: a writer with more rights may come after it. */
@@ -269,7 +286,7 @@ ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, f
 		            .wait = { .limit_us = store->busy_timeout_us },
 		            .sql = { .allocator = allocator } };
 	ff_code code = open_file(opened, writes, error);
-	if (code == FF_OK && store->read_only && lies_where_nothing_is_written(opened))
+	if (code == FF_OK && store->read_only && must_do_without_log(opened))
 		code = open_unchanging(opened, error);
 	if (code != FF_OK)
 		ffp_connection_close(opened);

@@ -133,35 +133,60 @@ ff_code ffp_schema_migrate(ff_txn *connection, ff_error *error)
 	return code;
 }
 
-static ff_code check_table(ff_txn *connection, sqlite3_stmt *has_column, const ff_table *table, ff_problem_fn *problem,
-                           void *context, ff_error *error)
+/* ---- check -------------------------------------------------------------------------------------------------- */
+
+#define HAS_TABLE "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = %Q"
+#define HAS_COLUMN "SELECT 1 FROM pragma_table_info(%Q) WHERE name = %Q"
+#define HAS_INDEX "SELECT 1 FROM pragma_index_list(%Q) WHERE name = %Q"
+
+/* Asks one of the questions above. */
+static ff_code ask_has(ff_txn *connection, const char *question, const char *table, const char *name, bool *has,
+                       ff_error *error)
+{
+	int64_t value;
+	char *sql = sqlite3_mprintf(question, table, name);
+	if (!sql)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
+	ff_code code = ask_int64(connection, sql, has, &value, error);
+	sqlite3_free(sql);
+	return code;
+}
+
+static void tell_missing(const char *kind, const char *name, const char *table, ff_problem_fn *problem, void *context)
 {
 	char line[256];
-	for (unsigned i = 0; i < table->columns_count; i++) {
-		sqlite3_bind_text(has_column, 1, table->name, -1, SQLITE_STATIC);
-		sqlite3_bind_text(has_column, 2, table->columns[i].name, -1, SQLITE_STATIC);
-		int result = sqlite3_step(has_column);
-		ffp_statement_done(has_column);
-		if (result == SQLITE_DONE) {
-			sqlite3_snprintf((int)sizeof(line), line, "table '%s' has no column '%s'", table->name,
-			                 table->columns[i].name);
-			problem(context, line);
-		} else if (result != SQLITE_ROW) {
-			return fail(connection, result, "check", error);
-		}
+	sqlite3_snprintf((int)sizeof(line), line, "%s '%s'%s%s%s is missing", kind, name, table ? " of table '" : "",
+	                 table ? table : "", table ? "'" : "");
+	problem(context, line);
+}
+
+static ff_code check_table(ff_txn *connection, const ff_table *table, ff_problem_fn *problem, void *context,
+                           ff_error *error)
+{
+	bool has;
+	ff_code code = ask_has(connection, HAS_TABLE, table->name, NULL, &has, error);
+	if (code == FF_OK && !has) {
+		tell_missing("table", table->name, NULL, problem, context);
+		return FF_OK;
 	}
-	return FF_OK;
+	for (unsigned i = 0; code == FF_OK && i < table->columns_count; i++) {
+		code = ask_has(connection, HAS_COLUMN, table->name, table->columns[i].name, &has, error);
+		if (code == FF_OK && !has)
+			tell_missing("column", table->columns[i].name, table->name, problem, context);
+	}
+	for (unsigned i = 0; code == FF_OK && i < table->indexes_count; i++) {
+		code = ask_has(connection, HAS_INDEX, table->name, table->indexes[i].name, &has, error);
+		if (code == FF_OK && !has)
+			tell_missing("index", table->indexes[i].name, table->name, problem, context);
+	}
+	return code;
 }
 
 ff_code ffp_schema_check(ff_txn *connection, ff_problem_fn *problem, void *context, ff_error *error)
 {
 	const ff_catalog *catalog = connection->store->catalog;
-	sqlite3_stmt *has_column = NULL;
-	int result = sqlite3_prepare_v2(connection->db, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2", -1,
-	                                &has_column, NULL);
-	ff_code code = result == SQLITE_OK ? FF_OK : fail(connection, result, "check", error);
+	ff_code code = FF_OK;
 	for (uint32_t i = 0; code == FF_OK && i < catalog->tables_count; i++)
-		code = check_table(connection, has_column, &catalog->tables[i], problem, context, error);
-	sqlite3_finalize(has_column);
+		code = check_table(connection, &catalog->tables[i], problem, context, error);
 	return code;
 }

@@ -73,6 +73,8 @@ struct ff_store {
 void ffp_wait_start(ffp_wait *wait);
 /* Sleeps a little; false, at once, when the limit was slept. */
 bool ffp_wait_pause(ffp_wait *wait);
+/* Starts anew, after a sleep where the wait before this one had any: others are waiting, too. */
+void ffp_wait_give_way(ffp_wait *wait);
 
 /* connection.c */
 
@@ -96,7 +98,7 @@ void ffp_statement_done(sqlite3_stmt *statement);
 ff_code ffp_schema_look(ff_txn *connection, uint32_t *version, ff_error *error);
 /* Brings the store to the catalog's version, in one transaction of its own. */
 ff_code ffp_schema_migrate(ff_txn *connection, ff_error *error);
-/* Tells `problem` of tables and columns of the catalog that are not there. */
+/* Tells `problem` of tables, columns and indexes of the catalog that are not there. */
 ff_code ffp_schema_check(ff_txn *connection, ff_problem_fn *problem, void *context, ff_error *error);
 
 /* rows.c */

@@ -1,6 +1,6 @@
 /*
  * Waiting for SQLite's locks, which know no queue: whoever looks at the right moment has them. So each waiter looks
- * often, and at moments of its own, which keeps a process that commits without pause from shutting the others out.
+ * often, and at moments of its own, which keeps a process that commits without pause from shutting the others out. And who had to wait for a lock leaves it alone for a moment before wanting it again.
  */
 #include "store.h"
 
@@ -26,15 +26,28 @@ static uint32_t next_random(ffp_wait *wait)
 	return wait->random;
 }
 
+/* Sleeps between half of `longest_us` and all of it, and answers how long. */
+static uint32_t sleep_up_to(ffp_wait *wait, uint32_t longest_us)
+{
+	uint32_t sleep_us = longest_us - next_random(wait) % (longest_us / 2);
+	struct timespec time = { .tv_nsec = (long)sleep_us * 1000 };
+	nanosleep(&time, NULL);
+	return sleep_us;
+}
+
 bool ffp_wait_pause(ffp_wait *wait)
 {
 	if (wait->slept_us >= wait->limit_us)
 		return false;
-	uint32_t longest = wait->sleeps < 6 ? SLEEP_US_MIN << wait->sleeps : SLEEP_US_MAX;
-	uint32_t sleep_us = longest / 2 + next_random(wait) % (longest / 2);
-	struct timespec time = { .tv_nsec = (long)sleep_us * 1000 };
-	nanosleep(&time, NULL);
-	wait->slept_us += sleep_us;
+	wait->slept_us += sleep_up_to(wait, wait->sleeps < 6 ? SLEEP_US_MIN << wait->sleeps : SLEEP_US_MAX);
 	wait->sleeps++;
 	return true;
+}
+
+void ffp_wait_give_way(ffp_wait *wait)
+{
+	uint32_t slept_us = wait->slept_us < 2 * SLEEP_US_MAX ? (uint32_t)wait->slept_us : 2 * SLEEP_US_MAX;
+	ffp_wait_start(wait);
+	if (slept_us >= SLEEP_US_MIN)
+		sleep_up_to(wait, slept_us);
 }

@@ -1,0 +1,330 @@
+/* Several processes and threads on one file: nobody is lost, nobody starves. */
+#include "test.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sqlite.h"
+
+static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
+
+enum { PROCESSES = 8 };
+
+/* Runs `body` in processes of their own at the same time; each must end with success. */
+static void in_processes(int count, int (*body)(int number))
+{
+	int gate[2];
+	char byte;
+	pid_t children[PROCESSES];
+	REQUIRE(pipe(gate) == 0);
+	fflush(stdout);
+	for (int i = 0; i < count; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			close(gate[1]);
+			bool open = read(gate[0], &byte, 1) == 0; /* until all are there */
+			_exit(open ? body(i) : 9);
+		}
+	}
+	close(gate[0]);
+	close(gate[1]);
+	for (int i = 0; i < count; i++) {
+		int status = -1;
+		CHECK(children[i] > 0 && waitpid(children[i], &status, 0) == children[i]);
+		CHECK_INT(status, 0);
+	}
+}
+
+/* Adds 1 to a row that all share, and a row of its own. */
+static ff_code add_one(ff_store *store, int number, int64_t turn)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "p%d", number);
+	odd_row key = odd("all", 0, "", 0);
+	odd_row own = odd(name, turn, "", 0);
+	ff_read read = { .table = odd_v1(), .kind = FF_READ_GET, .low = &key.row };
+	ff_txn *txn;
+	ff_code code = sqlite->begin(store, FF_TXN_WRITE, &txn, &error);
+	if (code != FF_OK)
+		return code;
+	code = sqlite->load(txn, arena(), &read, 1, &error);
+	if (code == FF_OK) {
+		odd_row after = key;
+		after.v = read.row ? ((odd_row *)(void *)read.row)->v + 1 : 1;
+		after.n = after.v;
+		const ff_write writes[] = {
+			{ .table = odd_v1(), .kind = FF_WRITE_PUT, .before = read.row, .after = &after.row },
+			{ .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &own.row },
+		};
+		code = sqlite->store(txn, writes, 2, &error);
+	}
+	if (code == FF_OK)
+		return sqlite->commit(txn, &error);
+	sqlite->abort(txn);
+	return code;
+}
+
+enum { TURNS = 200 };
+
+static int add_many(int number)
+{
+	ff_store *store;
+	ff_code code = open_store(path_of("a.db"), &catalog_v1, 0, NULL, &store);
+	for (int64_t i = 0; code == FF_OK && i < TURNS; i++)
+		code = add_one(store, number, i);
+	if (code != FF_OK)
+		printf("# process %d: %s %s\n", number, ff_code_name(code), error.message);
+	else
+		close_store(store);
+	fflush(stdout);
+	return (int)code;
+}
+
+static void processes_that_add(void)
+{
+	in_processes(PROCESSES, add_many);
+	ff_store *store = must_open(path_of("a.db"));
+	odd_row key = odd("all", 0, "", 0);
+	const odd_row *sum = (const odd_row *)(const void *)get_row(store, odd_v1(), &key.row);
+	CHECK(sum && sum->v == PROCESSES * TURNS);
+	CHECK_INT((int64_t)count_rows(store, odd_v1()), PROCESSES * TURNS + 1);
+	close_store(store);
+	CHECK_TEXT(ask_sql(path_of("a.db"), "PRAGMA integrity_check"), "ok");
+}
+
+static int open_empty(int number)
+{
+	ff_store *store;
+	for (int i = 0; i < 20; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "%d.db", i);
+		ff_code code = open_store(path_of(name), &catalog_v1, 0, NULL, &store);
+		if (code != FF_OK) {
+			printf("# process %d: %s %s [%s]\n", number, ff_code_name(code), error.message,
+			       error.native_code);
+			fflush(stdout);
+			return (int)code;
+		}
+		close_store(store);
+	}
+	return 0;
+}
+
+static void processes_that_open_one_new_file(void)
+{
+	in_processes(PROCESSES, open_empty);
+	for (int i = 0; i < 20; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "%d.db", i);
+		CHECK_TEXT(ask_sql(path_of(name), "SELECT version FROM ff_schema"), "1");
+	}
+}
+
+static int migrate(int number)
+{
+	ff_store *store;
+	ff_code code = open_store(path_of("a.db"), &catalog_v2, 0, NULL, &store);
+	if (code == FF_OK)
+		close_store(store);
+	(void)number;
+	return (int)code;
+}
+
+static void processes_that_migrate_one_file(void)
+{
+	close_store(must_open(path_of("a.db")));
+	in_processes(PROCESSES, migrate);
+	CHECK_TEXT(ask_sql(path_of("a.db"), "SELECT version FROM ff_schema"), "2");
+}
+
+static int die_in_transaction(int number)
+{
+	ff_store *store;
+	ff_txn *txn;
+	odd_row row = odd("dead", number, "", 0);
+	ff_write put = { .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &row.row };
+	bool there = open_store(path_of("a.db"), &catalog_v1, 0, NULL, &store) == FF_OK &&
+	             sqlite->begin(store, FF_TXN_WRITE, &txn, &error) == FF_OK &&
+	             sqlite->store(txn, &put, 1, &error) == FF_OK;
+	_exit(there ? 0 : 1);
+}
+
+static void a_process_that_dies_holds_nobody_up(void)
+{
+	ff_store *store = must_open(path_of("a.db"));
+	in_processes(1, die_in_transaction);
+	REQUIRE_OK(add_one(store, 0, 0));
+	CHECK_INT((int64_t)count_rows(store, odd_v1()), 2);
+	close_store(store);
+}
+
+/* ---- threads -------------------------------------------------------------------------------------------------- */
+
+enum { READERS = 4, COMMITS = 150 };
+
+typedef struct reader {
+	ff_store *store;
+	const ff_engine_backend *backend;
+	ff_code code;
+	uint64_t torn;
+	uint64_t reads;
+	_Atomic bool *done;
+} reader;
+
+static void *grow_own(ff_arena *of, size_t size)
+{
+	(void)of;
+	(void)size;
+	return NULL;
+}
+
+/* Two rows are always written together, so a snapshot holds equal ones. */
+static void *read_pairs(void *context)
+{
+	reader *self = context;
+	static _Thread_local max_align_t room[256];
+	odd_row keys[2] = { odd("x", 0, "", 0), odd("y", 0, "", 0) };
+	ff_error own;
+	while (!*self->done && self->code == FF_OK) {
+		ff_arena memory = { (char *)room, (char *)room + sizeof(room), grow_own };
+		ff_read reads[] = { { .table = odd_v1(), .kind = FF_READ_GET, .low = &keys[0].row },
+			            { .table = odd_v1(), .kind = FF_READ_GET, .low = &keys[1].row } };
+		ff_txn *txn;
+		self->code = self->backend->begin(self->store, FF_TXN_READ, &txn, &own);
+		if (self->code != FF_OK)
+			break;
+		for (unsigned i = 0; self->code == FF_OK && i < 2; i++)
+			self->code = self->backend->load(txn, &memory, &reads[i], 1, &own);
+		if (self->code == FF_OK)
+			self->torn += !reads[0].row || !reads[1].row ||
+			              ((odd_row *)(void *)reads[0].row)->v != ((odd_row *)(void *)reads[1].row)->v;
+		self->backend->abort(txn);
+		self->reads++;
+	}
+	return NULL;
+}
+
+static ff_code write_pair(ff_store *store, int64_t from, int64_t to)
+{
+	odd_row before[2] = { odd("x", 0, "", from), odd("y", 0, "", from) };
+	odd_row after[2] = { odd("x", 0, "", to), odd("y", 0, "", to) };
+	ff_write writes[2];
+	for (unsigned i = 0; i < 2; i++)
+		writes[i] = (ff_write){ .table = odd_v1(),
+			                .kind = FF_WRITE_PUT,
+			                .before = from ? &before[i].row : NULL,
+			                .after = &after[i].row };
+	return write_once(store, writes, 2);
+}
+
+static void read_while_writing(const char *path)
+{
+	_Atomic bool done = false;
+	pthread_t threads[READERS];
+	reader readers[READERS];
+	ff_store *store = must_open(path);
+	REQUIRE_OK(write_pair(store, 0, 1));
+	for (unsigned i = 0; i < READERS; i++) {
+		readers[i] = (reader){ .store = store, .backend = sqlite, .done = &done };
+		REQUIRE(pthread_create(&threads[i], NULL, read_pairs, &readers[i]) == 0);
+	}
+	ff_code code = FF_OK;
+	for (int64_t i = 1; code == FF_OK && i < COMMITS; i++)
+		code = write_pair(store, i, i + 1);
+	done = true;
+	CHECK_CODE(code, FF_OK);
+	for (unsigned i = 0; i < READERS; i++) {
+		pthread_join(threads[i], NULL);
+		CHECK_INT(readers[i].code, FF_OK);
+		CHECK_INT((int64_t)readers[i].torn, 0);
+	}
+	close_store(store);
+}
+
+static void threads_that_read_see_whole_commits(void)
+{
+	read_while_writing(path_of("a.db"));
+	CHECK_INT(count_files(), 1);
+}
+
+static void threads_share_a_memory_store(void)
+{
+	read_while_writing(":memory:");
+}
+
+/* ---- readers and writers --------------------------------------------------------------------------------------- */
+
+static void readers_never_wait(void)
+{
+	static const char *const params[] = { "busy_timeout_ms", "0", NULL };
+	ff_store *store, *other;
+	ff_txn *writer, *readers[10];
+	odd_row row = odd("a", 1, "c", 1);
+	ff_write put = { .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &row.row };
+	REQUIRE_OK(open_store(path_of("a.db"), &catalog_v1, 0, params, &store));
+	REQUIRE_OK(open_store(path_of("a.db"), &catalog_v1, 0, params, &other));
+	REQUIRE_OK(sqlite->begin(store, FF_TXN_WRITE, &writer, &error));
+	REQUIRE_OK(sqlite->store(writer, &put, 1, &error));
+	for (unsigned i = 0; i < 10; i++) {
+		ff_read read = { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 5 };
+		REQUIRE_OK(sqlite->begin(i % 2 ? store : other, FF_TXN_READ, &readers[i], &error));
+		REQUIRE_OK(sqlite->load(readers[i], arena(), &read, 1, &error));
+		CHECK_INT((int64_t)read.rows_count, 0);
+	}
+	/* And hold nobody up. */
+	REQUIRE_OK(sqlite->commit(writer, &error));
+	REQUIRE_OK(sqlite->begin(store, FF_TXN_WRITE, &writer, &error));
+	/* A second writer has to wait, and 0 ms is no wait. */
+	ff_txn *second;
+	CHECK_CODE(sqlite->begin(other, FF_TXN_WRITE, &second, &error), FF_E_BUSY);
+	CHECK(error.retryable);
+	CHECK_TEXT(error.native_code, "5");
+	sqlite->abort(writer);
+	for (unsigned i = 0; i < 10; i++)
+		sqlite->abort(readers[i]);
+	REQUIRE_OK(sqlite->begin(other, FF_TXN_WRITE, &second, &error));
+	sqlite->abort(second);
+	close_store(other);
+	close_store(store);
+}
+
+static void the_log_does_not_grow_for_ever(void)
+{
+	ff_store *store = must_open(path_of("a.db"));
+	char *bytes = calloc(1, 100000);
+	REQUIRE(bytes != NULL);
+	memset(bytes, 'x', 100000);
+	odd_row row = odd("a", 1, "c", 1);
+	row.w = (ff_text){ bytes, 100000 };
+	REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+	for (int64_t i = 1; i < 400; i++) {
+		odd_row after = row;
+		after.v = i + 1;
+		bytes[i] = 'y';
+		ff_row *loaded = get_row(store, odd_v1(), &row.row);
+		REQUIRE_OK(put_row(store, odd_v1(), loaded, &after.row));
+	}
+	/* 40 MB went through it; a statement left un-reset would keep every page of them. */
+	FILE *log = fopen(path_of("a.db-wal"), "rb");
+	REQUIRE(log != NULL);
+	fseek(log, 0, SEEK_END);
+	CHECK(ftell(log) < (8 << 20));
+	fclose(log);
+	free(bytes);
+	close_store(store);
+}
+
+static const test_case cases[] = {
+	CASE(processes_that_add, "FF-RU-13 FF-ERR-4"),
+	CASE(processes_that_open_one_new_file, "FF-MT-2"),
+	CASE(processes_that_migrate_one_file, "FF-MT-2"),
+	CASE(a_process_that_dies_holds_nobody_up, ""),
+	CASE(threads_that_read_see_whole_commits, "FF-GS-1"),
+	CASE(threads_share_a_memory_store, ""),
+	CASE(readers_never_wait, "FF-GS-3"),
+	CASE(the_log_does_not_grow_for_ever, ""),
+};
+FAMILY(cases_processes, cases);
