@@ -195,7 +195,7 @@ static void print_status(const ctl_session *session, const ff_budget_status *sta
 	printf("\ncreated     %s\nupdated     %s\n", ctl_time(status->created_at_ms, "").text,
 	       ctl_time(status->updated_at_ms, "").text);
 	static const ctl_column columns[] = {
-		{ "DIMENSION", false }, { "USAGE", true }, { "HARD", true }, { "SOFT", true }, { "", false }
+		{ "DIMENSION", false }, { "USAGE", true }, { "HARD LIMIT", true }, { "SOFT LIMIT", true }, { "", false }
 	};
 	struct libscols_table *table = ctl_table_new(session, columns, DIMENSION_CELLS);
 	each_dimension(status, status_row, table);
@@ -245,9 +245,9 @@ static void list_row(void *context, uint64_t usage, const ff_limit *limit)
 
 static void print_page(const ctl_session *session, const ff_budget_page *page)
 {
-	static const ctl_column columns[] = { { "BUDGET", false },  { "MODE", false }, { "RESETS", true },
-		                              { "BREACHES", true }, { "SOFT", true },  { "DIMENSION", false },
-		                              { "USAGE", true },    { "HARD", true },  { "SOFT", true },
+	static const ctl_column columns[] = { { "BUDGET", false },   { "MODE", false },      { "RESETS", true },
+		                              { "HARD HITS", true }, { "SOFT LIMIT", true }, { "DIMENSION", false },
+		                              { "USAGE", true },     { "HARD LIMIT", true }, { "SOFT LIMIT", true },
 		                              { "", false } };
 	list_rows rows = { .table = ctl_table_new(session, columns, sizeof(columns) / sizeof(*columns)) };
 	for (size_t i = 0; i < page->budgets_count; i++) {

@@ -588,11 +588,11 @@ static int run(replay_job *job)
 	code = run_workers(job);
 	double seconds = now_s() - job->started_s;
 	fputs(clear_progress(job), stderr);
-	if (!code || !job->session->json)
+	if (!code || (!job->session->json && ctl_tally_lines(job->tally)))
 		ctl_tally_print(job->tally, job->session, seconds);
 	if (code)
 		return ctl_fail(job->session, &job->error);
-	return ctl_tally_total(job->tally)->invalid ? CTL_FAILED : CTL_DONE;
+	return ctl_tally_invalid_lines(job->tally) ? CTL_FAILED : CTL_DONE;
 }
 
 /* ---- the command line --------------------------------------------------------------------------------------- */

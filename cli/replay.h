@@ -4,16 +4,6 @@
 
 #include "ffctl.h"
 
-/* What became of the lines of one budget, or of all. Each line counts in exactly one of the first four. */
-typedef struct ctl_counts {
-	uint64_t accepted;
-	uint64_t refused;
-	uint64_t replayed;
-	uint64_t invalid;
-	uint64_t soft; /* of those accepted: over a soft limit */
-	uint64_t over; /* of those accepted: over an advisory budget's hard limit */
-} ctl_counts;
-
 typedef struct ctl_tally ctl_tally;
 
 /* Counts for reports of these dimensions. */
@@ -28,7 +18,8 @@ void ctl_tally_not_admitted(ctl_tally *tally, const char *budget_id);
 /* A line at fault; budget_id is NULL where not even that could be read. */
 void ctl_tally_invalid(ctl_tally *tally, const char *budget_id);
 
-const ctl_counts *ctl_tally_total(const ctl_tally *tally);
+uint64_t ctl_tally_lines(const ctl_tally *tally);
+uint64_t ctl_tally_invalid_lines(const ctl_tally *tally);
 
 /* The summary, as --json asks. */
 void ctl_tally_print(const ctl_tally *tally, const ctl_session *session, double seconds);

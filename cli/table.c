@@ -66,6 +66,8 @@ struct libscols_table *ctl_table_new(const ctl_session *session, const ctl_colum
 	if (!table)
 		ctl_no_memory();
 	scols_table_enable_colors(table, session->colours);
+	if (scols_table_set_column_separator(table, "  "))
+		ctl_no_memory();
 	for (size_t i = 0; i < columns_count; i++)
 		if (!scols_table_new_column(table, columns[i].name, 0, columns[i].right ? SCOLS_FL_RIGHT : 0))
 			ctl_no_memory();
@@ -148,15 +150,20 @@ ctl_bar ctl_shares_bar(const uint64_t *shares, size_t count)
 {
 	const shade_set *shades = shades_of_terminal();
 	ctl_bar bar = { "" };
-	uint64_t whole = 0, sum = 0, drawn = 0;
-	for (size_t i = 0; i < count; i++)
-		whole += shares[i];
+	uint64_t whole = 0, sum = 0, drawn = 0, behind = 0;
 	for (size_t i = 0; i < count; i++) {
+		whole += shares[i];
+		behind += shares[i] != 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!shares[i])
+			continue;
+		/* A share shows, however small it is, and leaves room for those behind it. */
 		sum += shares[i];
-		/* What there is shows, however small, but in the last cell, which is the last share's. */
+		behind--;
 		uint64_t end = cells(sum, whole);
-		if (shares[i] && end == drawn && drawn < BAR_CELLS)
-			end++;
+		end = end > drawn ? end : drawn + 1;
+		end = end < BAR_CELLS - behind ? end : BAR_CELLS - behind;
 		for (; drawn < end; drawn++)
 			append(&bar, shades->parts[i]);
 	}

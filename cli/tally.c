@@ -9,9 +9,19 @@
 /* Memory must not grow with the data: the budgets after so many are counted together. */
 #define BUDGETS_MAX 1000
 
+/* What became of the lines of one budget, or of all. Each line counts in exactly one of the first four. */
+typedef struct line_counts {
+	uint64_t accepted;
+	uint64_t refused;
+	uint64_t replayed;
+	uint64_t invalid;
+	uint64_t soft; /* of those accepted: over a soft limit */
+	uint64_t over; /* of those accepted: over an advisory budget's hard limit */
+} line_counts;
+
 typedef struct budget_entry {
 	char *budget_id;
-	ctl_counts counts;
+	line_counts counts;
 	uint64_t *why; /* hard limits hit, by dimension, then refusals by the quota */
 } budget_entry;
 
@@ -19,7 +29,7 @@ struct ctl_tally {
 	const char *const *dimensions;
 	size_t dimensions_count;
 	uint64_t *amounts; /* applied in this run, by dimension */
-	ctl_counts total;
+	line_counts total;
 	void *budgets; /* a tree of entries, in order of id */
 	size_t budgets_count;
 	budget_entry *others; /* NULL until there are too many */
@@ -82,7 +92,7 @@ ctl_tally *ctl_tally_new(const char *const *dimensions, size_t dimensions_count)
 }
 
 /* Adds what one line was answered to a sum. */
-static void count(ctl_counts *counts, const ff_outcome *outcome)
+static void count(line_counts *counts, const ff_outcome *outcome)
 {
 	if (outcome->replayed) {
 		counts->replayed++;
@@ -124,11 +134,6 @@ void ctl_tally_invalid(ctl_tally *tally, const char *budget_id)
 		find_entry(tally, budget_id)->counts.invalid++;
 }
 
-const ctl_counts *ctl_tally_total(const ctl_tally *tally)
-{
-	return &tally->total;
-}
-
 void ctl_tally_free(ctl_tally *tally)
 {
 	if (!tally)
@@ -142,19 +147,29 @@ void ctl_tally_free(ctl_tally *tally)
 
 /* ---- printing ----------------------------------------------------------------------------------------------- */
 
-static uint64_t lines_of(const ctl_counts *counts)
+static uint64_t lines_of(const line_counts *counts)
 {
 	return counts->accepted + counts->refused + counts->replayed + counts->invalid;
 }
 
-static double rate(const ctl_counts *counts, double seconds)
+uint64_t ctl_tally_lines(const ctl_tally *tally)
+{
+	return lines_of(&tally->total);
+}
+
+uint64_t ctl_tally_invalid_lines(const ctl_tally *tally)
+{
+	return tally->total.invalid;
+}
+
+static double rate(const line_counts *counts, double seconds)
 {
 	return seconds > 0 ? (double)lines_of(counts) / seconds : 0;
 }
 
 static void print_json(const ctl_tally *tally, double seconds)
 {
-	const ctl_counts *total = &tally->total;
+	const line_counts *total = &tally->total;
 	cJSON *object = ctl_json_object(), *amounts = ctl_json_object();
 	for (size_t i = 0; i < tally->dimensions_count; i++)
 		ctl_json_integer(amounts, tally->dimensions[i], tally->amounts[i]);
@@ -193,7 +208,7 @@ static void add_row(const void *node, VISIT visit, void *context)
 		return;
 	const row_context *rows = context;
 	const budget_entry *budget = *(const budget_entry *const *)node;
-	const ctl_counts *counts = &budget->counts;
+	const line_counts *counts = &budget->counts;
 	const uint64_t warned = counts->soft + counts->over;
 	const uint64_t shares[] = { counts->accepted - warned, warned, counts->refused };
 	struct libscols_line *line = ctl_table_line(rows->table);
@@ -224,7 +239,7 @@ static void print_budgets(const ctl_tally *tally, const ctl_session *session)
 
 void ctl_tally_print(const ctl_tally *tally, const ctl_session *session, double seconds)
 {
-	const ctl_counts *total = &tally->total;
+	const line_counts *total = &tally->total;
 	if (session->json) {
 		print_json(tally, seconds);
 		return;
