@@ -1,0 +1,285 @@
+/* ffctl: what concerns a store as a whole. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ffctl.h"
+
+int ctl_tick(ctl_session *session)
+{
+	const char *text = ctl_value(session, OPT_LIMIT);
+	uint64_t limit = 0;
+	if (text && !ctl_read_number(text, &limit))
+		return ctl_usage(session, "--limit '%s' is no number", text);
+	ff_error error;
+	ff_tick_result result;
+	if (ctl_open(session, 0, &error) || ff_engine_tick(session->engine, 0, limit, &result, &error))
+		return ctl_fail(session, &error);
+	if (session->json) {
+		cJSON *object = ctl_json_object();
+		ctl_json_integer(object, "resets", result.resets);
+		ctl_json_integer(object, "failed", result.failed);
+		ctl_json_integer(object, "purged_keys", result.purged_keys);
+		ctl_json_integer(object, "purged_admissions", result.purged_admissions);
+		return ctl_json_print(object);
+	}
+	printf("resets               %s\nfailed               %s\npurged keys          %s\npurged admissions    %s\n",
+	       ctl_digits(result.resets).text, ctl_digits(result.failed).text, ctl_digits(result.purged_keys).text,
+	       ctl_digits(result.purged_admissions).text);
+	return CTL_DONE;
+}
+
+/* ---- export and import -------------------------------------------------------------------------------------- */
+
+typedef struct output {
+	FILE *file;
+	const char *name;
+	uint64_t lines;
+} output;
+
+static ff_code write_failed(const char *name, ff_error *error)
+{
+	return ff_error_set(error, errno == ENOSPC ? FF_E_FULL : FF_E_IO, "cannot write '%s': %s", name,
+	                    strerror(errno));
+}
+
+static ff_code write_line(void *context, const char *line, size_t size, ff_error *error)
+{
+	output *out = context;
+	if (fwrite(line, 1, size, out->file) != size || putc('\n', out->file) == EOF)
+		return write_failed(out->name, error);
+	out->lines++;
+	return FF_OK;
+}
+
+static ff_code export_to(ctl_session *session, output *out, ff_error *error)
+{
+	ff_code code = ff_engine_export(session->engine, 0, write_line, out, error);
+	if (!code && fflush(out->file))
+		code = write_failed(out->name, error);
+	return code;
+}
+
+/* Into a file beside the one that is asked for, which takes its place once it is whole. A pipe or a device is written
+ * as it is. */
+static ff_code export_to_file(ctl_session *session, const char *name, ff_error *error)
+{
+	struct stat there;
+	bool replace = stat(name, &there) != 0 || S_ISREG(there.st_mode);
+	size_t size = strlen(name) + sizeof ".part";
+	char *part = ctl_allocate(size, 1);
+	snprintf(part, size, "%s%s", name, replace ? ".part" : "");
+	output out = { .file = fopen(part, "w"), .name = part };
+	ff_code code = out.file ? export_to(session, &out, error) : write_failed(part, error);
+	if (!code && replace && fsync(fileno(out.file)))
+		code = write_failed(part, error);
+	if (out.file && fclose(out.file) && !code)
+		code = write_failed(part, error);
+	if (!code && replace && rename(part, name))
+		code = write_failed(name, error);
+	if (code && out.file && replace)
+		unlink(part);
+	if (!code)
+		fprintf(stderr, "%" PRIu64 " lines in '%s'\n", out.lines, name);
+	free(part);
+	return code;
+}
+
+int ctl_export(ctl_session *session)
+{
+	ff_error error;
+	output out = { .file = stdout, .name = "stdout" };
+	ff_code code = ctl_open(session, FF_OPEN_READ_ONLY, &error);
+	if (!code && session->arguments_count && strcmp(session->arguments[0], "-") != 0)
+		code = export_to_file(session, session->arguments[0], &error);
+	else if (!code)
+		code = export_to(session, &out, &error);
+	return code ? ctl_fail(session, &error) : CTL_DONE;
+}
+
+typedef struct input {
+	FILE *file;
+	const char *name;
+	char *line;
+	size_t capacity;
+} input;
+
+static ff_code next_line(void *context, const char **line, size_t *size, ff_error *error)
+{
+	input *in = context;
+	errno = 0;
+	ssize_t read = getline(&in->line, &in->capacity, in->file);
+	if (read < 0 && errno == ENOMEM)
+		return ff_error_set(error, FF_E_NO_MEMORY, "'%s' has a line that memory does not hold", in->name);
+	if (read < 0 && ferror(in->file))
+		return ff_error_set(error, FF_E_IO, "cannot read '%s': %s", in->name, strerror(errno));
+	*line = read < 0 ? NULL : in->line;
+	*size = read < 0 ? 0 : (size_t)read;
+	if (*size && in->line[*size - 1] == '\n')
+		in->line[--*size] = '\0';
+	return FF_OK;
+}
+
+int ctl_import(ctl_session *session)
+{
+	ff_error error;
+	bool from_stdin = strcmp(session->arguments[0], "-") == 0;
+	input in = { .file = from_stdin ? stdin : fopen(session->arguments[0], "r"), .name = session->arguments[0] };
+	if (!in.file) {
+		ff_error_set(&error, errno == ENOENT ? FF_E_NOT_FOUND : FF_E_IO, "cannot read '%s': %s", in.name,
+		             strerror(errno));
+		return ctl_fail(session, &error);
+	}
+	uint64_t imported = 0;
+	ff_code code = ctl_open(session, 0, &error);
+	if (!code)
+		code = ff_engine_import(session->engine, next_line, &in, &imported, &error);
+	free(in.line);
+	if (!from_stdin)
+		fclose(in.file);
+	if (code)
+		return ctl_fail(session, &error);
+	if (session->json) {
+		cJSON *object = ctl_json_object();
+		ctl_json_integer(object, "imported", imported);
+		return ctl_json_print(object);
+	}
+	printf("%s lines imported\n", ctl_digits(imported).text);
+	return CTL_DONE;
+}
+
+/* ---- check -------------------------------------------------------------------------------------------------- */
+
+typedef struct findings {
+	cJSON *problems; /* NULL: they are printed as they come */
+	uint64_t count;
+} findings;
+
+static void note_problem(void *context, const char *problem)
+{
+	findings *found = context;
+	found->count++;
+	if (!found->problems) {
+		puts(problem);
+		return;
+	}
+	cJSON *text = cJSON_CreateString(problem);
+	if (!text || !cJSON_AddItemToArray(found->problems, text))
+		ctl_no_memory();
+}
+
+int ctl_check(ctl_session *session)
+{
+	ff_error error;
+	findings found = { .problems = session->json ? cJSON_CreateArray() : NULL };
+	ff_code code = ctl_open(session, FF_OPEN_READ_ONLY, &error);
+	if (!code)
+		code = ff_engine_check(session->engine, note_problem, &found, &error);
+	if (code) {
+		cJSON_Delete(found.problems);
+		return ctl_fail(session, &error);
+	}
+	if (session->json) {
+		cJSON *object = ctl_json_object();
+		ctl_json_bool(object, "ok", found.count == 0);
+		ctl_json_add(object, "problems", found.problems);
+		ctl_json_print(object);
+	} else {
+		printf("%s\n", found.count ? "the store has problems" : "the store is sound");
+	}
+	return found.count ? CTL_FAILED : CTL_DONE;
+}
+
+/* ---- backends ----------------------------------------------------------------------------------------------- */
+
+typedef void word_fn(void *context, const char *word);
+
+/* The capabilities of a set, and the words of a list with blanks between. */
+static void each_cap(uint64_t caps, word_fn *word, void *context)
+{
+	for (uint64_t cap = 1; cap && cap <= FF_CAPS_KNOWN; cap <<= 1)
+		if (caps & cap && ff_cap_name(cap))
+			word(context, ff_cap_name(cap));
+}
+
+static void each_scheme(const ff_engine_backend *backend, word_fn *word, void *context)
+{
+	word(context, backend->name);
+	char *list = ctl_copy(backend->schemes ? backend->schemes : ""), *rest = list;
+	for (char *scheme; (scheme = strtok_r(rest, " ", &rest));)
+		word(context, scheme);
+	free(list);
+}
+
+static void add_word(void *context, const char *word)
+{
+	cJSON *text = cJSON_CreateString(word);
+	if (!text || !cJSON_AddItemToArray(context, text))
+		ctl_no_memory();
+}
+
+static void append_word(void *context, const char *word)
+{
+	char *line = context;
+	size_t used = strlen(line);
+	snprintf(line + used, 256 - used, "%s%s", used ? " " : "", word);
+}
+
+static void print_backend_json(const ff_engine_backend *backend, uint64_t caps, const char *version)
+{
+	cJSON *object = ctl_json_object(), *schemes = cJSON_CreateArray(), *names = cJSON_CreateArray();
+	each_scheme(backend, add_word, schemes);
+	each_cap(caps, add_word, names);
+	ctl_json_text(object, "name", backend->name);
+	ctl_json_add(object, "schemes", schemes);
+	ctl_json_add(object, "capabilities", names);
+	ctl_json_text(object, "version", version);
+	ctl_json_print(object);
+}
+
+static void add_backend(struct libscols_table *table, const ff_engine_backend *backend, uint64_t caps,
+                        const char *version)
+{
+	char schemes[256] = "", names[256] = "";
+	struct libscols_line *line = ctl_table_line(table);
+	each_scheme(backend, append_word, schemes);
+	each_cap(caps, append_word, names);
+	ctl_table_set(line, 0, backend->name, NULL);
+	ctl_table_set(line, 1, schemes, NULL);
+	ctl_table_set(line, 2, version, NULL);
+	ctl_table_set(line, 3, names, NULL);
+}
+
+int ctl_backends(ctl_session *session)
+{
+	static const ctl_column columns[] = {
+		{ "BACKEND", false }, { "SCHEMES", false }, { "VERSION", false }, { "CAPABILITIES", false }
+	};
+	ff_error error;
+	ff_engine_info info = { 0 };
+	/* A store that is not there yet is no reason not to tell what there could be. */
+	ff_code code = ctl_open(session, FF_OPEN_READ_ONLY, &error);
+	if (!code)
+		code = ff_engine_get_info(session->engine, &info, &error);
+	if (code && code != FF_E_NOT_FOUND)
+		return ctl_fail(session, &error);
+	struct libscols_table *table =
+	    session->json ? NULL : ctl_table_new(session, columns, sizeof(columns) / sizeof(*columns));
+	const ff_engine_backend *backend;
+	for (size_t i = 0; (backend = ff_backend_at(i)); i++) {
+		bool open = info.backend && strcmp(info.backend, backend->name) == 0;
+		uint64_t caps = open ? info.caps : backend->caps;
+		const char *version = open ? info.version : "";
+		if (session->json)
+			print_backend_json(backend, caps, version);
+		else
+			add_backend(table, backend, caps, version);
+	}
+	if (table)
+		ctl_table_print(table);
+	return CTL_DONE;
+}
