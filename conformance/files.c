@@ -1,0 +1,138 @@
+/* The harness for stores that are files or directories of their own. */
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ff/conformance.h>
+
+typedef struct files_harness {
+	ff_harness harness; /* first: a pointer to it is one to the whole */
+	char *scheme;       /* "sqlite:" */
+	char *path;
+	char *parameters; /* "?durability=none", or empty */
+	char *uri;
+	unsigned made;
+} files_harness;
+
+static bool fits(int length)
+{
+	return length > 0 && length < FF_URI_SIZE;
+}
+
+static bool make_file(void *context, char uri[FF_URI_SIZE])
+{
+	files_harness *files = context;
+	return fits(snprintf(uri, FF_URI_SIZE, "%s%s-%ld-%u%s", files->scheme, files->path, (long)getpid(),
+	                     files->made++, files->parameters));
+}
+
+static bool make_same(void *context, char uri[FF_URI_SIZE])
+{
+	files_harness *files = context;
+	return fits(snprintf(uri, FF_URI_SIZE, "%s", files->uri));
+}
+
+static bool make_impatient(void *context, const char *uri, char impatient[FF_URI_SIZE])
+{
+	(void)context;
+	return fits(snprintf(impatient, FF_URI_SIZE, "%s%cbusy_timeout_ms=0", uri, strchr(uri, '?') ? '&' : '?'));
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	(void)status;
+	(void)kind;
+	(void)walk;
+	return remove(path);
+}
+
+/* The store and what lies beside it by the name's beginning: journals, lock files. */
+static void destroy_files(void *context, const char *uri)
+{
+	files_harness *files = context;
+	char path[FF_URI_SIZE];
+	snprintf(path, sizeof(path), "%s", uri + strlen(files->scheme));
+	path[strcspn(path, "?")] = '\0';
+	char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	char folder[FF_URI_SIZE];
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	DIR *entries = opendir(*folder ? folder : "/");
+	if (!entries)
+		return;
+	size_t length = strlen(name);
+	for (struct dirent *entry = readdir(entries); entry; entry = readdir(entries)) {
+		char next = entry->d_name[length <= strlen(entry->d_name) ? length : 0];
+		if (strncmp(entry->d_name, name, length) != 0 || (next >= '0' && next <= '9'))
+			continue;
+		char victim[2 * FF_URI_SIZE];
+		snprintf(victim, sizeof(victim), "%s/%s", folder, entry->d_name);
+		nftw(victim, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	}
+	closedir(entries);
+}
+
+static void destroy_nothing(void *context, const char *uri)
+{
+	(void)context;
+	(void)uri;
+}
+
+static void make_last_folder(const char *path)
+{
+	char folder[FF_URI_SIZE];
+	snprintf(folder, sizeof(folder), "%s", path);
+	char *slash = strrchr(folder, '/');
+	if (slash && slash != folder) {
+		*slash = '\0';
+		mkdir(folder, 0777);
+	}
+}
+
+const ff_harness *ff_harness_for_files(const char *uri)
+{
+	const char *colon = strchr(uri, ':');
+	if (!colon || !colon[1] || colon[1] == '?' || strchr(uri, '%') || strlen(uri) > FF_URI_SIZE / 2)
+		return NULL;
+	files_harness *files = calloc(1, sizeof(*files));
+	if (!files)
+		return NULL;
+	size_t path_length = strcspn(colon + 1, "?");
+	files->scheme = strndup(uri, (size_t)(colon - uri) + 1);
+	files->path = strndup(colon + 1, path_length);
+	files->parameters = strdup(colon + 1 + path_length);
+	files->uri = strdup(uri);
+	if (!files->scheme || !files->path || !files->parameters || !files->uri) {
+		ff_harness_free(&files->harness);
+		return NULL;
+	}
+	bool alone = colon[1] == ':';
+	files->harness = (ff_harness){
+		.name = files->uri,
+		.context = files,
+		.make = alone ? make_same : make_file,
+		.shared = !alone,
+		.missing = alone ? NULL : make_file,
+		.impatient = alone ? NULL : make_impatient,
+		.destroy = alone ? destroy_nothing : destroy_files,
+	};
+	if (!alone)
+		make_last_folder(files->path);
+	return &files->harness;
+}
+
+void ff_harness_free(const ff_harness *harness)
+{
+	files_harness *files = (files_harness *)(uintptr_t)harness;
+	if (!files)
+		return;
+	free(files->scheme);
+	free(files->path);
+	free(files->parameters);
+	free(files->uri);
+	free(files);
+}

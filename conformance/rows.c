@@ -1,0 +1,316 @@
+/*
+ * The rows of a store, past the engine: the suite's own description of the tables, by which it reads and plants rows
+ * through a backend's slots. Names, types and order are those that every store keeps; a row here is one generic struct.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cases.h"
+
+typedef union cell {
+	ff_text text;
+	int64_t int64;
+} cell;
+
+typedef struct any_row {
+	ff_row row;
+	cell cells[16];
+} any_row;
+
+#define COLUMN(i, name_, type_, nullable_)                                                                             \
+	{                                                                                                              \
+		.name = (name_), .offset = (uint16_t)(offsetof(any_row, cells) + (i) * sizeof(cell)), .type = (type_), \
+		.nullable = (nullable_), .since = 1                                                                    \
+	}
+#define INT(i, name) COLUMN(i, name, FF_TYPE_INT64, 0)
+#define INT_OR_NULL(i, name) COLUMN(i, name, FF_TYPE_INT64, 1)
+#define TEXT(i, name) COLUMN(i, name, FF_TYPE_TEXT, 0)
+#define TEXT_OR_NULL(i, name) COLUMN(i, name, FF_TYPE_TEXT, 1)
+
+static const ff_column budget_policy[] = {
+	TEXT(0, "budget_id"),
+	TEXT(1, "policy_json"),
+	TEXT(2, "scope_type"),
+	TEXT(3, "scope_id"),
+	TEXT(4, "enforcement_mode"),
+	INT(5, "breach_count"),
+	INT(6, "soft_breach_count"),
+	INT_OR_NULL(7, "last_breach_at_ms"),
+	TEXT_OR_NULL(8, "last_breach_dim"),
+	INT_OR_NULL(9, "next_reset_at_ms"),
+	INT(10, "created_at_ms"),
+	INT(11, "updated_at_ms"),
+	INT(12, "period"),
+};
+static const ff_index budget_policy_indexes[] = {
+	{ .name = "ff_budget_policy_by_next_reset", .columns = { 9 }, .columns_count = 1, .since = 1 },
+};
+static const ff_column budget_usage[] = {
+	TEXT(0, "budget_id"),    TEXT(1, "dimensions_key"), INT(2, "current_value"),
+	INT(3, "updated_at_ms"), INT(4, "period"),
+};
+static const ff_column budget_usage_dedup[] = {
+	TEXT(0, "dedup_key"),     TEXT(1, "budget_id"),    TEXT(2, "outcome_json"),
+	INT(3, "payload_digest"), INT(4, "applied_at_ms"), INT(5, "expires_at_ms"),
+};
+static const ff_column budget_usage_by_exec[] = {
+	TEXT(0, "budget_id"),  TEXT(1, "execution_id"), TEXT(2, "dimensions_key"),
+	INT(3, "delta_total"), INT(4, "updated_at_ms"), INT(5, "period"),
+};
+static const ff_column quota_policy[] = {
+	TEXT(0, "quota_policy_id"),
+	INT(1, "requests_per_window_seconds"),
+	INT(2, "max_requests_per_window"),
+	INT(3, "active_concurrency_cap"),
+	INT(4, "active_concurrency"),
+	INT(5, "next_entry"),
+	INT(6, "latest_ms"),
+	INT(7, "created_at_ms"),
+	INT(8, "updated_at_ms"),
+	INT(9, "limits_stored"),
+};
+static const ff_column quota_window[] = {
+	TEXT(0, "quota_policy_id"), INT(1, "entry"),         TEXT(2, "execution_id"),
+	INT(3, "admitted_at_ms"),   INT(4, "expires_at_ms"),
+};
+static const ff_column quota_admitted[] = {
+	TEXT(0, "quota_policy_id"), TEXT(1, "execution_id"), INT(2, "admitted_at_ms"),
+	INT(3, "expires_at_ms"),    INT(4, "held"),          INT_OR_NULL(5, "lease_until_ms"),
+};
+static const ff_index quota_admitted_indexes[] = {
+	{ .name = "ff_quota_admitted_by_lease", .columns = { 0, 5 }, .columns_count = 2, .since = 1 },
+};
+static const ff_column sweep[] = { TEXT(0, "swept_table"), TEXT(1, "last_key_1"), TEXT(2, "last_key_2") };
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define TABLE(id_, name_, columns_, key_count_)                                                                \
+	.name = (name_), .columns = (columns_), .row_size = sizeof(any_row), .columns_count = COUNT(columns_), \
+	.key_count = (key_count_), .id = (id_), .since = 1
+#define INDEXES(indexes_) .indexes = (indexes_), .indexes_count = COUNT(indexes_)
+
+static const ff_table tables[] = {
+	{ TABLE(0, "ff_budget_policy", budget_policy, 1), INDEXES(budget_policy_indexes) },
+	{ TABLE(1, "ff_budget_usage", budget_usage, 2) },
+	{ TABLE(2, "ff_budget_usage_dedup", budget_usage_dedup, 2) },
+	{ TABLE(3, "ff_budget_usage_by_exec", budget_usage_by_exec, 3) },
+	{ TABLE(4, "ff_quota_policy", quota_policy, 1) },
+	{ TABLE(5, "ff_quota_window", quota_window, 2) },
+	{ TABLE(6, "ff_quota_admitted", quota_admitted, 2), INDEXES(quota_admitted_indexes) },
+	{ TABLE(7, "ff_sweep", sweep, 1) },
+};
+
+const ff_catalog ffp_raw_catalog = { .tables = tables, .tables_count = COUNT(tables), .version = 1 };
+
+/* ---- memory ------------------------------------------------------------------------------------------------- */
+
+static void *resize(void *context, void *old, size_t old_size, size_t size)
+{
+	(void)context;
+	(void)old_size;
+	if (size)
+		return realloc(old, size);
+	free(old);
+	return NULL;
+}
+
+static const ff_allocator allocator = { .resize = resize };
+
+/* Each row and text is a block of the test's own, so that a sanitizer sees every overrun. */
+typedef struct test_arena {
+	ff_arena arena;
+	ff_test *test;
+} test_arena;
+
+static void *grow(ff_arena *arena, size_t size)
+{
+	return ff_test_alloc(((test_arena *)arena)->test, size);
+}
+
+ff_arena *ffp_raw_arena(ff_test *test)
+{
+	static char nothing[1];
+	test_arena *made = ff_test_alloc(test, sizeof(*made));
+	*made = (test_arena){ .arena = { .at = nothing, .end = nothing, .grow = grow }, .test = test };
+	return &made->arena;
+}
+
+/* ---- the store, opened by its backend alone ----------------------------------------------------------------- */
+
+/* Takes SCHEME:PATH?NAME=VALUE&… apart; no harness of ours percent-encodes. */
+static void split_uri(ff_test *test, ff_store_config *config)
+{
+	char *text = (char *)(uintptr_t)ff_test_text(test, "%s", config->uri);
+	ff_param *params = ff_test_alloc(test, 8 * sizeof(*params));
+	config->params = params;
+	config->scheme = strsep(&text, ":");
+	FF_REQUIRE(test, text != NULL);
+	config->path = strsep(&text, "?");
+	while (text && config->params_count < 8) {
+		char *value = strsep(&text, "&");
+		const char *name = strsep(&value, "=");
+		params[config->params_count++] = (ff_param){ name, value ? value : "" };
+	}
+}
+
+static void close_raw(void *object)
+{
+	ffp_raw *raw = object;
+	if (raw->store)
+		raw->backend->close(raw->store);
+	free(raw->store);
+	free(raw);
+}
+
+ff_code ffp_raw_open(ff_test *test, const ff_catalog *catalog, uint32_t flags, ffp_raw **raw)
+{
+	ff_store_config config = {
+		.uri = ff_test_uri(test), .catalog = catalog, .allocator = &allocator, .flags = flags
+	};
+	split_uri(test, &config);
+	const ff_engine_backend *backend = ff_backend_find(config.scheme);
+	FF_REQUIRE(test, backend != NULL);
+	ff_store *store = calloc(1, backend->instance_size);
+	FF_REQUIRE(test, store != NULL);
+	ff_code code = backend->open(store, &config, ff_test_error(test));
+	ffp_raw *opened = code ? NULL : calloc(1, sizeof(*opened));
+	if (opened) {
+		*opened = (ffp_raw){ .backend = backend, .store = store };
+		ff_test_defer(test, close_raw, opened);
+	} else {
+		free(store);
+	}
+	*raw = opened;
+	return code;
+}
+
+void ffp_raw_close(ff_test *test, ffp_raw *raw)
+{
+	ff_test_undo(test, raw);
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------------- */
+
+static const ff_table *table_named(ff_test *test, const char *name)
+{
+	for (size_t i = 0; i < COUNT(tables); i++) {
+		if (!strcmp(tables[i].name, name))
+			return &tables[i];
+	}
+	ff_test_note(test, "no table is named '%s'", name);
+	FF_REQUIRE(test, false);
+	return NULL;
+}
+
+static unsigned column_named(ff_test *test, const ff_table *table, const char *name)
+{
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		if (!strcmp(table->columns[i].name, name))
+			return i;
+	}
+	ff_test_note(test, "table '%s' has no column '%s'", table->name, name);
+	FF_REQUIRE(test, false);
+	return 0;
+}
+
+static void set_cell(ff_test *test, const ff_table *table, any_row *row, unsigned column, const char *value)
+{
+	row->row.nulls &= ~(1u << column);
+	if (!value)
+		row->row.nulls |= 1u << column;
+	else if (table->columns[column].type == FF_TYPE_INT64)
+		row->cells[column].int64 = strtoll(value, NULL, 10);
+	else
+		row->cells[column].text = (ff_text){ ff_test_text(test, "%s", value), strlen(value) };
+}
+
+static any_row *row_of_key(ff_test *test, const ff_table *table, const char *key)
+{
+	any_row *row = ff_test_alloc(test, sizeof(*row));
+	char *rest = (char *)(uintptr_t)ff_test_text(test, "%s", key);
+	for (unsigned i = 0; i < table->key_count; i++) {
+		FF_REQUIRE(test, rest != NULL);
+		set_cell(test, table, row, i, strsep(&rest, "\n"));
+	}
+	for (unsigned i = table->key_count; i < table->columns_count; i++)
+		set_cell(test, table, row, i, table->columns[i].nullable ? NULL : "");
+	return row;
+}
+
+typedef struct transaction {
+	ffp_raw *raw;
+	ff_txn *txn;
+	const ff_table *table;
+	any_row *row; /* as it is stored, or NULL */
+	any_row *key;
+} transaction;
+
+/* Begins and loads one row. */
+static transaction begin_at(ff_test *test, ff_txn_kind kind, const char *table, const char *key)
+{
+	transaction at = { .table = table_named(test, table) };
+	at.key = row_of_key(test, at.table, key);
+	uint32_t flags = kind == FF_TXN_READ ? FF_STORE_READ_ONLY : FF_STORE_MUST_EXIST;
+	FF_REQUIRE_OK(test, ffp_raw_open(test, &ffp_raw_catalog, flags, &at.raw));
+	const ff_engine_backend *backend = at.raw->backend;
+	FF_REQUIRE_OK(test, backend->begin(at.raw->store, kind, &at.txn, ff_test_error(test)));
+	ff_read read = { .table = at.table, .kind = FF_READ_GET, .low = &at.key->row };
+	ff_code code = backend->load(at.txn, ffp_raw_arena(test), &read, 1, ff_test_error(test));
+	if (code)
+		backend->abort(at.txn);
+	FF_REQUIRE_OK(test, code);
+	at.row = (any_row *)read.row;
+	return at;
+}
+
+const char *ffp_row_get(ff_test *test, const char *table, const char *key, const char *column)
+{
+	unsigned wanted = column_named(test, table_named(test, table), column);
+	transaction at = begin_at(test, FF_TXN_READ, table, key);
+	at.raw->backend->abort(at.txn);
+	ffp_raw_close(test, at.raw);
+	if (!at.row)
+		return "(absent)";
+	if (ff_row_is_null(&at.row->row, wanted))
+		return NULL;
+	const cell *value = &at.row->cells[wanted];
+	if (at.table->columns[wanted].type == FF_TYPE_INT64)
+		return ff_test_text(test, "%" PRId64, value->int64);
+	return ff_test_text(test, "%.*s", (int)value->text.size, value->text.data);
+}
+
+void ffp_row_set(ff_test *test, const char *table, const char *key, const char *column, const char *value)
+{
+	unsigned wanted = column_named(test, table_named(test, table), column);
+	transaction at = begin_at(test, FF_TXN_WRITE, table, key);
+	any_row *after = at.row ? ff_test_alloc(test, sizeof(*after)) : at.key;
+	if (at.row)
+		*after = *at.row;
+	set_cell(test, at.table, after, wanted, value);
+	ff_write write = {
+		.table = at.table, .kind = FF_WRITE_PUT, .before = at.row ? &at.row->row : NULL, .after = &after->row
+	};
+	const ff_engine_backend *backend = at.raw->backend;
+	ff_code code = backend->store(at.txn, &write, 1, ff_test_error(test));
+	if (code)
+		backend->abort(at.txn);
+	else
+		code = backend->commit(at.txn, ff_test_error(test));
+	FF_REQUIRE_OK(test, code);
+	ffp_raw_close(test, at.raw);
+}
+
+uint64_t ffp_row_count(ff_test *test, const char *table)
+{
+	const ff_table *counted = table_named(test, table);
+	ffp_raw *raw = NULL;
+	ff_txn *txn = NULL;
+	FF_REQUIRE_OK(test, ffp_raw_open(test, &ffp_raw_catalog, FF_STORE_READ_ONLY, &raw));
+	FF_REQUIRE_OK(test, raw->backend->begin(raw->store, FF_TXN_READ, &txn, ff_test_error(test)));
+	ff_read read = { .table = counted, .kind = FF_READ_RANGE, .limit = 100000 };
+	ff_code code = raw->backend->load(txn, ffp_raw_arena(test), &read, 1, ff_test_error(test));
+	raw->backend->abort(txn);
+	FF_REQUIRE_OK(test, code);
+	ffp_raw_close(test, raw);
+	return read.rows_count;
+}

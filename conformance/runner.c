@@ -1,0 +1,356 @@
+/*
+ * ff-conformance: runs the suite on one store or several, one case after the other in this process, and reports by TAP.
+ * It forks nothing, so that sanitizers and valgrind see everything.
+ */
+#include <getopt.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ff/conformance.h>
+
+enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, STORES_MAX = 16 };
+
+typedef struct settings {
+	const char *stores[STORES_MAX];
+	size_t stores_count;
+	const char *filter;
+	const char *canary;
+	FILE *junit;
+	uint64_t seed;
+	bool list;
+} settings;
+
+typedef struct counts {
+	unsigned implied, run, passed, failed, skipped;
+	uint64_t lacking; /* that made cases be skipped */
+} counts;
+
+/* ---- TAP ---------------------------------------------------------------------------------------------------- */
+
+static void print_needs(FILE *out, uint64_t needs)
+{
+	for (unsigned bit = 0; bit < 64; bit++) {
+		if (needs >> bit & 1)
+			fprintf(out, " %s", ff_case_need_name(UINT64_C(1) << bit));
+	}
+}
+
+static void print_lines(const char *lines)
+{
+	while (*lines) {
+		size_t length = strcspn(lines, "\n");
+		printf("# %.*s\n", (int)length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static void report(unsigned number, const ff_case *of, const ff_case_result *result)
+{
+	bool failed = result->status == FF_CASE_FAILED;
+	printf("%s %u - %s [%s]", failed ? "not ok" : "ok", number, of->name, of->ids);
+	if (result->status == FF_CASE_SKIPPED) {
+		printf(" # SKIP");
+		print_needs(stdout, result->lacking);
+	}
+	printf("\n");
+	print_lines(result->failure);
+	fflush(stdout);
+}
+
+/* ---- canaries: what a job that looks for faults must find before its silence means anything ------------------ */
+
+static void leak(void)
+{
+	void *volatile lost = malloc(64);
+	lost = NULL;
+	(void)lost;
+}
+
+static void overflow(void)
+{
+	volatile int most = 0x7fffffff;
+	most = most + 1;
+}
+
+static int raced;
+
+static void *race_once(void *argument)
+{
+	(void)argument;
+	for (int i = 0; i < 1000; i++)
+		raced++;
+	return NULL;
+}
+
+static void race(void)
+{
+	pthread_t other;
+	if (pthread_create(&other, NULL, race_once, NULL))
+		return;
+	race_once(NULL);
+	pthread_join(other, NULL);
+}
+
+static void fail_a_check(ff_test *test)
+{
+	FF_CHECK_EQ_INT(test, 1 + 1, 3);
+}
+
+static bool make_nothing(void *context, char uri[FF_URI_SIZE])
+{
+	(void)context;
+	*uri = '\0';
+	return true;
+}
+
+static void destroy_nothing(void *context, const char *uri)
+{
+	(void)context;
+	(void)uri;
+}
+
+static int fail(void)
+{
+	static const ff_case failing = { .name = "canary", .ids = "", .run = fail_a_check };
+	static const ff_harness nowhere = { .name = "nowhere", .make = make_nothing, .destroy = destroy_nothing };
+	static ff_case_result result;
+	ff_case_run(&failing, &nowhere, 0, 1, &result);
+	report(1, &failing, &result);
+	return result.status == FF_CASE_FAILED ? EXIT_FAILED : EXIT_PASSED;
+}
+
+static int sing(const char *canary)
+{
+	if (!strcmp(canary, "leak"))
+		leak();
+	else if (!strcmp(canary, "ub"))
+		overflow();
+	else if (!strcmp(canary, "race"))
+		race();
+	else
+		return strcmp(canary, "fail") ? EXIT_USAGE : fail();
+	return EXIT_PASSED;
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------------ */
+
+/* A case is chosen by its name, by a part of it, or by one of its ids. */
+static bool is_chosen(const ff_case *of, const char *filter)
+{
+	if (!filter || strstr(of->name, filter))
+		return true;
+	size_t length = strlen(filter);
+	for (const char *id = of->ids; *id; id += strspn(id, " ")) {
+		size_t id_length = strcspn(id, " ");
+		if (id_length == length && !strncmp(id, filter, length))
+			return true;
+		id += id_length;
+	}
+	return false;
+}
+
+static void print_xml(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (strchr("<>&\"", *text))
+			fprintf(out, "&#%d;", *text);
+		else
+			fputc((unsigned char)*text < ' ' && *text != '\n' ? '?' : *text, out);
+	}
+}
+
+static void report_junit(FILE *out, const ff_case *of, const ff_harness *harness, const ff_case_result *result)
+{
+	fputs("<testcase classname=\"", out);
+	print_xml(out, harness->name);
+	fprintf(out, "\" name=\"%s [%s]\">", of->name, of->ids);
+	if (result->status == FF_CASE_SKIPPED)
+		fputs("<skipped/>", out);
+	if (result->status == FF_CASE_FAILED) {
+		fputs("<failure>", out);
+		print_xml(out, result->failure);
+		fputs("</failure>", out);
+	}
+	fputs("</testcase>\n", out);
+}
+
+static void count(counts *done, const ff_case_result *result)
+{
+	done->run += result->status != FF_CASE_SKIPPED;
+	done->passed += result->status == FF_CASE_PASSED;
+	done->failed += result->status == FF_CASE_FAILED;
+	done->skipped += result->status == FF_CASE_SKIPPED;
+	done->lacking |= result->lacking;
+}
+
+static void print_summary(const settings *set, const ff_harness_info *info, const counts *done)
+{
+	printf("# suite %u, backend %s (%s), capabilities", FF_CONFORMANCE_VERSION, info->backend, info->version);
+	print_needs(stdout, info->given & FF_CAPS_KNOWN);
+	printf(", seed %" PRIu64 ", cases %u run / %u passed / %u failed / %u skipped", set->seed, done->run,
+	       done->passed, done->failed, done->skipped);
+	if (done->lacking) {
+		printf(" (");
+		print_needs(stdout, done->lacking);
+		printf(" )");
+	}
+	printf("\n");
+}
+
+/* Every case on one kind of store; false where one failed, or fewer ran than the store's capabilities imply. */
+static bool run_store(const settings *set, const ff_harness *harness, unsigned *number)
+{
+	ff_harness_info info;
+	ff_error error;
+	if (ff_harness_probe(harness, &info, &error) != FF_OK) {
+		printf("Bail out! %s: %s\n", harness->name, error.message);
+		return false;
+	}
+	printf("# store %s\n", harness->name);
+	counts done = { 0 };
+	static ff_case_result result;
+	for (size_t i = 0; ff_case_at(i); i++) {
+		const ff_case *of = ff_case_at(i);
+		if (!is_chosen(of, set->filter))
+			continue;
+		done.implied += !(of->needs & ~info.given);
+		ff_case_run(of, harness, info.given, set->seed, &result);
+		report(++*number, of, &result);
+		if (set->junit)
+			report_junit(set->junit, of, harness, &result);
+		count(&done, &result);
+	}
+	print_summary(set, &info, &done);
+	return done.failed == 0 && done.run >= done.implied;
+}
+
+static size_t count_chosen(const settings *set)
+{
+	size_t chosen = 0;
+	for (size_t i = 0; ff_case_at(i); i++)
+		chosen += is_chosen(ff_case_at(i), set->filter);
+	return chosen;
+}
+
+static int run(const settings *set)
+{
+	size_t chosen = count_chosen(set);
+	if (!chosen) {
+		fprintf(stderr, "ff-conformance: no case matches '%s'\n", set->filter);
+		return EXIT_USAGE;
+	}
+	printf("TAP version 13\n1..%zu\n", chosen * set->stores_count);
+	if (set->junit)
+		fputs("<testsuite name=\"ff-conformance\">\n", set->junit);
+	bool passed = true;
+	unsigned number = 0;
+	for (size_t i = 0; i < set->stores_count; i++) {
+		const ff_harness *harness = ff_harness_for_files(set->stores[i]);
+		if (!harness) {
+			fprintf(stderr, "ff-conformance: '%s' is no URI of a store\n", set->stores[i]);
+			return EXIT_USAGE;
+		}
+		passed = run_store(set, harness, &number) && passed;
+		ff_harness_free(harness);
+	}
+	if (set->junit)
+		fputs("</testsuite>\n", set->junit);
+	return passed ? EXIT_PASSED : EXIT_FAILED;
+}
+
+/* ---- the command line --------------------------------------------------------------------------------------- */
+
+static int list(const settings *set)
+{
+	for (size_t i = 0; ff_case_at(i); i++) {
+		if (is_chosen(ff_case_at(i), set->filter))
+			printf("%s\t%s\n", ff_case_at(i)->name, ff_case_at(i)->ids);
+	}
+	return EXIT_PASSED;
+}
+
+static int usage(void)
+{
+	fputs("usage: ff-conformance --store URI… [--filter ID-OR-NAME] [--seed N] [--junit FILE] [--list]\n"
+	      "  --store   SCHEME:PATH[?PARAMETERS]; each case gets a store of its own, at PATH-PID-N\n"
+	      "  --filter  only the cases that prove this id, or whose name contains this\n"
+	      "  --seed    of what is random; 1 where it is not given\n"
+	      "  --junit   writes the results to FILE as JUnit XML, too\n"
+	      "  --list    prints each case's name and ids, and runs nothing\n"
+	      "exit status: 0 all passed; 1 one failed, or fewer ran than the store's capabilities imply; 2 usage\n",
+	      stderr);
+	return EXIT_USAGE;
+}
+
+static bool set_seed(settings *set, const char *text)
+{
+	char *end = NULL;
+	set->seed = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end;
+}
+
+static bool set_junit(settings *set, const char *path)
+{
+	if (set->junit)
+		fclose(set->junit);
+	set->junit = fopen(path, "w");
+	if (!set->junit)
+		fprintf(stderr, "ff-conformance: cannot write '%s'\n", path);
+	return set->junit != NULL;
+}
+
+static bool set_store(settings *set, const char *uri)
+{
+	if (set->stores_count == STORES_MAX)
+		return false;
+	set->stores[set->stores_count++] = uri;
+	return true;
+}
+
+static bool parse(settings *set, int count_of, char **arguments)
+{
+	static const struct option options[] = {
+		{ "store", required_argument, NULL, 's' },
+		{ "filter", required_argument, NULL, 'f' },
+		{ "seed", required_argument, NULL, 'n' },
+		{ "junit", required_argument, NULL, 'j' },
+		{ "canary", required_argument, NULL, 'c' },
+		{ "list", no_argument, NULL, 'l' },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool good = true;
+	for (int option; good && (option = getopt_long(count_of, arguments, "", options, NULL)) != -1;) {
+		if (option == 's')
+			good = set_store(set, optarg);
+		else if (option == 'f')
+			set->filter = optarg;
+		else if (option == 'n')
+			good = set_seed(set, optarg);
+		else if (option == 'j')
+			good = set_junit(set, optarg);
+		else if (option == 'c')
+			set->canary = optarg;
+		else if (option == 'l')
+			set->list = true;
+		else
+			good = false;
+	}
+	return good && optind == count_of && (set->stores_count || set->list || set->canary);
+}
+
+int main(int argc, char **argv)
+{
+	settings set = { .seed = 1 };
+	int status;
+	if (!parse(&set, argc, argv))
+		status = usage();
+	else if (set.canary)
+		status = sing(set.canary);
+	else
+		status = set.list ? list(&set) : run(&set);
+	if (set.junit && fclose(set.junit) && !status)
+		status = EXIT_FAILED;
+	return status;
+}
