@@ -54,7 +54,7 @@ static const uint64_t numbers[] = { 0,
 	                            INT64_MAX - 1,
 	                            INT64_MAX,
 	                            UINT64_MAX };
-static const int64_t moves[] = { 0, 1, 9, 10, 11, 999, 1000, 1001, 86400000, -5 };
+static const int64_t durations[] = { 0, 1, 9, 10, 11, 999, 1000, 1001, 86400000, -5 };
 static const char *const budgets[] = { "a", "b" };
 static const char *const quotas[] = { "q", "r" };
 static const char *const executions[] = { "e", "f", "g" };
@@ -107,14 +107,14 @@ static void take_step(input *in, fuzz_step *step, ff_op op)
 	step->spend.execution_id = step->admission.execution_id;
 	if (op == FF_OP_CREATE_BUDGET) {
 		step->budget.enforcement_mode = PICK(in, modes);
-		step->budget.reset_interval_ms = PICK(in, moves);
+		step->budget.reset_interval_ms = PICK(in, durations);
 		take_limits(in, &step->budget, step->limits);
 	} else if (op == FF_OP_REPORT_USAGE || op == FF_OP_RECORD_SPEND) {
 		take_report(in, &step->spend.report, step->amounts);
 	} else if (op == FF_OP_CREATE_QUOTA_POLICY) {
 		step->quota.limits = take_quota_limits(in);
 	} else if (op == FF_OP_ADMIT) {
-		step->admission.lease_ms = PICK(in, moves);
+		step->admission.lease_ms = PICK(in, durations);
 		step->own_limits = take_quota_limits(in);
 		if (take(in, 3) == 0)
 			step->admission.limits = &step->own_limits;
@@ -325,7 +325,7 @@ static size_t first_steps(input *in, fuzz_step *steps)
 		take_step(in, &steps[i], FF_OP_CREATE_BUDGET);
 		steps[i].budget.budget_id = budgets[i];
 		steps[i].budget.enforcement_mode = modes[take(in, 3)];
-		steps[i].budget.reset_interval_ms = moves[take(in, COUNT(moves) - 1)];
+		steps[i].budget.reset_interval_ms = durations[take(in, COUNT(durations) - 1)];
 		for (size_t k = 0; k < DIMENSIONS; k++)
 			steps[i].limits[k] = (ff_limit){ dimensions[k], 10 + take(in, 90), take(in, 10) };
 	}
@@ -349,7 +349,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			count = 0;
 		}
 		if (op == 0)
-			now_ms += PICK(&in, moves);
+			now_ms += durations[take(&in, COUNT(durations) - 1)];
 		ff_tick_result ticked;
 		if (op > FF_OP_RELEASE_ADMISSION)
 			MUST(ff_engine_tick(single, 0, take(&in, 4), &ticked, NULL) == FF_OK);
