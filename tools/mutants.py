@@ -36,7 +36,11 @@ import cases  # noqa: E402
 
 TOP = Path(__file__).resolve().parent.parent
 TARGETS = ["ff-core-tests", "ff-conformance"]
-RUNS = [["bin/ff-core-tests"], ["bin/ff-conformance", "--store", "sqlite::memory:"]]
+RUNS = [
+    ["bin/ff-core-tests"],
+    ["bin/ff-conformance", "--store", "sqlite::memory:"],
+    ["bin/ff-conformance", "--store", "sqlite:store?durability=none"],
+]
 
 
 class Mutant(NamedTuple):
