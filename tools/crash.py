@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Kills a replay with SIGKILL again and again, lets it end once, and checks that the books are exact.
+"""Kills replays with SIGKILL, runs them again until they end, and checks that the books are exact.
 
 usage: tools/crash.py FFCTL [--kills N] [--lines N] [--seed N] [--scheme sqlite]
 
@@ -18,6 +18,7 @@ from pathlib import Path
 
 START_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
+KILLS_A_STORE = 3
 POLICY = {
     "budgets": [
         {"budget_id": "search", "limits": {"tokens": {"hard": 60_000, "soft": 40_000}, "cents": {"hard": 900}}},
@@ -83,7 +84,7 @@ class Store:
         self.base = [ffctl, "--store", uri, "--json"]
         self.replay_words = ["replay", str(folder / "log.csv"), "--policy", str(folder / "policy.json")]
         self.replay_words += ["--budget-from", "team", "--dim", "tokens=tokens", "--dim", "cents=cents"]
-        self.replay_words += ["--time-from", "time", "--key-prefix", "line-", "--batch", "32"]
+        self.replay_words += ["--time-from", "time", "--key-prefix", "line-", "--batch", "8"]
 
     def ask(self, *words):
         done = subprocess.run([*self.base, *words], capture_output=True, text=True, check=False)
@@ -125,7 +126,7 @@ def check_books(store, rows):
 def main():
     parser = argparse.ArgumentParser(description="Kills a replay again and again and checks the books.")
     parser.add_argument("ffctl")
-    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--lines", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scheme", default="sqlite")
@@ -141,18 +142,21 @@ def main():
         calm.replay()
         whole = time.monotonic() - started
 
-        store = Store(options.ffctl, f"{options.scheme}:{folder / 'killed'}", folder)
-        kills = sum(store.killed_replay(rng.uniform(0.02, 0.6) * whole) for _ in range(options.kills))
-        end = store.replay()
         faults = [f"without a kill: {fault}" for fault in check_books(calm, rows)]
-        faults += [f"after {kills} kills: {fault}" for fault in check_books(store, rows)]
-        if not 0 < end["replayed"] < len(rows):
-            faults.append(f"no kill hit the middle of the work: the last replay found {end['replayed']} lines done")
+        kills, stores, halves = 0, 0, 0
+        while kills < options.kills and stores < options.kills and not faults:
+            stores += 1
+            store = Store(options.ffctl, f"{options.scheme}:{folder / f'killed-{stores}'}", folder)
+            kills += sum(store.killed_replay(rng.uniform(0.05, 0.4) * whole) for _ in range(KILLS_A_STORE))
+            halves += 0 < store.replay()["replayed"] < len(rows)
+            faults += [f"store {stores}: {fault}" for fault in check_books(store, rows)]
+        if not faults and halves < stores / 4:
+            faults.append(f"only on {halves} of {stores} stores did the kills hit the middle of the work")
     for fault in faults:
         print(fault)
     print(
-        f"{options.scheme}: {kills} kills in {len(rows)} lines (seed {options.seed}); the last replay found "
-        f"{end['replayed']} lines done; the books are {'wrong' if faults else 'exact'}"
+        f"{options.scheme}: {kills} kills in replays of {len(rows)} lines on {stores} stores, {halves} of them half done "
+        f"(seed {options.seed}); the books are {'wrong' if faults else 'exact'}"
     )
     return 1 if faults else 0
 
