@@ -36,6 +36,11 @@ static void give_back(const ff_allocator *allocator, void *taken, size_t size)
 		allocator->resize(allocator->context, taken, size, 0);
 }
 
+static size_t instance_size(const ff_store *store)
+{
+	return store->inner->instance_size ? store->inner->instance_size : 1;
+}
+
 static ff_code before(ff_store *store, const ffp_wrap_call *call, ff_error *error)
 {
 	return store->shim->before ? store->shim->before(store, call, error) : FF_OK;
@@ -75,7 +80,7 @@ static ff_code open_inner(ff_store *store, const ff_store_config *config, ff_err
 	ff_code code = before(store, &call, error);
 	if (code != FF_OK)
 		return code;
-	store->inner_store = (ff_store *)take(store->allocator, store->inner->instance_size, error);
+	store->inner_store = (ff_store *)take(store->allocator, instance_size(store), error);
 	if (!store->inner_store)
 		return FF_E_NO_MEMORY;
 	ff_code opened = store->inner->open(store->inner_store, config, error);
@@ -84,7 +89,7 @@ static ff_code open_inner(ff_store *store, const ff_store_config *config, ff_err
 		return FF_OK;
 	if (opened == FF_OK)
 		store->inner->close(store->inner_store);
-	give_back(store->allocator, store->inner_store, store->inner->instance_size);
+	give_back(store->allocator, store->inner_store, instance_size(store));
 	store->inner_store = NULL;
 	return code;
 }
@@ -136,7 +141,7 @@ void ffp_wrap_close(ff_store *store)
 	before(store, &call, NULL);
 	store->inner->close(store->inner_store);
 	after(store, &call, NULL);
-	give_back(store->allocator, store->inner_store, store->inner->instance_size);
+	give_back(store->allocator, store->inner_store, instance_size(store));
 	store->shim->close(store);
 }
 
