@@ -161,5 +161,5 @@ static ff_code open_slot(ff_store *store, const ff_store_config *config, ff_erro
 	return ffp_wrap_open(store, &shim, config, error);
 }
 
-const ff_engine_backend ffp_backend_fault = { FFP_WRAP_BACKEND, .name = "fault", .instance_size = sizeof(fault_store),
+const ff_engine_backend ffp_fault_backend = { FFP_WRAP_BACKEND, .name = "fault", .instance_size = sizeof(fault_store),
 	                                      .open = open_slot };

@@ -23,7 +23,7 @@
 
 #include <ff/backend.h>
 
-extern const ff_engine_backend ffp_backend_fault;
-extern const ff_engine_backend ffp_backend_trace;
+extern const ff_engine_backend ffp_fault_backend;
+extern const ff_engine_backend ffp_trace_backend;
 
 #endif

@@ -185,5 +185,5 @@ static ff_code open_slot(ff_store *store, const ff_store_config *config, ff_erro
 	return ffp_wrap_open(store, &shim, config, error);
 }
 
-const ff_engine_backend ffp_backend_trace = { FFP_WRAP_BACKEND, .name = "trace", .instance_size = sizeof(trace_store),
+const ff_engine_backend ffp_trace_backend = { FFP_WRAP_BACKEND, .name = "trace", .instance_size = sizeof(trace_store),
 	                                      .open = open_slot };

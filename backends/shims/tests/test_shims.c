@@ -113,7 +113,7 @@ static const ff_engine_backend inner_backend = { .size = sizeof(ff_engine_backen
 	                                         .abort = inner_abort };
 
 /* The build's list of backends, which this program is linked without. */
-const ff_engine_backend *const ffp_builtin_backends[] = { &inner_backend, &ffp_backend_fault, &ffp_backend_trace,
+const ff_engine_backend *const ffp_builtin_backends[] = { &inner_backend, &ffp_fault_backend, &ffp_trace_backend,
 	                                                  NULL };
 
 /* ---- opening by hand ---------------------------------------------------------------------------------------- */
