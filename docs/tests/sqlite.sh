@@ -84,7 +84,7 @@ due|strict|1|0||
 mild|advisory|1|0|tokens|2023-11-14 20:50:00
 END
 query 4 'keys about to expire' <<END
-budget_id|dedup_key|first_used|minutes_left
+budget_id|dedup_key|used_at|minutes_left
 free|soon|2023-11-13 22:43:20|30
 END
 query 5 'quotas' <<END
