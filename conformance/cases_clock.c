@@ -76,8 +76,11 @@ static void calls_that_bring_their_own_time(ff_test *t)
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "now=6999"), "rate_exceeded 1");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "now=7000"), "admitted");
 	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "y", 7000), "held");
-	FF_CHECK_STR(t, ffp_tick(t, e, T0 + 129, 0), "resets=0 failed=0 keys=0 admissions=2");
-	FF_CHECK_STR(t, ffp_tick(t, e, T0 + 130, 0), "resets=1 failed=0 keys=0 admissions=0");
+	ff_tick_result did = { 0 };
+	FF_CHECK_CODE(t, ff_engine_tick(e, T0 + 129, 0, &did, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, did.resets, 0);
+	FF_CHECK_CODE(t, ff_engine_tick(e, T0 + 130, 0, &did, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, did.resets, 1);
 }
 
 static void times_before_1970(ff_test *t)

@@ -421,7 +421,8 @@ static void lease_without_end(ff_test *t)
 	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "slots=1"), "created");
 	const char *answer = ffp_admit(t, e, "q", "x", "lease=max");
 	FF_CHECK(t, !strcmp(answer, "admitted") || !strcmp(answer, "!invalid"));
-	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", ""), strcmp(answer, "admitted") ? "admitted" : "concurrency_exceeded");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", ""),
+	             strcmp(answer, "admitted") ? "admitted" : "concurrency_exceeded");
 }
 
 /* ---- jitter ------------------------------------------------------------------------------------------------- */

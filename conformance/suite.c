@@ -38,8 +38,8 @@ struct ff_test {
 
 static const ffp_family *const families[] = {
 	&ffp_cases_limits, &ffp_cases_errors, &ffp_cases_clock,       &ffp_cases_create, &ffp_cases_report,
-	&ffp_cases_period, &ffp_cases_status, &ffp_cases_concurrency, &ffp_cases_store,
-	&ffp_cases_ledger, &ffp_cases_quota, &ffp_cases_house, &ffp_cases_batch,
+	&ffp_cases_period, &ffp_cases_status, &ffp_cases_concurrency, &ffp_cases_store,  &ffp_cases_ledger,
+	&ffp_cases_quota,  &ffp_cases_house,  &ffp_cases_batch,
 };
 
 const ff_case *ff_case_at(size_t i)
@@ -312,6 +312,11 @@ uint64_t ff_test_sleeps(ff_test *test)
 uint32_t ff_test_slept_ms(ff_test *test, uint64_t i)
 {
 	return i < SLEEPS_KEPT ? atomic_load(&test->slept_ms[i]) : 0;
+}
+
+void ff_test_seed(ff_test *test, uint64_t seed)
+{
+	test->random = seed;
 }
 
 /* SplitMix64: any seed will do, 0 too. */

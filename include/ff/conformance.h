@@ -179,7 +179,9 @@ FF_API void ff_test_set_time(ff_test *test, int64_t now_ms);
 FF_API uint64_t ff_test_sleeps(ff_test *test);
 FF_API uint32_t ff_test_slept_ms(ff_test *test, uint64_t i); /* the i-th sleep, of the first 64; else 0 */
 
-/* Random bits by the seed, and a number 0 … below - 1. The seed is reported where the case fails. */
+/* Random bits by the seed, and a number 0 … below - 1. The run's seed is reported where the case fails; a case may
+ * begin again from one of its own. */
+FF_API void ff_test_seed(ff_test *test, uint64_t seed);
 FF_API uint64_t ff_test_random(ff_test *test);
 FF_API uint64_t ff_test_random_below(ff_test *test, uint64_t below);
 

@@ -1,0 +1,471 @@
+/* Keeping house (FF-MT): purging, export and import, check. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cases.h"
+
+/* ---- purging ------------------------------------------------------------------------------------------------ */
+
+static ff_tick_result tick(ff_test *t, ff_engine *e, uint64_t limit)
+{
+	ff_tick_result did = { 0 };
+	FF_REQUIRE_OK(t, ff_engine_tick(e, 0, limit, &did, ff_test_error(t)));
+	return did;
+}
+
+/* D7: what is over is purged, to the millisecond, and nothing else. */
+static void tick_purges_expired_keys(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.key_ttl_ms = 1000;
+	options.purge_rows_max = 4;
+	ff_engine *e = ff_test_open(t, &options);
+	for (int i = 0; i < 20; i++) {
+		ff_test_set_time(t, T0 + i * 10);
+		FF_CHECK_STR(t, ffp_report(t, e, ff_test_text(t, "b%d", i % 3), ff_test_text(t, "k%02d", i), "a=1"),
+		             "ok");
+	}
+	ff_test_set_time(t, T0 + 999);
+	FF_CHECK_EQ_INT(t, tick(t, e, 0).purged_keys, 0);
+	ff_test_set_time(t, T0 + 1000);
+	FF_CHECK_EQ_INT(t, tick(t, e, 0).purged_keys, 1);
+	ff_test_set_time(t, T0 + 1100);
+	FF_CHECK_EQ_INT(t, tick(t, e, 0).purged_keys, 10);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage_dedup"), 9);
+	FF_CHECK_STR(t, ffp_report(t, e, "b2", "k11", "a=1"), "ok replayed");
+	FF_CHECK_STR(t, ffp_report(t, e, "b0", "k09", "a=2"), "ok");
+	FF_CHECK_EQ_INT(t, tick(t, e, 0).purged_keys, 0);
+}
+
+/* An unbounded tick leaves none that is over, wherever the walk of a bounded one stood. */
+static void tick_unbounded_leaves_none_that_is_over(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.key_ttl_ms = 1000;
+	options.purge_rows_max = 5;
+	ff_engine *e = ff_test_open(t, &options);
+	for (int i = 0; i < 60; i++)
+		FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "k%02d", i), "a=1"), "ok");
+	ff_test_set_time(t, T0 + 1000);
+	FF_CHECK(t, tick(t, e, 7).purged_keys <= 7);
+	/* Keys that sort before and after where the walk stands. */
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "a-new", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "z-new", "a=1"), "ok");
+	tick(t, e, 0);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage_dedup"), 2);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "a-new", "a=1"), "ok replayed");
+	ff_test_set_time(t, T0 + 2000);
+	tick(t, e, 0);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage_dedup"), 0);
+}
+
+/* A bounded tick purges at most so many, and in the end all. */
+static void tick_bounded_comes_to_an_end(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.key_ttl_ms = 1000;
+	ff_engine *e = ff_test_open(t, &options);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 max=100"), "created");
+	for (int i = 0; i < 25; i++) {
+		FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "k%02d", i), "a=1"), "ok");
+		FF_CHECK_STR(t, ffp_admit(t, e, "q", ff_test_text(t, "x%02d", i), "lease=10"), "admitted");
+	}
+	ff_test_set_time(t, T0 + 1000);
+	for (int i = 0; i < 200; i++) {
+		ff_tick_result did = tick(t, e, 4);
+		FF_REQUIRE(t, did.resets + did.purged_keys + did.purged_admissions <= 4);
+	}
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage_dedup"), 0);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_quota_window"), 0);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_quota_admitted"), 0);
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "in_window=0 active=0 next=now");
+}
+
+/* D54: entries and leases that are over go; what is alive stays. */
+static void tick_purges_entries_and_leases(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 max=9 slots=5"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "held", ""), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "leased", "lease=100"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "long", "lease=5000"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "released", ""), "admitted");
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "released", 0), "held");
+	ff_test_set_time(t, T0 + 999);
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "late", ""), "admitted");
+	tick(t, e, 0);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_quota_window"), 5);
+	ff_test_set_time(t, T0 + 1000);
+	tick(t, e, 0);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_quota_window"), 1);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_quota_admitted"), 3);
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "in_window=1 active=3 next=now");
+	FF_CHECK_STR(t, ffp_row_get(t, "ff_quota_policy", "q", "active_concurrency"), "3");
+	ff_test_set_time(t, T0 + 5000);
+	tick(t, e, 0);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_quota_window"), 0);
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "in_window=0 active=2 next=now");
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "held", 0), "held");
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "late", 0), "held");
+	tick(t, e, 0);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_quota_admitted"), 0);
+}
+
+/* A tick whose own time lies ahead purges by it. */
+static void tick_purges_by_its_own_time(ff_test *t)
+{
+	ff_tick_result did = { 0 };
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+	FF_REQUIRE_OK(t, ff_engine_tick(e, T0 + DAY_MS - 1, 0, &did, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, did.purged_keys, 0);
+	FF_REQUIRE_OK(t, ff_engine_tick(e, T0 + DAY_MS, 0, &did, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, did.purged_keys, 1);
+}
+
+/* ---- export and import -------------------------------------------------------------------------------------- */
+
+/* A state with something of everything, some of it over at T0 + 2500. */
+static void fill(ff_test *t, ff_engine *e)
+{
+	FF_CHECK_STR(t, ffp_create(t, e, "plain", "a=10:5"), "created");
+	FF_CHECK_STR(t,
+	             ffp_create(t, e, "é \"'%\\",
+	                        "a=max:9007199254740993 Z=0:1 @reset=1000 @scope=team:\xc3\xa9 @hard=h "
+	                        "@soft=s @mode=advisory"),
+	             "created");
+	FF_CHECK_STR(t, ffp_create(t, e, "idle", "a=1 @reset=700"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "plain", "soft", "a=6"), "soft a 6/5");
+	FF_CHECK_STR(t, ffp_report(t, e, "plain", "hard", "a=6"), "hard a 6/10");
+	FF_CHECK_STR(t, ffp_spend(t, e, "plain", "run", "spend", "a=1 big=9007199254740993"), "soft a 7/5");
+	FF_CHECK_STR(t, ffp_report(t, e, "é \"'%\\", "", "a=3 zero=0"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "no policy", "k\"k", "a=max"), "ok");
+	FF_CHECK_STR(t, ffp_spend(t, e, "idle", "past", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=10 max=3 slots=5"), "created");
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q0", ""), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "brief", "window=1 max=9"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "leased", "lease=2000"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "held", ""), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "none", "own", "window=10 max=9"), "admitted");
+	ff_test_set_time(t, T0 + 2500);
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "late", "lease=9000"), "admitted");
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "held", 0), "held");
+	FF_CHECK_STR(t, ffp_report(t, e, "é \"'%\\", "x", "a=4"), "ok");
+}
+
+static ff_engine *open_beside(ff_test *t)
+{
+	return ff_test_open_uri(t, ff_test_missing_uri(t), NULL);
+}
+
+/* What was exported and read in again answers as the first does. */
+static void export_and_import(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	fill(t, e);
+	const char *lines = ffp_export(t, e, 0);
+	FF_CHECK(t, *lines == '{' && strchr(lines, '\n') != NULL);
+	FF_CHECK_STR(t, ffp_export(t, e, 0), lines);
+	ff_engine *copy = open_beside(t);
+	size_t count = 0;
+	for (const char *at = lines; *at; at++)
+		count += *at == '\n';
+	FF_REQUIRE(t, FF_CHECK_STR(t, ffp_import(t, copy, lines), ff_test_text(t, "%zu", count)));
+	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
+	static const char *const budgets[] = { "plain", "é \"'%\\", "idle" };
+	for (int i = 0; i < 3; i++)
+		FF_CHECK_STR(t, ffp_show_status(t, ffp_status(t, copy, budgets[i])),
+		             ffp_show_status(t, ffp_status(t, e, budgets[i])));
+	FF_CHECK_STR(t, ffp_quota(t, copy, "q"), ffp_quota(t, e, "q"));
+	FF_CHECK_STR(t, ffp_quota(t, copy, "q0"), ffp_quota(t, e, "q0"));
+	FF_CHECK_STR(t, ffp_quota(t, copy, "none"), "!not_found");
+	ff_engine *both[] = { e, copy };
+	for (int i = 0; i < 2; i++) {
+		FF_CHECK_STR(t, ffp_create(t, both[i], "plain", "a=10:5"), "same");
+		FF_CHECK_STR(t, ffp_report(t, both[i], "plain", "soft", "a=6"), "soft a 6/5 replayed");
+		FF_CHECK_STR(t, ffp_report(t, both[i], "plain", "hard", "a=6"), "hard a 6/10 replayed");
+		FF_CHECK_STR(t, ffp_report(t, both[i], "plain", "hard", "a=7"), "!key_conflict");
+		FF_CHECK_STR(t, ffp_spend(t, both[i], "plain", "run", "spend", "a=1 big=9007199254740993"),
+		             "already replayed");
+		FF_CHECK_STR(t, ffp_report(t, both[i], "no policy", "", "a=1"), "!overflow");
+		FF_CHECK_STR(t, ffp_release(t, both[i], "plain", "run"), "a=1 big=9007199254740993");
+		FF_CHECK_STR(t, ffp_release(t, both[i], "idle", "past"), "");
+		FF_CHECK_STR(t, ffp_admit(t, both[i], "q", "late", ""), "already_admitted");
+		FF_CHECK_STR(t, ffp_admit(t, both[i], "q", "held", ""), "rate_exceeded 7500");
+		FF_CHECK_STR(t, ffp_admit(t, both[i], "none", "own", "window=10 max=9"), "already_admitted");
+		FF_CHECK_STR(t, ffp_create_quota(t, both[i], "none", "window=5 max=1"), "created");
+		FF_CHECK_STR(t, ffp_quota(t, both[i], "none"), "in_window=1 active=1 next=1010000");
+	}
+	FF_CHECK_STR(t, ffp_export(t, copy, 0), ffp_export(t, e, 0));
+}
+
+/* The logical state: what is over or past is left out, purged or not, written or not. */
+static void export_does_not_mind_a_tick(ff_test *t)
+{
+	static const int64_t times[] = { 2500, 2600, 2999, 3000, 9999, 10000, 11500, DAY_MS, DAY_MS + 2500 };
+	ff_engine *e = ff_test_open(t, NULL);
+	fill(t, e);
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+		ff_test_set_time(t, T0 + times[i]);
+		const char *before = ffp_export(t, e, 0);
+		tick(t, e, 0);
+		if (!FF_CHECK_STR(t, ffp_export(t, e, 0), before))
+			ff_test_note(t, "at %" PRId64, times[i]);
+	}
+	FF_CHECK(t, !strstr(ffp_export(t, e, 0), "\"hard\",") && !strstr(ffp_export(t, e, 0), "spend"));
+}
+
+/* At a time of its own the state of that time. */
+static void export_at_its_own_time(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10 @reset=1000"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=3"), "ok");
+	const char *now = ffp_export(t, e, 0);
+	FF_CHECK_STR(t, ffp_export(t, e, T0), now);
+	const char *later = ffp_export(t, e, T0 + 1000);
+	FF_CHECK(t, strcmp(later, now) != 0);
+	FF_CHECK_STR(t, ffp_export(t, e, -1), "!invalid");
+	ff_test_set_time(t, T0 + 1000);
+	FF_CHECK_STR(t, ffp_export(t, e, 0), later);
+}
+
+/* Two stores after the same calls, one of them ticked at every turn: the same bytes. */
+static void export_is_the_same_after_the_same_calls(ff_test *t)
+{
+	const char *exports[2];
+	for (int i = 0; i < 2; i++) {
+		ff_engine *e = i ? open_beside(t) : ff_test_open(t, NULL);
+		ff_test_set_time(t, T0);
+		fill(t, e);
+		if (i)
+			tick(t, e, 0);
+		ff_test_set_time(t, T0 + 5000);
+		if (i)
+			tick(t, e, 2);
+		FF_CHECK_STR(t, ffp_report(t, e, "é \"'%\\", "y", "a=4"), "ok");
+		FF_CHECK_STR(t, ffp_admit(t, e, "q", "more", ""), "admitted");
+		exports[i] = ffp_export(t, e, 0);
+		ff_test_undo(t, e);
+	}
+	FF_CHECK_STR(t, exports[1], exports[0]);
+}
+
+/* Canonical: one object a line, no spaces outside texts, exact integers. */
+static void export_writes_exact_numbers(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=9007199254740993:9007199254740992"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "n=9007199254740992 m=max"), "ok");
+	const char *lines = ffp_export(t, e, 0);
+	FF_CHECK(t, strstr(lines, "\"9007199254740993\"") && strstr(lines, "\"9223372036854775807\""));
+	FF_CHECK(t, strstr(lines, ":9007199254740992") && !strstr(lines, "\"9007199254740992\""));
+	FF_CHECK(t, !strstr(lines, ": ") && !strstr(lines, ", ") && !strstr(lines, "\r"));
+	FF_CHECK(t, !strstr(lines, ":9007199254740993") && !strstr(lines, "e+"));
+}
+
+static void import_wants_an_empty_store(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+	const char *lines = ffp_export(t, e, 0);
+	FF_CHECK_STR(t, ffp_import(t, e, lines), "!invalid");
+	FF_CHECK_STR(t, ffp_export(t, e, 0), lines);
+}
+
+/* One row of any kind makes a store not empty. */
+static void import_looks_for_any_row(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+	const char *lines = ffp_export(t, e, 0);
+	ff_engine *copy = open_beside(t);
+	FF_CHECK_STR(t, ffp_report(t, copy, "other", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_import(t, copy, lines), "!invalid");
+	FF_CHECK_STR(t, ffp_usage(t, copy, "b"), "!not_found");
+}
+
+static void import_of_nothing(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const char *lines = ffp_export(t, e, 0);
+	ff_engine *copy = open_beside(t);
+	FF_CHECK(t, *ffp_import(t, copy, lines) != '!');
+	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
+}
+
+/* Bad lines are refused by number; after a failure the same import, mended, can be run again. */
+static void import_can_be_run_again(ff_test *t)
+{
+	static const char *const bad[] = { "x\n", "{}\n", "[]\n", "{\"table\":\"nosuch\"}\n", "{\"a\":1}{\n" };
+	ff_engine *e = ff_test_open(t, NULL);
+	fill(t, e);
+	const char *lines = ffp_export(t, e, 0);
+	ff_engine *copy = open_beside(t);
+	size_t number = 1;
+	for (const char *at = lines; *at; at++)
+		number += *at == '\n';
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s%s", lines, bad[i])), "!invalid");
+		if (!FF_CHECK(t, strstr(ff_test_error(t)->message, ff_test_text(t, "%zu", number)) != NULL))
+			ff_test_note(t, "line %zu: %s", number, ff_test_error(t)->message);
+	}
+	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
+	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
+}
+
+/* A line twice, or cut in the middle, is no state. */
+static void import_refuses_what_was_tampered_with(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	fill(t, e);
+	const char *lines = ffp_export(t, e, 0);
+	size_t size = strlen(lines);
+	ff_engine *copy = open_beside(t);
+	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s%s", lines, lines)), "!invalid");
+	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%.*s", (int)size - 3, lines)), "!invalid");
+	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
+}
+
+/* More rows than any page that a backend reads at once. */
+static void export_and_import_of_many(ff_test *t)
+{
+	enum { MANY = 2500 };
+	ff_report *reports = ff_test_alloc(t, MANY * sizeof(*reports));
+	ff_amount *amounts = ff_test_alloc(t, MANY * sizeof(*amounts));
+	ff_report_result *results = ff_test_alloc(t, MANY * sizeof(*results));
+	ff_engine *e = ff_test_open(t, NULL);
+	for (unsigned i = 0; i < MANY; i++) {
+		amounts[i] = (ff_amount){ ff_test_text(t, "d%u", i % 7), i };
+		reports[i] = (ff_report){ .budget_id = ff_test_text(t, "b%u", i % 900),
+			                  .amounts = &amounts[i],
+			                  .amounts_count = 1,
+			                  .idempotency_key = ff_test_text(t, "k%u", i * 7919u) };
+	}
+	FF_REQUIRE_OK(t, ff_engine_report_usage_batch(e, reports, MANY, results, NULL, ff_test_error(t)));
+	const char *lines = ffp_export(t, e, 0);
+	ff_engine *copy = open_beside(t);
+	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
+	FF_CHECK(t, !strcmp(ffp_export(t, copy, 0), lines));
+	FF_CHECK_STR(t, ffp_report(t, copy, "b0", "k0", "d0=0"), "ok replayed");
+}
+
+static ff_code stop_at_second(void *context, const char *line, size_t size, ff_error *error)
+{
+	unsigned *calls = context;
+	if (strlen(line) != size || ++*calls == 2)
+		return ff_error_set(error, FF_E_FULL, "no room for '%s'", "the second line");
+	return FF_OK;
+}
+
+static ff_code fail_to_read(void *context, const char **line, size_t *size, ff_error *error)
+{
+	(void)context;
+	*line = NULL;
+	*size = 0;
+	return ff_error_set(error, FF_E_IO, "the lines cannot be read");
+}
+
+static void export_stops_where_its_reader_does(ff_test *t)
+{
+	unsigned calls = 0;
+	ff_engine *e = ff_test_open(t, NULL);
+	fill(t, e);
+	FF_CHECK_CODE(t, ff_engine_export(e, 0, stop_at_second, &calls, ff_test_error(t)), FF_E_FULL);
+	FF_CHECK_EQ_INT(t, calls, 2);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "the second line") != NULL);
+	ff_engine *copy = open_beside(t);
+	FF_CHECK_CODE(t, ff_engine_import(copy, fail_to_read, NULL, NULL, ff_test_error(t)), FF_E_IO);
+	FF_REQUIRE(t, *ffp_import(t, copy, ffp_export(t, e, 0)) != '!');
+}
+
+/* ---- check -------------------------------------------------------------------------------------------------- */
+
+static void keep_problem(void *context, const char *problem)
+{
+	char(*problems)[512] = context;
+	size_t used = strlen(*problems);
+	size_t length = strlen(problem);
+	if (used + length + 2 < sizeof(*problems)) {
+		memcpy(*problems + used, problem, length);
+		memcpy(*problems + used + length, "\n", 2);
+	}
+}
+
+static const char *problems_of(ff_test *t, ff_engine *e)
+{
+	char(*problems)[512] = ff_test_alloc(t, sizeof(*problems));
+	FF_REQUIRE_OK(t, ff_engine_check(e, keep_problem, problems, ff_test_error(t)));
+	return *problems;
+}
+
+static void check_finds_nothing_in_a_sound_store(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, problems_of(t, e), "");
+	fill(t, e);
+	FF_CHECK_STR(t, problems_of(t, e), "");
+	ff_test_set_time(t, T0 + 2 * DAY_MS);
+	FF_CHECK_STR(t, problems_of(t, e), "");
+	tick(t, e, 0);
+	FF_CHECK_STR(t, problems_of(t, e), "");
+}
+
+/* Each fault by itself, told in one line that names what it is about; mended, it is gone. */
+static void check_finds_what_cannot_be(ff_test *t)
+{
+	static const struct {
+		const char *table, *key, *column, *value, *named;
+	} faults[] = {
+		{ "ff_budget_policy", "plain", "policy_json", "{\"hard_limits\":{\"a\":-1}}", "plain" },
+		{ "ff_budget_policy", "plain", "enforcement_mode", "warn", "plain" },
+		{ "ff_budget_policy", "plain", "breach_count", "-1", "plain" },
+		{ "ff_budget_policy", "plain", "soft_breach_count", "-1", "plain" },
+		{ "ff_budget_policy", "plain", "period", "-1", "plain" },
+		{ "ff_budget_usage", "plain\na", "current_value", "-1", "plain" },
+		{ "ff_budget_usage", "plain\na", "period", "1", "plain" },
+		{ "ff_budget_usage_dedup", "soft\nplain", "outcome_json", "{\"kind\":\"Maybe\"}", "plain" },
+		{ "ff_budget_usage_by_exec", "plain\nrun\na", "delta_total", "-1", "plain" },
+		{ "ff_budget_usage_by_exec", "plain\nrun\na", "period", "7", "plain" },
+		{ "ff_quota_policy", "q", "active_concurrency", "-1", "q" },
+		{ "ff_quota_policy", "q", "max_requests_per_window", "-1", "q" },
+	};
+	ff_engine *e = ff_test_open(t, NULL);
+	fill(t, e);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		const char *sound = ffp_row_get(t, faults[i].table, faults[i].key, faults[i].column);
+		ffp_row_set(t, faults[i].table, faults[i].key, faults[i].column, faults[i].value);
+		const char *problems = problems_of(t, e);
+		if (!FF_CHECK(t, strstr(problems, faults[i].named) != NULL))
+			ff_test_note(t, "%s.%s = %s: %s", faults[i].table, faults[i].column, faults[i].value, problems);
+		ffp_row_set(t, faults[i].table, faults[i].key, faults[i].column, sound);
+	}
+	FF_CHECK_STR(t, problems_of(t, e), "");
+	/* A slot whose policy is not there. */
+	ffp_row_set(t, "ff_quota_admitted", "lost\nx", "held", "1");
+	FF_CHECK(t, strstr(problems_of(t, e), "lost") != NULL);
+}
+
+static const ff_case table[] = {
+	CASE(tick_purges_expired_keys, "FF-MT-1 FF-RU-4", FF_CASE_SECOND_HANDLE),
+	CASE(tick_unbounded_leaves_none_that_is_over, "FF-MT-1", FF_CASE_SECOND_HANDLE),
+	CASE(tick_bounded_comes_to_an_end, "FF-MT-1", FF_CASE_SECOND_HANDLE),
+	CASE(tick_purges_entries_and_leases, "FF-MT-1", FF_CASE_SECOND_HANDLE),
+	CASE(tick_purges_by_its_own_time, "FF-MT-1 FF-CLK-2", 0),
+	CASE(export_and_import, "FF-MT-3 FF-LIM-6", FF_CASE_MISSING_STORE),
+	CASE(export_does_not_mind_a_tick, "FF-MT-3 FF-MT-1", 0),
+	CASE(export_at_its_own_time, "FF-MT-3 FF-CLK-2", 0),
+	CASE(export_is_the_same_after_the_same_calls, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(export_writes_exact_numbers, "FF-MT-3 FF-LIM-6", 0),
+	CASE(import_wants_an_empty_store, "FF-MT-3", 0),
+	CASE(import_looks_for_any_row, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(import_of_nothing, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(import_can_be_run_again, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(import_refuses_what_was_tampered_with, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(export_and_import_of_many, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(export_stops_where_its_reader_does, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(check_finds_nothing_in_a_sound_store, "FF-MT-4", 0),
+	CASE(check_finds_what_cannot_be, "FF-MT-4", FF_CASE_SECOND_HANDLE),
+};
+
+FAMILY(ffp_cases_house, table);
