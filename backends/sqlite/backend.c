@@ -283,7 +283,10 @@ static ff_code open_writer(ff_store *store, bool must_exist, ff_error *error)
 		code = ffp_schema_migrate(store->writer, error);
 	if (code == FF_OK && !store->memory)
 		code = use_wal(store->writer, error);
-	return code;
+	/* A second look, through the log, so that what keeps us from using one is known now. */
+	if (code == FF_OK)
+		code = ffp_schema_look(store->writer, &version, error);
+	return code == FF_OK ? refuse_newer(store, version, error) : code;
 }
 
 static ff_code open_reader(ff_store *store, ff_error *error)
@@ -318,23 +321,45 @@ static void close_connections(ff_store *store)
 	store->writer = NULL;
 }
 
-/* Whether the database holds no row of ours, seen under a lock that keeps all others out. */
-static bool is_unused(const ff_store *store, sqlite3 *db)
+/* Takes the lock that nobody shares, in any journal mode. A statement that takes it may have to write, for which a full
+ * disk has no room. */
+static bool lock_others_out(sqlite3 *db)
 {
-	if (sqlite3_exec(db, "PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE", NULL, NULL, NULL) != SQLITE_OK)
-		return false;
-	bool unused = true;
-	for (uint32_t i = 0; unused && i < store->catalog->tables_count; i++) {
+	sqlite3_file *file = NULL;
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	return file && file->pMethods && file->pMethods->xLock(file, SQLITE_LOCK_SHARED) == SQLITE_OK &&
+	       file->pMethods->xLock(file, SQLITE_LOCK_RESERVED) == SQLITE_OK &&
+	       file->pMethods->xLock(file, SQLITE_LOCK_EXCLUSIVE) == SQLITE_OK;
+}
+
+static bool holds_no_row(const ff_store *store, sqlite3 *db)
+{
+	/* In exclusive mode the log's index is kept in memory, so that this writes nothing. */
+	bool empty = sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN", NULL, NULL, NULL) == SQLITE_OK;
+	for (uint32_t i = 0; empty && i < store->catalog->tables_count; i++) {
 		char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\"", store->catalog->tables[i].name);
 		sqlite3_stmt *statement = NULL;
-		if (!sql)
-			unused = false;
-		else if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK)
-			unused = sqlite3_step(statement) == SQLITE_DONE;
+		int result = sql ? sqlite3_prepare_v2(db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
+		if (result == SQLITE_OK)
+			empty = sqlite3_step(statement) == SQLITE_DONE;
+		else
+			empty = result == SQLITE_ERROR; /* the table is not there yet */
 		sqlite3_finalize(statement);
 		sqlite3_free(sql);
 	}
-	return unused;
+	return empty;
+}
+
+/* The log goes first: one that outlives its database would be taken for that of the next one. */
+static void remove_files(const ff_store *store)
+{
+	static const char *const suffixes[] = { "-wal", "-shm", "" };
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+		char *path = sqlite3_mprintf("%s%s", store->path, suffixes[i]);
+		if (path)
+			unlink(path);
+		sqlite3_free(path);
+	}
 }
 
 /*
@@ -345,8 +370,8 @@ static void discard(const ff_store *store)
 {
 	sqlite3 *db;
 	if (sqlite3_open_v2(store->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
-	    is_unused(store, db))
-		unlink(store->path);
+	    lock_others_out(db) && holds_no_row(store, db))
+		remove_files(store);
 	sqlite3_close(db);
 }
 

@@ -48,9 +48,12 @@ static ff_code code_of(int result, int system_error)
 
 ff_code ffp_sqlite_fail(sqlite3 *db, int result, const char *doing, const char *path, ff_error *error)
 {
+	int last_error = errno; /* SQLite does not keep that of a failed COMMIT */
 	int primary = result & 0xff;
 	bool from_system = db && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN);
 	int system_error = from_system ? sqlite3_system_errno(db) : 0;
+	if (primary == SQLITE_IOERR && no_room(last_error))
+		system_error = last_error;
 	const char *text = db && (sqlite3_errcode(db) & 0xff) == primary ? sqlite3_errmsg(db) : sqlite3_errstr(result);
 	if (result == SQLITE_READONLY_DIRECTORY)
 		text = "its directory cannot be written";

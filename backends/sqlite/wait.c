@@ -1,6 +1,7 @@
 /*
  * Waiting for SQLite's locks, which know no queue: whoever looks at the right moment has them. So each waiter looks
- * often, and at moments of its own, which keeps a process that commits without pause from shutting the others out. And who had to wait for a lock leaves it alone for a moment before wanting it again.
+ * often, and at moments of its own, which keeps a process that commits without pause from shutting the others out. And
+ * who had to wait for a lock leaves it alone for a moment before wanting it again.
  */
 #include "store.h"
 

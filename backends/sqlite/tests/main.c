@@ -1,5 +1,6 @@
 /* The runner: one case after the other in this process, so that sanitizers see everything; the report is TAP. */
 #include "test.h"
+#include "faults.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -122,7 +123,7 @@ int main(int count, char **arguments)
 	runner = getpid();
 	unsigned number = 0;
 	unsigned failed = 0;
-	if (!mkdtemp(directory))
+	if (!fault_install() || !mkdtemp(directory))
 		return 2;
 	printf("# seed %" PRIu64 ", SQLite %s\n", seed, sqlite3_libversion());
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
