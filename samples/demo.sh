@@ -69,8 +69,12 @@ run_store() {
 
 first=
 agree=
+backends=$("$ffctl" --store "sqlite:$dir/sqlite" --json backends)
 for name in sqlite lmdb; do
-	"$ffctl" --store "sqlite::memory:" --json backends | grep -q "\"name\":\"$name\"" || continue
+	case $backends in
+	*"\"name\":\"$name\""*) ;;
+	*) continue ;;
+	esac
 	run_store "$name:$dir/$name"
 	"$ffctl" --store "$name:$dir/$name" --now "$end_of_day" export "$dir/$name.jsonl" 2>/dev/null
 	if [ -z "$first" ]; then

@@ -419,6 +419,12 @@ class Store(Case):
         self.assertNotIn("DURABLE_COMMIT", weak["capabilities"])
         self.assertTrue(re.search(SCHEME, self.run_raw("backends").stdout))
 
+    @unittest.skipUnless(SCHEME == "sqlite", "only sqlite keeps a store in memory")
+    def test_backends_of_a_store_in_memory(self):
+        backends = {backend["name"]: backend for backend in self.lines("backends", store="sqlite::memory:")}
+        self.assertEqual(backends["sqlite"]["capabilities"], [])
+        self.assertRegex(backends["sqlite"]["version"], r"\d")
+
 
 if __name__ == "__main__":
     unittest.main()
