@@ -246,7 +246,7 @@ static void list_row(void *context, uint64_t usage, const ff_limit *limit)
 static void print_page(const ctl_session *session, const ff_budget_page *page)
 {
 	static const ctl_column columns[] = { { "BUDGET", false },   { "MODE", false },      { "RESETS", true },
-		                              { "HARD HITS", true }, { "SOFT LIMIT", true }, { "DIMENSION", false },
+		                              { "HARD HITS", true }, { "SOFT HITS", true },  { "DIMENSION", false },
 		                              { "USAGE", true },     { "HARD LIMIT", true }, { "SOFT LIMIT", true },
 		                              { "", false } };
 	list_rows rows = { .table = ctl_table_new(session, columns, sizeof(columns) / sizeof(*columns)) };

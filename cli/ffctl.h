@@ -215,7 +215,6 @@ void ctl_table_set(struct libscols_line *line, size_t column, const char *text, 
 /* Prints the table, and frees it. */
 void ctl_table_print(struct libscols_table *table);
 
-/* A bar of `width` cells for parts of a whole; each part has a shade of its own, from solid to light. */
 typedef struct ctl_bar {
 	char text[128];
 } ctl_bar;
@@ -224,9 +223,10 @@ typedef struct ctl_bar {
 ctl_bar ctl_usage_bar(uint64_t usage, const ff_limit *limit);
 const char *ctl_usage_colour(uint64_t usage, const ff_limit *limit);
 
-/* Shares of a whole: solid, then lighter. */
+/* Shares of a whole, solid and then lighter: accepted, warned and refused. */
 #define CTL_SHARES_MAX 3
 ctl_bar ctl_shares_bar(const uint64_t *shares, size_t count);
+ctl_bar ctl_shares_legend(void);
 
 /* ---- source.c: data lines ----------------------------------------------------------------------------------- */
 

@@ -457,10 +457,12 @@ static int take_option(ctl_session *session, char **argv, int *at)
 	return CTL_DONE;
 }
 
-/* Parts the words from the options. */
+/* Parts the words from the options. The command is known as soon as its words are, so that what is wrong behind them is
+ * told with the command's usage. */
 static int split_line(ctl_session *session, int argc, char **argv)
 {
 	bool options_over = false;
+	size_t used;
 	for (int i = 1; i < argc; i++)
 		session->json |= strcmp(argv[i], "--json") == 0; /* so that errors before it are told as it asks */
 	for (int i = 1; i < argc; i++) {
@@ -470,6 +472,7 @@ static int split_line(ctl_session *session, int argc, char **argv)
 			options_over = true;
 		else if (take_option(session, argv, &i))
 			return CTL_USAGE;
+		session->command = find_command(session->arguments, session->arguments_count, &used);
 	}
 	return CTL_DONE;
 }

@@ -261,8 +261,10 @@ int ctl_backends(ctl_session *session)
 	};
 	ff_error error;
 	ff_engine_info info = { 0 };
-	/* A store that is not there yet is no reason not to tell what there could be. */
-	ff_code code = ctl_open(session, FF_OPEN_READ_ONLY, &error);
+	/* A store that is not there yet is no reason not to tell what there could be. One in memory never is there, but
+	 * making it leaves nothing behind. */
+	bool in_memory = strstr(session->store, "::memory:") != NULL;
+	ff_code code = ctl_open(session, in_memory ? 0 : FF_OPEN_READ_ONLY, &error);
 	if (!code)
 		code = ff_engine_get_info(session->engine, &info, &error);
 	if (code && code != FF_E_NOT_FOUND)

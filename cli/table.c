@@ -169,3 +169,12 @@ ctl_bar ctl_shares_bar(const uint64_t *shares, size_t count)
 	}
 	return bar;
 }
+
+ctl_bar ctl_shares_legend(void)
+{
+	const shade_set *shades = shades_of_terminal();
+	ctl_bar bar;
+	snprintf(bar.text, sizeof bar.text, "%sOK %sWARNED %sREFUSED", shades->parts[0], shades->parts[1],
+	         shades->parts[2]);
+	return bar;
+}

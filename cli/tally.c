@@ -227,9 +227,10 @@ static void add_row(const void *node, VISIT visit, void *context)
 
 static void print_budgets(const ctl_tally *tally, const ctl_session *session)
 {
-	static const ctl_column columns[] = { { "BUDGET", false }, { "LINES", true },   { "ACCEPTED", true },
-		                              { "WARNED", true },  { "REFUSED", true }, { "REPLAYED", true },
-		                              { "INVALID", true }, { "", false },       { "HARD LIMITS HIT", false } };
+	const ctl_bar legend = ctl_shares_legend();
+	const ctl_column columns[] = { { "BUDGET", false }, { "LINES", true },      { "ACCEPTED", true },
+		                       { "WARNED", true },  { "REFUSED", true },    { "REPLAYED", true },
+		                       { "INVALID", true }, { legend.text, false }, { "HARD LIMITS HIT", false } };
 	row_context rows = { tally, ctl_table_new(session, columns, sizeof(columns) / sizeof(*columns)) };
 	twalk_r(tally->budgets, add_row, &rows);
 	if (tally->others)

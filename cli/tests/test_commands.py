@@ -1,0 +1,430 @@
+"""Every command of ffctl but replay, driven from outside."""
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from harness import FFCTL, INT64_MAX, SCHEME, Case, exact
+
+T = 1700000000000
+
+
+class CommandLine(Case):
+    def usage(self, *arguments):
+        done = self.run_raw(*arguments)
+        self.assertEqual(done.returncode, 2, (arguments, done.stdout, done.stderr))
+        self.assertEqual(done.stdout, "")
+        self.assertIn("usage:", done.stderr)
+        return done.stderr
+
+    def test_wrong_usage_is_2_and_lists_what_there_is(self):
+        self.assertIn("--retry-refused", self.usage("report", "b", "x=1", "--nonsense"))
+        self.assertIn("budget create", self.usage("nonsense"))
+        self.assertIn("budget create", self.usage())
+        for wrong in (["budget"], ["budget", "nonsense"], ["budget", "status"], ["budget", "status", "a", "b"],
+                      ["report", "b"], ["report", "b", "x"], ["report", "b", "x="], ["report", "b", "x=-1"],
+                      ["report", "b", "x=1.0"], ["report", "b", "x=1e3"], ["report", "b", "x=+1"],
+                      ["report", "b", "x= 1"], ["report", "b", "x=0x10"], ["report", "b", "x=1", "--key"],
+                      ["report", "b", "x=1", "--key", "a", "--key", "b"], ["report", "b", "x=1", "--execution", "e"],
+                      ["report", "-x", "x=1"], ["spend", "b", "x=1"], ["release", "b"],
+                      ["budget", "create", "b", "--limit", "x"], ["budget", "create", "b", "--limit", "x=1:"],
+                      ["budget", "create", "b", "--limit", "x=1:2:3"], ["budget", "create", "b", "--scope", "x"],
+                      ["budget", "list", "--limit", "0"], ["budget", "list", "--limit", "x"],
+                      ["quota", "create", "q"], ["quota", "create", "q", "--window", "1500ms", "--max", "1",
+                                                 "--concurrency", "1"],
+                      ["quota", "admit", "q"], ["quota", "admit", "q", "--execution", "e", "--max", "1"],
+                      ["--now", "x", "tick"], ["--now", str(INT64_MAX + 1), "tick"], ["--key-ttl", "0s", "tick"],
+                      ["--json=1", "tick"], ["tick", "--limit"], ["import"], ["replay", "f"]):
+            with self.subTest(wrong):
+                self.usage(*wrong)
+        self.assertEqual(list(self.dir.iterdir()), [], "wrong usage made a store")
+
+    def test_durations(self):
+        for wrong in ("60", "s", "1 s", "1.5h", "-1s", "1w", "1S", "", "1sm"):
+            with self.subTest(wrong):
+                self.usage("budget", "create", "b", "--reset-every", wrong)
+        for i, (text, ms) in enumerate({"1500ms": 1500, "60s": 60000, "5m": 300000, "1h": 3600000,
+                                        "1d": 86400000}.items()):
+            self.one("budget", "create", f"b{i}", "--reset-every", text)
+            self.assertEqual(self.one("budget", "status", f"b{i}")["reset_interval_ms"], ms)
+        self.assertEqual(self.error("budget", "create", "b", "--reset-every", "99999999999999999999d"), "invalid")
+
+    def test_wrong_usage_with_json_is_an_error_object(self):
+        self.assertEqual(self.error("report", "b", "x=y", status=2), "invalid")
+        self.assertEqual(self.error("report", "b", "--nonsense", status=2), "invalid")
+
+    def test_help_and_version(self):
+        for arguments in (["help"], ["--help"], ["-h"], ["help", "report"], ["report", "--help"],
+                          ["help", "budget", "create"], ["budget", "create", "-h"]):
+            done = self.run_raw(*arguments)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), arguments)
+            self.assertIn("usage: ffctl", done.stdout)
+        self.assertIn("DIM=HARD[:SOFT]", self.run_raw("help", "budget", "create").stdout)
+        self.assertEqual(self.run_raw("help", "nonsense").returncode, 2)
+        self.assertRegex(self.run_raw("--version").stdout, r"^ffctl \d+\.\d+\.\d+, library \d+\.\d+\.\d+\n$")
+
+    def test_options_stand_anywhere_and_end_at_two_dashes(self):
+        self.one("budget", "--scope", "a:b", "create", "x")
+        self.one("--scope=a:b", "budget", "create", "y")
+        self.one("budget", "create", "--", "--limit")
+        ids = [status["budget_id"] for status in self.lines("budget", "list")]
+        self.assertEqual(ids, ["--limit", "x", "y"])
+
+    def test_store_from_the_environment_then_ff_db(self):
+        def run(**more):
+            environment = {name: value for name, value in os.environ.items() if name != "FF_STORE"} | more
+            return subprocess.run([FFCTL, "budget", "create", "b"], cwd=self.dir, env=environment, check=True,
+                                  capture_output=True)
+
+        run(FF_STORE=self.store)
+        self.assertTrue((self.dir / "store").exists())
+        if SCHEME == "sqlite":
+            run()
+            self.assertTrue((self.dir / "ff.db").exists())
+
+    def test_a_missing_store(self):
+        for arguments in (["budget", "status", "b"], ["budget", "list"], ["quota", "status", "q"], ["quota", "list"],
+                          ["export"], ["check"]):
+            self.assertEqual(self.error(*arguments), "not_found", arguments)
+        self.assertEqual(list(self.dir.iterdir()), [])
+        self.one("budget", "create", "b", store=f"{SCHEME}:{self.dir}/new/store")
+        self.assertTrue((self.dir / "new").is_dir())
+        self.assertNotEqual(self.run_raw("budget", "create", "b", store=f"{SCHEME}:{self.dir}/no/no/store").returncode, 0)
+
+    def test_a_bad_store(self):
+        self.assertEqual(self.error("budget", "list", store="nonsense:x"), "invalid")
+        self.assertEqual(self.error("budget", "list", store=f"{self.store}?nonsense=1"), "invalid")
+
+    def test_no_colours_but_on_a_terminal(self):
+        self.one("budget", "create", "b", "--limit", "x=10:5")
+        self.one("report", "b", "x=6")
+        self.assertNotIn("\033", self.run_raw("budget", "status", "b").stdout)
+
+        def on_terminal(**more):
+            master, slave = os.openpty()
+            with os.fdopen(master, "rb", buffering=0) as terminal:
+                subprocess.run(self.command("budget", "status", "b"), stdout=slave, check=True,
+                               env=self.environment() | {"TERM": "xterm"} | more)
+                os.close(slave)
+                text = b""
+                try:
+                    while more_text := terminal.read(65536):
+                        text += more_text
+                except OSError:
+                    pass
+                return text
+
+        self.assertIn(b"\033", on_terminal())
+        self.assertNotIn(b"\033", on_terminal(NO_COLOR="1"))
+
+    def test_stdout_that_cannot_be_written_is_an_error(self):
+        self.one("budget", "create", "b")
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(self.command("budget", "list"), stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("stdout", done.stderr)
+
+
+class Budgets(Case):
+    def test_create(self):
+        create = ("budget", "create", "team", "--limit", "tokens=100:80", "--limit", "a=b=3")
+        self.assertEqual(self.one(*create), {"result": "created", "same": True, "budget_id": "team"})
+        self.assertEqual(self.one(*create), {"result": "already_satisfied", "same": True, "budget_id": "team"})
+        self.assertEqual(self.one("budget", "create", "team"),
+                         {"result": "already_satisfied", "same": False, "budget_id": "team"})
+
+    def test_create_refuses(self):
+        for wrong in (["", ], ["b" * 129], ["b\n"], ["b", "--limit", "x=1:2"], ["b", "--limit", "=3"],
+                      ["b", "--mode", "lenient"], ["b", "--limit", "x=1", "--limit", "x=2"],
+                      ["b", "--limit", f"x={INT64_MAX + 1}"], ["b", "--limit", "x=99999999999999999999"],
+                      ["b", "--scope", f"{'s' * 65}:x"], ["b", "--on-hard", "h" * 65]):
+            with self.subTest(wrong):
+                self.assertEqual(self.error("budget", "create", *wrong), "invalid")
+
+    def test_status(self):
+        self.one("--now", T, "budget", "create", "b", "--scope", "team:x:y", "--mode", "strict", "--limit",
+                 "tokens=100:80", "--limit", f"cost={INT64_MAX}", "--reset-every", "1h", "--on-hard", "stop",
+                 "--on-soft", "warn")
+        self.one("--now", T + 1, "report", "b", "tokens=90", "other=0")
+        self.one("--now", T + 2, "report", "b", "tokens=11", status=3)
+        self.assertEqual(self.one("--now", T + 3, "budget", "status", "b"), {
+            "budget_id": "b", "scope_type": "team", "scope_id": "x:y", "enforcement_mode": "strict",
+            "on_hard_limit": "stop", "on_soft_limit": "warn", "reset_interval_ms": 3600000,
+            "usage": {"other": 0, "tokens": 90}, "hard_limits": {"cost": str(INT64_MAX), "tokens": 100},
+            "soft_limits": {"cost": 0, "tokens": 80}, "breach_count": 1, "soft_breach_count": 1,
+            "last_breach_at": T + 2, "last_breach_dim": "tokens", "next_reset_at": T + 3600000, "created_at": T,
+            "updated_at": T + 2})
+        again = self.one("--now", T + 3600000, "budget", "status", "b")
+        self.assertEqual((again["usage"], again["last_breach_at"], again["last_breach_dim"], again["next_reset_at"]),
+                         ({"other": 0, "tokens": 0}, None, None, T + 7200000))
+        self.one("budget", "create", "plain")
+        plain = self.one("budget", "status", "plain")
+        self.assertEqual((plain["next_reset_at"], plain["scope_type"], plain["usage"]), (None, "", {}))
+        self.assertEqual(self.error("budget", "status", "none"), "not_found")
+
+    def test_names_of_any_kind_come_back_as_they_were(self):
+        for name in ("it's", 'say "hi"', "100%", "%s%n", "größe", "日本", "a b", "back\\slash", "x" * 128, "?#&"):
+            self.one("budget", "create", name, "--limit", f"{name[:64]}=7", "--scope", f"{name[:64]}:{name}")
+            self.one("report", name, f"{name[:64]}=5", "--key", name)
+            status = self.one("budget", "status", name)
+            self.assertEqual((status["budget_id"], status["scope_id"], status["usage"], status["hard_limits"]),
+                             (name, name, {name[:64]: 5}, {name[:64]: 7}))
+            self.assertTrue(self.run_raw("budget", "status", name).stdout)
+
+    def test_list_goes_by_bytes_and_page_by_page(self):
+        names = [f"b{i:02}" for i in range(12)] + ["B", "é", "z"]
+        for name in names:
+            self.one("budget", "create", name)
+        in_order = sorted(names, key=str.encode)
+        listed = [status["budget_id"] for status in self.lines("budget", "list")]
+        self.assertEqual(listed, in_order)
+        some = [status["budget_id"] for status in self.lines("budget", "list", "--after", "b03", "--limit", "5")]
+        self.assertEqual(some, in_order[5:10])
+        self.assertEqual(self.lines("budget", "list", "--after", "é"), [])
+
+    def test_reset(self):
+        self.one("--now", T, "budget", "create", "b", "--limit", "x=10", "--reset-every", "1m")
+        self.one("--now", T, "report", "b", "x=10")
+        self.assertEqual(self.one("--now", T + 5, "budget", "reset", "b"),
+                         {"result": "reset", "next_reset_at": T + 60005})
+        self.assertEqual(self.one("--now", T + 6, "budget", "status", "b")["usage"], {"x": 0})
+        self.one("budget", "create", "never")
+        self.assertEqual(self.one("budget", "reset", "never"), {"result": "reset", "next_reset_at": None})
+        self.assertEqual(self.error("budget", "reset", "none"), "not_found")
+
+    def test_bars_for_people(self):
+        self.one("budget", "create", "b", "--limit", "x=1000000:500000", "--limit", "y=0")
+        self.one("report", "b", "x=600000", "free=1234567")
+        text = self.run_raw("budget", "status", "b").stdout
+        self.assertRegex(text, r"x +600,000 +1,000,000 +500,000 +█{10}┃█░{8}")
+        self.assertRegex(text, r"free +1,234,567 +- +-")
+        self.assertRegex(self.run_raw("budget", "list").stdout, r"b +strict +never +0 +1 +free")
+        self.assertRegex(text, r"created +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ \(\d{13}\)")
+
+
+class Usage(Case):
+    def report(self, *arguments, status=0):
+        return self.one("report", "b", *arguments, status=status)
+
+    def test_outcomes(self):
+        self.one("budget", "create", "b", "--limit", "x=10:8")
+        plain = {"replayed": False, "dimension": None, "current_usage": None, "limit": None}
+        self.assertEqual(self.report("x=8"), {"outcome": "ok", "applied": True} | plain)
+        self.assertEqual(self.report("x=1"), {"outcome": "soft_breach", "applied": True, "replayed": False,
+                                              "dimension": "x", "current_usage": 9, "limit": 8})
+        self.assertEqual(self.report("x=2", status=3), {"outcome": "hard_breach", "applied": False, "replayed": False,
+                                                        "dimension": "x", "current_usage": 9, "limit": 10})
+
+    def test_an_advisory_breach_is_applied(self):
+        self.one("budget", "create", "b", "--mode", "advisory", "--limit", "x=10:8")
+        self.assertEqual(self.report("x=11"), {"outcome": "hard_breach", "applied": True, "replayed": False,
+                                               "dimension": "x", "current_usage": 0, "limit": 10})
+
+    def test_keys(self):
+        self.one("budget", "create", "b", "--limit", "x=10")
+        self.report("x=6", "--key", "k")
+        self.assertTrue(self.report("x=6", "--key", "k")["replayed"])
+        self.assertEqual(self.error("report", "b", "x=7", "--key", "k"), "key_conflict")
+        self.assertFalse(self.report("x=6", "--key", "r", status=3)["replayed"])
+        self.assertTrue(self.report("x=6", "--key", "r", status=3)["replayed"])
+        self.one("budget", "reset", "b")
+        self.assertTrue(self.report("x=6", "--key", "r", status=3)["replayed"])
+        self.assertEqual(self.report("x=6", "--key", "r", "--retry-refused")["applied"], True)
+
+    def test_key_ttl(self):
+        self.one("--now", T, "--key-ttl", "1m", "report", "b", "x=1", "--key", "k")
+        self.assertTrue(self.one("--now", T + 59999, "report", "b", "x=1", "--key", "k")["replayed"])
+        self.assertFalse(self.one("--now", T + 60000, "report", "b", "x=1", "--key", "k")["replayed"])
+
+    def test_require_budget(self):
+        self.assertEqual(self.error("--require-budget", "report", "b", "x=1"), "not_found")
+        self.assertTrue(self.report("x=1")["applied"])
+
+    def test_amounts(self):
+        self.one("budget", "create", "b", "--limit", "a=b=3")
+        self.report("a=b=3")
+        self.report("a=b=1", status=3)
+        self.report(f"x={2**53 + 1}", "zero=0")
+        status = self.one("budget", "status", "b")
+        self.assertEqual(status["usage"], {"a=b": 3, "x": str(2**53 + 1), "zero": 0})
+        self.assertEqual(self.one("report", "c", f"x={INT64_MAX}")["outcome"], "ok")
+        self.assertEqual(self.error("report", "c", "x=1"), "overflow")
+        for wrong in (f"x={INT64_MAX + 1}", "x=18446744073709551615", "x=18446744073709551616", "=3"):
+            with self.subTest(wrong):
+                self.assertEqual(self.error("report", "c", wrong), "invalid")
+        self.assertEqual(self.error("report", "c", "x=1", "x=2"), "invalid")
+        self.assertEqual(self.error("report", "c", *(f"d{i}=1" for i in range(65))), "invalid")
+
+    def test_breaches_above_2_to_53(self):
+        self.one("budget", "create", "b", "--limit", f"x={INT64_MAX}:{2**53}")
+        answer = self.report(f"x={INT64_MAX - 1}")
+        self.assertEqual((exact(answer["current_usage"]), exact(answer["limit"])), (INT64_MAX - 1, 2**53))
+        answer = self.report("x=2", status=3)
+        self.assertEqual((answer["current_usage"], answer["limit"]), (str(INT64_MAX - 1), str(INT64_MAX)))
+
+    def test_ledger(self):
+        self.one("budget", "create", "b", "--limit", "x=10")
+        spend = ("spend", "b", "--execution", "e", "x=6", "y=1", "--key", "k")
+        self.assertEqual(self.one(*spend)["outcome"], "ok")
+        again = self.one(*spend)
+        self.assertEqual((again["outcome"], again["applied"], again["replayed"]), ("already_applied", True, True))
+        self.assertEqual(self.one("spend", "b", "--execution", "e", "x=5", status=3)["outcome"], "hard_breach")
+        self.assertEqual(self.one("release", "b", "--execution", "e"),
+                         {"result": "released", "released": {"x": 6, "y": 1}})
+        self.assertEqual(self.one("release", "b", "--execution", "e"), {"result": "released", "released": {}})
+        self.assertEqual(self.one("budget", "status", "b")["usage"], {"x": 0, "y": 0})
+
+    def test_tick(self):
+        self.one("--now", T, "budget", "create", "b", "--reset-every", "1m")
+        self.one("--now", T, "--key-ttl", "1s", "report", "b", "x=1", "--key", "k")
+        answer = self.one("--now", T + 60000, "tick")
+        self.assertEqual(answer, {"resets": 1, "failed": 0, "purged_keys": 1, "purged_admissions": 0})
+        self.assertEqual(self.one("--now", T + 60000, "tick", "--limit", "5"),
+                         {"resets": 0, "failed": 0, "purged_keys": 0, "purged_admissions": 0})
+
+
+class Quotas(Case):
+    def admit(self, execution, *arguments, now=T, status=0):
+        return self.one("--now", now, "quota", "admit", "q", "--execution", execution, *arguments, status=status)
+
+    def create(self, window="60s", most=2, concurrency=0):
+        return self.one("--now", T, "quota", "create", "q", "--window", window, "--max", most, "--concurrency",
+                        concurrency)
+
+    def test_create(self):
+        self.assertEqual(self.create(), {"result": "created", "same": True, "quota_policy_id": "q"})
+        self.assertEqual(self.create(), {"result": "already_satisfied", "same": True, "quota_policy_id": "q"})
+        self.assertEqual(self.create(most=3), {"result": "already_satisfied", "same": False, "quota_policy_id": "q"})
+        self.assertEqual(self.error("quota", "create", "p", "--window", "0s", "--max", 1, "--concurrency", 0), "invalid")
+
+    def test_window(self):
+        self.create()
+        self.assertEqual(self.admit("a"), {"outcome": "admitted", "retry_after_ms": None})
+        self.assertEqual(self.admit("a", now=T + 1)["outcome"], "already_admitted")
+        self.assertEqual(self.admit("b", now=T + 10)["outcome"], "admitted")
+        self.assertEqual(self.admit("c", now=T + 20, status=3),
+                         {"outcome": "rate_exceeded", "retry_after_ms": 60000 - 20})
+        self.assertEqual(self.admit("c", now=T + 59999, status=3)["retry_after_ms"], 1)
+        self.assertEqual(self.admit("c", now=T + 60000)["outcome"], "admitted")
+        jittered = self.admit("d", "--jitter", "1000", now=T + 60000, status=3)["retry_after_ms"]
+        self.assertTrue(10 <= jittered <= 1010, jittered)
+
+    def test_concurrency_release_and_lease(self):
+        self.create(window="0s", most=0, concurrency=1)
+        self.assertEqual(self.admit("a", "--lease", "5s")["outcome"], "admitted")
+        self.assertEqual(self.admit("b", status=3), {"outcome": "concurrency_exceeded", "retry_after_ms": None})
+        release = ("--now", T, "quota", "release", "q", "--execution")
+        self.assertEqual(self.one(*release, "b"), {"result": "released", "held": False})
+        self.assertEqual(self.one(*release, "a"), {"result": "released", "held": True})
+        self.assertEqual(self.one(*release, "a"), {"result": "released", "held": False})
+        self.assertEqual(self.admit("b", "--lease", "5s")["outcome"], "admitted")
+        self.assertEqual(self.admit("a", now=T + 5000)["outcome"], "admitted")
+
+    def test_limits_of_the_call(self):
+        self.assertEqual(self.error("quota", "admit", "none", "--execution", "e"), "not_found")
+        own = ("--window", "10s", "--max", "1", "--concurrency", "0")
+        self.assertEqual(self.admit("a", *own)["outcome"], "admitted")
+        self.assertEqual(self.admit("b", *own, status=3)["outcome"], "rate_exceeded")
+
+    def test_status_and_list(self):
+        self.create(concurrency=9)
+        self.admit("a")
+        expected = {"quota_policy_id": "q", "window_seconds": 60, "max_requests_per_window": 2, "max_concurrent": 9,
+                    "in_window": 1, "active": 1, "next_admission_at": None}
+        self.assertEqual(self.one("--now", T, "quota", "status", "q"), expected)
+        self.admit("b", now=T + 5)
+        full = self.one("--now", T + 5, "quota", "status", "q")
+        self.assertEqual((full["in_window"], full["next_admission_at"]), (2, T + 60000))
+        self.one("quota", "create", "p", "--window", "1m", "--max", INT64_MAX, "--concurrency", 0)
+        listed = self.lines("--now", T + 5, "quota", "list")
+        self.assertEqual([quota["quota_policy_id"] for quota in listed], ["p", "q"])
+        self.assertEqual(listed[0]["max_requests_per_window"], str(INT64_MAX))
+        self.assertEqual(len(self.lines("quota", "list", "--limit", "1", "--after", "p")), 1)
+        self.assertEqual(self.error("quota", "status", "none"), "not_found")
+        self.assertRegex(self.run_raw("--now", T + 5, "quota", "status", "q").stdout, r"q +1m +2 +2 +█{20} +2 +9")
+
+
+class Store(Case):
+    def fill(self):
+        self.one("--now", T, "budget", "create", "b", "--limit", "x=10:5", "--scope", "a:b")
+        self.one("--now", T, "spend", "b", "--execution", "e", "x=6", "--key", "k")
+        self.one("--now", T, "quota", "create", "q", "--window", "60s", "--max", 2, "--concurrency", 3)
+        self.one("--now", T, "quota", "admit", "q", "--execution", "e")
+
+    def test_export_and_import(self):
+        self.fill()
+        path = str(self.dir / "export.jsonl")
+        written = self.run_raw("--now", T, "export", path)
+        self.assertEqual((written.returncode, written.stdout), (0, ""), written.stderr)
+        text = self.run_raw("--now", T, "export").stdout
+        with open(path) as file:
+            self.assertEqual(file.read(), text)
+        lines = text.splitlines()
+        self.assertTrue(lines and all(isinstance(json.loads(line), dict) for line in lines))
+        other = f"{SCHEME}:{self.dir}/other"
+        self.assertEqual(self.one("import", path, store=other), {"imported": len(lines)})
+        self.assertEqual(self.run_raw("--now", T, "export", store=other).stdout, text)
+        third = f"{SCHEME}:{self.dir}/third"
+        self.assertEqual(self.one("import", "-", store=third, stdin=text), {"imported": len(lines)})
+        self.assertEqual(self.one("--now", T, "budget", "status", "b"),
+                         self.one("--now", T, "budget", "status", "b", store=third))
+        self.assertEqual(self.error("import", path, store=other), "invalid")
+        self.assertEqual(self.error("import", str(self.dir / "none"), store=other), "not_found")
+        self.assertEqual([name for name in os.listdir(self.dir) if name.endswith(".part")], [])
+
+    def test_export_leaves_the_old_file_where_it_fails(self):
+        path = self.write("export.jsonl", "old")
+        self.assertEqual(self.error("export", path), "not_found")
+        with open(path) as file:
+            self.assertEqual(file.read(), "old")
+        self.fill()
+        self.assertEqual(self.run_raw("export", "/dev/full").returncode, 1)
+        self.assertEqual(self.run_raw("export", "/dev/null").returncode, 0)
+        self.assertTrue(os.path.exists("/dev/null") and not os.path.isfile("/dev/null"))
+
+    def test_import_of_nonsense(self):
+        self.assertEqual(self.error("import", self.write("bad", "nonsense\n")), "invalid")
+
+    def test_check(self):
+        self.fill()
+        self.assertEqual(self.one("check"), {"ok": True, "problems": []})
+        self.assertEqual(self.run_raw("check").returncode, 0)
+
+    @unittest.skipUnless(SCHEME == "sqlite", "damages the store by sqlite3")
+    def test_check_finds_damage(self):
+        import sqlite3
+        self.fill()
+        with sqlite3.connect(self.dir / "store") as database:
+            database.execute("UPDATE ff_budget_policy SET policy_json = '{\"hard_limits\":'")
+        answer = self.one("check", status=1)
+        self.assertFalse(answer["ok"])
+        self.assertTrue(any("'b'" in problem for problem in answer["problems"]), answer)
+        self.assertEqual(self.error("budget", "status", "b"), "corrupt")
+        self.assertEqual(self.error("report", "b", "x=1"), "corrupt")
+
+    def test_backends(self):
+        def of(scheme, **named):
+            backends = {backend["name"]: backend for backend in self.lines("backends", **named)}
+            self.assertEqual(set(backends[scheme]), {"name", "schemes", "capabilities", "version"})
+            return backends[scheme]
+
+        self.assertIn("DURABLE_COMMIT", of(SCHEME)["capabilities"])
+        self.assertEqual(list(self.dir.iterdir()), [], "backends made a store")
+        self.fill()
+        opened = of(SCHEME)
+        self.assertIn(SCHEME, opened["schemes"])
+        self.assertRegex(opened["version"], r"\d")
+        weak = of(SCHEME, store=self.store + "?durability=none")
+        self.assertNotIn("DURABLE_COMMIT", weak["capabilities"])
+        self.assertTrue(re.search(SCHEME, self.run_raw("backends").stdout))
+
+    @unittest.skipUnless(SCHEME == "sqlite", "only sqlite keeps a store in memory")
+    def test_backends_of_a_store_in_memory(self):
+        backends = {backend["name"]: backend for backend in self.lines("backends", store="sqlite::memory:")}
+        self.assertEqual(backends["sqlite"]["capabilities"], [])
+        self.assertRegex(backends["sqlite"]["version"], r"\d")
+
+
+if __name__ == "__main__":
+    unittest.main()
