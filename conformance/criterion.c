@@ -1,9 +1,23 @@
 /* The suite under Criterion: each case and configuration is a test in a process of its own. */
+#include <stdio.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
 #include <ff/conformance.h>
+
+/* What is lacking, in words: "SNAPSHOT_READ SECOND_HANDLE". */
+static void name_needs(uint64_t needs, char *words, size_t size)
+{
+	*words = '\0';
+	for (unsigned bit = 0; bit < 64; bit++) {
+		if (needs >> bit & 1) {
+			size_t used = strlen(words);
+			snprintf(words + used, size - used, "%s%s", used ? " " : "",
+			         ff_case_need_name(UINT64_C(1) << bit));
+		}
+	}
+}
 
 static void run(const char *uri, const char *name)
 {
@@ -21,8 +35,11 @@ static void run(const char *uri, const char *name)
 		ff_case_run(of, harness, info.given, 1, &result);
 	ff_harness_free(harness);
 	cr_assert(code == FF_OK, "%s", error.message);
-	if (result.status == FF_CASE_SKIPPED)
-		cr_skip("the store does not claim what the case needs");
+	if (result.status == FF_CASE_SKIPPED) {
+		char words[128];
+		name_needs(result.lacking, words, sizeof(words));
+		cr_skip("%s", words);
+	}
 	cr_assert(result.status == FF_CASE_PASSED, "%s", result.failure);
 }
 
