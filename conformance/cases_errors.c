@@ -105,7 +105,7 @@ static void error_changes_nothing_and_may_be_sent_again(ff_test *t)
 	FF_CHECK_STR(t, ffp_create(t, e, "c", "a=1:2"), "!invalid");
 	FF_CHECK_STR(t, ffp_reset(t, e, "c", 0), "!not_found");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", ""), "!not_found");
-	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "!not_found");
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "not held");
 	FF_CHECK_STR(t, ffp_export(t, e, 0), before);
 	FF_CHECK_STR(t, ffp_release(t, e, "b", "x"), "a=1 n=9223372036854775807");
 	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "k", "a=1 n=1"), "ok");

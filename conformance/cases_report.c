@@ -551,7 +551,8 @@ static void malformed_policy_is_corrupt_everywhere(ff_test *t)
 	FF_CHECK_STR(t, ff_test_error(t)->id, "b");
 	FF_CHECK_EQ_INT(t, ff_test_error(t)->retryable, false);
 	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage"), 0);
-	ffp_row_set(t, "ff_budget_policy", "b", "policy_json", "{\"hard_limits\":{\"a\":5}}");
+	ffp_row_set(t, "ff_budget_policy", "b", "policy_json",
+	            "{\"hard_limits\":{\"a\":5},\"reset_interval_ms\":1000}");
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=6"), "hard a 0/5");
 }
 
@@ -570,7 +571,7 @@ static void policy_texts_that_are_read(ff_test *t)
 		{ "{\"hard_limits\":{\"a\":5}}", "hard a 0/5" },
 		{ "{\"hard_limits\":{\"b\":1,\"\\u0061\":5}}", "hard a 0/5" },
 		{ "{\"soft_limits\":{\"a\":5}}", "soft a 6/5" },
-		{ "{\"later\":{\"a\":[1.5e3,null]},\"hard_limits\":{\"a\":5}}", "hard a 0/5" },
+		{ "{\"later\":{\"a\":[15,null,true]},\"hard_limits\":{\"a\":5}}", "hard a 0/5" },
 		/* cJSON would find these by cJSON_GetObjectItem. */
 		{ "{\"Hard_Limits\":{\"a\":5}}", "ok" },
 		{ "{\"hard_limits\":{\"A\":5}}", "ok" },

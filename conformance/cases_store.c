@@ -342,8 +342,8 @@ static void rows_are_named_as_documented(ff_test *t)
 		{ "ff_quota_window", "q\n0", "execution_id", "x" },
 		{ "ff_quota_window", "q\n0", "admitted_at_ms", "1000000" },
 		{ "ff_quota_admitted", "q\nx", "lease_until_ms", "1000500" },
-		{ "ff_quota_admitted", "q\nx", "held", "1" },
-		{ "ff_quota_admitted", "q\ny", "held", "(absent)" },
+		{ "ff_quota_admitted", "q\nx", "expires_at_ms", "1060000" },
+		{ "ff_quota_admitted", "q\ny", "expires_at_ms", "(absent)" },
 	};
 	for (size_t i = 0; i < sizeof(cells) / sizeof(*cells); i++) {
 		if (!FF_CHECK_STR(t, ffp_row_get(t, cells[i].table, cells[i].key, cells[i].column), cells[i].value))

@@ -75,13 +75,18 @@ static const ff_column quota_window[] = {
 	INT(3, "admitted_at_ms"),   INT(4, "expires_at_ms"),
 };
 static const ff_column quota_admitted[] = {
-	TEXT(0, "quota_policy_id"), TEXT(1, "execution_id"), INT(2, "admitted_at_ms"),
-	INT(3, "expires_at_ms"),    INT(4, "held"),          INT_OR_NULL(5, "lease_until_ms"),
+	TEXT(0, "quota_policy_id"), TEXT(1, "execution_id"),          INT(2, "admitted_at_ms"),
+	INT(3, "expires_at_ms"),    INT_OR_NULL(4, "lease_until_ms"),
 };
 static const ff_index quota_admitted_indexes[] = {
-	{ .name = "ff_quota_admitted_by_lease", .columns = { 0, 5 }, .columns_count = 2, .since = 1 },
+	{ .name = "ff_quota_admitted_by_lease", .columns = { 0, 4 }, .columns_count = 2, .since = 1 },
 };
-static const ff_column sweep[] = { TEXT(0, "swept_table"), TEXT(1, "last_key_1"), TEXT(2, "last_key_2") };
+static const ff_column sweep[] = {
+	TEXT(0, "work"),
+	TEXT(1, "last_text_1"),
+	TEXT(2, "last_text_2"),
+	INT(3, "last_number"),
+};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define TABLE(id_, name_, columns_, key_count_)                                                                \
