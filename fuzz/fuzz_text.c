@@ -70,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ff_text text = { bytes, size };
 	ffp_arena arena;
 	ffp_arena_init(&arena, &allocator);
+	MUST(ff_arena_take(&arena.base, 1)); /* an arena that is in use, as the engine's are when they parse */
 
 	const char *fault = NULL;
 	cJSON *value = ffp_json_parse(text, &fault);
