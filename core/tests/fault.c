@@ -1,0 +1,105 @@
+/* faulty: wraps fake: and fails the calls that the plan names. */
+#include "tests.h"
+
+ffp_fault_plan ffp_fault;
+
+void ffp_fault_clear(void)
+{
+	memset(&ffp_fault, 0, sizeof(ffp_fault));
+}
+
+/* Whether this call of the slot is one that fails. */
+static bool fails(ffp_slot_id slot)
+{
+	if (ffp_fault.slot != slot)
+		return false;
+	uint64_t number = atomic_fetch_add(&ffp_fault.seen, 1) + 1;
+	bool hit = ffp_fault.at && (number == ffp_fault.at || (number > ffp_fault.at && ffp_fault.repeat));
+	if (hit)
+		atomic_fetch_add(&ffp_fault.hits, 1);
+	return hit;
+}
+
+static ff_code fault(ff_error *error)
+{
+	return ffp_fault.silent ? ffp_fault.code : ff_error_set(error, ffp_fault.code, "a fault that was planned");
+}
+
+static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	return fails(FFP_SLOT_OPEN) ? fault(error) : ffp_fake_backend.open(store, config, error);
+}
+
+static void close_store(ff_store *store)
+{
+	ffp_fake_backend.close(store);
+}
+
+static ff_code get_limits(ff_store *store, ff_store_limits *limits, ff_error *error)
+{
+	return fails(FFP_SLOT_LIMITS) ? fault(error) : ffp_fake_backend.limits(store, limits, error);
+}
+
+static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
+{
+	return fails(FFP_SLOT_BEGIN) ? fault(error) : ffp_fake_backend.begin(store, kind, txn, error);
+}
+
+static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
+{
+	if (fails(FFP_SLOT_LOAD))
+		return fault(error);
+	ff_code code = ffp_fake_backend.load(txn, arena, reads, count, error);
+	if (code == FF_OK && ffp_fault.mangle)
+		ffp_fault.mangle(reads, count);
+	return code;
+}
+
+static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
+{
+	return fails(FFP_SLOT_STORE) ? fault(error) : ffp_fake_backend.store(txn, writes, count, error);
+}
+
+static ff_code commit(ff_txn *txn, ff_error *error)
+{
+	if (!fails(FFP_SLOT_COMMIT))
+		return ffp_fake_backend.commit(txn, error);
+	if (ffp_fault.done)
+		ffp_fake_backend.commit(txn, error);
+	else
+		ffp_fake_backend.abort(txn);
+	return fault(error);
+}
+
+static void abort_txn(ff_txn *txn)
+{
+	ffp_fake_backend.abort(txn);
+}
+
+static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
+{
+	return fails(FFP_SLOT_CHECK) ? fault(error) : ffp_fake_backend.check(store, problem, context, error);
+}
+
+const ff_engine_backend ffp_faulty_backend = {
+	.size = sizeof(ff_engine_backend),
+	.abi_major = FF_BACKEND_ABI,
+	.name = "faulty",
+	.schemes = "broken flaky",
+	.instance_size = 64, /* that of the store it wraps, which is smaller */
+	.open = open_store,
+	.close = close_store,
+	.limits = get_limits,
+	.begin = begin,
+	.load = load,
+	.store = store_writes,
+	.commit = commit,
+	.abort = abort_txn,
+	.check = check_store,
+};
+
+ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options)
+{
+	ffp_fault_clear();
+	return ff_test_open_uri(test, ff_test_text(test, "faulty:%s", strchr(ff_test_uri(test), ':') + 1), options);
+}

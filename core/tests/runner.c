@@ -1,0 +1,76 @@
+/*
+ * ff-core-tests: the core's own tests, one after the other in this process, reported by TAP. It forks nothing of its
+ * own, so that sanitizers and valgrind see everything.
+ */
+#include <stdio.h>
+
+#include "registry.h"
+#include "tests.h"
+
+/* This program links the core without any real backend. */
+const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_fake_backend, &ffp_faulty_backend, NULL };
+
+static const ffp_family *const families[] = {
+	&ffp_tests_text,
+};
+
+static const ff_case *case_at(size_t i)
+{
+	for (size_t f = 0; f < COUNT_OF(families); f++) {
+		if (i < families[f]->count)
+			return &families[f]->cases[i];
+		i -= families[f]->count;
+	}
+	return NULL;
+}
+
+static void print_failure(const char *lines)
+{
+	while (*lines) {
+		size_t length = strcspn(lines, "\n");
+		printf("# %.*s\n", (int)length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static bool run(const ff_case *of, size_t number, uint64_t given)
+{
+	static ff_case_result result;
+	ff_case_run(of, &ffp_fake_harness, given, 1, &result);
+	bool passed = result.status == FF_CASE_PASSED;
+	printf("%s %zu - %s [%s]\n", passed ? "ok" : "not ok", number, of->name, of->ids);
+	print_failure(result.failure);
+	fflush(stdout);
+	return passed;
+}
+
+/* The cases whose name or ids contain `filter`; all where it is NULL. */
+static bool is_chosen(const ff_case *of, const char *filter)
+{
+	return !filter || strstr(of->name, filter) || strstr(of->ids, filter);
+}
+
+int main(int argc, char **argv)
+{
+	bool lists = argc == 2 && !strcmp(argv[1], "--list");
+	const char *filter = argc == 2 && !lists ? argv[1] : NULL;
+	ff_harness_info info;
+	if (argc > 2 || (filter && *filter == '-')) {
+		fputs("usage: ff-core-tests [--list | PART-OF-A-NAME-OR-ID]\n", stderr);
+		return 2;
+	}
+	if (ff_harness_probe(&ffp_fake_harness, &info, NULL) != FF_OK)
+		return 1;
+	size_t chosen = 0;
+	size_t failed = 0;
+	for (size_t i = 0; case_at(i); i++) {
+		const ff_case *of = case_at(i);
+		if (lists)
+			printf("%s\t%s\n", of->name, of->ids);
+		else if (is_chosen(of, filter))
+			failed += !run(of, ++chosen, info.given);
+	}
+	if (!lists)
+		printf("1..%zu\n", chosen);
+	return failed || (!lists && !chosen);
+}

@@ -1,0 +1,99 @@
+/*
+ * What the tests of the core share. Cases, checks and short calls are those of the conformance suite; what is added
+ * here are the stores that only tests want: one in memory that counts calls and watches the core, one that wraps it and
+ * fails the calls that it is told to, and an allocator that counts and fails.
+ */
+#ifndef FFP_TESTS_H
+#define FFP_TESTS_H
+
+#include <stdatomic.h>
+
+#include "cases.h"
+#include "catalog.h"
+
+extern const ffp_family ffp_tests_text, ffp_tests_json, ffp_tests_policy, ffp_tests_outcome, ffp_tests_rows,
+    ffp_tests_config, ffp_tests_registry, ffp_tests_budget, ffp_tests_memory, ffp_tests_engine, ffp_tests_queue,
+    ffp_tests_faults;
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+
+/* A text with its length known, NUL bytes in the middle and all. */
+#define BYTES(literal) ((ff_text){ (literal), sizeof(literal) - 1 })
+
+/* ---- the store in memory ------------------------------------------------------------------------------------ */
+
+typedef enum ffp_slot_id {
+	FFP_SLOT_OPEN,
+	FFP_SLOT_CLOSE,
+	FFP_SLOT_LIMITS,
+	FFP_SLOT_BEGIN,
+	FFP_SLOT_LOAD,
+	FFP_SLOT_STORE,
+	FFP_SLOT_COMMIT,
+	FFP_SLOT_ABORT,
+	FFP_SLOT_CHECK,
+	FFP_SLOTS_COUNT
+} ffp_slot_id;
+
+/*
+ * fake:NAME keeps its rows in this process from the first open until its harness destroys it. It takes nothing from the
+ * engine's allocator but the instance. What the core does against the rules of the seam is told in `broken`.
+ */
+typedef struct ffp_fake ffp_fake;
+
+extern const ff_engine_backend ffp_fake_backend;
+extern const ff_harness ffp_fake_harness;
+
+/* The case's own store, which an engine must have opened. Its calls so far, and what was wrong with one; empty:
+ * nothing.
+ */
+ffp_fake *ffp_fake_of(ff_test *test);
+uint64_t ffp_fake_calls(const ffp_fake *fake, ffp_slot_id slot);
+const char *ffp_fake_broken(const ffp_fake *fake);
+
+/* Every row, a line each; two dumps are equal where the stores are. */
+const char *ffp_fake_dump(ff_test *test, ffp_fake *fake);
+size_t ffp_fake_count(const ffp_fake *fake, ffp_table_id table);
+
+/* Puts a row as it is, state and all, past the engine. */
+void ffp_fake_put(ffp_fake *fake, ffp_table_id table, const ff_row *row);
+
+/* ---- the store that fails ----------------------------------------------------------------------------------- */
+
+/* faulty:NAME is fake:NAME, but for the calls that the plan names. One plan for the process: cases run one by one. */
+typedef struct ffp_fault_plan {
+	ffp_slot_id slot;
+	uint64_t at; /* the call of the slot that fails, from 1; 0: none */
+	bool repeat; /* and all after it */
+	bool done;   /* COMMIT: it is made nevertheless */
+	ff_code code;
+	bool silent;                                  /* the error record is left alone */
+	void (*mangle)(ff_read *reads, size_t count); /* of a load that worked; or NULL */
+	_Atomic uint64_t seen;                        /* calls of the slot since the plan was made */
+	_Atomic uint64_t hits;                        /* those that failed */
+} ffp_fault_plan;
+
+extern const ff_engine_backend ffp_faulty_backend;
+extern ffp_fault_plan ffp_fault;
+
+/* Clears the plan. */
+void ffp_fault_clear(void);
+
+/* An engine on the case's store through faulty:. */
+ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options);
+
+/* ---- memory ------------------------------------------------------------------------------------------------- */
+
+typedef struct ffp_memory {
+	ff_allocator allocator;
+	_Atomic uint64_t taken; /* allocations so far, those that failed too */
+	_Atomic int64_t live;   /* bytes that are out */
+	_Atomic uint64_t at;    /* the allocation that fails, from 1; 0: none */
+	_Atomic bool repeat;    /* and all after it */
+	_Atomic uint64_t wrong; /* calls that named another size than the block has */
+} ffp_memory;
+
+/* A counting allocator that lives until the case's end. */
+ffp_memory *ffp_memory_new(ff_test *test);
+
+#endif
