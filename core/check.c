@@ -174,7 +174,7 @@ ff_code ff_engine_check(ff_engine *engine, ff_problem_fn *problem, void *context
 	code = ffp_store_check(&engine->store, problem, context, &own);
 	if (code == FF_OK)
 		return ffp_engine_read(engine, "check", 0, read_check, &checking, error);
-	ffp_error_about(&own, "check", "store", (ff_text){ "", 0 });
+	ffp_error_about(engine, &own, "check", "store", (ff_text){ "", 0 });
 	if (error)
 		*error = own;
 	return code;

@@ -189,7 +189,7 @@ ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_eng
 		*engine = opened;
 	else
 		tear_down(opened);
-	ffp_error_about(code == FF_OK ? NULL : error, "open", "store", ffp_text(uri));
+	ffp_error_about(NULL, code == FF_OK ? NULL : error, "open", "store", ffp_text(uri));
 	return code;
 }
 
@@ -213,6 +213,14 @@ ff_code ffp_engine_check(const ff_engine *engine, ff_error *error)
 	if (engine->process != getpid())
 		return ff_error_set(error, FF_E_MISUSE, "engine was opened in another process, open one after fork");
 	return FF_OK;
+}
+
+ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
+{
+	ff_code code = ffp_engine_check(engine, error);
+	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
+		code = ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only");
+	return code;
 }
 
 ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *error)
@@ -284,17 +292,25 @@ bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt)
 	return true;
 }
 
-void ffp_error_about(ff_error *error, const char *operation, const char *entity, ff_text id)
+static void set_field(char *field, size_t room, const char *text)
+{
+	size_t size = strnlen(text, room - 1);
+	memcpy(field, text, size);
+	field[size] = '\0';
+}
+
+void ffp_error_about(const ff_engine *engine, ff_error *error, const char *operation, const char *entity, ff_text id)
 {
 	if (!error)
 		return;
-	size_t size = strnlen(operation, sizeof(error->operation) - 1);
-	memcpy(error->operation, operation, size);
-	error->operation[size] = '\0';
+	if (operation[0])
+		set_field(error->operation, sizeof(error->operation), operation);
+	if (engine && !error->backend[0])
+		set_field(error->backend, sizeof(error->backend), engine->store.backend->name);
 	if (error->entity[0])
 		return;
 	char name[FF_ID_MAX + 1];
-	size = id.size < sizeof(name) ? id.size : sizeof(name) - 1;
+	size_t size = id.size < sizeof(name) ? id.size : sizeof(name) - 1;
 	if (size)
 		memcpy(name, id.data, size);
 	name[size] = '\0';
@@ -326,10 +342,10 @@ static ff_code check_call(const ff_engine *engine, ff_call *call, ffp_request *r
 	return code;
 }
 
-static void finish_call(ff_call *call, const ffp_request *request)
+static void finish_call(const ff_engine *engine, ff_call *call, const ffp_request *request)
 {
 	if (call->code != FF_OK)
-		ffp_error_about(call->error, request->op ? request->op->name : "submit",
+		ffp_error_about(engine, call->error, request->op ? request->op->name : "submit",
 		                request->op ? request->op->entity : "", request->id);
 }
 
@@ -348,13 +364,13 @@ static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ff_arena 
 		if (calls[i].code == FF_OK)
 			passed++;
 		else
-			finish_call(&calls[i], request);
+			finish_call(engine, &calls[i], request);
 	}
 	ff_code code = passed ? ffp_queue_run(engine, requests, passed, error) : FF_OK;
 	for (size_t i = 0; i < passed; i++)
-		finish_call(requests[i].call, &requests[i]);
+		finish_call(engine, requests[i].call, &requests[i]);
 	if (code != FF_OK)
-		ffp_error_about(error, "submit", "", (ff_text){ "", 0 });
+		ffp_error_about(engine, error, "submit", "", (ff_text){ "", 0 });
 	return code;
 }
 
@@ -379,9 +395,6 @@ static ff_code submit_one(ff_engine *engine, ff_call *call, ff_error *error)
 	ff_code code = ffp_engine_check(engine, error);
 	if (code != FF_OK)
 		return code;
-	if (error)
-		ff_error_set(error, FF_E_NO_MEMORY,
-		             "out of memory for a call"); /* what stands if nothing gets further */
 	ff_engine_submit(engine, call, 1, NULL);
 	return call->code;
 }

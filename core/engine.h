@@ -71,6 +71,9 @@ struct ff_engine {
 /* Every public function begins here: FF_E_MISUSE for NULL and for an engine of another process. */
 ff_code ffp_engine_check(const ff_engine *engine, ff_error *error);
 
+/* And those that write, but for calls, whose arguments are checked first: FF_E_UNAVAILABLE for one opened read only. */
+ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error);
+
 /* The engine's time: its clock's, never less than the latest that a request had; with the data clock, the latest. */
 int64_t ffp_engine_now(ff_engine *engine);
 
@@ -87,8 +90,9 @@ void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count);
 /* Waits before the try after `attempt` (from 0). False: there is none left, or the code is not contention. */
 bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt);
 
-/* Finishes an error record for an operation: its name, and what it was about. */
-void ffp_error_about(ff_error *error, const char *operation, const char *entity, ff_text id);
+/* Completes an error record (NULL: there is none) of an operation: what is not told yet of the backend and the entity.
+ * `engine` may be NULL; an empty operation leaves it open. */
+void ffp_error_about(const ff_engine *engine, ff_error *error, const char *operation, const char *entity, ff_text id);
 
 /* Reads in one snapshot: calls `read` within a read transaction, again after contention. Errors are about `entity`. */
 typedef struct ffp_reading {

@@ -76,7 +76,7 @@ static ff_code corrupt(ffp_reading *reading, const char *entity, ff_text id, con
 {
 	ff_code code =
 	    ff_error_set(reading->error, FF_E_CORRUPT, "%s '%.*s' has %s", entity, (int)id.size, id.data, fault);
-	ffp_error_about(reading->error, "", entity, id);
+	ffp_error_about(NULL, reading->error, "", entity, id);
 	return code;
 }
 

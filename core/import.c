@@ -228,11 +228,9 @@ static ff_code import_all(importing *import)
 ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported, ff_error *error)
 {
 	ff_error own;
-	ff_code code = ffp_engine_check(engine, error);
+	ff_code code = ffp_engine_check_writable(engine, error);
 	if (code == FF_OK && !next)
 		code = ff_error_set(error, FF_E_INVALID, "next is NULL");
-	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
-		code = ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only");
 	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
 	if (code == FF_OK && !spare)
 		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an import");
@@ -247,7 +245,7 @@ ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context
 		*imported = import.lines;
 	if (code != FF_OK && error) {
 		*error = own;
-		ffp_error_about(error, "import", "", (ff_text){ "", 0 });
+		ffp_error_about(engine, error, "import", "", (ff_text){ "", 0 });
 	}
 	return code;
 }

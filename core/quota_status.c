@@ -39,7 +39,7 @@ static ff_code view_quota(ffp_reading *reading, const ffp_quota_row *row, ff_quo
 	if (fault) {
 		ff_code code = ff_error_set(reading->error, FF_E_CORRUPT, "quota policy '%.*s' has %s",
 		                            (int)row->quota_policy_id.size, row->quota_policy_id.data, fault);
-		ffp_error_about(reading->error, "", "quota_policy", row->quota_policy_id);
+		ffp_error_about(NULL, reading->error, "", "quota_policy", row->quota_policy_id);
 		return code;
 	}
 	int64_t time_ms = ffp_quota_time(row, reading->now_ms);
@@ -131,7 +131,7 @@ ff_code ff_engine_get_quota_status(ff_engine *engine, const char *quota_policy_i
 	if (code == FF_OK)
 		code = ffp_engine_read(engine, "get_quota_status", 0, read_status, &asked, error);
 	if (code != FF_OK)
-		ffp_error_about(error, "get_quota_status", "quota_policy", asked.id);
+		ffp_error_about(engine, error, "get_quota_status", "quota_policy", asked.id);
 	*status = code == FF_OK ? asked.result : NULL;
 	return code;
 }

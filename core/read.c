@@ -31,7 +31,7 @@ ff_code ffp_engine_read(ff_engine *engine, const char *operation, int64_t now_ms
 		code = own.code = FF_E_BUSY;
 	if (code != FF_OK && error) {
 		*error = own;
-		ffp_error_about(error, operation, "", (ff_text){ "", 0 });
+		ffp_error_about(engine, error, operation, "", (ff_text){ "", 0 });
 	}
 	return code;
 }

@@ -14,7 +14,7 @@ typedef struct budget_view {
 static ff_code corrupt(ff_error *error, ff_text id, const char *fault)
 {
 	ff_code code = ff_error_set(error, FF_E_CORRUPT, "budget '%.*s' has %s", (int)id.size, id.data, fault);
-	ffp_error_about(error, "", "budget", id);
+	ffp_error_about(NULL, error, "", "budget", id);
 	return code;
 }
 
@@ -205,7 +205,7 @@ ff_code ff_engine_get_budget_status(ff_engine *engine, const char *budget_id, co
 	if (code == FF_OK)
 		code = ffp_engine_read(engine, "get_budget_status", 0, read_status, &asked, error);
 	if (code != FF_OK)
-		ffp_error_about(error, "get_budget_status", "budget", asked.id);
+		ffp_error_about(engine, error, "get_budget_status", "budget", asked.id);
 	*status = code == FF_OK ? asked.result : NULL;
 	return code;
 }

@@ -123,11 +123,9 @@ ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tic
 	if (!result)
 		result = &ignored;
 	*result = (ff_tick_result){ 0 };
-	ff_code code = ffp_engine_check(engine, error);
+	ff_code code = ffp_engine_check_writable(engine, error);
 	if (code == FF_OK && now_ms < 0)
 		code = ff_error_set(error, FF_E_INVALID, "time is before 1970");
-	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
-		code = ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only");
 	if (code == FF_OK) {
 		tick_work work = { .engine = engine,
 			           .now_ms = now_ms ? now_ms : ffp_engine_now(engine),
@@ -137,7 +135,7 @@ ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tic
 		code = keep_house(&work, result);
 	}
 	if (code != FF_OK)
-		ffp_error_about(error, "tick", "", (ff_text){ "", 0 });
+		ffp_error_about(engine, error, "tick", "", (ff_text){ "", 0 });
 	return code;
 }
 
@@ -205,7 +203,7 @@ static ff_code start(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 
 ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 {
-	ff_code code = ffp_engine_check(engine, error);
+	ff_code code = ffp_engine_check_writable(engine, error);
 	if (code != FF_OK)
 		return code;
 	if (interval_ms > 86400000)

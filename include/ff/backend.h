@@ -44,7 +44,7 @@ struct ff_arena {
 /* `size` bytes aligned for any type, not cleared, or NULL when memory is out. Amortised constant time. */
 static inline void *ff_arena_take(ff_arena *arena, size_t size)
 {
-	size_t rounded = (size + 15u) & ~(size_t)15u;
+	size_t rounded = ((size ? size : 1) + 15u) & ~(size_t)15u; /* 0 bytes are some too: NULL says memory is out */
 	if (rounded < size)
 		return NULL;
 	if ((size_t)(arena->end - arena->at) < rounded)

@@ -47,7 +47,7 @@ typedef struct ff_error {
 	char operation[32];     /* "report_usage"; empty before an operation was known */
 	char entity[16];        /* "budget", "quota_policy", "execution", "store", or empty */
 	char id[FF_ID_MAX + 1]; /* the entity's id, or empty */
-	char backend[32];       /* the backend's name, or empty where no backend was involved */
+	char backend[32];       /* the backend's name; empty before a store was open */
 	char native_code[32];   /* the backend's own code as text ("5", "57P01"), or empty */
 	char message[384];      /* lower case, what failed first, the subject in single quotes, no full stop */
 } ff_error;
