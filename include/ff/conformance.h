@@ -29,6 +29,8 @@ typedef struct ff_test ff_test;
 #define FF_CASE_MISSING_STORE (UINT64_C(1) << 33) /* ff_harness.missing */
 #define FF_CASE_NO_WAITING (UINT64_C(1) << 34)    /* ff_harness.impatient */
 
+#define FF_CASE_FAULTS (UINT64_C(1) << 35) /* the library has the backend fault, which wraps any other */
+
 typedef struct ff_case {
 	const char *name; /* a C identifier, different for each case */
 	const char *ids;  /* of the statements of docs/semantics.md that it proves, separated by spaces */
