@@ -17,6 +17,12 @@
 
 #include <ff/ff.h>
 
+#if defined(__GNUC__)
+#define FF_NORETURN __attribute__((__noreturn__))
+#else
+#define FF_NORETURN
+#endif
+
 /* Goes up with every case that is added or changed. */
 #define FF_CONFORMANCE_VERSION 1u
 
@@ -149,7 +155,7 @@ FF_API bool ff_test_check_code(ff_test *test, ff_code got, ff_code want, const c
                                const char *expression);
 
 /* Ends the case here. */
-FF_API _Noreturn void ff_test_end(ff_test *test);
+FF_API void ff_test_end(ff_test *test) FF_NORETURN;
 
 /* A line about the case, shown where it fails. */
 FF_API void ff_test_note(ff_test *test, const char *format, ...) FF_PRINTF(2, 3);
