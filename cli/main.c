@@ -204,6 +204,8 @@ static const ctl_command commands[] = {
 
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(*commands))
 
+#define USAGE_COLUMNS 100
+
 /* ---- help --------------------------------------------------------------------------------------------------- */
 
 static void print_options(FILE *to, uint64_t which)
@@ -217,10 +219,19 @@ static void print_options(FILE *to, uint64_t which)
 		}
 }
 
+/* The usage of a command, broken between words. */
 static void print_usage(FILE *to, const ctl_command *command)
 {
-	fprintf(to, "usage: ffctl [OPTION]… %s%s%s\n", command->name, *command->arguments ? " " : "",
-	        command->arguments);
+	const char *word = command->arguments;
+	size_t column = (size_t)fprintf(to, "usage: ffctl [OPTION]… %s", command->name);
+	while (*word) {
+		size_t size = strcspn(word, " ");
+		if (column + size >= USAGE_COLUMNS)
+			column = (size_t)fprintf(to, "\n            ") - 1;
+		column += (size_t)fprintf(to, " %.*s", (int)size, word);
+		word += size + (word[size] == ' ');
+	}
+	putc('\n', to);
 }
 
 static void print_overview(FILE *to)
@@ -501,9 +512,8 @@ static int read_common_options(ctl_session *session)
 	const char *store = ctl_value(session, OPT_STORE), *now = ctl_value(session, OPT_NOW),
 		   *ttl = ctl_value(session, OPT_KEY_TTL);
 	uint64_t number;
-	if (!store)
-		store = getenv("FF_STORE");
-	session->store = store && *store ? store : "sqlite:ff.db";
+	const char *usual = getenv("FF_STORE");
+	session->store = store ? store : usual && *usual ? usual : "sqlite:ff.db";
 	if (now && !ctl_read_range(now, 0, INT64_MAX, &number))
 		return ctl_usage(session, "--now '%s' is no time in milliseconds", now);
 	if (now)

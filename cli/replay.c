@@ -584,7 +584,7 @@ static int run(replay_job *job)
 		return ctl_fail(job->session, &error);
 	job->tally = ctl_tally_new(job->dimensions, job->dimensions_count);
 	job->shows_progress = isatty(STDERR_FILENO) && !job->session->json;
-	job->started_s = now_s();
+	job->started_s = job->progress_s = now_s();
 	code = run_workers(job);
 	double seconds = now_s() - job->started_s;
 	fputs(clear_progress(job), stderr);

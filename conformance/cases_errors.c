@@ -327,6 +327,122 @@ static void nothing_else_is_retried(ff_test *t)
 	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
 }
 
+/* ---- faults of the store ------------------------------------------------------------------------------------- */
+
+/* An engine over the case's store in which calls of a slot fail. */
+static ff_engine *open_faulty(ff_test *t, const char *fault)
+{
+	const char *uri = ff_test_uri(t);
+	return ff_test_open_uri(t, ff_test_text(t, "fault+%s%c%s", uri, strchr(uri, '?') ? '&' : '?', fault), NULL);
+}
+
+/* Whatever slot fails, nothing is changed, and the same call sent again charges once. */
+static void fault_of_the_store_changes_nothing(ff_test *t)
+{
+	static const char *const faults[] = { "slot=begin&error=io",  "slot=load&error=io",
+		                              "slot=store&error=io",  "slot=store&error=full&when=after",
+		                              "slot=commit&error=io", "slot=commit&error=full" };
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		const char *id = ff_test_text(t, "b%zu", i);
+		ff_engine *e = open_faulty(t, ff_test_text(t, "%s&native_code=77", faults[i]));
+		const char *want = strstr(faults[i], "full") ? "!full" : "!io";
+		if (!FF_CHECK_STR(t, ffp_report(t, e, id, "k", "a=1 z=1"), want))
+			ff_test_note(t, "%s", faults[i]);
+		FF_CHECK_STR(t, ff_test_error(t)->native_code, "77");
+		FF_CHECK_STR(t, ff_test_error(t)->backend, "fault");
+		FF_CHECK_STR(t, ff_test_error(t)->operation, "report_usage");
+		FF_CHECK_STR(t, ffp_report(t, e, id, "k", "a=1 z=1"), "ok");
+		FF_CHECK_STR(t, ffp_report(t, e, id, "k", "a=1 z=1"), "ok replayed");
+		FF_CHECK_STR(t, ffp_create(t, e, id, ""), "created");
+		FF_CHECK_STR(t, ffp_usage(t, e, id), "a=1 z=1");
+		ff_test_undo(t, e);
+	}
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
+}
+
+/* Of an I/O error the backend says whether it may pass. */
+static void fault_that_may_pass(ff_test *t)
+{
+	for (int retryable = 0; retryable < 2; retryable++) {
+		ff_engine *e = open_faulty(t, ff_test_text(t, "slot=load&error=io&retryable=%d", retryable));
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!io");
+		FF_CHECK_EQ_INT(t, ff_test_error(t)->retryable, retryable);
+		ff_test_undo(t, e);
+	}
+}
+
+/* Contention at whatever slot: tried again inside, and charged once. */
+static void contention_is_retried_inside(ff_test *t)
+{
+	static const char *const faults[] = { "slot=begin&error=busy",      "slot=load&error=busy",
+		                              "slot=load&error=conflict",   "slot=store&error=conflict&when=after",
+		                              "slot=commit&error=conflict", "slot=commit&error=busy" };
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		const char *id = ff_test_text(t, "b%zu", i);
+		uint64_t slept = ff_test_sleeps(t);
+		ff_engine *e = open_faulty(t, faults[i]);
+		if (!FF_CHECK_STR(t, ffp_spend(t, e, id, "x", "k", "a=1"), "ok"))
+			ff_test_note(t, "%s", faults[i]);
+		FF_CHECK_EQ_INT(t, ff_test_sleeps(t) - slept, 1);
+		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, slept), 5);
+		FF_CHECK_STR(t, ffp_release(t, e, id, "x"), "a=1");
+		ff_test_undo(t, e);
+	}
+}
+
+/* A conflict that does not end is told as busy: hosts never see the backend's own word. */
+static void contention_that_does_not_end(ff_test *t)
+{
+	ff_engine *e = open_faulty(t, "slot=commit&error=conflict&mode=always");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "!busy");
+	FF_CHECK_EQ_INT(t, ff_test_error(t)->retryable, true);
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 2);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!busy");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "!not_found");
+}
+
+/* A commit of which nothing is known: the key tells, whether it had happened or not. */
+static void commit_unknown_is_resolved_by_its_key(ff_test *t)
+{
+	static const char *const whens[] = { "before", "after" };
+	for (size_t i = 0; i < 2; i++) {
+		const char *id = whens[i];
+		ff_engine *e = open_faulty(t, ff_test_text(t, "slot=commit&error=commit_unknown&when=%s", id));
+		FF_CHECK_STR(t, ffp_spend(t, e, id, "x", "k", "a=1"), "ok");
+		FF_CHECK_STR(t, ffp_spend(t, e, id, "x", "k", "a=1"), "already replayed");
+		FF_CHECK_STR(t, ffp_release(t, e, id, "x"), "a=1");
+		ff_test_undo(t, e);
+	}
+}
+
+/* Without a key nothing tells, and the caller is told so. */
+static void commit_unknown_without_a_key(ff_test *t)
+{
+	static const char *const whens[] = { "before", "after" };
+	static const char *const usage[] = { "a=0", "a=1" };
+	for (size_t i = 0; i < 2; i++) {
+		const char *id = whens[i];
+		ff_engine *e = open_faulty(t, ff_test_text(t, "slot=commit&error=commit_unknown&nth=2&when=%s", id));
+		FF_CHECK_STR(t, ffp_report(t, e, id, "", "a=0"), "ok");
+		FF_CHECK_STR(t, ffp_report(t, e, id, "", "a=1"), "!commit_unknown");
+		FF_CHECK_EQ_INT(t, ff_test_error(t)->retryable, false);
+		FF_CHECK_STR(t, ffp_create(t, e, id, ""), "created");
+		FF_CHECK_STR(t, ffp_usage(t, e, id), usage[i]);
+		ff_test_undo(t, e);
+	}
+}
+
+/* Where every commit is unknown and the key tells that none happened, that much is known. */
+static void commit_unknown_that_does_not_end(ff_test *t)
+{
+	ff_engine *e = open_faulty(t, "slot=commit&error=commit_unknown&mode=always");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "!io");
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 2);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!commit_unknown");
+	FF_CHECK_EQ_INT(t, ff_test_error(t)->retryable, false);
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "!not_found");
+}
+
 /* ---- dead handles, deadlines, what a store does not give ---------------------------------------------------- */
 
 static void calls_on_no_engine(ff_test *t)
@@ -468,6 +584,13 @@ static const ff_case table[] = {
 	CASE(breach_comes_before_overflow, "FF-ERR-3 FF-LIM-4 FF-CB-4", 0),
 	CASE(busy_is_retried_and_then_told, "FF-ERR-4 FF-ERR-1 FF-ERR-2", FF_CASE_SECOND_HANDLE | FF_CASE_NO_WAITING),
 	CASE(nothing_else_is_retried, "FF-ERR-4", 0),
+	CASE(fault_of_the_store_changes_nothing, "FF-ERR-1 FF-ERR-2", FF_CASE_FAULTS),
+	CASE(fault_that_may_pass, "FF-ERR-1", FF_CASE_FAULTS),
+	CASE(contention_is_retried_inside, "FF-ERR-4", FF_CASE_FAULTS),
+	CASE(contention_that_does_not_end, "FF-ERR-4", FF_CASE_FAULTS),
+	CASE(commit_unknown_is_resolved_by_its_key, "FF-ERR-2 FF-ERR-5", FF_CASE_FAULTS),
+	CASE(commit_unknown_without_a_key, "FF-ERR-5 FF-ERR-1", FF_CASE_FAULTS),
+	CASE(commit_unknown_that_does_not_end, "FF-ERR-5 FF-ERR-1", FF_CASE_FAULTS),
 	CASE(calls_on_no_engine, "FF-ERR-6", 0),
 	CASE(calls_after_fork, "FF-ERR-6", 0),
 	CASE(calls_past_their_deadline, "FF-ERR-7", 0),

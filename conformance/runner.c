@@ -13,8 +13,8 @@
 enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, STORES_MAX = 16 };
 
 typedef struct settings {
-	const char *stores[STORES_MAX];
-	size_t stores_count;
+	const ff_harness *harnesses[STORES_MAX];
+	size_t harnesses_count;
 	const char *filter;
 	const char *canary;
 	FILE *junit;
@@ -241,20 +241,13 @@ static int run(const settings *set)
 		fprintf(stderr, "ff-conformance: no case matches '%s'\n", set->filter);
 		return EXIT_USAGE;
 	}
-	printf("TAP version 13\n1..%zu\n", chosen * set->stores_count);
+	printf("TAP version 13\n1..%zu\n", chosen * set->harnesses_count);
 	if (set->junit)
 		fputs("<testsuite name=\"ff-conformance\">\n", set->junit);
 	bool passed = true;
 	unsigned number = 0;
-	for (size_t i = 0; i < set->stores_count; i++) {
-		const ff_harness *harness = ff_harness_for_files(set->stores[i]);
-		if (!harness) {
-			fprintf(stderr, "ff-conformance: '%s' is no URI of a store\n", set->stores[i]);
-			return EXIT_USAGE;
-		}
-		passed = run_store(set, harness, &number) && passed;
-		ff_harness_free(harness);
-	}
+	for (size_t i = 0; i < set->harnesses_count; i++)
+		passed = run_store(set, set->harnesses[i], &number) && passed;
 	if (set->junit)
 		fputs("</testsuite>\n", set->junit);
 	return passed ? EXIT_PASSED : EXIT_FAILED;
@@ -303,10 +296,12 @@ static bool set_junit(settings *set, const char *path)
 
 static bool set_store(settings *set, const char *uri)
 {
-	if (set->stores_count == STORES_MAX)
-		return false;
-	set->stores[set->stores_count++] = uri;
-	return true;
+	const ff_harness *harness = set->harnesses_count < STORES_MAX ? ff_harness_for_files(uri) : NULL;
+	if (harness)
+		set->harnesses[set->harnesses_count++] = harness;
+	else
+		fprintf(stderr, "ff-conformance: '%s' is no URI of a store, or one too many\n", uri);
+	return harness != NULL;
 }
 
 static bool parse(settings *set, int count_of, char **arguments)
@@ -337,7 +332,7 @@ static bool parse(settings *set, int count_of, char **arguments)
 		else
 			good = false;
 	}
-	return good && optind == count_of && (set->stores_count || set->list || set->canary);
+	return good && optind == count_of && (set->harnesses_count || set->list || set->canary);
 }
 
 int main(int argc, char **argv)
@@ -350,6 +345,8 @@ int main(int argc, char **argv)
 		status = sing(set.canary);
 	else
 		status = set.list ? list(&set) : run(&set);
+	for (size_t i = 0; i < set.harnesses_count; i++)
+		ff_harness_free(set.harnesses[i]);
 	if (set.junit && fclose(set.junit) && !status)
 		status = EXIT_FAILED;
 	return status;

@@ -61,6 +61,8 @@ const char *ff_case_need_name(uint64_t need)
 		return "MISSING_STORE";
 	case FF_CASE_NO_WAITING:
 		return "NO_WAITING";
+	case FF_CASE_FAULTS:
+		return "FAULT_INJECTION";
 	default:
 		return ff_cap_name(need);
 	}
@@ -338,7 +340,7 @@ uint64_t ff_test_random_below(ff_test *test, uint64_t below)
 static uint64_t harness_gives(const ff_harness *harness)
 {
 	return (harness->shared ? FF_CASE_SECOND_HANDLE : 0) | (harness->missing ? FF_CASE_MISSING_STORE : 0) |
-	       (harness->impatient ? FF_CASE_NO_WAITING : 0);
+	       (harness->impatient ? FF_CASE_NO_WAITING : 0) | (ff_backend_find("fault") ? FF_CASE_FAULTS : 0);
 }
 
 /* A backend that never waits of its own accord may know no such parameter. */

@@ -93,7 +93,11 @@ class CommandLine(Case):
         self.assertNotEqual(self.run_raw("budget", "create", "b", store=f"{SCHEME}:{self.dir}/no/no/store").returncode, 0)
 
     def test_a_bad_store(self):
-        self.assertEqual(self.error("budget", "list", store="nonsense:x"), "invalid")
+        for wrong in ("nonsense:x", "nonsense", " "):
+            self.assertEqual(self.error("budget", "list", store=wrong), "invalid")
+        self.assertEqual(self.run_raw("--store=", "budget", "list", store=None).returncode, 2, "given twice")
+        done = subprocess.run([FFCTL, "--store=", "budget", "create", "b"], capture_output=True, cwd=self.dir)
+        self.assertEqual((done.returncode, list(self.dir.iterdir())), (1, []))
         self.assertEqual(self.error("budget", "list", store=f"{self.store}?nonsense=1"), "invalid")
 
     def test_no_colours_but_on_a_terminal(self):

@@ -12,6 +12,9 @@ const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_fake_backend, &ff
 
 static const ffp_family *const families[] = {
 	&ffp_tests_text,
+	&ffp_tests_json,
+	&ffp_tests_policy,
+	&ffp_tests_outcome,
 };
 
 static const ff_case *case_at(size_t i)

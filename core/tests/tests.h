@@ -17,8 +17,11 @@ extern const ffp_family ffp_tests_text, ffp_tests_json, ffp_tests_policy, ffp_te
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
-/* A text with its length known, NUL bytes in the middle and all. */
-#define BYTES(literal) ((ff_text){ (literal), sizeof(literal) - 1 })
+/* Initializes a text whose length is known, NUL bytes in the middle and all. */
+#define BYTES(literal)                         \
+	{                                      \
+		(literal), sizeof(literal) - 1 \
+	}
 
 /* ---- the store in memory ------------------------------------------------------------------------------------ */
 

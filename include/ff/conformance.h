@@ -17,6 +17,12 @@
 
 #include <ff/ff.h>
 
+#if defined(__GNUC__)
+#define FF_NORETURN __attribute__((__noreturn__))
+#else
+#define FF_NORETURN
+#endif
+
 /* Goes up with every case that is added or changed. */
 #define FF_CONFORMANCE_VERSION 1u
 
@@ -28,6 +34,8 @@ typedef struct ff_test ff_test;
 #define FF_CASE_SECOND_HANDLE (UINT64_C(1) << 32) /* ff_harness.shared */
 #define FF_CASE_MISSING_STORE (UINT64_C(1) << 33) /* ff_harness.missing */
 #define FF_CASE_NO_WAITING (UINT64_C(1) << 34)    /* ff_harness.impatient */
+
+#define FF_CASE_FAULTS (UINT64_C(1) << 35) /* the library has the backend fault, which wraps any other */
 
 typedef struct ff_case {
 	const char *name; /* a C identifier, different for each case */
@@ -147,7 +155,7 @@ FF_API bool ff_test_check_code(ff_test *test, ff_code got, ff_code want, const c
                                const char *expression);
 
 /* Ends the case here. */
-FF_API _Noreturn void ff_test_end(ff_test *test);
+FF_API void ff_test_end(ff_test *test) FF_NORETURN;
 
 /* A line about the case, shown where it fails. */
 FF_API void ff_test_note(ff_test *test, const char *format, ...) FF_PRINTF(2, 3);
