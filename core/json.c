@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,16 +28,29 @@ static const char *read_digits(const char *at, const char *end, int64_t *value)
 	return at;
 }
 
+/* The length of the escape that begins here, or 0 where there is none that JSON knows and the contract takes (no NUL). */
+static size_t escape_length(const char *at, const char *end)
+{
+	if (end - at < 2 || at[1] == '\0' || !strchr("\"\\/bfnrtu", at[1]))
+		return 0;
+	if (at[1] != 'u')
+		return 2;
+	if (end - at < 6 || memcmp(at + 2, "0000", 4) == 0)
+		return 0;
+	for (unsigned i = 2; i < 6; i++)
+		if (!isxdigit((unsigned char)at[i]))
+			return 0;
+	return 6;
+}
+
 /* Steps over a string whose opening quote was read; NULL where it holds what JSON or the contract forbids. */
 static const char *skip_string(const char *at, const char *end)
 {
 	while (at < end && *at != '"') {
 		if ((unsigned char)*at < 0x20)
 			return NULL;
-		if (*at == '\\' && end - at >= 6 && memcmp(at, "\\u0000", 6) == 0)
-			return NULL;
-		size_t length = *at == '\\' ? 2 : ffp_utf8_length(at, (size_t)(end - at));
-		if (length == 0 || (size_t)(end - at) < length)
+		size_t length = *at == '\\' ? escape_length(at, end) : ffp_utf8_length(at, (size_t)(end - at));
+		if (length == 0)
 			return NULL;
 		at += length;
 	}
