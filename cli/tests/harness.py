@@ -16,6 +16,11 @@ HOUR = 3600000
 DAY = 24 * HOUR
 
 
+def only_on(scheme):
+    """Decorates a test of one kind of store: on others there is no such test."""
+    return lambda test: test if scheme == SCHEME else None
+
+
 class Case(unittest.TestCase):
     """A test with a directory and a store of its own."""
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import unittest
 
-from harness import FFCTL, INT64_MAX, SCHEME, Case, exact
+from harness import FFCTL, INT64_MAX, SCHEME, Case, exact, only_on
 
 T = 1700000000000
 
@@ -395,7 +395,7 @@ class Store(Case):
         self.assertEqual(self.one("check"), {"ok": True, "problems": []})
         self.assertEqual(self.run_raw("check").returncode, 0)
 
-    @unittest.skipUnless(SCHEME == "sqlite", "damages the store by sqlite3")
+    @only_on("sqlite")
     def test_check_finds_damage(self):
         import sqlite3
         self.fill()
@@ -423,7 +423,7 @@ class Store(Case):
         self.assertNotIn("DURABLE_COMMIT", weak["capabilities"])
         self.assertTrue(re.search(SCHEME, self.run_raw("backends").stdout))
 
-    @unittest.skipUnless(SCHEME == "sqlite", "only sqlite keeps a store in memory")
+    @only_on("sqlite")
     def test_backends_of_a_store_in_memory(self):
         backends = {backend["name"]: backend for backend in self.lines("backends", store="sqlite::memory:")}
         self.assertEqual(backends["sqlite"]["capabilities"], [])

@@ -1,7 +1,6 @@
 """ffctl replay, driven from outside, and compared with an independent count."""
 import csv
 import datetime
-import io
 import json
 import os
 import pathlib
@@ -12,7 +11,7 @@ import sys
 import time
 import unittest
 
-from harness import DAY, HOUR, INT64_MAX, ROOT, SCHEME, Budget, Case, Count, exact, read_policy
+from harness import DAY, HOUR, INT64_MAX, ROOT, SCHEME, Case, Count, exact, only_on, read_policy
 
 T = 1700000000000
 SAMPLES = ROOT / "samples"
@@ -434,7 +433,7 @@ class Again(Replay):
         small, large = peak(2000), peak(200000)
         self.assertLess(large, small + 8192, "kilobytes for a hundred times the lines")
 
-    @unittest.skipUnless(SCHEME == "sqlite", "holds the store's lock by sqlite3")
+    @only_on("sqlite")
     def test_a_store_error_stops_and_tells_the_line(self):
         import sqlite3
         self.one("budget", "create", "b")
@@ -520,7 +519,7 @@ class Sample(Replay):
         self.assertRegex(done.stdout, r"(?m)^support +900 .*[█▓░]+ +cost \d+")
         self.assertRegex(done.stdout, r"4,000 lines in [\d.]+ s")
 
-    @unittest.skipUnless(SCHEME == "sqlite", "the demo runs on every embedded store by itself")
+    @only_on("sqlite")
     def test_the_demo(self):
         done = subprocess.run(["sh", str(SAMPLES / "demo.sh"), self.command()[0]], capture_output=True, text=True,
                               env=self.environment() | {"TMPDIR": str(self.dir)}, timeout=120)
