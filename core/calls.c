@@ -1,0 +1,210 @@
+/* The public calls: each is a list of one or more ff_calls, checked in the caller's thread and queued. */
+#include <inttypes.h>
+
+#include "arena.h"
+#include "engine.h"
+
+/* ---- submitting --------------------------------------------------------------------------------------------- */
+
+static ff_code check_time(const ff_engine *engine, ffp_request *request)
+{
+	bool usage = request->op == ffp_op_of(FF_OP_REPORT_USAGE) || request->op == ffp_op_of(FF_OP_RECORD_SPEND);
+	if (request->own_now_ms < 0)
+		return ffp_fail(request, FF_E_INVALID, "time %" PRId64 " is before 1970", request->own_now_ms);
+	if (usage && request->own_now_ms && !(engine->flags & FF_OPEN_DATA_CLOCK))
+		return ffp_fail(request, FF_E_INVALID, "usage cannot be back-dated, a report takes no time of its own");
+	return FF_OK;
+}
+
+static ff_code check_call(const ff_engine *engine, ff_call *call, ffp_request *request, ff_arena *arena)
+{
+	*request = (ffp_request){ .op = ffp_op_of(call->op), .call = call, .error = call->error };
+	if (!request->op)
+		return ffp_fail(request, FF_E_INVALID, "operation %d is unknown", (int)call->op);
+	ff_code code = request->op->check(request, arena);
+	if (code == FF_OK)
+		code = check_time(engine, request);
+	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
+		code = ffp_fail(request, FF_E_UNAVAILABLE, "store was opened read only");
+	return code;
+}
+
+static void finish_call(const ff_engine *engine, ff_call *call, const ffp_request *request)
+{
+	if (call->code != FF_OK)
+		ffp_error_about(engine, call->error, request->op ? request->op->name : "submit",
+		                request->op ? request->op->entity : "", request->id);
+}
+
+/* Checks all in the caller's thread, queues those that passed, and completes the errors of those that failed. */
+static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ff_arena *arena, ff_error *error)
+{
+	ffp_request *requests = arena ? ffp_arena_array(arena, count, sizeof(*requests)) : NULL;
+	for (size_t i = 0; !requests && i < count; i++)
+		calls[i].code = ff_error_set(calls[i].error, FF_E_NO_MEMORY, "out of memory for a call");
+	if (!requests)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a batch");
+	size_t passed = 0;
+	for (size_t i = 0; i < count; i++) {
+		ffp_request *request = &requests[passed];
+		calls[i].code = check_call(engine, &calls[i], request, arena);
+		if (calls[i].code == FF_OK)
+			passed++;
+		else
+			finish_call(engine, &calls[i], request);
+	}
+	ff_code code = passed ? ffp_queue_run(engine, requests, passed, error) : FF_OK;
+	for (size_t i = 0; i < passed; i++)
+		finish_call(engine, requests[i].call, &requests[i]);
+	if (code != FF_OK)
+		ffp_error_about(engine, error, "submit", "", (ff_text){ "", 0 });
+	return code;
+}
+
+ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_error *error)
+{
+	ff_code code = ffp_engine_check(engine, error);
+	if (code == FF_OK && count && !calls)
+		code = ff_error_set(error, FF_E_INVALID, "calls is NULL");
+	if (code != FF_OK || count == 0)
+		return code;
+	ffp_spare *spare = ffp_spare_take(engine);
+	code = submit(engine, calls, count, spare ? &spare->arena.base : NULL, error);
+	if (spare)
+		ffp_spare_give(engine, spare);
+	return code;
+}
+
+/* A batch of one, whose error is the call's. */
+static ff_code submit_one(ff_engine *engine, ff_call *call, ff_error *error)
+{
+	call->error = error;
+	ff_code code = ffp_engine_check(engine, error);
+	if (code != FF_OK)
+		return code;
+	ff_engine_submit(engine, call, 1, NULL);
+	return call->code;
+}
+
+/* ---- the public calls --------------------------------------------------------------------------------------- */
+
+ff_code ff_engine_create_budget(ff_engine *engine, const ff_budget_spec *spec, ff_created *created, ff_error *error)
+{
+	ff_call call = { .op = FF_OP_CREATE_BUDGET, .in.create_budget = spec, .out.created = created };
+	return submit_one(engine, &call, error);
+}
+
+ff_code ff_engine_create_budget_arrays(ff_engine *engine, const ff_budget_spec *spec, const ff_limit_arrays *limits,
+                                       ff_created *created, ff_error *error)
+{
+	if (!spec || spec->size != sizeof(*spec) || !limits || spec->limits_count)
+		return ff_error_set(error, FF_E_INVALID, "spec and limits do not go together");
+	size_t count = limits->dimensions_count;
+	if (limits->hard_limits_count != count || limits->soft_limits_count != count)
+		return ff_error_set(error, FF_E_INVALID, "%zu dimensions have %zu hard and %zu soft limits", count,
+		                    limits->hard_limits_count, limits->soft_limits_count);
+	ff_limit joined[FFP_DIMENSIONS_MAX];
+	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)
+		joined[i] = (ff_limit){ limits->dimensions[i], limits->hard_limits[i], limits->soft_limits[i] };
+	ff_budget_spec with_limits = *spec;
+	with_limits.limits = joined;
+	with_limits.limits_count = count; /* more than the array holds is refused by its number alone */
+	return ff_engine_create_budget(engine, &with_limits, created, error);
+}
+
+ff_code ff_engine_report_usage(ff_engine *engine, const ff_report *report, ff_outcome *outcome, ff_error *error)
+{
+	ff_call call = { .op = FF_OP_REPORT_USAGE, .in.report = report, .out.outcome = outcome };
+	return submit_one(engine, &call, error);
+}
+
+ff_code ff_engine_report_usage_admin(ff_engine *engine, const ff_report *report, const ff_amount_arrays *amounts,
+                                     ff_outcome *outcome, ff_error *error)
+{
+	if (!report || !amounts || report->amounts_count)
+		return ff_error_set(error, FF_E_INVALID, "report and amounts do not go together");
+	size_t count = amounts->dimensions_count;
+	if (amounts->amounts_count != count)
+		return ff_error_set(error, FF_E_INVALID, "%zu dimensions have %zu amounts", count,
+		                    amounts->amounts_count);
+	ff_amount joined[FFP_DIMENSIONS_MAX];
+	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)
+		joined[i] = (ff_amount){ amounts->dimensions[i], amounts->amounts[i] };
+	ff_report with_amounts = *report;
+	with_amounts.amounts = joined;
+	with_amounts.amounts_count = count;
+	return ff_engine_report_usage(engine, &with_amounts, outcome, error);
+}
+
+ff_code ff_engine_reset_budget(ff_engine *engine, const char *budget_id, int64_t now_ms, int64_t *next_reset_at_ms,
+                               ff_error *error)
+{
+	ff_call call = { .op = FF_OP_RESET_BUDGET,
+		         .in.target = { .id = budget_id, .now_ms = now_ms },
+		         .out.next_reset_at_ms = next_reset_at_ms };
+	return submit_one(engine, &call, error);
+}
+
+ff_code ff_engine_record_spend(ff_engine *engine, const ff_spend *spend, ff_outcome *outcome, ff_error *error)
+{
+	ff_call call = { .op = FF_OP_RECORD_SPEND, .in.spend = spend, .out.outcome = outcome };
+	return submit_one(engine, &call, error);
+}
+
+ff_code ff_engine_release_budget(ff_engine *engine, const char *budget_id, const char *execution_id,
+                                 const ff_released **released, ff_error *error)
+{
+	ff_call call = { .op = FF_OP_RELEASE_BUDGET,
+		         .in.target = { .id = budget_id, .execution_id = execution_id },
+		         .out.released = released };
+	return submit_one(engine, &call, error);
+}
+
+ff_code ff_engine_create_quota_policy(ff_engine *engine, const ff_quota_spec *spec, ff_created *created,
+                                      ff_error *error)
+{
+	ff_call call = { .op = FF_OP_CREATE_QUOTA_POLICY, .in.create_quota = spec, .out.created = created };
+	return submit_one(engine, &call, error);
+}
+
+ff_code ff_engine_admit(ff_engine *engine, const ff_admission *admission, ff_admission_outcome *outcome,
+                        ff_error *error)
+{
+	ff_call call = { .op = FF_OP_ADMIT, .in.admission = admission, .out.admission = outcome };
+	return submit_one(engine, &call, error);
+}
+
+ff_code ff_engine_release_admission(ff_engine *engine, const char *quota_policy_id, const char *execution_id,
+                                    int64_t now_ms, bool *held, ff_error *error)
+{
+	ff_call call = { .op = FF_OP_RELEASE_ADMISSION,
+		         .in.target = { .id = quota_policy_id, .execution_id = execution_id, .now_ms = now_ms },
+		         .out.held = held };
+	return submit_one(engine, &call, error);
+}
+
+ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *reports, size_t count,
+                                     ff_report_result *results, ff_error *errors, ff_error *error)
+{
+	ff_code code = ffp_engine_check(engine, error);
+	if (code == FF_OK && count && (!reports || !results))
+		code = ff_error_set(error, FF_E_INVALID, "%s is NULL", reports ? "results" : "reports");
+	if (code != FF_OK)
+		return code;
+	ffp_spare *spare = ffp_spare_take(engine);
+	ff_call *calls = spare ? ffp_arena_array(&spare->arena.base, count, sizeof(*calls)) : NULL;
+	if (!calls)
+		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a batch");
+	for (size_t i = 0; calls && i < count; i++)
+		calls[i] = (ff_call){ .op = FF_OP_REPORT_USAGE,
+			              .in.report = &reports[i],
+			              .out.outcome = &results[i].outcome,
+			              .error = errors ? &errors[i] : NULL };
+	if (calls)
+		code = ff_engine_submit(engine, calls, count, error);
+	for (size_t i = 0; calls && i < count; i++)
+		results[i].code = calls[i].code;
+	if (spare)
+		ffp_spare_give(engine, spare);
+	return code;
+}
