@@ -13,7 +13,7 @@
  *
  * Threads: the core opens a store once and then calls it from many threads. At any time at most one write transaction
  * is under way (in a store that claims CONCURRENT_WRITERS: one a lane), and any number of read transactions. A
- * transaction is used by one thread at a time. open and close run alone.
+ * transaction is begun, used and ended by one thread. open and close run alone.
  *
  * Errors: a slot returns FF_OK or a code, and fills `error` (never NULL) by ff_error_set; it may set `native_code` and
  * `retryable` too. The core adds the operation, the entity and the backend's name. The codes that a slot may return are
@@ -109,6 +109,8 @@ typedef struct ff_table {
 	uint8_t key_count;
 	uint8_t indexes_count;
 	uint8_t id; /* this table's place in the catalog */
+	uint8_t
+	    root; /* the key column that says which root a row belongs to: a call on one budget or quota touches one */
 	uint32_t since;
 } ff_table;
 
