@@ -136,9 +136,9 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 }
 
 /*
- * What a failed COMMIT leaves. A write that failed never completed the commit's record, and SQLite looks for room
- * before it writes; but a sync may fail, and so may what follows it, with the record in the log, where a crash of
- * the machine would bring it back to life.
+ * What a failed COMMIT leaves. Where there was no room, the commit's record was not completed, and nothing was changed.
+ * After other failures it may lie in the log, where a crash would bring it to life: a sync may fail, and so may what
+ * follows it.
  */
 static ff_code commit_code(int result, ff_code code)
 {
@@ -248,10 +248,11 @@ static ff_code use_wal(ff_txn *connection, ff_error *error)
 	const char *path = connection->store->path;
 	sqlite3_stmt *statement = NULL;
 	int result = sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
-	ffp_wait_start(&connection->wait);
+	ffp_wait wait = { .limit_us = connection->store->busy_timeout_us };
+	ffp_wait_start(&wait);
 	while (result == SQLITE_OK && (result = sqlite3_step(statement)) != SQLITE_ROW) {
 		sqlite3_reset(statement);
-		if ((result & 0xff) == SQLITE_BUSY && ffp_wait_pause(&connection->wait))
+		if ((result & 0xff) == SQLITE_BUSY && ffp_wait_pause(&wait))
 			result = SQLITE_OK;
 	}
 	ff_code code = FF_OK;
@@ -475,6 +476,8 @@ static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_
 	if (code == FF_OK)
 		code = ffp_schema_check(connection, problem, context, error);
 	release(connection);
+	if (code == FF_E_FULL)
+		code = error->code = FF_E_IO;
 	return code;
 }
 

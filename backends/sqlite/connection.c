@@ -181,6 +181,17 @@ int ffp_statement_run(sqlite3_stmt *statement)
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
+static void close_database(ff_txn *connection)
+{
+	for (size_t i = 0; i < connection->statements_capacity; i++) {
+		sqlite3_finalize(connection->statements[i].statement);
+		connection->statements[i].statement = NULL;
+	}
+	connection->statements_count = 0;
+	sqlite3_close(connection->db);
+	connection->db = NULL;
+}
+
 static int on_busy(void *context, int count)
 {
 	ffp_wait *wait = context;
@@ -206,7 +217,11 @@ static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
 	/* A log that a slow reader made long gives its room back. */
 	if (result == SQLITE_OK && writes)
 		result = sqlite3_exec(connection->db, "PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL);
-	return result == SQLITE_OK ? FF_OK : ffp_sqlite_fail(connection->db, result, "open", store->path, error);
+	if (result != SQLITE_OK)
+		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
+	/* Ready before it is needed: where memory is out, a transaction must end all the same. */
+	sqlite3_stmt *statement;
+	return ffp_statement_get(connection, FFP_ROLLBACK, NULL, 0, NULL, &statement, error);
 }
 
 static ff_code open_file(ff_txn *connection, bool writes, ff_error *error)
@@ -270,7 +285,7 @@ static ff_code open_unchanging(ff_txn *connection, ff_error *error)
 	ff_sql_append(uri, "?immutable=1");
 	if (uri->failed)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's path");
-	sqlite3_close(connection->db);
+	close_database(connection);
 	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
 	int result = sqlite3_open_v2(uri->data, &connection->db, flags, NULL);
 	if (result != SQLITE_OK)
@@ -311,14 +326,12 @@ void ffp_connection_close(ff_txn *connection)
 {
 	const ff_store *store = connection->store;
 	const ff_allocator *allocator = store->allocator;
-	for (size_t i = 0; i < connection->statements_capacity; i++)
-		sqlite3_finalize(connection->statements[i].statement);
+	if (store->read_only && connection->db)
+		keep_log(connection);
+	close_database(connection);
 	if (connection->statements)
 		allocator->resize(allocator->context, connection->statements,
 		                  connection->statements_capacity * sizeof(*connection->statements), 0);
 	ff_sql_free(&connection->sql);
-	if (store->read_only && connection->db)
-		keep_log(connection);
-	sqlite3_close(connection->db);
 	allocator->resize(allocator->context, connection, sizeof(*connection), 0);
 }

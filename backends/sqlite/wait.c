@@ -31,7 +31,7 @@ static uint32_t next_random(ffp_wait *wait)
 static uint32_t sleep_up_to(ffp_wait *wait, uint32_t longest_us)
 {
 	uint32_t sleep_us = longest_us - next_random(wait) % (longest_us / 2);
-	struct timespec time = { .tv_nsec = (long)sleep_us * 1000 };
+	struct timespec time = { .tv_nsec = sleep_us * 1000L };
 	nanosleep(&time, NULL);
 	return sleep_us;
 }

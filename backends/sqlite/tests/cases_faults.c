@@ -187,6 +187,25 @@ static void an_arena_that_has_nothing(void)
 	close_store(store);
 }
 
+static void an_abort_needs_nothing(void)
+{
+	for (fault_kind kind = 0; kind < FAULT_KINDS; kind++) {
+		ff_store *store = must_open(path_of("a.db"));
+		odd_row row = odd("a", 1, "c", 1);
+		ff_write put = { .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &row.row };
+		ff_txn *txn;
+		REQUIRE_OK(sqlite->begin(store, FF_TXN_WRITE, &txn, &error));
+		REQUIRE_OK(sqlite->store(txn, &put, 1, &error));
+		fault_arm_for_ever(kind, 1);
+		sqlite->abort(txn);
+		fault_disarm();
+		CHECK_INT((int64_t)count_rows(store, odd_v1()), 0);
+		REQUIRE_OK(sqlite->begin(store, FF_TXN_WRITE, &txn, &error));
+		sqlite->abort(txn);
+		close_store(store);
+	}
+}
+
 /* ---- commit ----------------------------------------------------------------------------------------------------- */
 
 static int64_t value_in(const char *path)
@@ -377,6 +396,7 @@ static const test_case cases[] = {
 	CASE(a_failed_open_leaves_what_was_there, "FF-MT-2"),
 	CASE(an_allocator_that_has_nothing, ""),
 	CASE(an_arena_that_has_nothing, ""),
+	CASE(an_abort_needs_nothing, "FF-ERR-2"),
 	CASE(a_commit_answers_the_truth, "FF-ERR-2"),
 	CASE(a_failed_sync_leaves_the_commit_unknown, "FF-ERR-2"),
 	CASE(a_full_disk, "FF-ERR-1"),

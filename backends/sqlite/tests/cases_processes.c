@@ -67,7 +67,7 @@ static ff_code add_one(ff_store *store, int number, int64_t turn)
 	return code;
 }
 
-enum { TURNS = 200 };
+enum { TURNS = 200, ADDED = PROCESSES * TURNS };
 
 static int add_many(int number)
 {
@@ -89,8 +89,8 @@ static void processes_that_add(void)
 	ff_store *store = must_open(path_of("a.db"));
 	odd_row key = odd("all", 0, "", 0);
 	const odd_row *sum = (const odd_row *)(const void *)get_row(store, odd_v1(), &key.row);
-	CHECK(sum && sum->v == PROCESSES * TURNS);
-	CHECK_INT((int64_t)count_rows(store, odd_v1()), PROCESSES * TURNS + 1);
+	CHECK(sum && sum->v == ADDED);
+	CHECK_INT((int64_t)count_rows(store, odd_v1()), ADDED + 1);
 	close_store(store);
 	CHECK_TEXT(ask_sql(path_of("a.db"), "PRAGMA integrity_check"), "ok");
 }

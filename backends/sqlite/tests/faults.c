@@ -8,6 +8,7 @@ static struct {
 	fault_kind kind;
 	unsigned left; /* 0: nothing is armed, or it has struck */
 	bool struck;
+	bool for_ever;
 } armed;
 
 const char *fault_name(fault_kind kind)
@@ -21,6 +22,13 @@ void fault_arm(fault_kind kind, unsigned n)
 	armed.kind = kind;
 	armed.left = n;
 	armed.struck = false;
+	armed.for_ever = false;
+}
+
+void fault_arm_for_ever(fault_kind kind, unsigned n)
+{
+	fault_arm(kind, n);
+	armed.for_ever = true;
 }
 
 bool fault_disarm(void)
@@ -34,6 +42,7 @@ static bool strikes(fault_kind kind)
 	if (armed.left == 0 || armed.kind != kind || --armed.left > 0)
 		return false;
 	armed.struck = true;
+	armed.left = armed.for_ever;
 	return true;
 }
 

@@ -22,6 +22,9 @@ bool fault_install(void);
 /* Lets the n-th operation of a kind from here on fail, n = 1 … */
 void fault_arm(fault_kind kind, unsigned n);
 
+/* And all after it. */
+void fault_arm_for_ever(fault_kind kind, unsigned n);
+
 /* No more faults. Answers whether the one that was armed has struck. */
 bool fault_disarm(void);
 
