@@ -215,9 +215,21 @@ static void quota_time_never_goes_back(ff_test *t)
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "now=20000"), "admitted");
 	/* y counts from 50,000: both leave at 60,000, which is 20,000 from the caller's own now. */
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "z", "now=40000"), "rate_exceeded 20000");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "z", "now=45000 window=10 max=1"), "rate_exceeded 15000");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "z", "now=59999"), "rate_exceeded 1");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "z", "now=60000"), "admitted");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "z", "now=1"), "already_admitted");
+}
+
+static void lease_time_never_goes_back(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "slots=1"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "now=50000 lease=500"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "now=20000 lease=1000"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "now=50999"), "concurrency_exceeded");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "now=51000"), "admitted");
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "y", 1), "held");
 }
 
 static const ff_case table[] = {
@@ -233,6 +245,7 @@ static const ff_case table[] = {
 	CASE(time_before_the_period_counts_in_it, "FF-CLK-4", 0),
 	CASE(period_never_goes_back, "FF-CLK-4", FF_CASE_SECOND_HANDLE),
 	CASE(quota_time_never_goes_back, "FF-CLK-4", 0),
+	CASE(lease_time_never_goes_back, "FF-CLK-4 FF-QA-6", 0),
 };
 
 FAMILY(ffp_cases_clock, table);

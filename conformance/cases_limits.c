@@ -192,6 +192,9 @@ static void names_are_utf8_without_controls(ff_test *t)
 		"\xed\xbf\xbf",     /* a surrogate */
 		"\xf4\x90\x80\x80", /* above U+10FFFF */
 		"\xf5\x80\x80\x80", /* above U+10FFFF */
+		"\xc2\x80",         /* a control character, too */
+		"\xc2\x85",         /* next line */
+		"\xc2\x9f",         /* the last of them */
 		"\xfe",
 		"\xff",
 		"\x01",

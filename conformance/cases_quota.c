@@ -317,6 +317,24 @@ static void slots_are_owned(ff_test *t)
 	FF_CHECK_STR(t, ffp_release_slot(t, e, "ghost", "e1", 0), "not held");
 }
 
+/* Who holds a slot is never refused for concurrency, even where more are held than this call would allow. */
+static void slots_above_the_cap(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "slots=3"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "a", ""), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "b", ""), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "c", "lease=10"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "a", "slots=1"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "d", "slots=1"), "concurrency_exceeded");
+	/* c's is over: it holds none, and two are still above the cap of the call. */
+	ff_test_set_time(t, T0 + 10);
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "c", "slots=2"), "concurrency_exceeded");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "d", "slots=2"), "concurrency_exceeded");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "c", ""), "admitted");
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "in_window=0 active=3 next=now");
+}
+
 /* D49: without a lease a slot is held past the window, until it is released. */
 static void slots_outlive_the_window(ff_test *t)
 {
@@ -582,6 +600,7 @@ static const ff_case table[] = {
 	CASE(admitted_again_after_release, "FF-QA-3 FF-QA-5", 0),
 	CASE(admitted_without_a_window, "FF-QA-3 FF-QA-5", 0),
 	CASE(slots_are_owned, "FF-QA-5", 0),
+	CASE(slots_above_the_cap, "FF-QA-5 FF-QA-6", 0),
 	CASE(slots_outlive_the_window, "FF-QA-5", 0),
 	CASE(release_does_not_refund_the_window, "FF-QA-5", 0),
 	CASE(lease_ends_to_the_millisecond, "FF-QA-6", 0),

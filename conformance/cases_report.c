@@ -478,6 +478,10 @@ static void outcome_that_is_stored(ff_test *t)
 		{ "{\"dimension\":\"a\"}", "!corrupt" },
 		{ "{\"kind\":\"Ok\"", "!corrupt" },
 		{ "{\"kind\":\"Ok\"} x", "!corrupt" },
+		{ "{\"kind\":\"Ok\"}{}", "!corrupt" },
+		{ "{\"kind\":\"Ok\"} 1", "!corrupt" },
+		{ "{\"kind\":\"Ok\"},", "!corrupt" },
+		{ "{\"kind\":\"Ok\"}}", "!corrupt" },
 		{ "{\"kind\":\"Ok\",\"kind\":\"Ok\"}", "!corrupt" },
 		{ "{\"kind\":\"SoftBreach\"}", "!corrupt" },
 		{ "{\"kind\":\"HardBreach\",\"dimension\":\"a\",\"current_usage\":-1,\"hard_limit\":9}", "!corrupt" },
@@ -537,7 +541,7 @@ static void malformed_policy_is_corrupt_everywhere(ff_test *t)
 		"{\"on_soft_limit\":{}}",
 	};
 	ff_engine *e = ff_test_open(t, NULL);
-	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5 @reset=1000"), "created");
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5"), "created");
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		ffp_row_set(t, "ff_budget_policy", "b", "policy_json", texts[i]);
 		bool held = FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "other=1"), "!corrupt");
@@ -551,8 +555,7 @@ static void malformed_policy_is_corrupt_everywhere(ff_test *t)
 	FF_CHECK_STR(t, ff_test_error(t)->id, "b");
 	FF_CHECK_EQ_INT(t, ff_test_error(t)->retryable, false);
 	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage"), 0);
-	ffp_row_set(t, "ff_budget_policy", "b", "policy_json",
-	            "{\"hard_limits\":{\"a\":5},\"reset_interval_ms\":1000}");
+	ffp_row_set(t, "ff_budget_policy", "b", "policy_json", "{\"hard_limits\":{\"a\":5}}");
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=6"), "hard a 0/5");
 }
 
