@@ -143,7 +143,7 @@ static const ff_row *find(const ffp_fake *fake, const ff_table *table, const ff_
 	return found ? fake->tables[table->id].rows[at] : NULL;
 }
 
-static void put(ffp_fake *fake, const ff_table *table, const ff_row *row)
+static void put_row(ffp_fake *fake, const ff_table *table, const ff_row *row)
 {
 	rows *of = &fake->tables[table->id];
 	bool found;
@@ -165,7 +165,7 @@ static void put(ffp_fake *fake, const ff_table *table, const ff_row *row)
 	of->count++;
 }
 
-static void delete (ffp_fake *fake, const ff_table *table, const ff_row *key)
+static void drop_row(ffp_fake *fake, const ff_table *table, const ff_row *key)
 {
 	rows *of = &fake->tables[table->id];
 	bool found;
@@ -180,7 +180,7 @@ static void delete (ffp_fake *fake, const ff_table *table, const ff_row *key)
 void ffp_fake_put(ffp_fake *fake, ffp_table_id table, const ff_row *row)
 {
 	pthread_mutex_lock(&fake->lock);
-	put(fake, ffp_table(table), row);
+	put_row(fake, ffp_table(table), row);
 	pthread_mutex_unlock(&fake->lock);
 }
 
@@ -382,9 +382,19 @@ static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t reads_c
 	return code == FF_OK ? FF_OK : ff_error_set(error, code, "out of memory for rows");
 }
 
+static void delete_range(ffp_fake *fake, const ff_read *range)
+{
+	const rows *of = &fake->tables[range->table->id];
+	for (size_t i = of->count; i-- > 0;)
+		if (is_in(range, of->rows[i]))
+			drop_row(fake, range->table, of->rows[i]);
+}
+
 /* Whether two writes come in the order that the seam promises. */
 static bool in_order(const ff_write *a, const ff_write *b)
 {
+	if (a->kind == FF_WRITE_DELETE_RANGE || b->kind == FF_WRITE_DELETE_RANGE)
+		return b->kind == FF_WRITE_DELETE_RANGE; /* which come last */
 	const ff_row *x = a->after ? a->after : a->before;
 	const ff_row *y = b->after ? b->after : b->before;
 	if (a->table != b->table)
@@ -394,6 +404,11 @@ static bool in_order(const ff_write *a, const ff_write *b)
 
 static void check_write(ffp_fake *fake, const ff_write *write)
 {
+	if (write->kind == FF_WRITE_DELETE_RANGE) {
+		require(fake, write->range && !write->range->index && write->range->table == write->table,
+		        "a delete of a range that is none in key order");
+		return;
+	}
 	const ff_row *row = write->after ? write->after : write->before;
 	require(fake, row != NULL, "a write of nothing");
 	require(fake, (write->kind == FF_WRITE_PUT) == (write->after != NULL), "a write whose kind and rows differ");
@@ -428,10 +443,12 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	ffp_fake *fake = (ffp_fake *)txn;
 	count(fake, FFP_SLOT_COMMIT);
 	for (size_t i = 0; i < fake->writes_count; i++) {
-		if (fake->writes[i].after)
-			put(fake, fake->writes[i].table, fake->writes[i].after);
+		if (fake->writes[i].kind == FF_WRITE_DELETE_RANGE)
+			delete_range(fake, fake->writes[i].range);
+		else if (fake->writes[i].after)
+			put_row(fake, fake->writes[i].table, fake->writes[i].after);
 		else
-			delete (fake, fake->writes[i].table, fake->writes[i].before);
+			drop_row(fake, fake->writes[i].table, fake->writes[i].before);
 	}
 	pthread_mutex_unlock(&fake->lock);
 	return FF_OK;

@@ -21,7 +21,7 @@ static void *resize(void *context, void *old, size_t old_size, size_t size)
 	block *before = old ? (block *)(void *)((char *)old - offsetof(block, bytes)) : NULL;
 	if (before && before->size != old_size)
 		atomic_fetch_add(&memory->wrong, 1);
-	if (size && fails(memory))
+	if (size && (fails(memory) || size > SIZE_MAX / 4))
 		return NULL;
 	int64_t had = before ? (int64_t)before->size : 0;
 	atomic_fetch_add(&memory->live, (int64_t)size - had);
