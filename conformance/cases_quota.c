@@ -350,6 +350,16 @@ static void slots_outlive_the_window(ff_test *t)
 }
 
 /* A release refunds nothing of the window. */
+/* D47: neither a release nor what it answers makes a policy of an id that has none. */
+static void release_under_no_policy(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const char *before = ffp_export(t, e, 0);
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "nosuch", "x", 0), "not held");
+	FF_CHECK_STR(t, ffp_export(t, e, 0), before);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "nosuch", "slots=1"), "created");
+}
+
 static void release_does_not_refund_the_window(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -602,6 +612,7 @@ static const ff_case table[] = {
 	CASE(slots_are_owned, "FF-QA-5", 0),
 	CASE(slots_above_the_cap, "FF-QA-5 FF-QA-6", 0),
 	CASE(slots_outlive_the_window, "FF-QA-5", 0),
+	CASE(release_under_no_policy, "FF-QA-10", 0),
 	CASE(release_does_not_refund_the_window, "FF-QA-5", 0),
 	CASE(lease_ends_to_the_millisecond, "FF-QA-6", 0),
 	CASE(lease_is_renewed, "FF-QA-6 FF-QA-3", 0),
