@@ -46,6 +46,8 @@ ff_code ffp_uri_parse(const char *uri, ffp_uri *parsed, ff_error *error)
 {
 	*parsed = (ffp_uri){ 0 };
 	const char *colon = uri ? strchr(uri, ':') : NULL;
+	if (uri && strstr(uri, "%00"))
+		return ff_error_set(error, FF_E_INVALID, "store '%s' holds a NUL", uri);
 	if (!colon || colon == uri)
 		return ff_error_set(error, FF_E_INVALID, "store '%s' is no URI of the form SCHEME:PATH",
 		                    uri ? uri : "");
@@ -97,8 +99,9 @@ ff_code ff_config_check(const ff_store_config *config, const char *const *known,
 		const char *name = config->params[i].name;
 		if (!is_known(known, name))
 			return unknown_param(name, known, error);
-		if (ff_config_param(config, name) != config->params[i].value)
-			return ff_error_set(error, FF_E_INVALID, "parameter '%s' is given twice", name);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(config->params[j].name, name) == 0)
+				return ff_error_set(error, FF_E_INVALID, "parameter '%s' is given twice", name);
 	}
 	return FF_OK;
 }

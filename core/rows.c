@@ -164,6 +164,9 @@ void ffp_rows_delete(ffp_slot *slot)
 
 bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table)
 {
+	for (size_t i = 0; i < rows->table_deletes_count; i++)
+		if (rows->table_deletes[i].table == ffp_table(table))
+			return true;
 	ff_read *range = ffp_arena_array(rows->arena, 1, sizeof(*range));
 	if (!rows->table_deletes)
 		rows->table_deletes = ffp_arena_array(rows->arena, FFP_TABLES_COUNT, sizeof(ff_write));
