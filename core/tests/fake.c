@@ -189,6 +189,16 @@ size_t ffp_fake_count(const ffp_fake *fake, ffp_table_id table)
 	return fake->tables[table].count;
 }
 
+void ffp_fake_wipe(ffp_fake *fake)
+{
+	for (unsigned t = 0; t < FFP_TABLES_COUNT; t++) {
+		for (size_t i = 0; i < fake->tables[t].count; i++)
+			free(fake->tables[t].rows[i]);
+		free(fake->tables[t].rows);
+		fake->tables[t] = (rows){ 0 };
+	}
+}
+
 /* ---- what a case sees --------------------------------------------------------------------------------------- */
 
 static ffp_fake *named(const char *name)
@@ -342,9 +352,12 @@ static int compare_in_order(const void *a, const void *b, void *context)
 static ff_code read_range(const ffp_fake *fake, ff_arena *arena, ff_read *read)
 {
 	const rows *of = &fake->tables[read->table->id];
-	const ff_row **found = ff_arena_take(arena, (of->count + 1) * sizeof(*found));
-	read->rows = ff_arena_take(arena, (of->count + 1) * sizeof(*read->rows));
+	read->rows = NULL;
 	read->rows_count = 0;
+	if (of->count == 0)
+		return FF_OK; /* and nothing is taken from the arena */
+	const ff_row **found = ff_arena_take(arena, of->count * sizeof(*found));
+	read->rows = ff_arena_take(arena, of->count * sizeof(*read->rows));
 	if (!found || !read->rows)
 		return FF_E_NO_MEMORY;
 	size_t count_in = 0;
@@ -507,11 +520,7 @@ static void destroy(void *context, const char *uri)
 	if (!fake)
 		return;
 	*at = fake->next;
-	for (unsigned t = 0; t < FFP_TABLES_COUNT; t++) {
-		for (size_t i = 0; i < fake->tables[t].count; i++)
-			free(fake->tables[t].rows[i]);
-		free(fake->tables[t].rows);
-	}
+	ffp_fake_wipe(fake);
 	pthread_mutex_destroy(&fake->lock);
 	free(fake);
 }

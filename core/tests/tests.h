@@ -58,6 +58,9 @@ const char *ffp_fake_broken(const ffp_fake *fake);
 const char *ffp_fake_dump(ff_test *test, ffp_fake *fake);
 size_t ffp_fake_count(const ffp_fake *fake, ffp_table_id table);
 
+/* Deletes every row; no transaction is open. */
+void ffp_fake_wipe(ffp_fake *fake);
+
 /* Puts a row as it is, state and all, past the engine. */
 void ffp_fake_put(ffp_fake *fake, ffp_table_id table, const ff_row *row);
 
