@@ -37,13 +37,9 @@ static void finish_call(const ff_engine *engine, ff_call *call, const ffp_reques
 }
 
 /* Checks all in the caller's thread, queues those that passed, and completes the errors of those that failed. */
-static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ff_arena *arena, ff_error *error)
+static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ffp_request *requests, ff_arena *arena,
+                      ff_error *error)
 {
-	ffp_request *requests = arena ? ffp_arena_array(arena, count, sizeof(*requests)) : NULL;
-	for (size_t i = 0; !requests && i < count; i++)
-		calls[i].code = ff_error_set(calls[i].error, FF_E_NO_MEMORY, "out of memory for a call");
-	if (!requests)
-		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a batch");
 	size_t passed = 0;
 	for (size_t i = 0; i < count; i++) {
 		ffp_request *request = &requests[passed];
@@ -61,15 +57,27 @@ static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ff_arena 
 	return code;
 }
 
+/* What is wrong with a list as a whole is also each call's error. */
+static ff_code refuse_all(ff_call *calls, size_t count, ff_code code, const char *message, ff_error *error)
+{
+	for (size_t i = 0; i < count; i++)
+		calls[i].code = ff_error_set(calls[i].error, code, "%s", message);
+	return ff_error_set(error, code, "%s", message);
+}
+
 ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_error *error)
 {
-	ff_code code = ffp_engine_check(engine, error);
-	if (code == FF_OK && count && !calls)
-		code = ff_error_set(error, FF_E_INVALID, "calls is NULL");
-	if (code != FF_OK || count == 0)
-		return code;
+	ff_error own;
+	if (count && !calls)
+		return ff_error_set(error, FF_E_INVALID, "calls is NULL");
+	if (ffp_engine_check(engine, &own) != FF_OK)
+		return refuse_all(calls, count, own.code, own.message, error);
+	if (count == 0)
+		return FF_OK;
 	ffp_spare *spare = ffp_spare_take(engine);
-	code = submit(engine, calls, count, spare ? &spare->arena.base : NULL, error);
+	ffp_request *requests = spare ? ffp_arena_array(&spare->arena.base, count, sizeof(*requests)) : NULL;
+	ff_code code = requests ? submit(engine, calls, count, requests, &spare->arena.base, error)
+	                        : refuse_all(calls, count, FF_E_NO_MEMORY, "out of memory for a batch", error);
 	if (spare)
 		ffp_spare_give(engine, spare);
 	return code;
@@ -79,9 +87,6 @@ ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_err
 static ff_code submit_one(ff_engine *engine, ff_call *call, ff_error *error)
 {
 	call->error = error;
-	ff_code code = ffp_engine_check(engine, error);
-	if (code != FF_OK)
-		return code;
 	ff_engine_submit(engine, call, 1, NULL);
 	return call->code;
 }
@@ -103,6 +108,8 @@ ff_code ff_engine_create_budget_arrays(ff_engine *engine, const ff_budget_spec *
 	if (limits->hard_limits_count != count || limits->soft_limits_count != count)
 		return ff_error_set(error, FF_E_INVALID, "%zu dimensions have %zu hard and %zu soft limits", count,
 		                    limits->hard_limits_count, limits->soft_limits_count);
+	if (count && (!limits->dimensions || !limits->hard_limits || !limits->soft_limits))
+		return ff_error_set(error, FF_E_INVALID, "an array of limits is NULL");
 	ff_limit joined[FFP_DIMENSIONS_MAX];
 	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)
 		joined[i] = (ff_limit){ limits->dimensions[i], limits->hard_limits[i], limits->soft_limits[i] };
@@ -127,6 +134,8 @@ ff_code ff_engine_report_usage_admin(ff_engine *engine, const ff_report *report,
 	if (amounts->amounts_count != count)
 		return ff_error_set(error, FF_E_INVALID, "%zu dimensions have %zu amounts", count,
 		                    amounts->amounts_count);
+	if (count && (!amounts->dimensions || !amounts->amounts))
+		return ff_error_set(error, FF_E_INVALID, "an array of amounts is NULL");
 	ff_amount joined[FFP_DIMENSIONS_MAX];
 	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)
 		joined[i] = (ff_amount){ amounts->dimensions[i], amounts->amounts[i] };
@@ -186,15 +195,14 @@ ff_code ff_engine_release_admission(ff_engine *engine, const char *quota_policy_
 ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *reports, size_t count,
                                      ff_report_result *results, ff_error *errors, ff_error *error)
 {
-	ff_code code = ffp_engine_check(engine, error);
-	if (code == FF_OK && count && (!reports || !results))
-		code = ff_error_set(error, FF_E_INVALID, "%s is NULL", reports ? "results" : "reports");
-	if (code != FF_OK)
-		return code;
-	ffp_spare *spare = ffp_spare_take(engine);
+	if (count && (!reports || !results))
+		return ff_error_set(error, FF_E_INVALID, "%s is NULL", reports ? "results" : "reports");
+	ff_error own;
+	ff_code code = ffp_engine_check(engine, &own);
+	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
 	ff_call *calls = spare ? ffp_arena_array(&spare->arena.base, count, sizeof(*calls)) : NULL;
-	if (!calls)
-		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a batch");
+	if (code == FF_OK && !calls)
+		code = ff_error_set(&own, FF_E_NO_MEMORY, "out of memory for a batch");
 	for (size_t i = 0; calls && i < count; i++)
 		calls[i] = (ff_call){ .op = FF_OP_REPORT_USAGE,
 			              .in.report = &reports[i],
@@ -202,8 +210,12 @@ ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *reports
 			              .error = errors ? &errors[i] : NULL };
 	if (calls)
 		code = ff_engine_submit(engine, calls, count, error);
-	for (size_t i = 0; calls && i < count; i++)
-		results[i].code = calls[i].code;
+	else if (error)
+		*error = own;
+	for (size_t i = 0; i < count; i++)
+		results[i].code = calls ? calls[i].code : code;
+	for (size_t i = 0; !calls && errors && i < count; i++)
+		errors[i] = own;
 	if (spare)
 		ffp_spare_give(engine, spare);
 	return code;

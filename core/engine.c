@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -90,15 +91,17 @@ static ff_code check_options(const ff_engine_options *options, ff_error *error)
 
 static ff_code require_caps(const ffp_store *store, uint64_t required, ff_error *error)
 {
+	char list[128] = "";
+	size_t used = 0;
 	for (uint64_t cap = 1; cap & FF_CAPS_KNOWN; cap <<= 1)
-		if (required & cap & ~store->limits.caps) {
-			ff_code code =
-			    ff_error_set(error, FF_E_UNAVAILABLE, "store lacks the capability '%s'", ff_cap_name(cap));
-			if (error)
-				memcpy(error->backend, store->backend->name, strlen(store->backend->name) + 1);
-			return code;
-		}
-	return FF_OK;
+		if (required & cap & ~store->limits.caps)
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
+			                         ff_cap_name(cap));
+	if (!used)
+		return FF_OK;
+	ff_error_set(error, FF_E_UNAVAILABLE, "store lacks the capability '%s'", list);
+	memcpy(error->backend, store->backend->name, strlen(store->backend->name) + 1);
+	return FF_E_UNAVAILABLE;
 }
 
 static uint32_t or_default(uint32_t value, uint32_t otherwise)
@@ -171,9 +174,11 @@ ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_eng
 	const ff_engine_options defaults = FF_ENGINE_OPTIONS_INIT;
 	if (!options)
 		options = &defaults;
-	if (!engine || !uri)
-		return ff_error_set(error, FF_E_INVALID, "%s is NULL", engine ? "uri" : "engine");
+	if (!engine)
+		return ff_error_set(error, FF_E_INVALID, "engine is NULL");
 	*engine = NULL;
+	if (!uri)
+		return ff_error_set(error, FF_E_INVALID, "uri is NULL");
 	ff_code code = check_options(options, error);
 	if (code != FF_OK)
 		return code;
