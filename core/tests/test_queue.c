@@ -1,0 +1,335 @@
+/* Many threads in one queue: group commit, whose answer is whose, and the background tick. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "tests.h"
+
+enum { THREADS = 64, REPORTS = 100 };
+
+/* A commit that takes a while, so that others come to wait behind it. */
+static void dawdle(ff_read *reads, size_t count)
+{
+	(void)reads;
+	(void)count;
+	usleep(300);
+}
+
+typedef struct crowd {
+	ff_engine *engine;
+	_Atomic uint64_t wrong; /* answers that were not the caller's own */
+	_Atomic uint64_t accepted;
+	_Atomic uint64_t refused;
+	_Atomic uint64_t errors;
+} crowd;
+
+/*
+ * Each thread has a budget of its own whose usage nobody else changes, so that every answer is known beforehand; and
+ * all share one budget with a limit.
+ */
+static void report_many(void *context, unsigned thread)
+{
+	crowd *shared = context;
+	char own[16];
+	char dimension[16];
+	snprintf(own, sizeof(own), "own %u", thread);
+	snprintf(dimension, sizeof(dimension), "d%u", thread);
+	ff_amount amount = { dimension, 1 };
+	const ff_amount common = { "common", 1 };
+	for (unsigned i = 0; i < REPORTS; i++) {
+		ff_outcome outcome = { 0 };
+		ff_report report = { .budget_id = own, .amounts = &amount, .amounts_count = 1 };
+		ff_code code = ff_engine_report_usage(shared->engine, &report, &outcome, NULL);
+		bool over = i >= REPORTS / 2;
+		shared->wrong +=
+		    code != FF_OK || outcome.kind != (over ? FF_OUTCOME_HARD_BREACH : FF_OUTCOME_OK) ||
+		    (over && (outcome.current_usage != REPORTS / 2 || strcmp(outcome.dimension, dimension)));
+		report = (ff_report){ .budget_id = "shared", .amounts = &common, .amounts_count = 1 };
+		code = ff_engine_report_usage(shared->engine, &report, &outcome, NULL);
+		shared->errors += code != FF_OK;
+		shared->accepted += code == FF_OK && outcome.applied;
+		shared->refused += code == FF_OK && !outcome.applied;
+	}
+}
+
+static void create_budgets(ff_test *t, ff_engine *e)
+{
+	for (unsigned i = 0; i < THREADS; i++)
+		FF_CHECK_STR(t,
+		             ffp_create(t, e, ff_test_text(t, "own %u", i), ff_test_text(t, "d%u=%d", i, REPORTS / 2)),
+		             "created");
+	FF_CHECK_STR(t, ffp_create(t, e, "shared", "common=5000"), "created");
+}
+
+static ff_engine_info info_of(ff_test *t, ff_engine *e)
+{
+	ff_engine_info info;
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &info, ff_test_error(t)));
+	return info;
+}
+
+static void group_commit(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	ffp_fake *fake = ffp_fake_of(t);
+	create_budgets(t, e);
+	ff_engine_info before = info_of(t, e);
+	crowd shared = { .engine = e };
+	ffp_fault.mangle = dawdle;
+	ffp_threads(t, THREADS, report_many, &shared);
+	ffp_fault_clear();
+	FF_CHECK_EQ_INT(t, shared.wrong, 0);
+	FF_CHECK_EQ_INT(t, shared.errors, 0);
+	FF_CHECK_EQ_INT(t, shared.accepted, 5000);
+	FF_CHECK_EQ_INT(t, shared.refused, THREADS * REPORTS - 5000);
+	FF_CHECK_STR(t, ffp_usage(t, e, "shared"), "common=5000");
+	FF_CHECK_STR(t, ffp_breaches(t, e, "shared"), "hard=1400 soft=0 last=common@1000000");
+	ff_engine_info after = info_of(t, e);
+	FF_CHECK_EQ_INT(t, after.calls - before.calls, 2 * THREADS * REPORTS);
+	FF_CHECK(t, after.batches - before.batches < THREADS * REPORTS / 4);
+	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+}
+
+/* batch_calls_max bounds how many callers share a commit. */
+static void group_commit_is_bounded(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.batch_calls_max = 1;
+	ff_engine *e = ff_test_open(t, &options);
+	create_budgets(t, e);
+	ff_engine_info before = info_of(t, e);
+	crowd shared = { .engine = e };
+	ffp_threads(t, THREADS, report_many, &shared);
+	ff_engine_info after = info_of(t, e);
+	FF_CHECK_EQ_INT(t, shared.wrong + shared.errors, 0);
+	FF_CHECK_EQ_INT(t, after.batches - before.batches, 2 * THREADS * REPORTS);
+	FF_CHECK_EQ_INT(t, after.calls - before.calls, 2 * THREADS * REPORTS);
+}
+
+/* Half of the calls of a batch are wrong, each in its own way; the others go on as if they were alone. */
+static void report_with_faults(void *context, unsigned thread)
+{
+	crowd *shared = context;
+	char key[16];
+	snprintf(key, sizeof(key), "key %u", thread / 2);
+	for (unsigned i = 0; i < REPORTS; i++) {
+		ff_error error = { .code = FF_OK };
+		ff_outcome outcome = { 0 };
+		const ff_amount amount = { "a", 1 + thread % 2 };
+		ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = key };
+		ff_code code = ff_engine_report_usage(shared->engine, &report, &outcome, &error);
+		shared->accepted += code == FF_OK && !outcome.replayed ? amount.amount : 0;
+		shared->wrong += code != FF_OK && (code != FF_E_KEY_CONFLICT || error.code != code ||
+		                                   !strstr(error.message, key) || strcmp(error.id, "b"));
+		shared->errors += code == FF_E_KEY_CONFLICT;
+	}
+}
+
+static void group_commit_with_faults(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	crowd shared = { .engine = e };
+	ffp_fault.mangle = dawdle;
+	ffp_threads(t, THREADS, report_with_faults, &shared);
+	ffp_fault_clear();
+	FF_CHECK_EQ_INT(t, shared.wrong, 0);
+	/* of each pair of threads that share a key, the one that came first is right and the other always wrong */
+	FF_CHECK_EQ_INT(t, shared.errors, THREADS / 2 * REPORTS);
+	const ff_budget_status *status = NULL;
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+	FF_REQUIRE_OK(t, ff_engine_get_budget_status(e, "b", &status, ff_test_error(t)));
+	ff_test_keep(t, status);
+	FF_CHECK_EQ_INT(t, status->usage[0].amount, shared.accepted);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* A commit that fails is everybody's error, and nobody is charged. */
+static void report_once(void *context, unsigned thread)
+{
+	crowd *shared = context;
+	const ff_amount amount = { "a", 1 };
+	char id[16];
+	snprintf(id, sizeof(id), "%u", thread);
+	ff_error error = { .code = FF_OK };
+	ff_report report = { .budget_id = id, .amounts = &amount, .amounts_count = 1 };
+	ff_code code = ff_engine_report_usage(shared->engine, &report, NULL, &error);
+	shared->errors += code == FF_E_FULL;
+	shared->wrong += error.code != code || strcmp(error.id, id) || strcmp(error.operation, "report_usage") ||
+	                 strcmp(error.backend, "faulty") || strcmp(error.entity, "budget");
+}
+
+static void group_commit_that_fails(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	crowd shared = { .engine = e };
+	ffp_fault.slot = FFP_SLOT_COMMIT;
+	ffp_fault.at = 1;
+	ffp_fault.repeat = true;
+	ffp_fault.code = FF_E_FULL;
+	ffp_fault.mangle = dawdle;
+	ffp_threads(t, THREADS, report_once, &shared);
+	FF_CHECK_EQ_INT(t, shared.errors, THREADS);
+	FF_CHECK_EQ_INT(t, shared.wrong, 0);
+	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
+}
+
+/* Times are given in the order of arrival, and never go back, whatever the clock does. */
+static void times_never_go_back(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=1"), "created");
+	ff_test_set_time(t, FF_TEST_START_MS - 500);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=2"), "hard a 0/1");
+	FF_CHECK_STR(t, ffp_breaches(t, e, "b"), "hard=1 soft=0 last=a@1000000");
+	FF_CHECK_STR(t, ffp_reset(t, e, "b", 5),
+	             "none"); /* a time of its own is taken as it is, and moves no other's */
+	FF_CHECK_EQ_INT(t, ffp_status(t, e, "b")->updated_at_ms, 5);
+	ff_test_set_time(t, FF_TEST_START_MS + 500);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=2"), "hard a 0/1");
+	FF_CHECK_STR(t, ffp_breaches(t, e, "b"), "hard=2 soft=0 last=a@1000500");
+}
+
+static const char *report_at(ff_test *t, ff_engine *e, int64_t now_ms)
+{
+	const ff_amount amount = { "a", 2 };
+	ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1, .now_ms = now_ms };
+	ff_outcome outcome = { 0 };
+	ff_code code = ff_engine_report_usage(e, &report, &outcome, ff_test_error(t));
+	const char *answer = ffp_show_outcome(t, code, &outcome);
+	if (code != FF_OK)
+		return answer;
+	return ff_test_text(t, "%s @%" PRId64, answer, ffp_status(t, e, "b")->last_breach_at_ms);
+}
+
+static void times_of_the_data_clock(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=1 @now=10"), "created");
+	FF_CHECK_STR(t, report_at(t, e, 50), "!invalid"); /* usage cannot be back-dated */
+	options.flags = FF_OPEN_DATA_CLOCK;
+	ff_engine *replay = ff_test_open(t, &options);
+	FF_CHECK_STR(t, report_at(t, replay, 50), "hard a 0/1 @50");
+	FF_CHECK_STR(t, report_at(t, replay, 70), "hard a 0/1 @70");
+	FF_CHECK_STR(t, report_at(t, replay, 60), "hard a 0/1 @70"); /* raised to the last one seen */
+	FF_CHECK_STR(t, report_at(t, replay, 0), "hard a 0/1 @70");
+	FF_CHECK_STR(t, report_at(t, replay, -1), "!invalid");
+}
+
+/* ---- the background tick ------------------------------------------------------------------------------------ */
+
+static void add_expired_keys(ff_test *t, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const ffp_key_row row = { .dedup_key = { ff_test_text(t, "%05u", i), 5 },
+			                  .budget_id = BYTES("b"),
+			                  .outcome_json = BYTES("{\"kind\":\"Ok\"}"),
+			                  .expires_at_ms = 1 };
+		ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP, &row.row);
+	}
+}
+
+static uint64_t commits(ff_test *t)
+{
+	return ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_COMMIT);
+}
+
+/* Waits until the thread has come so far; false after ten seconds. */
+static bool wait_for_commits(ff_test *t, uint64_t count)
+{
+	for (int i = 0; i < 10000 && commits(t) < count; i++)
+		usleep(1000);
+	return commits(t) >= count;
+}
+
+static void tick_runs_by_itself(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	add_expired_keys(t, 3);
+	FF_CHECK_CODE(t, ff_engine_tick_every(e, 86400001, ff_test_error(t)), FF_E_INVALID);
+	FF_CHECK_CODE(t, ff_engine_tick_every(e, 0, ff_test_error(t)), FF_OK); /* nothing runs yet */
+	FF_CHECK_CODE(t, ff_engine_tick_every(e, 1, ff_test_error(t)), FF_OK);
+	FF_CHECK_CODE(t, ff_engine_tick_every(e, 1000, ff_test_error(t)), FF_OK); /* starting twice changes nothing */
+	FF_CHECK(t, wait_for_commits(t, 1));
+	FF_CHECK_CODE(t, ff_engine_tick_every(e, 0, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 0);
+	uint64_t begins = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_BEGIN);
+	usleep(5000);
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_BEGIN), begins); /* it has stopped */
+	/* it can be started again, and close stops it */
+	FF_CHECK_CODE(t, ff_engine_tick_every(e, 86400000, ff_test_error(t)), FF_OK);
+	ff_test_undo(t, e);
+}
+
+static void tick_stops_at_once(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	for (int i = 0; i < 50; i++) {
+		FF_REQUIRE_OK(t, ff_engine_tick_every(e, 86400000, ff_test_error(t)));
+		FF_REQUIRE_OK(t, ff_engine_tick_every(e, 0, ff_test_error(t)));
+	}
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* Stopping waits for the slice that is under way, and not for all the work that there may be. */
+static void tick_stops_between_slices(ff_test *t)
+{
+	enum { KEYS = 2000 };
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.purge_rows_max = 1;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	add_expired_keys(t, KEYS);
+	ffp_fault.mangle = dawdle;
+	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 86400000, ff_test_error(t)));
+	FF_CHECK(t, wait_for_commits(t, 2));
+	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 0, ff_test_error(t)));
+	ffp_fault_clear();
+	FF_CHECK(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP) > KEYS / 2);
+}
+
+/* Slices go through the same queue as everybody's calls. */
+static void report_while_ticking(void *context, unsigned thread)
+{
+	crowd *shared = context;
+	const ff_amount amount = { "a", 1 };
+	for (unsigned i = 0; i < REPORTS; i++) {
+		char key[16];
+		snprintf(key, sizeof(key), "%u %u", thread, i);
+		ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = key };
+		shared->errors += ff_engine_report_usage(shared->engine, &report, NULL, NULL) != FF_OK;
+		if (i % 10 == 0)
+			shared->errors += ff_engine_tick(shared->engine, 0, 0, NULL, NULL) != FF_OK;
+	}
+}
+
+static void tick_among_reports(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.purge_rows_max = 50;
+	ff_engine *e = ff_test_open(t, &options);
+	add_expired_keys(t, 1000);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=0 @reset=1"), "created");
+	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 1, ff_test_error(t)));
+	crowd shared = { .engine = e };
+	ffp_threads(t, 8, report_while_ticking, &shared);
+	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 0, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, shared.errors, 0);
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=800");
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 800);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+static const ff_case cases[] = {
+	CASE(group_commit, "FF-RU-13 FF-RU-14", 0),
+	CASE(group_commit_is_bounded, "FF-RU-14", 0),
+	CASE(group_commit_with_faults, "FF-RU-2 FF-RU-14", 0),
+	CASE(group_commit_that_fails, "FF-ERR-1 FF-ERR-2", 0),
+	CASE(times_never_go_back, "FF-CLK-1 FF-CLK-2", 0),
+	CASE(times_of_the_data_clock, "FF-CLK-2", 0),
+	CASE(tick_runs_by_itself, "FF-RB-6", 0),
+	CASE(tick_stops_at_once, "FF-RB-6", 0),
+	CASE(tick_stops_between_slices, "FF-RB-6", 0),
+	CASE(tick_among_reports, "FF-MT-1", 0),
+};
+
+FAMILY(ffp_tests_queue, cases);
