@@ -8,26 +8,24 @@ void ffp_fault_clear(void)
 	memset(&ffp_fault, 0, sizeof(ffp_fault));
 }
 
-/* Whether this call of the slot is one that fails. */
-static bool fails(ffp_slot_id slot)
+/* What this call of a slot fails with, or FF_OK. */
+static ff_code fault(ffp_slot_id slot, ff_error *error)
 {
+	if (slot != FFP_SLOT_OPEN && slot == ffp_fault.then && atomic_load(&ffp_fault.hits))
+		return ff_error_set(error, FF_E_IO, "a fault that follows");
 	if (ffp_fault.slot != slot)
-		return false;
+		return FF_OK;
 	uint64_t number = atomic_fetch_add(&ffp_fault.seen, 1) + 1;
-	bool hit = ffp_fault.at && (number == ffp_fault.at || (number > ffp_fault.at && ffp_fault.repeat));
-	if (hit)
-		atomic_fetch_add(&ffp_fault.hits, 1);
-	return hit;
-}
-
-static ff_code fault(ff_error *error)
-{
+	if (!ffp_fault.at || number < ffp_fault.at || (number > ffp_fault.at && !ffp_fault.repeat))
+		return FF_OK;
+	atomic_fetch_add(&ffp_fault.hits, 1);
 	return ffp_fault.silent ? ffp_fault.code : ff_error_set(error, ffp_fault.code, "a fault that was planned");
 }
 
 static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
 {
-	return fails(FFP_SLOT_OPEN) ? fault(error) : ffp_fake_backend.open(store, config, error);
+	ff_code code = fault(FFP_SLOT_OPEN, error);
+	return code != FF_OK ? code : ffp_fake_backend.open(store, config, error);
 }
 
 static void close_store(ff_store *store)
@@ -37,19 +35,21 @@ static void close_store(ff_store *store)
 
 static ff_code get_limits(ff_store *store, ff_store_limits *limits, ff_error *error)
 {
-	return fails(FFP_SLOT_LIMITS) ? fault(error) : ffp_fake_backend.limits(store, limits, error);
+	ff_code code = fault(FFP_SLOT_LIMITS, error);
+	return code != FF_OK ? code : ffp_fake_backend.limits(store, limits, error);
 }
 
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
-	return fails(FFP_SLOT_BEGIN) ? fault(error) : ffp_fake_backend.begin(store, kind, txn, error);
+	ff_code code = fault(FFP_SLOT_BEGIN, error);
+	return code != FF_OK ? code : ffp_fake_backend.begin(store, kind, txn, error);
 }
 
 static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
-	if (fails(FFP_SLOT_LOAD))
-		return fault(error);
-	ff_code code = ffp_fake_backend.load(txn, arena, reads, count, error);
+	ff_code code = fault(FFP_SLOT_LOAD, error);
+	if (code == FF_OK)
+		code = ffp_fake_backend.load(txn, arena, reads, count, error);
 	if (code == FF_OK && ffp_fault.mangle)
 		ffp_fault.mangle(reads, count);
 	return code;
@@ -57,18 +57,19 @@ static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, 
 
 static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
-	return fails(FFP_SLOT_STORE) ? fault(error) : ffp_fake_backend.store(txn, writes, count, error);
+	ff_code code = fault(FFP_SLOT_STORE, error);
+	return code != FF_OK ? code : ffp_fake_backend.store(txn, writes, count, error);
 }
 
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
-	if (!fails(FFP_SLOT_COMMIT))
-		return ffp_fake_backend.commit(txn, error);
-	if (ffp_fault.done)
-		ffp_fake_backend.commit(txn, error);
-	else
-		ffp_fake_backend.abort(txn);
-	return fault(error);
+	ff_code code = fault(FFP_SLOT_COMMIT, error);
+	if (code == FF_OK || ffp_fault.done) {
+		ff_code made = ffp_fake_backend.commit(txn, error);
+		return code == FF_OK ? made : code;
+	}
+	ffp_fake_backend.abort(txn);
+	return code;
 }
 
 static void abort_txn(ff_txn *txn)
@@ -78,7 +79,8 @@ static void abort_txn(ff_txn *txn)
 
 static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
 {
-	return fails(FFP_SLOT_CHECK) ? fault(error) : ffp_fake_backend.check(store, problem, context, error);
+	ff_code code = fault(FFP_SLOT_CHECK, error);
+	return code != FF_OK ? code : ffp_fake_backend.check(store, problem, context, error);
 }
 
 const ff_engine_backend ffp_faulty_backend = {

@@ -73,7 +73,8 @@ typedef struct ffp_fault_plan {
 	bool repeat; /* and all after it */
 	bool done;   /* COMMIT: it is made nevertheless */
 	ff_code code;
-	bool silent;                                  /* the error record is left alone */
+	bool silent;      /* the error record is left alone */
+	ffp_slot_id then; /* once the call has failed this slot fails, too, with IO; FFP_SLOT_OPEN: none */
 	void (*mangle)(ff_read *reads, size_t count); /* of a load that worked; or NULL */
 	_Atomic uint64_t seen;                        /* calls of the slot since the plan was made */
 	_Atomic uint64_t hits;                        /* those that failed */
