@@ -4,27 +4,7 @@
  */
 #include <stdio.h>
 
-#include "registry.h"
 #include "tests.h"
-
-/* This program links the core without any real backend. */
-const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_fake_backend, &ffp_faulty_backend, NULL };
-
-static const ffp_family *const families[] = {
-	&ffp_tests_text,   &ffp_tests_json,   &ffp_tests_policy,   &ffp_tests_outcome,
-	&ffp_tests_rows,   &ffp_tests_config, &ffp_tests_registry, &ffp_tests_budget,
-	&ffp_tests_memory, &ffp_tests_engine, &ffp_tests_queue,    &ffp_tests_faults,
-};
-
-static const ff_case *case_at(size_t i)
-{
-	for (size_t f = 0; f < COUNT_OF(families); f++) {
-		if (i < families[f]->count)
-			return &families[f]->cases[i];
-		i -= families[f]->count;
-	}
-	return NULL;
-}
 
 static void print_failure(const char *lines)
 {
@@ -65,8 +45,8 @@ int main(int argc, char **argv)
 		return 1;
 	size_t chosen = 0;
 	size_t failed = 0;
-	for (size_t i = 0; case_at(i); i++) {
-		const ff_case *of = case_at(i);
+	for (size_t i = 0; ffp_core_case_at(i); i++) {
+		const ff_case *of = ffp_core_case_at(i);
 		if (lists)
 			printf("%s\t%s\n", of->name, of->ids);
 		else if (is_chosen(of, filter))

@@ -15,6 +15,9 @@ extern const ffp_family ffp_tests_text, ffp_tests_json, ffp_tests_policy, ffp_te
     ffp_tests_config, ffp_tests_registry, ffp_tests_budget, ffp_tests_memory, ffp_tests_engine, ffp_tests_queue,
     ffp_tests_faults;
 
+/* The i-th case, or NULL past the last. */
+const ff_case *ffp_core_case_at(size_t i);
+
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
 /* Initializes a text whose length is known, NUL bytes in the middle and all. */
