@@ -58,10 +58,14 @@ static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ffp_reque
 }
 
 /* What is wrong with a list as a whole is also each call's error. */
-static ff_code refuse_all(ff_call *calls, size_t count, ff_code code, const char *message, ff_error *error)
+static ff_code refuse_all(const ff_engine *engine, ff_call *calls, size_t count, ff_code code, const char *message,
+                          ff_error *error)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		const ffp_request refused = { .op = ffp_op_of(calls[i].op) };
 		calls[i].code = ff_error_set(calls[i].error, code, "%s", message);
+		finish_call(engine, &calls[i], &refused);
+	}
 	return ff_error_set(error, code, "%s", message);
 }
 
@@ -71,13 +75,13 @@ ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_err
 	if (count && !calls)
 		return ff_error_set(error, FF_E_INVALID, "calls is NULL");
 	if (ffp_engine_check(engine, &own) != FF_OK)
-		return refuse_all(calls, count, own.code, own.message, error);
+		return refuse_all(NULL, calls, count, own.code, own.message, error);
 	if (count == 0)
 		return FF_OK;
 	ffp_spare *spare = ffp_spare_take(engine);
 	ffp_request *requests = spare ? ffp_arena_array(&spare->arena.base, count, sizeof(*requests)) : NULL;
 	ff_code code = requests ? submit(engine, calls, count, requests, &spare->arena.base, error)
-	                        : refuse_all(calls, count, FF_E_NO_MEMORY, "out of memory for a batch", error);
+	                        : refuse_all(engine, calls, count, FF_E_NO_MEMORY, "out of memory for a batch", error);
 	if (spare)
 		ffp_spare_give(engine, spare);
 	return code;

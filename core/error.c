@@ -91,6 +91,6 @@ void ff_error_prefix(ff_error *error, const char *format, ...)
 	int size = vsnprintf(text, sizeof(error->message), format, arguments);
 	va_end(arguments);
 	size_t used = size < 0 ? 0 : (size_t)size < sizeof(error->message) ? (size_t)size : sizeof(error->message) - 1;
-	snprintf(text + used, sizeof(text) - used, ": %s", error->message);
+	snprintf(text + used, sizeof(text) - used, "%s%s", error->message[0] ? ": " : "", error->message);
 	copy_clean(error->message, sizeof(error->message), text);
 }

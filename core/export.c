@@ -3,6 +3,8 @@
  * count from 0 again, so that neither a purge nor a tick shows. A line is one row: its table and its columns, in byte
  * order.
  */
+#include <inttypes.h>
+
 #include "arena.h"
 #include "budget.h"
 #include "engine.h"
@@ -67,7 +69,11 @@ static ff_code emit(ffp_reading *reading, exporting *export, const ff_row *row)
 	if (!line.data)
 		return ff_error_set(reading->error, FF_E_NO_MEMORY, "out of memory for a line");
 	export->lines++;
-	return export->line(export->context, line.data, line.size, reading->error);
+	ff_error_set(reading->error, FF_OK, "%s", "");
+	ff_code code = export->line(export->context, line.data, line.size, reading->error);
+	if (code != FF_OK && reading->error->code != code)
+		ff_error_set(reading->error, code, "writing line %" PRIu64 " failed", export->lines);
+	return code;
 }
 
 /* ---- what each table shows ---------------------------------------------------------------------------------- */

@@ -124,9 +124,6 @@ static ffp_slot *policy_of(ffp_batch *batch, const ff_row *slot)
 
 static ff_code uncount(ffp_batch *batch, ffp_slot *policy)
 {
-	const ffp_quota_row *counted = (const ffp_quota_row *)policy->after;
-	if (!counted || counted->active_concurrency <= 0)
-		return FF_OK;
 	ffp_quota_row *row = (ffp_quota_row *)ffp_rows_change(&batch->rows, policy);
 	if (!row)
 		return FF_E_NO_MEMORY;
@@ -134,17 +131,25 @@ static ff_code uncount(ffp_batch *batch, ffp_slot *policy)
 	return FF_OK;
 }
 
-static ff_code purge_row(ffp_batch *batch, ffp_slot *slot, ffp_table_id table)
+/* Deletes a row that is over. A slot goes with its policy's count; where that cannot be trusted, it stays for check. */
+static ff_code purge_row(ffp_batch *batch, ffp_slot *slot, ffp_slice *slice)
 {
 	ff_code code = FF_OK;
-	if (table == FFP_QUOTA_ADMITTED) {
+	if (slice->table == FFP_QUOTA_ADMITTED) {
 		ffp_slot *policy = policy_of(batch, slot->after);
 		if (!policy)
 			return FF_E_NO_MEMORY;
-		code = policy->loaded ? uncount(batch, policy) : FFP_PENDING;
+		if (!policy->loaded)
+			return FFP_PENDING;
+		const ffp_quota_row *counting = (const ffp_quota_row *)policy->after;
+		if (!counting || ffp_quota_fault(counting) || counting->active_concurrency == 0)
+			return FF_OK;
+		code = uncount(batch, policy);
 	}
-	if (code == FF_OK)
+	if (code == FF_OK) {
 		ffp_rows_delete(slot);
+		slice->changed++;
+	}
 	return code;
 }
 
@@ -161,11 +166,10 @@ static ff_code decide_purge(ffp_batch *batch, ffp_request *request)
 		ffp_place_set(&slice->next, slot->table, NULL, slot->key);
 		if (!is_over(slot->after, slice->table, request->now_ms))
 			continue;
-		ff_code code = purge_row(batch, slot, slice->table);
+		ff_code code = purge_row(batch, slot, slice);
 		if (code == FF_E_NO_MEMORY)
 			return code;
 		pending |= code == FFP_PENDING;
-		slice->changed++;
 	}
 	return pending ? FFP_PENDING : FF_OK;
 }

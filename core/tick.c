@@ -27,8 +27,19 @@ typedef struct tick_work {
 	int64_t now_ms;
 	uint64_t left; /* of the limit */
 	uint32_t rows;
+	bool is_background; /* it ends where the thread is to stop */
 	ff_error *error;
 } tick_work;
+
+static bool is_stopped(const tick_work *work)
+{
+	if (!work->is_background)
+		return false;
+	pthread_mutex_lock(&work->engine->tick_lock);
+	bool stops = work->engine->tick_stops;
+	pthread_mutex_unlock(&work->engine->tick_lock);
+	return stops;
+}
 
 /* One slice is one request in the queue, so that other calls share its commit or go between two of them. */
 static ff_code run_op(const tick_work *work, const ffp_op *op, ffp_slice *slice)
@@ -56,7 +67,7 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table,
 {
 	ff_code code = FF_OK;
 	bool more = true;
-	while (code == FF_OK && more && work->left) {
+	while (code == FF_OK && more && work->left && !is_stopped(work)) {
 		ffp_slice slice = { .table = table,
 			            .index = index,
 			            .rows_max = work->rows,
@@ -117,7 +128,8 @@ static ff_code keep_house(tick_work *work, ff_tick_result *result)
 	return code;
 }
 
-ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tick_result *result, ff_error *error)
+static ff_code tick(ff_engine *engine, int64_t now_ms, uint64_t limit, bool is_background, ff_tick_result *result,
+                    ff_error *error)
 {
 	ff_tick_result ignored;
 	if (!result)
@@ -131,12 +143,18 @@ ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tic
 			           .now_ms = now_ms ? now_ms : ffp_engine_now(engine),
 			           .left = limit ? limit : UINT64_MAX,
 			           .rows = engine->purge_rows_max,
+			           .is_background = is_background,
 			           .error = error };
 		code = keep_house(&work, result);
 	}
 	if (code != FF_OK)
 		ffp_error_about(engine, error, "tick", "", (ff_text){ "", 0 });
 	return code;
+}
+
+ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tick_result *result, ff_error *error)
+{
+	return tick(engine, now_ms, limit, false, result, error);
 }
 
 /* ---- the background thread ---------------------------------------------------------------------------------- */
@@ -161,7 +179,7 @@ static void *tick_thread(void *context)
 	pthread_mutex_lock(&engine->tick_lock);
 	while (!engine->tick_stops) {
 		pthread_mutex_unlock(&engine->tick_lock);
-		ff_engine_tick(engine, 0, 0, NULL, NULL);
+		tick(engine, 0, 0, true, NULL, NULL);
 		pthread_mutex_lock(&engine->tick_lock);
 		wait_interval(engine);
 	}

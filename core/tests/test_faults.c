@@ -837,7 +837,7 @@ static void tick_passes_over_corrupt_budgets(ff_test *t)
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=2 failed=2 keys=0 admissions=0");
 }
 
-/* What load answers of the row that lies in the index at its time: the key, and no more. */
+/* What load answers of a row that it found by an index: its key and the index's columns, and no more. */
 static void forget_the_time(ff_read *reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -845,7 +845,9 @@ static void forget_the_time(ff_read *reads, size_t count)
 			ffp_budget_row *row = (ffp_budget_row *)reads[i].rows[r];
 			if (reads[i].table->id != FFP_BUDGET_POLICY || row->budget_id.data[0] != 'c')
 				continue;
-			*row = (ffp_budget_row){ .row.state = FF_ROW_CORRUPT, .budget_id = row->budget_id };
+			*row = (ffp_budget_row){ .row.state = FF_ROW_CORRUPT,
+				                 .budget_id = row->budget_id,
+				                 .next_reset_at_ms = row->next_reset_at_ms };
 		}
 	}
 }

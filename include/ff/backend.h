@@ -71,7 +71,8 @@ typedef struct ff_text {
 /* The head of every row struct; columns lie behind it at the offsets that the table says. */
 typedef struct ff_row {
 	uint32_t nulls; /* bit i: column i is NULL, and its bytes in the struct mean nothing */
-	uint32_t state; /* FF_ROW_OK, or FF_ROW_CORRUPT: the key columns hold, the others cannot be trusted */
+	uint32_t state; /* FF_ROW_OK, or FF_ROW_CORRUPT: the columns of its key, and of the index by which it was found,
+	                   hold; the others cannot be trusted */
 } ff_row;
 
 #define FF_ROW_OK 0u
