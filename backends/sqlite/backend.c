@@ -208,23 +208,15 @@ static ff_code read_config(ff_store *store, const ff_store_config *config, ff_er
 	return code == FF_OK ? set_path(store, config->path, error) : code;
 }
 
-/* Sees to a file at the store's path, an empty one where it may be created. */
-static ff_code find_file(const ff_store *store, bool must_exist, bool *created, ff_error *error)
+/* What is at the path, if anything, may be a database. */
+static ff_code look_at_file(const ff_store *store, bool must_exist, bool *exists, ff_error *error)
 {
 	struct stat status;
-	if (!must_exist) {
-		int file = open(store->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		*created = file >= 0;
-		if (*created) {
-			close(file);
-			return FF_OK;
-		}
-		if (errno != EEXIST)
-			return ff_error_set(error, errno == ENOSPC || errno == EDQUOT ? FF_E_FULL : FF_E_IO,
-			                    "cannot create '%s': %s", store->path, strerror(errno));
-	}
-	if (stat(store->path, &status) != 0)
-		return ff_error_set(error, errno == ENOENT || errno == ENOTDIR ? FF_E_NOT_FOUND : FF_E_IO,
+	*exists = stat(store->path, &status) == 0;
+	if (!*exists && !must_exist && errno == ENOENT)
+		return FF_OK;
+	if (!*exists)
+		return ff_error_set(error, errno == ENOENT ? FF_E_NOT_FOUND : FF_E_IO,
 		                    "cannot find a store at '%s': %s", store->path, strerror(errno));
 	if (S_ISDIR(status.st_mode))
 		return ff_error_set(error, FF_E_INVALID, "'%s' is a directory", store->path);
@@ -322,75 +314,81 @@ static void close_connections(ff_store *store)
 	store->writer = NULL;
 }
 
-/* Takes the lock that nobody shares, in any journal mode. A statement that takes it may have to write, for which a full
- * disk has no room. */
-static bool lock_others_out(sqlite3 *db)
-{
-	sqlite3_file *file = NULL;
-	sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-	return file && file->pMethods && file->pMethods->xLock(file, SQLITE_LOCK_SHARED) == SQLITE_OK &&
-	       file->pMethods->xLock(file, SQLITE_LOCK_RESERVED) == SQLITE_OK &&
-	       file->pMethods->xLock(file, SQLITE_LOCK_EXCLUSIVE) == SQLITE_OK;
-}
-
-static bool holds_no_row(const ff_store *store, sqlite3 *db)
-{
-	/* In exclusive mode the log's index is kept in memory, so that this writes nothing. */
-	bool empty = sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN", NULL, NULL, NULL) == SQLITE_OK;
-	for (uint32_t i = 0; empty && i < store->catalog->tables_count; i++) {
-		char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\"", store->catalog->tables[i].name);
-		sqlite3_stmt *statement = NULL;
-		int result = sql ? sqlite3_prepare_v2(db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
-		if (result == SQLITE_OK)
-			empty = sqlite3_step(statement) == SQLITE_DONE;
-		else
-			empty = result == SQLITE_ERROR; /* the table is not there yet */
-		sqlite3_finalize(statement);
-		sqlite3_free(sql);
-	}
-	return empty;
-}
-
-/* The log goes first: one that outlives its database would be taken for that of the next one. */
-static void remove_files(const ff_store *store)
-{
-	static const char *const suffixes[] = { "-wal", "-shm", "" };
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
-		char *path = sqlite3_mprintf("%s%s", store->path, suffixes[i]);
-		if (path)
-			unlink(path);
-		sqlite3_free(path);
-	}
-}
-
 /*
- * Removes the file that a failed open created, unless another process has begun to use it. One that waits for the
- * lock finds the file gone before it writes (SQLITE_READONLY_DBMOVED), and opens anew.
+ * A new store is made under a name of its own and then given the one that was asked for, whole. Others see no half of
+ * it, and a failure is taken away again. To unlink a database that others may have open would be no way: they go on
+ * with journal and log by its name, which may be another's by then. So where a new store was made and then cannot be
+ * opened, it stays, empty.
  */
-static void discard(const ff_store *store)
+
+static const char *const file_suffixes[] = { "-journal", "-wal", "-shm", "" };
+
+static void remove_draft(const char *path)
 {
-	sqlite3 *db;
-	if (sqlite3_open_v2(store->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
-	    lock_others_out(db) && holds_no_row(store, db))
-		remove_files(store);
-	sqlite3_close(db);
+	for (size_t i = 0; i < sizeof(file_suffixes) / sizeof(*file_suffixes); i++) {
+		char *file = sqlite3_mprintf("%s%s", path, file_suffixes[i]);
+		if (file)
+			unlink(file);
+		sqlite3_free(file);
+	}
 }
 
-/* Opens what is at the path; *gone tells that it failed since somebody's failed open took the file away. */
-static ff_code open_once(ff_store *store, bool must_exist, bool *gone, ff_error *error)
+static ff_code fail_to_create(const ff_store *store, int system_error, ff_error *error)
 {
-	bool created = false;
-	ff_code code = store->memory ? FF_OK : find_file(store, must_exist, &created, error);
+	ff_code code = system_error == ENOSPC || system_error == EDQUOT ? FF_E_FULL : FF_E_IO;
+	return ff_error_set(error, code, "cannot create '%s': %s", store->path, strerror(system_error));
+}
+
+/* Gives the finished draft the store's name, unless another process was faster. */
+static ff_code publish(const ff_store *store, const char *draft, ff_error *error)
+{
+	if (link(draft, store->path) == 0 || errno == EEXIST)
+		return FF_OK;
+	/* On a file system without links the store is created in its place. */
+	if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
+		return FF_OK;
+	return fail_to_create(store, errno, error);
+}
+
+static ff_code create_as(const ff_store *store, char *path, ff_error *error)
+{
+	ff_store draft = { .catalog = store->catalog,
+		           .allocator = store->allocator,
+		           .path = path,
+		           .durability = store->durability,
+		           .busy_timeout_us = store->busy_timeout_us };
+	int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (file < 0)
+		return fail_to_create(store, errno, error);
+	close(file);
+	ff_code code = open_writer(&draft, false, error);
+	close_connections(&draft);
+	if (code == FF_OK)
+		code = publish(store, path, error);
+	remove_draft(path);
+	return code;
+}
+
+static ff_code create(const ff_store *store, ff_error *error)
+{
+	unsigned random;
+	sqlite3_randomness(sizeof(random), &random); /* which forked processes share */
+	char *path = sqlite3_mprintf("%s.%ld-%08x.new", store->path, (long)getpid(), random);
+	if (!path)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's path");
+	ff_code code = create_as(store, path, error);
+	sqlite3_free(path);
+	return code;
+}
+
+static ff_code open_file(ff_store *store, bool must_exist, ff_error *error)
+{
+	bool exists;
+	ff_code code = look_at_file(store, must_exist, &exists, error);
+	if (code == FF_OK && !exists)
+		code = create(store, error);
 	if (code == FF_OK)
 		code = store->read_only ? open_reader(store, error) : open_writer(store, must_exist, error);
-	if (code == FF_OK)
-		return FF_OK;
-	*gone = !must_exist && !created &&
-	        (access(store->path, F_OK) != 0 ||
-	         (store->writer && sqlite3_extended_errcode(store->writer->db) == SQLITE_READONLY_DBMOVED));
-	close_connections(store);
-	if (created)
-		discard(store);
 	return code;
 }
 
@@ -413,11 +411,8 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 	ff_code code = read_config(store, config, error);
 	if (code == FF_OK && store->memory && must_exist)
 		code = ff_error_set(error, FF_E_NOT_FOUND, "an in-memory store is always a new one");
-	bool gone = code == FF_OK;
-	for (int tries = 0; gone && tries < 10; tries++) {
-		gone = false;
-		code = open_once(store, must_exist, &gone, error);
-	}
+	if (code == FF_OK)
+		code = store->memory ? open_writer(store, false, error) : open_file(store, must_exist, error);
 	if (code != FF_OK)
 		close_store(store);
 	return code;

@@ -227,7 +227,7 @@ static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
 static ff_code open_file(ff_txn *connection, bool writes, ff_error *error)
 {
 	const ff_store *store = connection->store;
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (store->memory ? SQLITE_OPEN_CREATE : 0);
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writes ? SQLITE_OPEN_CREATE : 0);
 	int result = sqlite3_open_v2(store->path, &connection->db, flags, NULL);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);

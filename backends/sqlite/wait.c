@@ -6,6 +6,7 @@
 #include "store.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #define SLEEP_US_MIN 50u
 #define SLEEP_US_MAX 2000u
@@ -14,8 +15,11 @@ void ffp_wait_start(ffp_wait *wait)
 {
 	wait->slept_us = 0;
 	wait->sleeps = 0;
-	if (!wait->random)
-		sqlite3_randomness(sizeof(wait->random), &wait->random);
+	if (wait->random)
+		return;
+	/* Processes that were forked have the same random numbers of SQLite. */
+	sqlite3_randomness(sizeof(wait->random), &wait->random);
+	wait->random ^= (uint32_t)getpid() * UINT32_C(2654435761);
 	wait->random |= 1u;
 }
 

@@ -2,8 +2,10 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,6 +122,47 @@ static void processes_that_open_one_new_file(void)
 		char name[16];
 		snprintf(name, sizeof(name), "%d.db", i);
 		CHECK_TEXT(ask_sql(path_of(name), "SELECT version FROM ff_schema"), "1");
+	}
+}
+
+enum { ROUNDS = 25 };
+
+/* Every other process has no room for the tables, so that its open fails, wherever the others are. */
+static int open_with_or_without_room(int number)
+{
+	struct rlimit limit = { 8192, 8192 };
+	bool small = number % 2;
+	signal(SIGXFSZ, SIG_IGN);
+	if (small && setrlimit(RLIMIT_FSIZE, &limit) != 0)
+		return 1;
+	for (int64_t i = 0; i < ROUNDS; i++) {
+		char name[16];
+		ff_store *store;
+		odd_row row = odd("a", number, "", i);
+		snprintf(name, sizeof(name), "%d.db", (int)i);
+		ff_code code = open_store(path_of(name), &catalog_v1, 0, NULL, &store);
+		if (code == FF_OK && !small)
+			code = put_row(store, odd_v1(), NULL, &row.row);
+		if (store)
+			close_store(store);
+		if (code != FF_OK && !small) {
+			printf("# process %d, file %d: %s %s\n", number, (int)i, ff_code_name(code), error.message);
+			fflush(stdout);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static void a_failed_open_takes_nothing_from_others(void)
+{
+	in_processes(PROCESSES, open_with_or_without_room);
+	for (int i = 0; i < ROUNDS; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "%d.db", i);
+		ff_store *store = must_open(path_of(name));
+		CHECK_INT((int64_t)count_rows(store, odd_v1()), PROCESSES / 2);
+		close_store(store);
 	}
 }
 
@@ -320,6 +363,7 @@ static void the_log_does_not_grow_for_ever(void)
 static const test_case cases[] = {
 	CASE(processes_that_add, "FF-RU-13 FF-ERR-4"),
 	CASE(processes_that_open_one_new_file, "FF-MT-2"),
+	CASE(a_failed_open_takes_nothing_from_others, "FF-ERR-2"),
 	CASE(processes_that_migrate_one_file, "FF-MT-2"),
 	CASE(a_process_that_dies_holds_nobody_up, ""),
 	CASE(threads_that_read_see_whole_commits, "FF-GS-1"),
