@@ -682,8 +682,8 @@ static void undocumented_codes_are_io(ff_test *t)
 		const char *name;
 		ff_code allowed[10];
 	} slots[] = {
-		{ FFP_SLOT_BEGIN, "begin", { FF_E_BUSY, FF_E_MISUSE } },
-		{ FFP_SLOT_LOAD, "load", { FF_E_BUSY, FF_E_CONFLICT, FF_E_CORRUPT } },
+		{ FFP_SLOT_BEGIN, "begin", { FF_E_BUSY, FF_E_FULL, FF_E_MISUSE } },
+		{ FFP_SLOT_LOAD, "load", { FF_E_BUSY, FF_E_CONFLICT, FF_E_FULL, FF_E_CORRUPT } },
 		{ FFP_SLOT_STORE, "store", { FF_E_BUSY, FF_E_CONFLICT, FF_E_FULL, FF_E_CORRUPT } },
 		{ FFP_SLOT_COMMIT,
 		  "commit",
@@ -731,10 +731,10 @@ static void silent_errors_get_a_message(ff_test *t)
 	ffp_fault.silent = ffp_fault.repeat = true;
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!busy");
 	FF_CHECK(t, ff_test_error(t)->retryable);
-	plan_fault(FFP_SLOT_LOAD, 1, FF_E_FULL);
+	plan_fault(FFP_SLOT_LOAD, 1, FF_E_VERSION);
 	ffp_fault.silent = true;
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!io");
-	FF_CHECK_STR(t, ff_test_error(t)->message, "backend 'faulty' answered 7, which is none of the codes of load");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "backend 'faulty' answered 10, which is none of the codes of load");
 }
 
 static void answer_too_many(ff_read *reads, size_t count)

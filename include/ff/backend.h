@@ -190,7 +190,7 @@ typedef enum ff_read_kind {
 #define FF_READ_DESCENDING 1u     /* RANGE: from the high end down */
 #define FF_READ_LOW_EXCLUSIVE 2u  /* RANGE: rows that equal the low bound are left out */
 #define FF_READ_HIGH_EXCLUSIVE 4u /* RANGE: rows that equal the high bound are left out */
-#define FF_READ_LIKELY_ABSENT                                                                   \
+#define FF_READ_LIKELY_ABSENT \
 	8u /* GET: the backend may answer absent unseen, if store then fails with FF_E_CONFLICT \
 	      where the row exists after all */
 
@@ -224,9 +224,13 @@ typedef struct ff_read {
 /* ---- store -------------------------------------------------------------------------------------------------- */
 
 typedef enum ff_write_kind {
-	FF_WRITE_PUT = 1,    /* before: the row as it was loaded, NULL where absent. after: the row as it will be */
-	FF_WRITE_DELETE = 2, /* before: the row as it was loaded */
-	FF_WRITE_DELETE_RANGE = 3 /* every row of a range in key order, unseen; it never carries a decision */
+	/* before: the row as it was loaded, NULL where absent. after: the row as it will be. Where the row is there
+	 * although before is NULL, or is gone: CONFLICT. */
+	FF_WRITE_PUT = 1,
+	/* before: the row as it was loaded. Where it is gone: CONFLICT. */
+	FF_WRITE_DELETE = 2,
+	/* Every row of a range in key order, unseen; it never carries a decision. */
+	FF_WRITE_DELETE_RANGE = 3
 } ff_write_kind;
 
 /*
@@ -314,9 +318,10 @@ typedef struct ff_engine_backend {
 	/*
 	 * Must provide. Opens or creates the store, creates the schema where it is empty, migrates an older one in one
 	 * transaction. `store` is instance_size cleared bytes. A failed open leaves nothing behind: no handle, no
-	 * memory, and no store that was not there before. Errors: INVALID (path or parameter), NOT_FOUND (read-only or
-	 * must-exist, and there is none), VERSION (a newer schema; the store is left untouched), CORRUPT (no store of
-	 * this kind), BUSY, FULL, UNAVAILABLE.
+	 * memory, and no store that was not there before (or an empty, whole one, where others may have opened it).
+	 * Errors: INVALID (path or parameter), NOT_FOUND (read-only or must-exist, and there is none), VERSION (a newer
+	 * schema; the store is left untouched), CORRUPT (no store of this kind), BUSY, FULL, UNAVAILABLE (an older
+	 * schema opened read only: it would have to be migrated).
 	 */
 	ff_code (*open)(ff_store *store, const ff_store_config *config, ff_error *error);
 
@@ -327,26 +332,27 @@ typedef struct ff_engine_backend {
 	ff_code (*limits)(ff_store *store, ff_store_limits *limits, ff_error *error);
 
 	/*
-	 * Must provide. Begins a transaction. A write transaction sees every commit that was acknowledged before,
-	 * anywhere, and nothing else may commit between its loads and its commit, or its store or commit answers
-	 * CONFLICT. A read transaction sees one committed state (where SNAPSHOT_READ is not claimed it may wait for
-	 * writers and hold them up). The transaction belongs to the backend and ends with commit or abort. Errors: BUSY
-	 * (after the backend's own waiting), MISUSE.
+	 * Must provide. Begins a transaction, which belongs to the backend and ends with commit or abort.
+	 * A write transaction sees every commit that was acknowledged before, anywhere, and nothing else may commit
+	 * between its loads and its commit, or its store or commit answers CONFLICT. A read transaction sees one
+	 * committed state (where SNAPSHOT_READ is not claimed it may wait for writers and hold them up).
+	 * Errors: BUSY (after the backend's own waiting), FULL, MISUSE.
 	 */
 	ff_code (*begin)(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error);
 
 	/*
 	 * Must provide. Answers all of `reads` (count may be 0), taking rows and texts from `arena`; they are copies
-	 * that no later call disturbs, and the core never changes them. One round trip over a network. After an error
-	 * the core aborts. Errors: BUSY, CONFLICT, CORRUPT (the store as a whole; one bad row is answered by its
-	 * state).
+	 * that no later call disturbs, and the core never changes them. One round trip over a network.
+	 * Errors, after which the core aborts: BUSY, CONFLICT, FULL, CORRUPT (the store as a whole; one bad row is
+	 * answered by its state).
 	 */
 	ff_code (*load)(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error);
 
 	/*
 	 * Must provide. Takes all of `writes` (count may be 0). They stay valid until commit or abort: a backend may
 	 * hold them back, and their errors may then come from commit. Write transactions only, at most once, after the
-	 * last load. After an error the core aborts. Errors: BUSY, CONFLICT, FULL, CORRUPT.
+	 * last load.
+	 * Errors, after which the core aborts: BUSY, CONFLICT, FULL, CORRUPT.
 	 */
 	ff_code (*store)(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 
