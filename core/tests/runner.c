@@ -6,13 +6,18 @@
 
 #include "tests.h"
 
+/* Whatever a check quotes, the report is plain text. */
 static void print_failure(const char *lines)
 {
-	while (*lines) {
-		size_t length = strcspn(lines, "\n");
-		printf("# %.*s\n", (int)length, lines);
-		lines += length + (lines[length] == '\n');
+	bool begins = true;
+	for (; *lines; lines++) {
+		if (begins)
+			fputs("# ", stdout);
+		begins = *lines == '\n';
+		putchar(begins || (*lines >= ' ' && *lines <= '~') ? *lines : '?');
 	}
+	if (!begins) /* the text was cut */
+		putchar('\n');
 }
 
 static bool run(const ff_case *of, size_t number, uint64_t given)

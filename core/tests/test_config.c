@@ -136,6 +136,9 @@ static void params_that_are_integers(ff_test *t)
 	check_int64(t, "0x5", FF_E_INVALID, 0);
 	check_int64(t, "5.0", FF_E_INVALID, 0);
 	check_int64(t, "9223372036854775808", FF_E_INVALID, 0);
+	const ff_param beyond = { "n", "9223372036854775808" };
+	FF_CHECK_CODE(t, ff_config_int64(config_of(t, &beyond, 1), "n", 0, INT64_MAX, &kept, ff_test_error(t)),
+	              FF_E_INVALID);
 	check_int64(t, "-99999999999999999999", FF_E_INVALID, 0);
 }
 

@@ -339,7 +339,9 @@ static void plan_fault(ffp_slot_id slot, uint64_t at, ff_code code)
 static unsigned sweep(ff_test *t, const char *books, ffp_slot_id slot, ff_code code, uint32_t attempts)
 {
 	ffp_fake *fake = ffp_fake_of(t);
+	ffp_memory *memory = ffp_memory_new(t);
 	ff_engine_options options = options_with(attempts);
+	options.allocator = &memory->allocator;
 	unsigned runs = 0;
 	for (bool hit = true; hit; runs++) {
 		ff_engine *e = ffp_open_faulty(t, &options);
@@ -352,6 +354,7 @@ static unsigned sweep(ff_test *t, const char *books, ffp_slot_id slot, ff_code c
 		if (!FF_CHECK_STR(t, ffp_fake_broken(fake), ""))
 			ff_test_note(t, "slot %d, call %u, code %s", (int)slot, runs + 1, ff_code_name(code));
 		ff_test_undo(t, e);
+		FF_CHECK_EQ_INT(t, memory->live, 0);
 		ffp_fake_wipe(fake);
 		FF_REQUIRE(t, runs < 1000);
 	}
@@ -903,6 +906,17 @@ static void import_whose_reader_fails(ff_test *t)
 	FF_CHECK_STR(t, ff_test_error(t)->operation, "import");
 }
 
+static void import_refuses_a_row_twice(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	const char *lines = ffp_export(t, e, 0);
+	ffp_fake_wipe(ffp_fake_of(t));
+	FF_CHECK_STR(t, ffp_import(t, e, ff_test_text(t, "%s%s", lines, lines)), "!invalid");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "line 2 repeats a row");
+	FF_CHECK_STR(t, ffp_import(t, e, lines), "1");
+}
+
 /* An import that fails anywhere can be run again, and ends as if it had not failed. */
 static void import_can_be_run_again(ff_test *t)
 {
@@ -956,6 +970,7 @@ static const ff_case cases[] = {
 	CASE(tick_passes_over_unreadable_budgets, "FF-RB-4", 0),
 	CASE(purge_leaves_corrupt_policies_alone, "FF-MT-1", 0),
 	CASE(import_whose_reader_fails, "FF-MT-3", 0),
+	CASE(import_refuses_a_row_twice, "FF-MT-3", 0),
 	CASE(import_can_be_run_again, "FF-MT-3", 0),
 };
 

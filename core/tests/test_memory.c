@@ -137,16 +137,18 @@ static void arena_arrays_are_cleared(ff_test *t)
 
 /* ---- results ------------------------------------------------------------------------------------------------ */
 
-static ff_code pack_two(ffp_packer *packer, void *context, ff_error *error)
+static ff_code pack_three(ffp_packer *packer, void *context, ff_error *error)
 {
 	(void)error;
 	unsigned *passes = context;
-	const char **texts = ffp_pack(packer, 2, sizeof(*texts));
+	const char **texts = ffp_pack(packer, 3, sizeof(*texts));
 	const char *one = ffp_pack_text(packer, ffp_text("one"));
 	const char *none = ffp_pack_text(packer, (ff_text){ NULL, 0 });
+	const char *aligned = ffp_pack(packer, 1, sizeof(int64_t)); /* whatever came before it */
 	if (texts) {
 		texts[0] = one;
 		texts[1] = none;
+		texts[2] = aligned;
 	}
 	++*passes;
 	return FF_OK;
@@ -164,18 +166,19 @@ static void result_is_one_piece(ff_test *t)
 	ffp_memory *memory = ffp_memory_new(t);
 	unsigned passes = 0;
 	const void *result = NULL;
-	FF_REQUIRE_OK(t, ffp_result_pack(&memory->allocator, pack_two, &passes, &result, ff_test_error(t)));
+	FF_REQUIRE_OK(t, ffp_result_pack(&memory->allocator, pack_three, &passes, &result, ff_test_error(t)));
 	FF_CHECK_EQ_INT(t, passes, 2);
 	FF_CHECK_EQ_INT(t, memory->taken, 1);
 	const char *const *texts = result;
 	FF_CHECK_STR(t, texts[0], "one");
 	FF_CHECK_STR(t, texts[1], "");
+	FF_CHECK_EQ_INT(t, (uintptr_t)texts[2] % 16, 0);
 	ff_free(result);
 	ff_free(NULL);
 	FF_CHECK_EQ_INT(t, memory->live, 0);
 	FF_CHECK_EQ_INT(t, memory->wrong, 0);
 	memory->at = memory->taken + 1;
-	FF_CHECK_CODE(t, ffp_result_pack(&memory->allocator, pack_two, &passes, &result, ff_test_error(t)),
+	FF_CHECK_CODE(t, ffp_result_pack(&memory->allocator, pack_three, &passes, &result, ff_test_error(t)),
 	              FF_E_NO_MEMORY);
 	FF_CHECK_CODE(t, ffp_result_pack(&memory->allocator, pack_fault, NULL, &result, ff_test_error(t)),
 	              FF_E_CORRUPT);
