@@ -1,0 +1,530 @@
+/*
+ * The LMDB backend's slots. Rows, ranges and indexes are the adapter's (<ff/kv.h>); here are opening and closing, the
+ * one writer, and what is done when the map is too small.
+ */
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lmdb_backend.h"
+
+#define ALL_CAPS (FF_CAP_DURABLE_COMMIT | FF_CAP_MULTI_PROCESS | FF_CAP_SNAPSHOT_READ)
+
+/* Address space, not memory and not disk: large, so that the map seldom moves. */
+#if SIZE_MAX > UINT32_MAX
+#define MAP_SIZE_DEFAULT (INT64_C(16) << 30)
+#define MAP_MAX_DEFAULT (INT64_C(16) << 40)
+#else
+#define MAP_SIZE_DEFAULT (INT64_C(256) << 20)
+#define MAP_MAX_DEFAULT (INT64_C(1) << 30)
+#endif
+
+/* The longest key of the contract is that of an idempotency key (FF-LIM-1); LMDB takes 511 bytes. */
+#define KEY_MAX 511
+_Static_assert(256 + 1 + FF_ID_MAX + 1 <= KEY_MAX, "the longest key of the contract does not fit");
+
+static const ff_kv_ops ops;
+
+/* The read side of the map's lock is held in each slot, but while one waits. */
+static void enter(const ff_store *store)
+{
+	pthread_rwlock_rdlock(&store->environment->map);
+}
+
+static void leave(const ff_store *store)
+{
+	pthread_rwlock_unlock(&store->environment->map);
+}
+
+/* A handle that a fork has copied must not touch what it shares with the parent. */
+static bool is_copy(const ff_store *store)
+{
+	return store->environment->pid != getpid();
+}
+
+/* ---- the writer --------------------------------------------------------------------------------------------- */
+
+/* One write transaction at a time in this process, whichever store's. */
+static ff_code try_writer(ff_store *store)
+{
+	ffp_environment *environment = store->environment;
+	pthread_mutex_lock(&environment->mutex);
+	ff_code code = store->writing ? FF_E_MISUSE : environment->writing ? FF_E_BUSY : FF_OK;
+	if (code == FF_OK)
+		environment->writing = store->writing = true;
+	pthread_mutex_unlock(&environment->mutex);
+	return code;
+}
+
+static ff_code take_writer(ff_store *store, ff_error *error)
+{
+	ff_code code = try_writer(store);
+	int64_t slept_us = 0;
+	for (int64_t sleep_us = 50; code == FF_E_BUSY && slept_us < store->busy_timeout_us; slept_us += sleep_us) {
+		struct timespec pause = { .tv_nsec = (long)sleep_us * 1000 };
+		nanosleep(&pause, NULL);
+		sleep_us = sleep_us < 1000 ? 2 * sleep_us : sleep_us;
+		code = try_writer(store);
+	}
+	if (code == FF_E_MISUSE)
+		return ff_error_set(error, code, "a write transaction is under way already");
+	return code ? ffp_lmdb_fail(store->environment->path, EBUSY, "write to", error) : FF_OK;
+}
+
+static void give_writer(ff_store *store)
+{
+	pthread_mutex_lock(&store->environment->mutex);
+	store->environment->writing = store->writing = false;
+	pthread_mutex_unlock(&store->environment->mutex);
+}
+
+/* Begins LMDB's transaction, after the map was taken on where another process made it larger. */
+static ff_code begin_writing(ff_store *store, ff_error *error)
+{
+	ff_txn *writer = &store->writer;
+	MDB_env *env = store->environment->env;
+	ff_code code = FF_OK;
+	int result;
+	while ((result = mdb_txn_begin(env, NULL, 0, &writer->txn)) == MDB_MAP_RESIZED && code == FF_OK) {
+		leave(store);
+		code = ffp_environment_adopt(store->environment, error);
+		enter(store);
+	}
+	if (result) {
+		writer->txn = NULL;
+		return code ? code : ffp_txn_fail(writer, result, "write to", error);
+	}
+	/* These flags are looked at by commits only, and nobody else commits now. */
+	mdb_env_set_flags(env, MDB_NOSYNC, store->durability == FF_DURABILITY_NONE);
+	mdb_env_set_flags(env, MDB_NOMETASYNC, store->durability == FF_DURABILITY_NORMAL);
+	memset(writer->cursors, 0, store->trees_count * sizeof(MDB_cursor *));
+	writer->id = mdb_txn_id(writer->txn);
+	writer->result = 0;
+	return FF_OK;
+}
+
+static ff_code begin_writer(ff_store *store, ff_txn **txn, ff_error *error)
+{
+	if (store->read_only)
+		return ff_error_set(error, FF_E_MISUSE, "'%s' is open for reading only", store->environment->path);
+	leave(store);
+	ff_code code = take_writer(store, error);
+	enter(store);
+	if (code != FF_OK)
+		return code;
+	store->writer.kv.store = store;
+	store->writer.writes_count = 0;
+	code = begin_writing(store, error);
+	if (code != FF_OK)
+		give_writer(store);
+	*txn = &store->writer;
+	return code;
+}
+
+/* ---- readers ------------------------------------------------------------------------------------------------ */
+
+static ff_txn *take_reader(ff_store *store)
+{
+	pthread_mutex_lock(&store->environment->mutex);
+	ff_txn *idle = store->idle;
+	if (idle)
+		store->idle = idle->next;
+	pthread_mutex_unlock(&store->environment->mutex);
+	if (idle)
+		return idle;
+	idle = store->kv.allocator->resize(store->kv.allocator->context, NULL, 0, sizeof(*idle));
+	if (idle)
+		*idle = (ff_txn){ .kv = { .store = store, .kind = FF_TXN_READ } };
+	return idle;
+}
+
+static void free_reader(ff_txn *reader)
+{
+	const ff_allocator *allocator = reader->kv.store->kv.allocator;
+	allocator->resize(allocator->context, reader, sizeof(*reader), 0);
+}
+
+/* Keeps a reader that was reset, with its slot in the readers' table; one that has none is freed. */
+static void give_reader(ff_txn *reader)
+{
+	ff_store *store = reader->kv.store;
+	if (!reader->txn) {
+		free_reader(reader);
+		return;
+	}
+	pthread_mutex_lock(&store->environment->mutex);
+	reader->next = store->idle;
+	store->idle = reader;
+	pthread_mutex_unlock(&store->environment->mutex);
+}
+
+static int start_reader(ff_txn *reader)
+{
+	if (reader->txn)
+		return mdb_txn_renew(reader->txn);
+	int result = mdb_txn_begin(reader->kv.store->environment->env, NULL, MDB_RDONLY, &reader->txn);
+	if (result)
+		reader->txn = NULL;
+	return result;
+}
+
+static ff_code begin_reader(ff_store *store, ff_txn **txn, ff_error *error)
+{
+	int dead = 0;
+	ff_code code = FF_OK;
+	ff_txn *reader = take_reader(store);
+	if (!reader)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a transaction");
+	int result = start_reader(reader);
+	/* Slots of those who died without giving them back. */
+	if (result == MDB_READERS_FULL && mdb_reader_check(store->environment->env, &dead) == 0 && dead)
+		result = start_reader(reader);
+	while (result == MDB_MAP_RESIZED && code == FF_OK) {
+		leave(store);
+		code = ffp_environment_adopt(store->environment, error);
+		enter(store);
+		result = code ? result : start_reader(reader);
+	}
+	if (result && !code)
+		code = ffp_txn_fail(reader, result, "read", error);
+	if (code)
+		give_reader(reader);
+	*txn = reader;
+	return code;
+}
+
+/* ---- transactions, as the adapter wants them ---------------------------------------------------------------- */
+
+static ff_code begin_txn(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
+{
+	return kind == FF_TXN_WRITE ? begin_writer(store, txn, error) : begin_reader(store, txn, error);
+}
+
+static void abort_txn(ff_txn *txn)
+{
+	if (txn->kv.kind == FF_TXN_WRITE) {
+		mdb_txn_abort(txn->txn);
+		txn->txn = NULL;
+		give_writer(txn->kv.store);
+	} else {
+		mdb_txn_reset(txn->txn);
+		give_reader(txn);
+	}
+}
+
+/*
+ * What a failed commit leaves. Pages are written before the meta page that makes them count, so nothing has changed,
+ * but where it was the meta page that failed: LMDB then puts the old one back, does not know which of them is on the
+ * disk, and answers PANIC from now on.
+ */
+static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
+{
+	ffp_environment *environment = txn->kv.store->environment;
+	MDB_txn *probe;
+	int alive = mdb_txn_begin(environment->env, NULL, MDB_RDONLY, &probe);
+	if (alive == 0)
+		mdb_txn_abort(probe);
+	ff_code code = ffp_txn_fail(txn, result, "commit to", error);
+	if (alive == MDB_PANIC)
+		code = FF_E_COMMIT_UNKNOWN;
+	else if (result == EIO && ffp_environment_is_full(environment)) /* LMDB says so of a write that was cut short */
+		code = FF_E_FULL;
+	return error->code = code;
+}
+
+static ff_code commit_writing(ff_txn *writer, ff_error *error)
+{
+	int result = mdb_txn_commit(writer->txn);
+	writer->txn = NULL;
+	return result ? failed_commit(writer, result, error) : FF_OK;
+}
+
+static ff_code commit_txn(ff_txn *txn, ff_error *error)
+{
+	ff_code code = FF_OK;
+	if (txn->kv.kind == FF_TXN_WRITE) {
+		code = commit_writing(txn, error);
+		give_writer(txn->kv.store);
+	} else if (txn->opened) {
+		mdb_txn_commit(txn->txn);
+		free_reader(txn);
+	} else {
+		abort_txn(txn);
+	}
+	return code;
+}
+
+static const ff_kv_ops ops = {
+	.size = sizeof(ff_kv_ops),
+	.key_max = KEY_MAX,
+	.begin = begin_txn,
+	.commit = commit_txn,
+	.abort = abort_txn,
+	.open_tree = ffp_tree_open,
+	.get = ffp_key_get,
+	.put = ffp_key_put,
+	.remove = ffp_key_remove,
+	.open_cursor = ffp_cursor_open,
+	.close_cursor = ffp_cursor_close,
+	.seek = ffp_cursor_seek,
+	.step = ffp_cursor_step,
+};
+
+/* ---- a map that is full ------------------------------------------------------------------------------------- */
+
+/* Taking rows out needs pages, too, so it may bring the map a little further. */
+static uint64_t map_max(const ff_txn *writer)
+{
+	uint64_t max = writer->kv.store->map_max;
+	bool deletes = false;
+	for (size_t i = 0; i < writer->writes_count; i++)
+		deletes |= writer->writes[i].kind != FF_WRITE_PUT;
+	return deletes ? max + max / 8 + (1 << 20) : max;
+}
+
+static bool is_map_full(const ff_txn *writer, ff_code code)
+{
+	return code == FF_E_FULL && writer->result == MDB_MAP_FULL;
+}
+
+/*
+ * Makes the map larger and begins the write transaction anew. Nothing is lost where no other process wrote in between;
+ * where one has, what was loaded may be no longer so.
+ */
+static ff_code begin_again(ff_txn *writer, ff_error *error)
+{
+	ff_store *store = writer->kv.store;
+	size_t id = writer->id;
+	enter(store);
+	mdb_txn_abort(writer->txn);
+	writer->txn = NULL;
+	leave(store);
+	ff_code code = ffp_environment_grow(store->environment, map_max(writer), error);
+	writer->result = 0;
+	if (code != FF_OK)
+		return code;
+	enter(store);
+	code = begin_writing(store, error);
+	leave(store);
+	if (code == FF_OK && writer->id != id)
+		code = ff_error_set(error, FF_E_CONFLICT, "another process wrote while the map grew");
+	return code;
+}
+
+static ff_code store_once(ff_txn *writer, ff_error *error)
+{
+	enter(writer->kv.store);
+	ff_code code = ff_kv_store(writer, writer->writes, writer->writes_count, error);
+	leave(writer->kv.store);
+	return code;
+}
+
+static ff_code store_all(ff_txn *writer, ff_error *error)
+{
+	ff_code code = store_once(writer, error);
+	while (is_map_full(writer, code)) {
+		code = begin_again(writer, error);
+		if (code == FF_OK)
+			code = store_once(writer, error);
+	}
+	return code;
+}
+
+static ff_code commit_all(ff_txn *writer, ff_error *error)
+{
+	enter(writer->kv.store);
+	ff_code code = commit_writing(writer, error);
+	leave(writer->kv.store);
+	while (is_map_full(writer, code)) {
+		code = begin_again(writer, error);
+		if (code == FF_OK)
+			code = store_all(writer, error);
+		if (code != FF_OK)
+			break;
+		enter(writer->kv.store);
+		code = commit_writing(writer, error);
+		leave(writer->kv.store);
+	}
+	return code;
+}
+
+/* ---- slots -------------------------------------------------------------------------------------------------- */
+
+static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
+{
+	if (is_copy(store))
+		return ff_error_set(error, FF_E_MISUSE, "'%s' was opened before a fork, by the parent",
+		                    store->environment->path);
+	enter(store);
+	ff_code code = ff_kv_begin(store, kind, txn, error);
+	leave(store);
+	return code;
+}
+
+static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
+{
+	const ff_store *store = txn->kv.store;
+	enter(store);
+	ff_code code = ff_kv_load(txn, arena, reads, count, error);
+	leave(store);
+	return code;
+}
+
+static ff_code store_rows(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
+{
+	if (txn->kv.kind != FF_TXN_WRITE)
+		return ff_error_set(error, FF_E_IO, "a read transaction cannot store");
+	txn->writes = writes;
+	txn->writes_count = count;
+	return store_all(txn, error);
+}
+
+static void end(ff_txn *txn)
+{
+	ff_store *store = txn->kv.store;
+	if (is_copy(store))
+		return;
+	enter(store);
+	abort_txn(txn);
+	leave(store);
+}
+
+static ff_code commit(ff_txn *txn, ff_error *error)
+{
+	if (is_copy(txn->kv.store))
+		return ff_error_set(error, FF_E_IO, "the transaction was begun before a fork, by the parent");
+	ff_code code = txn->kv.kind == FF_TXN_WRITE ? commit_all(txn, error) : FF_OK;
+	end(txn);
+	return code;
+}
+
+static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
+{
+	int major, minor, patch;
+	(void)error;
+	mdb_version(&major, &minor, &patch);
+	limits->durability = store->durability;
+	limits->caps = store->durability == FF_DURABILITY_FULL ? ALL_CAPS : ALL_CAPS & ~FF_CAP_DURABLE_COMMIT;
+	snprintf(limits->version, sizeof(limits->version), "LMDB %d.%d.%d", major, minor, patch);
+	return FF_OK;
+}
+
+static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
+{
+	enter(store);
+	ff_code code = ff_kv_check(store, problem, context, error);
+	leave(store);
+	return code;
+}
+
+/* ---- opening and closing ------------------------------------------------------------------------------------- */
+
+static ff_code read_config(ff_store *store, const ff_store_config *config, int64_t *map_size, ff_error *error)
+{
+	static const char *const known[] = { "durability", "map_size", "map_max", "busy_timeout_ms", NULL };
+	int64_t map_max = MAP_MAX_DEFAULT;
+	int64_t busy_timeout_ms = 5000;
+	ff_code code = ff_config_check(config, known, error);
+	if (code == FF_OK)
+		code = ff_config_durability(config, &store->durability, error);
+	if (code == FF_OK)
+		code = ff_config_int64(config, "busy_timeout_ms", 0, INT32_MAX, &busy_timeout_ms, error);
+	if (code == FF_OK)
+		code = ff_config_int64(config, "map_max", 1, MAP_MAX_DEFAULT, &map_max, error);
+	*map_size = map_max < MAP_SIZE_DEFAULT ? map_max : MAP_SIZE_DEFAULT;
+	if (code == FF_OK)
+		code = ff_config_int64(config, "map_size", 1, map_max, map_size, error);
+	store->map_max = (uint64_t)map_max;
+	store->busy_timeout_us = busy_timeout_ms * 1000;
+	store->read_only = (config->flags & FF_STORE_READ_ONLY) != 0;
+	return code;
+}
+
+static bool take_memory(ff_store *store)
+{
+	const ff_allocator *allocator = store->kv.allocator;
+	size_t count = ff_kv_tree_count(store->kv.catalog);
+	store->trees = allocator->resize(allocator->context, NULL, 0, count * sizeof(*store->trees));
+	store->writer.cursors = allocator->resize(allocator->context, NULL, 0, count * sizeof(MDB_cursor *));
+	store->trees_count = count;
+	return store->trees && store->writer.cursors;
+}
+
+static void free_memory(ff_store *store)
+{
+	const ff_allocator *allocator = store->kv.allocator;
+	while (store->idle) {
+		ff_txn *idle = store->idle;
+		store->idle = idle->next;
+		if (!is_copy(store))
+			mdb_txn_abort(idle->txn);
+		free_reader(idle);
+	}
+	if (store->trees)
+		allocator->resize(allocator->context, store->trees, store->trees_count * sizeof(*store->trees), 0);
+	if (store->writer.cursors)
+		allocator->resize(allocator->context, store->writer.cursors, store->trees_count * sizeof(MDB_cursor *),
+		                  0);
+}
+
+static ff_code open_schema(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	ff_code code;
+	if (store->environment->read_only && !store->read_only)
+		return ffp_lmdb_fail(config->path, EACCES, "write to", error);
+	do {
+		enter(store);
+		code = ff_kv_open(store, &ops, config, error);
+		leave(store);
+	} while (is_map_full(&store->writer, code) &&
+	         (code = ffp_environment_grow(store->environment, store->map_max, error)) == FF_OK);
+	/* Nobody can know of a schema whose commit is in doubt, and the next open sees which it is. */
+	return code == FF_E_COMMIT_UNKNOWN || code == FF_E_CONFLICT ? (error->code = FF_E_IO) : code;
+}
+
+static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	int64_t map_size;
+	ffp_opening opening;
+	ff_code code = read_config(store, config, &map_size, error);
+	if (code != FF_OK)
+		return code;
+	const ffp_environment_options options = { config->path, config->flags, (size_t)map_size };
+	code = ffp_environment_open(&options, &opening, error);
+	if (code != FF_OK)
+		return code;
+	store->environment = opening.environment;
+	store->kv = (ff_kv){ &ops, config->catalog, config->allocator };
+	code = take_memory(store) ? open_schema(store, config, error)
+	                          : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
+	if (code != FF_OK)
+		free_memory(store);
+	ffp_environment_settle(&opening, code != FF_OK);
+	return code;
+}
+
+static void close_store(ff_store *store)
+{
+	free_memory(store);
+	ffp_environment_release(store->environment);
+}
+
+const ff_engine_backend ffp_lmdb_backend = {
+	.size = sizeof(ff_engine_backend),
+	.abi_major = FF_BACKEND_ABI,
+	.caps = ALL_CAPS,
+	.name = "lmdb",
+	.instance_size = sizeof(ff_store),
+	.open = open_store,
+	.close = close_store,
+	.limits = limits,
+	.begin = begin,
+	.load = load,
+	.store = store_rows,
+	.commit = commit,
+	.abort = end,
+	.check = check,
+};

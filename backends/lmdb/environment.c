@@ -1,0 +1,368 @@
+#include "environment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* Trees of a store, with room for later versions. */
+#define TREES_MAX 126
+/* Of a new lock file: it holds a slot of 64 bytes for each read transaction at a time, in all processes. */
+#define LOCK_FILE_SIZE (64 << 10)
+
+static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
+static ffp_environment *list;
+
+/* ---- errors ------------------------------------------------------------------------------------------------- */
+
+static ff_code code_of(int result)
+{
+	switch (result) {
+	case ENOMEM:
+		return FF_E_NO_MEMORY;
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		return FF_E_FULL;
+	case MDB_READERS_FULL:
+	case EAGAIN:
+	case EBUSY:
+		return FF_E_BUSY;
+	case MDB_CORRUPTED:
+	case MDB_INVALID:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INCOMPATIBLE:
+	case MDB_CURSOR_FULL:
+	case MDB_PAGE_FULL:
+		return FF_E_CORRUPT;
+	case MDB_VERSION_MISMATCH:
+		return FF_E_VERSION;
+	default:
+		return FF_E_IO;
+	}
+}
+
+ff_code ffp_lmdb_fail(const char *path, int result, const char *doing, ff_error *error)
+{
+	const char *text = mdb_strerror(result);
+	if (result == MDB_PANIC)
+		text = "an earlier failure left it unusable until all of this process have closed it";
+	else if (result == MDB_VERSION_MISMATCH)
+		text = "it was made by another version of LMDB";
+	else if (result == MDB_INVALID)
+		text = "its data.mdb is no file of LMDB";
+	ff_code code = ff_error_set(error, code_of(result), "cannot %s '%s': %s", doing, path, text);
+	snprintf(error->native_code, sizeof(error->native_code), "%d", result);
+	return code;
+}
+
+/* ---- the map ------------------------------------------------------------------------------------------------ */
+
+/* Whether so much address space is to be had. LMDB lets go of the old map before it asks for the new one, and is lost
+ * where it gets none. */
+static bool has_space(size_t size)
+{
+	void *space = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (space == MAP_FAILED)
+		return false;
+	munmap(space, size);
+	return true;
+}
+
+static size_t round_to_pages(uint64_t size)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t most = SIZE_MAX / 2;
+	return (size_t)(((size < most ? size : most) + page - 1) / page * page);
+}
+
+ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error)
+{
+	MDB_envinfo info;
+	int dead;
+	ff_code code = FF_OK;
+	/* A reader that died keeps pages from being used again. */
+	mdb_reader_check(environment->env, &dead);
+	pthread_rwlock_wrlock(&environment->map);
+	mdb_env_info(environment->env, &info);
+	uint64_t twice = 2 * (uint64_t)info.me_mapsize;
+	size_t size = round_to_pages(twice < max ? twice : max);
+	if (size <= info.me_mapsize || !has_space(size)) {
+		code = ff_error_set(
+		    error, FF_E_FULL, "'%s' is full: its map of %zu bytes %s", environment->path, info.me_mapsize,
+		    size <= info.me_mapsize ? "may not grow, by map_max" : "finds no address space to grow");
+		snprintf(error->native_code, sizeof(error->native_code), "%d", MDB_MAP_FULL);
+	} else {
+		int result = mdb_env_set_mapsize(environment->env, size);
+		if (result)
+			code = ffp_lmdb_fail(environment->path, result, "grow the map of", error);
+	}
+	pthread_rwlock_unlock(&environment->map);
+	return code;
+}
+
+ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error)
+{
+	pthread_rwlock_wrlock(&environment->map);
+	int result = mdb_env_set_mapsize(environment->env, 0);
+	pthread_rwlock_unlock(&environment->map);
+	if (result == EINVAL)
+		result = EBUSY; /* by our own write transaction */
+	return result ? ffp_lmdb_fail(environment->path, result, "grow the map of", error) : FF_OK;
+}
+
+bool ffp_environment_is_full(const ffp_environment *environment)
+{
+	const uint64_t little = 1 << 20;
+	struct statvfs disk;
+	struct stat file;
+	struct rlimit limit;
+	int data;
+	if (mdb_env_get_fd(environment->env, &data) || fstat(data, &file))
+		return false;
+	if (!fstatvfs(data, &disk) && (uint64_t)disk.f_bavail * disk.f_frsize < little)
+		return true;
+	return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY &&
+	       (uint64_t)file.st_size + little > limit.rlim_cur;
+}
+
+/* ---- the directory ------------------------------------------------------------------------------------------ */
+
+static ff_code no_directory(const char *path, int reason, const char *doing, ff_error *error)
+{
+	struct stat status;
+	if (reason == ENOTDIR && stat(path, &status) == 0)
+		return ff_error_set(error, FF_E_INVALID, "'%s' is no directory", path);
+	ff_code code = ff_error_set(error, reason == ENOSPC || reason == EDQUOT ? FF_E_FULL : FF_E_IO,
+	                            "cannot %s '%s': %s", doing, path, strerror(reason));
+	snprintf(error->native_code, sizeof(error->native_code), "%d", reason);
+	return code;
+}
+
+/* Opens the directory, which is made where it may be. */
+static ff_code open_directory(const char *path, bool must_exist, ffp_opening *opening, ff_error *error)
+{
+	opening->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (opening->lock >= 0)
+		return FF_OK;
+	if (must_exist && (errno == ENOENT || (errno == ENOTDIR && access(path, F_OK) != 0)))
+		return ff_error_set(error, FF_E_NOT_FOUND, "cannot find a store at '%s': %s", path, strerror(errno));
+	if (errno != ENOENT)
+		return no_directory(path, errno, "open", error);
+	opening->made_directory = mkdir(path, 0777) == 0;
+	if (!opening->made_directory && errno != EEXIST)
+		return no_directory(path, errno, "create", error);
+	opening->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return opening->lock >= 0 ? FF_OK : no_directory(path, errno, "open", error);
+}
+
+/* Whether the path still names the directory that is locked: its last user may have taken it away before we had it. */
+static bool is_there(const char *path, int directory)
+{
+	struct stat named, locked;
+	return stat(path, &named) == 0 && fstat(directory, &locked) == 0 && named.st_dev == locked.st_dev &&
+	       named.st_ino == locked.st_ino;
+}
+
+static ff_code lock_directory(const char *path, bool must_exist, ffp_opening *opening, ff_error *error)
+{
+	for (int tries = 0; tries < 10; tries++) {
+		ff_code code = open_directory(path, must_exist, opening, error);
+		if (code != FF_OK)
+			return code;
+		while (flock(opening->lock, LOCK_EX) != 0)
+			if (errno != EINTR)
+				return no_directory(path, errno, "lock", error);
+		if (is_there(path, opening->lock))
+			return FF_OK;
+		close(opening->lock);
+		*opening = (ffp_opening){ .path = path, .lock = -1 };
+	}
+	return ff_error_set(error, FF_E_BUSY, "'%s' is made and removed again and again", path);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------ */
+
+/* Room for the readers' table is taken now: it is memory that is mapped, and a disk that is full later would end the
+ * process. Called where this process has the environment not open, since closing a descriptor drops LMDB's locks. */
+static int make_lock_file(ffp_opening *opening)
+{
+	struct stat status;
+	opening->made_lock = fstatat(opening->lock, "lock.mdb", &status, 0) != 0 && errno == ENOENT;
+	int file = openat(opening->lock, "lock.mdb", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (file < 0)
+		return 0; /* LMDB says why, where it matters */
+	int result = 0;
+	if (fstat(file, &status) == 0 && status.st_size == 0)
+		result = posix_fallocate(file, 0, LOCK_FILE_SIZE);
+	close(file);
+	return result;
+}
+
+static int open_env(ffp_environment *environment, const ffp_environment_options *options, unsigned flags)
+{
+	size_t size = round_to_pages(options->map_size);
+	while (size > (1 << 20) && !has_space(size))
+		size = round_to_pages(size / 2);
+	int result = mdb_env_create(&environment->env);
+	if (result)
+		return result;
+	mdb_env_set_maxdbs(environment->env, TREES_MAX);
+	mdb_env_set_mapsize(environment->env, size);
+	result = mdb_env_open(environment->env, options->path, MDB_NOTLS | flags, 0644);
+	if (result) {
+		mdb_env_close(environment->env);
+		environment->env = NULL;
+	}
+	return result;
+}
+
+/* Opens the files; for reading only, too, where they may not be written. */
+static int open_files(ffp_environment *environment, const ffp_environment_options *options, ffp_opening *opening)
+{
+	int dead;
+	int result = make_lock_file(opening);
+	if (result == 0)
+		result = open_env(environment, options, 0);
+	if ((result == EACCES || result == EROFS) && (options->flags & FF_STORE_READ_ONLY)) {
+		environment->read_only = true;
+		result = open_env(environment, options, MDB_RDONLY);
+	}
+	if (result == 0)
+		mdb_reader_check(environment->env, &dead);
+	return result;
+}
+
+static void init_locks(ffp_environment *environment)
+{
+	pthread_rwlockattr_t attributes;
+	pthread_rwlockattr_init(&attributes);
+	/* Readers that come and go without pause must not keep the map from growing. */
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&environment->map, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+	pthread_mutex_init(&environment->mutex, NULL);
+}
+
+static void discard(ffp_environment *environment)
+{
+	if (environment->directory >= 0)
+		close(environment->directory);
+	pthread_rwlock_destroy(&environment->map);
+	pthread_mutex_destroy(&environment->mutex);
+	free(environment->path);
+	free(environment);
+}
+
+static ff_code make_environment(const ffp_environment_options *options, ffp_opening *opening, ff_error *error)
+{
+	struct stat status;
+	ffp_environment *environment = calloc(1, sizeof(*environment));
+	if (!environment)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an environment");
+	init_locks(environment);
+	environment->path = strdup(options->path);
+	environment->directory = fcntl(opening->lock, F_DUPFD_CLOEXEC, 0);
+	int result = environment->path ? 0 : ENOMEM;
+	if (result == 0 && (environment->directory < 0 || fstat(opening->lock, &status) != 0))
+		result = errno;
+	if (result == 0)
+		result = open_files(environment, options, opening);
+	if (result) {
+		discard(environment);
+		return ffp_lmdb_fail(options->path, result, "open", error);
+	}
+	environment->device = status.st_dev;
+	environment->inode = status.st_ino;
+	environment->pid = getpid();
+	environment->next = list;
+	list = environment;
+	opening->environment = environment;
+	return FF_OK;
+}
+
+/* The environment of a directory that this process has open. One that a parent had open before a fork is not ours. */
+static ffp_environment *find(int directory)
+{
+	struct stat status;
+	pid_t pid = getpid();
+	ffp_environment *found = fstat(directory, &status) == 0 ? list : NULL;
+	while (found && (found->device != status.st_dev || found->inode != status.st_ino || found->pid != pid))
+		found = found->next;
+	return found;
+}
+
+static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening, ff_error *error)
+{
+	struct stat status;
+	bool there = fstatat(opening->lock, "data.mdb", &status, 0) == 0;
+	opening->made_data = !there;
+	if (must_exist && (there ? status.st_size == 0 : errno == ENOENT))
+		return ff_error_set(error, FF_E_NOT_FOUND, "'%s' holds no store", path);
+	return FF_OK;
+}
+
+ff_code ffp_environment_open(const ffp_environment_options *options, ffp_opening *opening, ff_error *error)
+{
+	bool must_exist = (options->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
+	*opening = (ffp_opening){ .path = options->path, .lock = -1 };
+	ff_code code = lock_directory(options->path, must_exist, opening, error);
+	if (code == FF_OK)
+		code = find_data(options->path, must_exist, opening, error);
+	if (code == FF_OK) {
+		pthread_mutex_lock(&list_mutex);
+		opening->environment = find(opening->lock);
+		if (!opening->environment)
+			code = make_environment(options, opening, error);
+		if (code == FF_OK)
+			opening->environment->users++;
+		pthread_mutex_unlock(&list_mutex);
+	}
+	if (code != FF_OK)
+		ffp_environment_settle(opening, true);
+	return code;
+}
+
+void ffp_environment_release(ffp_environment *environment)
+{
+	pthread_mutex_lock(&list_mutex);
+	bool last = --environment->users == 0;
+	ffp_environment **at = &list;
+	while (last && *at != environment)
+		at = &(*at)->next;
+	if (last) {
+		*at = environment->next;
+		/* After a fork LMDB's part belongs to the parent: closing it here would take away its readers. */
+		if (environment->pid == getpid())
+			mdb_env_close(environment->env);
+	}
+	pthread_mutex_unlock(&list_mutex);
+	if (last)
+		discard(environment);
+}
+
+void ffp_environment_settle(ffp_opening *opening, bool failed)
+{
+	if (failed && opening->environment)
+		ffp_environment_release(opening->environment);
+	if (failed && opening->made_data)
+		unlinkat(opening->lock, "data.mdb", 0);
+	if (failed && opening->made_data && opening->made_lock)
+		unlinkat(opening->lock, "lock.mdb", 0);
+	if (failed && opening->made_directory)
+		rmdir(opening->path);
+	if (opening->lock >= 0) {
+		flock(opening->lock, LOCK_UN);
+		close(opening->lock);
+	}
+	opening->lock = -1;
+}

@@ -1,0 +1,68 @@
+/*
+ * Environments: a directory's LMDB files, open once in this process however many stores share them, and their map,
+ * which grows.
+ */
+#ifndef FFP_LMDB_ENVIRONMENT_H
+#define FFP_LMDB_ENVIRONMENT_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <sys/types.h>
+
+#include <ff/backend.h>
+
+typedef struct ffp_environment {
+	struct ffp_environment *next; /* in the list of those that are open */
+	MDB_env *env;
+	char *path;    /* absolute */
+	int directory; /* keeps the inode, by which the list finds the environment, from being used anew */
+	dev_t device;
+	ino_t inode;
+	pid_t pid; /* that opened it */
+	unsigned users;
+	bool read_only; /* the files may not be written */
+	/*
+	 * LMDB moves its map only while nothing points into it. Whoever calls LMDB holds the read side: for one slot,
+	 * in which cursors and values live and die. Moving holds the write side, with no write transaction open in this
+	 * process. A read transaction between two slots is the numbers of its pages, and reads on in the new map.
+	 */
+	pthread_rwlock_t map;
+	pthread_mutex_t mutex; /* guards what is below */
+	bool writing;          /* a store of this process has the write transaction, or waits for it */
+} ffp_environment;
+
+/* Fills `error` from what LMDB answered: "cannot DOING 'PATH': …". */
+ff_code ffp_lmdb_fail(const char *path, int result, const char *doing, ff_error *error);
+
+typedef struct ffp_environment_options {
+	const char *path;
+	uint32_t flags; /* FF_STORE_… */
+	size_t map_size;
+} ffp_environment_options;
+
+/* While a directory is being opened, and until `settle`: no other ff opens it, in any process. */
+typedef struct ffp_opening {
+	ffp_environment *environment;
+	const char *path;
+	int lock; /* a descriptor of the directory, with its lock */
+	bool made_directory;
+	bool made_data;
+	bool made_lock;
+} ffp_opening;
+
+/* Opens the environment of a directory, or shares it. Until ffp_environment_settle nobody else opens it. */
+ff_code ffp_environment_open(const ffp_environment_options *options, ffp_opening *opening, ff_error *error);
+/* Ends the opening. Where it failed the environment is released, and what it made is removed. */
+void ffp_environment_settle(ffp_opening *opening, bool failed);
+void ffp_environment_release(ffp_environment *environment);
+
+/* Makes the map twice as large, but not larger than `max`; FULL where it is. The caller holds no side of the map's
+ * lock, and no write transaction is open. */
+ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error);
+/* Takes on the map's size after another process made it larger. BUSY where a write transaction is in the way. */
+ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error);
+
+/* Whether the disk, or what the process may put on it, is used up. */
+bool ffp_environment_is_full(const ffp_environment *environment);
+
+#endif

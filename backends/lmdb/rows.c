@@ -1,0 +1,160 @@
+/* Keys and values in LMDB's trees. */
+#include "store.h"
+
+ff_code ffp_txn_fail(ff_txn *txn, int result, const char *doing, ff_error *error)
+{
+	txn->result = result;
+	return ffp_lmdb_fail(txn->kv.store->environment->path, result, doing, error);
+}
+
+static MDB_val val_of(ff_kv_bytes bytes)
+{
+	return (MDB_val){ bytes.size, (void *)(uintptr_t)bytes.data };
+}
+
+static ff_kv_bytes bytes_of(MDB_val value)
+{
+	return (ff_kv_bytes){ value.mv_data, value.mv_size };
+}
+
+/* ---- trees -------------------------------------------------------------------------------------------------- */
+
+/* Whether the environment holds something, though no tree of ours. */
+static int look_for_others(ff_txn *txn, bool *found)
+{
+	MDB_dbi names;
+	MDB_stat status;
+	int result = mdb_dbi_open(txn->txn, NULL, 0, &names);
+	if (result == 0)
+		result = mdb_stat(txn->txn, names, &status);
+	*found = result == 0 && status.ms_entries > 0;
+	return result;
+}
+
+ff_code ffp_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create, ff_error *error)
+{
+	ff_store *store = txn->kv.store;
+	bool foreign = false;
+	int result = mdb_dbi_open(txn->txn, name, 0, &store->trees[tree]);
+	if (result == MDB_NOTFOUND && tree == 0) {
+		int looked = look_for_others(txn, &foreign);
+		result = looked ? looked : result;
+	}
+	if (foreign)
+		return ff_error_set(error, FF_E_CORRUPT, "'%s' is an LMDB environment of something else",
+		                    store->environment->path);
+	if (result == MDB_NOTFOUND && create)
+		result = mdb_dbi_open(txn->txn, name, MDB_CREATE, &store->trees[tree]);
+	txn->opened = true;
+	if (result == MDB_NOTFOUND)
+		return FF_E_NOT_FOUND;
+	return result ? ffp_txn_fail(txn, result, "open", error) : FF_OK;
+}
+
+/* ---- keys --------------------------------------------------------------------------------------------------- */
+
+ff_code ffp_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error)
+{
+	MDB_val sought = val_of(key);
+	MDB_val found;
+	int result = mdb_get(txn->txn, txn->kv.store->trees[tree], &sought, &found);
+	if (result == MDB_NOTFOUND)
+		return FF_E_NOT_FOUND;
+	if (result)
+		return ffp_txn_fail(txn, result, "read", error);
+	*value = bytes_of(found);
+	return FF_OK;
+}
+
+/* The writer's cursor on a tree: one that stands where the last key was finds the next one sooner. */
+static int cursor_of(ff_txn *txn, unsigned tree, MDB_cursor **cursor)
+{
+	int result = 0;
+	if (!txn->cursors[tree])
+		result = mdb_cursor_open(txn->txn, txn->kv.store->trees[tree], &txn->cursors[tree]);
+	*cursor = txn->cursors[tree];
+	return result;
+}
+
+ff_code ffp_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error)
+{
+	MDB_val name = val_of(key);
+	MDB_val row = val_of(value);
+	MDB_val old;
+	MDB_cursor *cursor;
+	int result = cursor_of(txn, tree, &cursor);
+	if (result == 0 && kind == FF_KV_UPDATE)
+		result = mdb_cursor_get(cursor, &name, &old, MDB_SET);
+	if (result == 0)
+		result = mdb_cursor_put(cursor, &name, &row, kind == FF_KV_UPDATE ? MDB_CURRENT : MDB_NOOVERWRITE);
+	if (result == MDB_KEYEXIST || result == MDB_NOTFOUND)
+		return FF_E_CONFLICT;
+	return result ? ffp_txn_fail(txn, result, "write to", error) : FF_OK;
+}
+
+ff_code ffp_key_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error)
+{
+	MDB_val name = val_of(key);
+	MDB_val old;
+	MDB_cursor *cursor;
+	int result = cursor_of(txn, tree, &cursor);
+	if (result == 0)
+		result = mdb_cursor_get(cursor, &name, &old, MDB_SET);
+	if (result == 0)
+		result = mdb_cursor_del(cursor, 0);
+	if (result == MDB_NOTFOUND)
+		return FF_E_CONFLICT;
+	return result ? ffp_txn_fail(txn, result, "write to", error) : FF_OK;
+}
+
+/* ---- cursors ------------------------------------------------------------------------------------------------ */
+
+ff_code ffp_cursor_open(ff_txn *txn, unsigned tree, ff_kv_cursor **cursor, ff_error *error)
+{
+	*cursor = &txn->cursor;
+	txn->cursor.txn = txn;
+	int result = mdb_cursor_open(txn->txn, txn->kv.store->trees[tree], &txn->cursor.cursor);
+	return result ? ffp_txn_fail(txn, result, "read", error) : FF_OK;
+}
+
+void ffp_cursor_close(ff_kv_cursor *cursor)
+{
+	mdb_cursor_close(cursor->cursor);
+	cursor->cursor = NULL;
+}
+
+static ff_code answer(ff_kv_cursor *cursor, int result, MDB_val key, MDB_val value, ff_kv_entry *entry, ff_error *error)
+{
+	if (result == MDB_NOTFOUND)
+		return FF_E_NOT_FOUND;
+	if (result)
+		return ffp_txn_fail(cursor->txn, result, "read", error);
+	*entry = (ff_kv_entry){ bytes_of(key), bytes_of(value) };
+	return FF_OK;
+}
+
+ff_code ffp_cursor_seek(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff_kv_entry *entry, ff_error *error)
+{
+	MDB_val name = val_of(key);
+	MDB_val value;
+	bool up = way == FF_KV_UP;
+	int result;
+	if (key.size == 0) {
+		result = mdb_cursor_get(cursor->cursor, &name, &value, up ? MDB_FIRST : MDB_LAST);
+	} else {
+		result = mdb_cursor_get(cursor->cursor, &name, &value, MDB_SET_RANGE);
+		if (!up && result == 0)
+			result = mdb_cursor_get(cursor->cursor, &name, &value, MDB_PREV);
+		else if (!up && result == MDB_NOTFOUND)
+			result = mdb_cursor_get(cursor->cursor, &name, &value, MDB_LAST);
+	}
+	return answer(cursor, result, name, value, entry, error);
+}
+
+ff_code ffp_cursor_step(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry, ff_error *error)
+{
+	MDB_val name;
+	MDB_val value;
+	int result = mdb_cursor_get(cursor->cursor, &name, &value, way == FF_KV_UP ? MDB_NEXT : MDB_PREV);
+	return answer(cursor, result, name, value, entry, error);
+}

@@ -1,0 +1,55 @@
+/* The LMDB backend inside: a store is a share of an environment, a transaction is one of LMDB's. */
+#ifndef FFP_LMDB_STORE_H
+#define FFP_LMDB_STORE_H
+
+#include "environment.h"
+
+#include <ff/kv.h>
+
+struct ff_kv_cursor {
+	MDB_cursor *cursor;
+	ff_txn *txn;
+};
+
+struct ff_txn {
+	ff_kv_txn kv;
+	ff_txn *next; /* in the store's list of idle readers */
+	MDB_txn *txn; /* of an idle reader: reset */
+	int result;   /* of LMDB's last failure in it */
+	bool opened;  /* a reader that has opened trees, which a commit keeps */
+	ff_kv_cursor cursor;
+
+	/* Of the writer. */
+	size_t id;
+	MDB_cursor **cursors;   /* one a tree, or NULL; LMDB frees them with the transaction */
+	const ff_write *writes; /* for when the map has to grow */
+	size_t writes_count;
+};
+
+struct ff_store {
+	ff_kv kv;
+	ffp_environment *environment;
+	MDB_dbi *trees;
+	size_t trees_count;
+	bool read_only;
+	ff_durability durability;
+	uint64_t map_max;
+	int64_t busy_timeout_us;
+	ff_txn writer;
+	bool writing; /* guarded by the environment's mutex, as are the idle readers */
+	ff_txn *idle;
+};
+
+/* rows.c: the calls of ff_kv_ops on keys. */
+
+ff_code ffp_txn_fail(ff_txn *txn, int result, const char *doing, ff_error *error);
+ff_code ffp_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create, ff_error *error);
+ff_code ffp_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error);
+ff_code ffp_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error);
+ff_code ffp_key_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error);
+ff_code ffp_cursor_open(ff_txn *txn, unsigned tree, ff_kv_cursor **cursor, ff_error *error);
+void ffp_cursor_close(ff_kv_cursor *cursor);
+ff_code ffp_cursor_seek(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff_kv_entry *entry, ff_error *error);
+ff_code ffp_cursor_step(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry, ff_error *error);
+
+#endif

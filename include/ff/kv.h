@@ -1,0 +1,123 @@
+/*
+ * ff: for authors of backends that keep rows in a key-value store: the slots of <ff/backend.h>, but for open and close,
+ * over a handful of calls on ordered keys.
+ *
+ * A store is some number of trees: one a table, one an index, and tree 0 for the schema's version. A tree maps keys to
+ * values, both plain bytes, and walks its keys in the order of memcmp. An engine with named databases gives each tree
+ * its own (ff_kv_tree_name); one with a single keyspace puts the tree's number before each key, as two bytes, the high
+ * one first.
+ *
+ *     struct ff_store { ff_kv kv; … };       the first member is the adapter's
+ *     struct ff_txn { ff_kv_txn kv; … };     likewise
+ *
+ *     static const ff_engine_backend backend = { …, .open = own, .close = own, .limits = own,
+ *         .begin = ff_kv_begin, .load = ff_kv_load, .store = ff_kv_store, .check = ff_kv_check,
+ *         .commit = the engine's, .abort = the engine's };
+ *
+ * What is stored. A key is the columns of its order one behind the other: a text as its bytes and a 0 byte, an int64 as
+ * 8 bytes, the highest first, with the sign bit flipped; so memcmp gives the catalog's order, and a prefix of columns
+ * is a prefix of bytes. A row is a byte of format and number of value columns, a bit for each that is plain (NULL, 0,
+ * or FF_KV_COMMON_TEXT), and the others: int64s as zigzag varints, texts as length and bytes. Columns come by `since`,
+ * and then as in the table, so that a row of an older schema lacks the last ones and need not be rewritten. An index's
+ * entry is a key alone.
+ *
+ * Stability: as <ff/backend.h>; functions are only ever appended to ff_kv_ops.
+ */
+#ifndef FF_KV_H
+#define FF_KV_H
+
+#include <ff/backend.h>
+
+/* A column of text that may not be NULL and holds this costs no byte: nearly all rows of outcomes do. It is part of the
+ * rows' format. */
+#define FF_KV_COMMON_TEXT "{\"kind\":\"Ok\"}"
+
+/* Longest key that the adapter builds; ff_kv_ops.key_max may ask for less. */
+#define FF_KV_KEY_MAX 1024
+
+typedef struct ff_kv_bytes {
+	const void *data;
+	size_t size;
+} ff_kv_bytes;
+
+typedef struct ff_kv_entry {
+	ff_kv_bytes key;
+	ff_kv_bytes value;
+} ff_kv_entry;
+
+typedef enum ff_kv_way { FF_KV_UP = 1, FF_KV_DOWN = 2 } ff_kv_way;
+
+typedef enum ff_kv_put {
+	FF_KV_INSERT = 1, /* CONFLICT where the key is there */
+	FF_KV_UPDATE = 2  /* CONFLICT where it is not */
+} ff_kv_put;
+
+/* The engine's own. */
+typedef struct ff_kv_cursor ff_kv_cursor;
+
+/*
+ * The calls, each of which must be provided unless it says otherwise. They may answer what the slot that is under way
+ * may answer, besides the codes that are named here; NOT_FOUND stays between engine and adapter and needs no message.
+ *
+ * Bytes that a call takes are borrowed for the call. Bytes that it answers hold until the transaction's next write or
+ * its end, and those of a cursor until it moves or is closed. The adapter has at most
+ * one cursor open in a transaction, writes only while it has none, and has none between two slots.
+ */
+typedef struct ff_kv_ops {
+	uint32_t size;    /* sizeof(ff_kv_ops) */
+	uint32_t key_max; /* longest key that the engine takes; 0: at least FF_KV_KEY_MAX */
+
+	/* As the slots of the same name, and commit is called for read transactions, too. */
+	ff_code (*begin)(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error);
+	ff_code (*commit)(ff_txn *txn, ff_error *error);
+	void (*abort)(ff_txn *txn);
+
+	/* May provide. Makes a tree ready for use, in this transaction and later ones; NOT_FOUND where it is not there
+	 * and `create` is not set. Each tree is opened once, from ff_kv_open, before it is used. */
+	ff_code (*open_tree)(ff_txn *txn, unsigned tree, const char *name, bool create, ff_error *error);
+
+	/* NOT_FOUND where the key is not there. */
+	ff_code (*get)(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error);
+	ff_code (*put)(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error);
+	/* CONFLICT where the key is not there. */
+	ff_code (*remove)(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error);
+
+	ff_code (*open_cursor)(ff_txn *txn, unsigned tree, ff_kv_cursor **cursor, ff_error *error);
+	void (*close_cursor)(ff_kv_cursor *cursor);
+	/* UP: the first entry at or above `key`. DOWN: the last below it; the last of all where key.size is 0.
+	 * NOT_FOUND where there is none; the cursor is then not stepped. */
+	ff_code (*seek)(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff_kv_entry *entry, ff_error *error);
+	/* The next entry in the way that the cursor was sought. NOT_FOUND past the last. */
+	ff_code (*step)(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry, ff_error *error);
+} ff_kv_ops;
+
+/* The adapter's parts of a store and of a transaction; the engine clears them with the rest. */
+typedef struct ff_kv {
+	const ff_kv_ops *ops;
+	const ff_catalog *catalog;
+	const ff_allocator *allocator;
+} ff_kv;
+
+typedef struct ff_kv_txn {
+	ff_store *store;
+	ff_txn_kind kind;
+} ff_kv_txn;
+
+/* Trees are numbered from 0 to below the count; the numbers of a table and its indexes never change. */
+FF_API unsigned ff_kv_tree(const ff_table *table, const ff_index *index);
+FF_API unsigned ff_kv_tree_count(const ff_catalog *catalog);
+
+/*
+ * The last step of the engine's open, when transactions can be begun: looks at the schema's version, and creates or
+ * migrates it in one transaction. Errors: NOT_FOUND (read-only or must-exist, and there is no schema), VERSION,
+ * UNAVAILABLE (an older schema, to be read only), CORRUPT, and those of the calls.
+ */
+FF_API ff_code ff_kv_open(ff_store *store, const ff_kv_ops *ops, const ff_store_config *config, ff_error *error);
+
+/* Slots of the backend. */
+FF_API ff_code ff_kv_begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error);
+FF_API ff_code ff_kv_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error);
+FF_API ff_code ff_kv_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
+FF_API ff_code ff_kv_check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
+
+#endif
