@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "engine.h"
+#include "move.h"
 #include "text.h"
 
 /* More rounds of load and decide than any rule needs. */
@@ -16,6 +17,7 @@ typedef struct batch_run {
 	size_t tickets_count;
 	ffp_batch batch;
 	ffp_txn txn;
+	ffp_slot *import;   /* asked for by an engine's first batch: where it is there, an import was left unfinished */
 	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
 	ff_error error;
 } batch_run;
@@ -110,6 +112,34 @@ static ff_code load_and_decide(batch_run *run)
 	}
 	return again ? ff_error_set(&run->error, FF_E_IO, "a batch wants more than %d rounds of rows", ROUNDS_MAX)
 	             : FF_OK;
+}
+
+/* ---- unfinished imports ------------------------------------------------------------------------------------- */
+
+static bool plan_look(batch_run *run)
+{
+	const ffp_sweep_row key = { .work = ffp_text(FFP_IMPORT_WORK) };
+	run->import = run->engine->is_looked_over ? NULL : ffp_rows_get(&run->batch.rows, FFP_SWEEP, &key.row);
+	return run->engine->is_looked_over || run->import;
+}
+
+static bool is_import(const batch_run *run)
+{
+	for (size_t t = 0; t < run->tickets_count; t++)
+		if (run->tickets[t]->requests[0].op == &ffp_op_import)
+			return true;
+	return false;
+}
+
+/* Running it again would delete what is written now, so nothing is. */
+static ff_code look_over(batch_run *run)
+{
+	bool unfinished = run->import && run->import->before && !is_import(run);
+	run->engine->is_looked_over = true;
+	if (!unfinished)
+		return FF_OK;
+	atomic_store(&run->engine->import_unfinished, true);
+	return ffp_engine_check_writable(run->engine, &run->error);
 }
 
 /* ---- results that are handed out ---------------------------------------------------------------------------- */
@@ -218,7 +248,8 @@ static ff_code begin_batch(batch_run *run)
 		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
 	};
 	check_deadlines(run);
-	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 4 * count_requests(run)) || !plan(run))
+	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 4 * count_requests(run)) || !plan_look(run) ||
+	    !plan(run))
 		return no_memory(run);
 	return ffp_begin(&engine->store, FF_TXN_WRITE, &run->txn, &run->error);
 }
@@ -228,6 +259,8 @@ static ff_code try_once(batch_run *run)
 	ff_code code = begin_batch(run);
 	if (code == FF_OK)
 		code = load_and_decide(run);
+	if (code == FF_OK)
+		code = look_over(run);
 	if (code == FF_OK)
 		code = prepare_results(run);
 	if (code == FF_OK)

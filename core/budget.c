@@ -8,25 +8,23 @@
 
 /*
  * The scheduled reset, exact without any sweeper (FF-RB-2) and on its grid (FF-RB-3): whoever looks at or after
- * next_reset_at sees the period that began at the last scheduled instant up to now. False: the row contradicts itself.
+ * next_reset_at sees the period that began at the last scheduled instant up to now. Where there is no next instant, it
+ * is the last one (FF-RB-7).
  */
-static bool find_period(const ffp_budget_row *row, int64_t interval_ms, int64_t now_ms, ffp_period *period)
+static ffp_period find_period(const ffp_budget_row *row, int64_t interval_ms, int64_t now_ms)
 {
 	bool scheduled = !ff_row_is_null(&row->row, FFP_BUDGET_NEXT_RESET_AT);
-	*period =
-	    (ffp_period){ .number = row->period, .next_reset_at_ms = scheduled ? row->next_reset_at_ms : FF_TIME_NONE };
-	if (!scheduled)
-		return true;
-	if (interval_ms <= 0 || row->next_reset_at_ms < 0)
-		return false;
-	if (now_ms < row->next_reset_at_ms)
-		return true;
-	int64_t passed = (now_ms - row->next_reset_at_ms) / interval_ms;
-	period->moved = true;
-	period->began_at_ms = row->next_reset_at_ms + passed * interval_ms;
-	if (__builtin_add_overflow(period->began_at_ms, interval_ms, &period->next_reset_at_ms))
-		period->next_reset_at_ms = FF_TIME_NONE;
-	return !__builtin_add_overflow(period->number, passed + 1, &period->number) && period->number != INT64_MAX;
+	ffp_period period = { .number = row->period,
+		              .next_reset_at_ms = scheduled ? row->next_reset_at_ms : FF_TIME_NONE };
+	if (!scheduled || now_ms < row->next_reset_at_ms)
+		return period;
+	int64_t passed = interval_ms ? (now_ms - row->next_reset_at_ms) / interval_ms : 0;
+	period.moved = true;
+	period.number++;
+	period.began_at_ms = row->next_reset_at_ms + passed * interval_ms;
+	if (!interval_ms || __builtin_add_overflow(period.began_at_ms, interval_ms, &period.next_reset_at_ms))
+		period.next_reset_at_ms = FF_TIME_NONE;
+	return period;
 }
 
 static const char *row_fault(const ffp_budget_row *row)
@@ -35,6 +33,9 @@ static const char *row_fault(const ffp_budget_row *row)
 		return "a policy row that cannot be read";
 	if (row->breach_count < 0 || row->soft_breach_count < 0)
 		return "a breach counter below zero";
+	bool scheduled = !ff_row_is_null(&row->row, FFP_BUDGET_NEXT_RESET_AT);
+	if (scheduled && row->next_reset_at_ms < 0)
+		return "a next reset below zero";
 	if (row->period < 0 || row->period == INT64_MAX || row->created_at_ms < 0 || row->updated_at_ms < 0)
 		return "a period or a time out of range";
 	return NULL;
@@ -56,8 +57,8 @@ ff_code ffp_budget_at(const ffp_budget_row *row, int64_t now_ms, ffp_policies *p
 	*fault = "an unknown enforcement mode";
 	if (!ffp_mode_parse(row->enforcement_mode, &budget->mode))
 		return FF_E_CORRUPT;
-	*fault = "a scheduled reset without an interval";
-	return find_period(row, budget->policy.reset_interval_ms, now_ms, &budget->period) ? FF_OK : FF_E_CORRUPT;
+	budget->period = find_period(row, budget->policy.reset_interval_ms, now_ms);
+	return FF_OK;
 }
 
 static void set_next_reset(ffp_budget_row *row, int64_t next_reset_at_ms)

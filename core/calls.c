@@ -24,9 +24,7 @@ static ff_code check_call(const ff_engine *engine, ff_call *call, ffp_request *r
 	ff_code code = request->op->check(request, arena);
 	if (code == FF_OK)
 		code = check_time(engine, request);
-	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
-		code = ffp_fail(request, FF_E_UNAVAILABLE, "store was opened read only");
-	return code;
+	return code == FF_OK ? ffp_engine_check_writable(engine, request->error) : code;
 }
 
 static void finish_call(const ff_engine *engine, ff_call *call, const ffp_request *request)

@@ -220,11 +220,19 @@ ff_code ffp_engine_check(const ff_engine *engine, ff_error *error)
 	return FF_OK;
 }
 
-ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
+ff_code ffp_engine_check_import(const ff_engine *engine, ff_error *error)
 {
 	ff_code code = ffp_engine_check(engine, error);
 	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
 		code = ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only");
+	return code;
+}
+
+ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
+{
+	ff_code code = ffp_engine_check_import(engine, error);
+	if (code == FF_OK && atomic_load(&engine->import_unfinished))
+		code = ff_error_set(error, FF_E_MISUSE, "an import is not finished, run it again first");
 	return code;
 }
 

@@ -23,14 +23,30 @@ static const ff_table *table_named(const cJSON *name)
 	return NULL;
 }
 
-/* A key is a name, which the longest kind of name bounds. */
-static bool read_text(const cJSON *item, bool is_key, ff_arena *arena, ff_text *text)
+/* The columns that hold names, which calls must be able to give again (FF-LIM-1). */
+static const struct {
+	const char *column;
+	const ffp_name_rule *rule;
+} names[] = {
+	{ "budget_id", &ffp_name_budget_id },
+	{ "dimensions_key", &ffp_name_dimension },
+	{ "dedup_key", &ffp_name_given_key },
+	{ "execution_id", &ffp_name_execution_id },
+	{ "quota_policy_id", &ffp_name_quota_policy_id },
+	{ "scope_type", &ffp_name_scope_type },
+	{ "scope_id", &ffp_name_scope_id },
+	{ "last_breach_dim", &ffp_name_dimension },
+};
+
+static bool read_text(const cJSON *item, const ff_column *column, ff_arena *arena, ff_text *text)
 {
-	size_t size = cJSON_IsString(item) ? strlen(item->valuestring) : 0;
-	if (!cJSON_IsString(item) ||
-	    (is_key && (size < 1 || size > ffp_name_key.max || !ffp_text_is_clean(item->valuestring, size))))
+	if (!cJSON_IsString(item))
 		return false;
-	*text = ff_text_copy(arena, item->valuestring, size);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(names[i].column, column->name) == 0 &&
+		    ffp_name_check(names[i].rule, item->valuestring, text, NULL) != FF_OK)
+			return false;
+	*text = ff_text_copy(arena, item->valuestring, strlen(item->valuestring));
 	return text->data != NULL;
 }
 
@@ -50,7 +66,7 @@ static bool read_column(const cJSON *object, const ff_table *table, unsigned i, 
 		return true;
 	}
 	if (column->type == FF_TYPE_TEXT)
-		return read_text(item, i < table->key_count, arena, ff_row_text(row, column));
+		return read_text(item, column, arena, ff_row_text(row, column));
 	return read_int64(item, column, ff_row_int64(row, column));
 }
 
@@ -213,6 +229,8 @@ static ff_code import_all(importing *import)
 {
 	ffp_import_slice slice = { .begins = true };
 	ff_code code = write_slice(import, &slice);
+	if (code == FF_OK)
+		atomic_store(&import->engine->import_unfinished, true);
 	while (code == FF_OK && !import->ended) {
 		ffp_arena_reset((ffp_arena *)import->arena);
 		slice =
@@ -231,7 +249,7 @@ static ff_code import_all(importing *import)
 ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported, ff_error *error)
 {
 	ff_error own;
-	ff_code code = ffp_engine_check_writable(engine, error);
+	ff_code code = ffp_engine_check_import(engine, error);
 	if (code == FF_OK && !next)
 		code = ff_error_set(error, FF_E_INVALID, "next is NULL");
 	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
@@ -243,6 +261,8 @@ ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context
 		.engine = engine, .next = next, .context = context, .arena = &spare->arena.base, .error = &own
 	};
 	code = import_all(&import);
+	if (code == FF_OK)
+		atomic_store(&engine->import_unfinished, false);
 	ffp_spare_give(engine, spare);
 	if (imported)
 		*imported = import.lines;

@@ -114,9 +114,11 @@ static ff_code decide_release(ffp_batch *batch, ffp_request *request)
 	ffp_budget budget;
 	releasable *found;
 	size_t count;
+	request->released_count = 0;
 	ff_code code = ffp_request_budget(batch, request, &budget);
-	if (code == FF_OK)
-		code = look_at_all(batch, request, budget.period.number, &found, &count);
+	if (code != FF_OK || budget.period.moved) /* nothing was spent yet in a period that no row shows */
+		return code;
+	code = look_at_all(batch, request, budget.period.number, &found, &count);
 	return code == FF_OK ? take_out(batch, request, found, count) : code;
 }
 

@@ -267,6 +267,7 @@ static ff_code scan_over(ffp_batch *batch, ffp_request *request, const admission
 		         .high = &high->row };
 	request->scan = ffp_rows_scan(&batch->rows, &read);
 	request->scan_limit = limit;
+	request->scan_time_ms = found->time_ms;
 	return request->scan ? FFP_PENDING : FF_E_NO_MEMORY;
 }
 
@@ -288,8 +289,8 @@ static ff_code look_at_slots(ffp_batch *batch, ffp_request *request, admission *
 		active--; /* its own, held or over */
 	if (found->holds || !found->limits.max_concurrent || active < found->limits.max_concurrent)
 		return FF_OK;
-	if (!request->scan)
-		return scan_over(batch, request, found, OVER_FIRST);
+	if (!request->scan || request->scan_time_ms < found->time_ms) /* a neighbour may have moved the policy's time */
+		return scan_over(batch, request, found, request->scan ? request->scan_limit : OVER_FIRST);
 	if (!request->scan->loaded)
 		return FFP_PENDING;
 	for (size_t i = 0; i < request->scan->slots_count; i++)

@@ -176,6 +176,8 @@ ff_code ff_engine_list_quotas(ff_engine *engine, const char *after, uint32_t lim
 	ff_code code = ffp_page_check(page, after, limit, &asked.id, error);
 	if (code == FF_OK)
 		code = ffp_engine_read(engine, "list_quotas", 0, read_page, &asked, error);
+	if (code != FF_OK)
+		ffp_error_about(engine, error, "list_quotas", "", asked.id);
 	if (page)
 		*page = code == FF_OK ? asked.result : NULL;
 	return code;

@@ -92,6 +92,7 @@ struct ffp_request {
 	ffp_slot *entry;  /* the one that tells whether the window is full */
 	ffp_scan *scan;
 	uint32_t scan_limit;
+	int64_t scan_time_ms;
 	ffp_amount *released;
 	size_t released_count;
 	ffp_slice *slice;

@@ -166,6 +166,8 @@ ff_code ff_engine_list_budgets(ff_engine *engine, const char *after, uint32_t li
 	ff_code code = ffp_page_check(page, after, limit, &asked.id, error);
 	if (code == FF_OK)
 		code = ffp_engine_read(engine, "list_budgets", 0, read_page, &asked, error);
+	if (code != FF_OK)
+		ffp_error_about(engine, error, "list_budgets", "", asked.id);
 	if (page)
 		*page = code == FF_OK ? asked.result : NULL;
 	return code;

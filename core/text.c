@@ -40,6 +40,7 @@ const ffp_name_rule ffp_name_quota_policy_id = { "quota policy id", 1, FF_ID_MAX
 const ffp_name_rule ffp_name_execution_id = { "execution id", 1, FF_ID_MAX };
 const ffp_name_rule ffp_name_dimension = { "dimension", 1, 64 };
 const ffp_name_rule ffp_name_key = { "idempotency key", 0, 256 };
+const ffp_name_rule ffp_name_given_key = { "idempotency key", 1, 256 };
 const ffp_name_rule ffp_name_scope_type = { "scope type", 0, 64 };
 const ffp_name_rule ffp_name_scope_id = { "scope id", 0, 128 };
 const ffp_name_rule ffp_name_on_hard_limit = { "on_hard_limit", 0, 64 };

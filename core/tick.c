@@ -25,7 +25,8 @@ static int64_t clock_ms(ff_engine *engine)
 typedef struct tick_work {
 	ff_engine *engine;
 	int64_t now_ms;
-	uint64_t left; /* of the limit */
+	int64_t purge_ms; /* never ahead of the engine's own time, by which calls tell what is over */
+	uint64_t left;    /* of the limit */
 	uint32_t rows;
 	bool is_background; /* it ends where the thread is to stop */
 	ff_error *error;
@@ -139,8 +140,10 @@ static ff_code tick(ff_engine *engine, int64_t now_ms, uint64_t limit, bool is_b
 	if (code == FF_OK && now_ms < 0)
 		code = ff_error_set(error, FF_E_INVALID, "time is before 1970");
 	if (code == FF_OK) {
+		int64_t engine_ms = ffp_engine_now(engine);
 		tick_work work = { .engine = engine,
-			           .now_ms = now_ms ? now_ms : ffp_engine_now(engine),
+			           .now_ms = now_ms ? now_ms : engine_ms,
+			           .purge_ms = now_ms && now_ms < engine_ms ? now_ms : engine_ms,
 			           .left = limit ? limit : UINT64_MAX,
 			           .rows = engine->purge_rows_max,
 			           .is_background = is_background,
