@@ -405,12 +405,39 @@ static void batch_size_makes_no_difference(ff_test *t)
 	}
 }
 
+/* A call of a batch may move a policy's time; those after it go by the time that it has then. */
+static void batch_moves_a_policys_time(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 slots=1 now=2000"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "f", "lease=100 now=2000"), "admitted");
+	ff_quota_limits own = { 1, 1, 0 };
+	ff_admission later = FF_ADMISSION_INIT, earlier = FF_ADMISSION_INIT;
+	later.quota_policy_id = earlier.quota_policy_id = "q";
+	later.execution_id = "g";
+	later.limits = &own;
+	later.now_ms = 5000;
+	earlier.execution_id = "h";
+	earlier.now_ms = 1500;
+	ff_admission_outcome outcomes[2];
+	ff_call calls[] = {
+		{ .op = FF_OP_ADMIT, .in.admission = &later, .out.admission = &outcomes[0] },
+		{ .op = FF_OP_RELEASE_ADMISSION, .in.target = { "q", "g", 5000 } },
+		{ .op = FF_OP_ADMIT, .in.admission = &earlier, .out.admission = &outcomes[1] },
+	};
+	FF_REQUIRE_OK(t, ff_engine_submit(e, calls, 3, ff_test_error(t)));
+	FF_CHECK_STR(t, ffp_show_admission(t, calls[0].code, &outcomes[0]), "admitted");
+	FF_CHECK_EQ_INT(t, calls[1].code, FF_OK);
+	FF_CHECK_STR(t, ffp_show_admission(t, calls[2].code, &outcomes[1]), "admitted");
+}
+
 static const ff_case table[] = {
 	CASE(batch_is_decided_in_order, "FF-RU-14 FF-SP-1 FF-SP-2 FF-QA-3", 0),
 	CASE(batch_with_calls_that_fail, "FF-RU-14 FF-ERR-2", 0),
 	CASE(batch_over_the_end_of_a_period, "FF-RU-14 FF-CLK-3", 0),
 	CASE(batch_of_none_and_of_nonsense, "FF-RU-14 FF-ERR-6", 0),
 	CASE(batch_is_one_commit, "FF-RU-14", 0),
+	CASE(batch_moves_a_policys_time, "FF-CLK-3 FF-RU-14 FF-QA-6", 0),
 	CASE(batch_size_makes_no_difference, "FF-RU-14 FF-CLK-3", 0),
 };
 

@@ -446,6 +446,47 @@ static void check_finds_what_cannot_be(ff_test *t)
 	FF_CHECK(t, strstr(problems_of(t, e), "lost") != NULL);
 }
 
+/* What calls could not give again is not taken in. */
+static void import_refuses_names_that_are_too_long(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, ffp_name_of_size(t, 'i', 128), "a=5"), "created");
+	const char *lines = ffp_export(t, e, 0);
+	const char *id = strstr(lines, "iii");
+	const char *longer = ff_test_text(t, "%.*si%s", (int)(id - lines), lines, id);
+	ff_engine *copy = open_beside(t);
+	FF_CHECK_STR(t, ffp_import(t, copy, longer), "!invalid");
+	FF_CHECK_STR(t, ffp_import(t, copy, lines), "1");
+}
+
+/* Running an import again deletes what is there, so nothing is written while one is unfinished. */
+static void import_unfinished_takes_no_writes(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	fill(t, e);
+	const char *lines = ffp_export(t, e, 0);
+	ff_engine *copy = open_beside(t);
+	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%sx\n", lines)), "!invalid");
+	FF_CHECK_STR(t, ffp_report(t, copy, "b", "", "a=1"), "!misuse");
+	FF_CHECK_STR(t, ffp_tick(t, copy, 0, 0), "!misuse");
+	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
+	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
+	FF_CHECK_STR(t, ffp_create(t, copy, "fresh", ""), "created");
+}
+
+/* A tick whose own time is ahead purges nothing that calls would still go by. */
+static void purge_is_not_ahead_of_the_clock(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=9"), "created");
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 max=1"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=5"), "ok");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", ""), "admitted");
+	FF_CHECK_STR(t, ffp_tick(t, e, T0 + INT64_C(100000000), 0), "resets=0 failed=0 keys=0 admissions=0");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=5"), "ok replayed");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", ""), "rate_exceeded 1000");
+}
+
 static const ff_case table[] = {
 	CASE(tick_purges_expired_keys, "FF-MT-1 FF-RU-4", FF_CASE_SECOND_HANDLE),
 	CASE(tick_unbounded_leaves_none_that_is_over, "FF-MT-1", FF_CASE_SECOND_HANDLE),
@@ -462,6 +503,9 @@ static const ff_case table[] = {
 	CASE(import_of_nothing, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(import_can_be_run_again, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(import_refuses_what_was_tampered_with, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(import_refuses_names_that_are_too_long, "FF-MT-3 FF-LIM-1", FF_CASE_MISSING_STORE),
+	CASE(import_unfinished_takes_no_writes, "FF-MT-5", FF_CASE_MISSING_STORE),
+	CASE(purge_is_not_ahead_of_the_clock, "FF-MT-6 FF-QA-2", 0),
 	CASE(export_and_import_of_many, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(export_stops_where_its_reader_does, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(check_finds_nothing_in_a_sound_store, "FF-MT-4", 0),

@@ -217,6 +217,21 @@ static void spend_wants_an_execution(ff_test *t)
 	FF_CHECK_CODE(t, ff_engine_release_budget(e, "b", "x", NULL, ff_test_error(t)), FF_OK);
 }
 
+/* A fast clock sees a period that no row shows yet: what it releases there leaves the ledger of the present one alone. */
+static void release_before_the_period_is_written(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10 @reset=100"), "created");
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "", "a=8"), "ok");
+	ff_test_set_time(t, T0 + 100);
+	ff_engine *fast = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_release(t, fast, "b", "x"), "");
+	ff_test_set_time(t, T0 + 60);
+	ff_engine *slow = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_release(t, slow, "b", "x"), "a=8");
+	FF_CHECK_STR(t, ffp_spend(t, slow, "b", "x", "", "a=10"), "ok");
+}
+
 static const ff_case table[] = {
 	CASE(spend_is_a_report_that_is_remembered, "FF-SP-1 FF-SP-2", 0),
 	CASE(spend_replays, "FF-SP-1", 0),
@@ -231,6 +246,7 @@ static const ff_case table[] = {
 	CASE(release_after_a_scheduled_reset, "FF-SP-3 FF-RB-2", 0),
 	CASE(release_never_goes_below_zero, "FF-SP-3", FF_CASE_SECOND_HANDLE),
 	CASE(negative_ledger_is_corrupt, "FF-RU-8 FF-SP-2", FF_CASE_SECOND_HANDLE),
+	CASE(release_before_the_period_is_written, "FF-CLK-4 FF-SP-2 FF-SP-3", FF_CASE_SECOND_HANDLE),
 	CASE(spend_wants_an_execution, "FF-SP-1 FF-SP-2 FF-LIM-1", 0),
 };
 

@@ -368,6 +368,30 @@ static void background_tick_ticks(ff_test *t)
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
 }
 
+/* However far a tick was ahead, and however short the interval: no valid time makes a budget corrupt. */
+static void periods_of_any_length(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=9 @reset=1 @now=1000"), "created");
+	FF_CHECK_STR(t, ffp_tick(t, e, INT64_MAX - 1, 0), "resets=1 failed=0 keys=0 admissions=0");
+	FF_CHECK_STR(t, ffp_reset(t, e, "b", 1000), "1001");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=9"), "ok");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=9");
+}
+
+/* A policy that lost its interval by hand is due once more, and never again. */
+static void schedule_without_an_interval(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=9 @reset=1000"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=4"), "ok");
+	ffp_row_set(t, "ff_budget_policy", "b", "policy_json", "{\"hard_limits\":{\"a\":9}}");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=6"), "hard a 4/9");
+	ff_test_set_time(t, T0 + 1000);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=6"), "ok");
+	FF_CHECK_EQ_INT(t, ffp_status(t, e, "b")->next_reset_at_ms, FF_TIME_NONE);
+}
+
 static const ff_case table[] = {
 	CASE(reset_zeroes_usage_and_keeps_totals, "FF-RB-1 FF-GS-1", 0),
 	CASE(reset_twice_in_one_millisecond, "FF-RB-1", 0),
@@ -383,6 +407,8 @@ static const ff_case table[] = {
 	CASE(scheduled_reset_at_the_end_of_time, "FF-RB-7", 0),
 	CASE(tick_makes_due_resets_visible, "FF-RB-4", FF_CASE_SECOND_HANDLE),
 	CASE(tick_is_bounded_and_in_order, "FF-RB-4", FF_CASE_SECOND_HANDLE),
+	CASE(periods_of_any_length, "FF-RB-1 FF-RB-3", 0),
+	CASE(schedule_without_an_interval, "FF-RB-7 FF-RU-8", FF_CASE_SECOND_HANDLE),
 	CASE(tick_takes_any_number, "FF-RB-4", 0),
 	CASE(tick_looks_again_before_it_resets, "FF-RB-4", FF_CASE_SECOND_HANDLE),
 	CASE(tick_goes_on_after_one_that_fails, "FF-RB-4", FF_CASE_SECOND_HANDLE),

@@ -46,9 +46,11 @@ static bool is_stopped(const tick_work *work)
 static ff_code run_op(const tick_work *work, const ffp_op *op, ffp_slice *slice)
 {
 	ff_call call = { .error = work->error };
-	ffp_request request = {
-		.op = op, .call = &call, .error = work->error, .own_now_ms = work->now_ms, .slice = slice
-	};
+	ffp_request request = { .op = op,
+		                .call = &call,
+		                .error = work->error,
+		                .own_now_ms = op == &ffp_op_purge ? work->purge_ms : work->now_ms,
+		                .slice = slice };
 	ffp_queue_run(work->engine, &request, 1, NULL);
 	return call.code;
 }
