@@ -295,10 +295,11 @@ static failures run_script(ff_test *t, ff_engine *e, ff_code fault, expect_fn *e
 				break;
 			failed.all++;
 			failed.giving += script[i].gives;
-			bool good = FF_CHECK(t, expected(code, fault)) & FF_CHECK_EQ_INT(t, on.error.code, code) &
-			            FF_CHECK(t, *on.error.message && *on.error.operation);
+			bool good = FF_CHECK(t, expected(code, fault));
+			good = FF_CHECK_EQ_INT(t, on.error.code, code) && good;
+			good = FF_CHECK(t, *on.error.message && *on.error.operation) && good;
 			if (!script[i].in_parts)
-				good &= FF_CHECK_STR(t, ffp_fake_dump(t, fake), before);
+				good = FF_CHECK_STR(t, ffp_fake_dump(t, fake), before) && good;
 			if (!good)
 				ff_test_note(t, "%s: %s: %s", script[i].name, ff_code_name(code), on.error.message);
 		}
