@@ -257,6 +257,13 @@ static ff_code commit_txn(ff_txn *txn, ff_error *error)
 	return code;
 }
 
+/* Lets the map grow in the middle of a check. */
+static void rest(ff_txn *txn)
+{
+	leave(txn->kv.store);
+	enter(txn->kv.store);
+}
+
 static const ff_kv_ops ops = {
 	.size = sizeof(ff_kv_ops),
 	.key_max = KEY_MAX,
@@ -271,6 +278,7 @@ static const ff_kv_ops ops = {
 	.close_cursor = ffp_cursor_close,
 	.seek = ffp_cursor_seek,
 	.step = ffp_cursor_step,
+	.rest = rest,
 };
 
 /* ---- a map that is full ------------------------------------------------------------------------------------- */
@@ -412,10 +420,26 @@ static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
 	return FF_OK;
 }
 
+typedef struct listener {
+	const ff_store *store;
+	ff_problem_fn *problem;
+	void *context;
+} listener;
+
+/* The host may do anything here, such as a report that makes the map grow. */
+static void tell(void *context, const char *problem)
+{
+	const listener *to = context;
+	leave(to->store);
+	to->problem(to->context, problem);
+	enter(to->store);
+}
+
 static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
 {
+	listener to = { store, problem, context };
 	enter(store);
-	ff_code code = ff_kv_check(store, problem, context, error);
+	ff_code code = ff_kv_check(store, tell, &to, error);
 	leave(store);
 	return code;
 }

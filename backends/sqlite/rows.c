@@ -1,6 +1,8 @@
 /* Rows: from the core's structs into statements, and back. */
 #include "store.h"
 
+#include "../support/text.h"
+
 static ff_code fail(ff_txn *txn, int result, const char *doing, ff_error *error)
 {
 	return ffp_sqlite_fail(txn->db, result, doing, txn->store->path, error);
@@ -51,49 +53,6 @@ static int bind_range(sqlite3_stmt *statement, const ff_read *read, unsigned *pa
 
 /* ---- decoding ----------------------------------------------------------------------------------------------- */
 
-/* The length of the UTF-8 sequence that starts at `at`, 0 where there is none or it is a NUL. */
-static size_t sequence(const unsigned char *at, const unsigned char *end)
-{
-	/* What the byte after the first may be keeps out overlong forms, surrogates, and what is above U+10FFFF. */
-	unsigned char low = 0x80;
-	unsigned char high = 0xbf;
-	size_t size;
-	if (at[0] < 0x80)
-		return at[0] != 0;
-	if (at[0] >= 0xc2 && at[0] <= 0xdf) {
-		size = 2;
-	} else if (at[0] >= 0xe0 && at[0] <= 0xef) {
-		size = 3;
-		low = at[0] == 0xe0 ? 0xa0 : 0x80;
-		high = at[0] == 0xed ? 0x9f : 0xbf;
-	} else if (at[0] >= 0xf0 && at[0] <= 0xf4) {
-		size = 4;
-		low = at[0] == 0xf0 ? 0x90 : 0x80;
-		high = at[0] == 0xf4 ? 0x8f : 0xbf;
-	} else {
-		return 0;
-	}
-	if ((size_t)(end - at) < size || at[1] < low || at[1] > high)
-		return 0;
-	for (size_t i = 2; i < size; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	return size;
-}
-
-static bool is_text(const void *data, size_t size)
-{
-	const unsigned char *at = data;
-	const unsigned char *end = at + size;
-	while (at < end) {
-		size_t length = sequence(at, end);
-		if (length == 0)
-			return false;
-		at += length;
-	}
-	return true;
-}
-
 /* Copies one column of the statement's row. False when memory is out; a value of a wrong kind marks the row. */
 static bool decode_column(sqlite3_stmt *statement, ff_arena *arena, const ff_table *table, unsigned column, ff_row *row)
 {
@@ -113,7 +72,7 @@ static bool decode_column(sqlite3_stmt *statement, ff_arena *arena, const ff_tab
 	}
 	const void *data = sqlite3_column_blob(statement, (int)column);
 	size_t size = (size_t)sqlite3_column_bytes(statement, (int)column);
-	if (type != SQLITE_TEXT || !is_text(data, size))
+	if (type != SQLITE_TEXT || !ffp_is_stored_text(data, size))
 		row->state = FF_ROW_CORRUPT;
 	ff_text *text = ff_row_text(row, described);
 	*text = ff_text_copy(arena, data, size);

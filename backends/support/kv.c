@@ -68,13 +68,18 @@ ff_code ffp_kv_read_row(const ff_table *table, const ff_kv_entry *entry, ffp_kv_
 	return FF_OK;
 }
 
+static ff_code no_memory(ff_error *error)
+{
+	return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for rows");
+}
+
 /* As ffp_kv_read_row, into one piece of the arena that holds the row and the bytes that it borrows. */
 static ff_code copy_row(const ff_table *table, const ff_kv_entry *entry, ff_arena *arena, ff_row **row, ff_error *error)
 {
 	size_t head = (table->row_size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
 	unsigned char *piece = ff_arena_take(arena, head + entry->key.size + entry->value.size);
 	if (!piece)
-		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for rows");
+		return no_memory(error);
 	unsigned char *key = piece + head;
 	unsigned char *value = key + entry->key.size;
 	memcpy(key, entry->key.data, entry->key.size);
@@ -139,7 +144,29 @@ static bool is_inside(const span *of, ff_kv_bytes key)
 	       (of->open || ffp_kv_compare(key, ffp_kv_bytes_of(&of->high)) < 0);
 }
 
-/* The row that an entry of an index stands for, and that it must be equal to. */
+/* A row that cannot be read still tells why it was found: its columns of the index are those of the entry. */
+static ff_code keep_place(ff_arena *arena, const ff_read *read, ff_kv_bytes place, ff_row *row, ff_error *error)
+{
+	ff_text copy = ff_text_copy(arena, place.data, place.size);
+	if (!copy.data)
+		return no_memory(error);
+	ffp_kv_read_key(read->table, read->index, (ff_kv_bytes){ copy.data, copy.size }, row);
+	for (unsigned i = 0; i < read->index->columns_count; i++)
+		row->nulls &= ~(1u << read->index->columns[i]);
+	return FF_OK;
+}
+
+/* Whether the entry of an index is what a row has there. */
+static ff_code check_place(ff_txn *txn, const ff_read *read, ff_kv_bytes place, const ff_row *row, ff_error *error)
+{
+	ffp_kv_key key;
+	if (!ffp_kv_is_indexed(read->index, row))
+		return FF_E_NOT_FOUND;
+	ff_code code = ffp_kv_key_of(txn, read->table, read->index, row, &key, error);
+	return code == FF_OK && ffp_kv_compare(ffp_kv_bytes_of(&key), place) != 0 ? FF_E_NOT_FOUND : code;
+}
+
+/* The row that an entry of an index stands for. */
 static ff_code follow(ff_txn *txn, ff_arena *arena, const ff_read *read, ff_kv_bytes place, ff_row **row,
                       ff_error *error)
 {
@@ -156,12 +183,9 @@ static ff_code follow(ff_txn *txn, ff_arena *arena, const ff_read *read, ff_kv_b
 	code = ffp_kv_of(txn)->ops->get(txn, ff_kv_tree(table, NULL), entry.key, &entry.value, error);
 	if (code == FF_OK)
 		code = copy_row(table, &entry, arena, row, error);
-	if (code == FF_OK && (*row)->state == FF_ROW_OK) {
-		code = ffp_kv_key_of(txn, table, read->index, *row, &key, error);
-		if (code == FF_OK &&
-		    (!ffp_kv_is_indexed(read->index, *row) || ffp_kv_compare(ffp_kv_bytes_of(&key), place) != 0))
-			code = FF_E_NOT_FOUND;
-	}
+	if (code == FF_OK)
+		code = (*row)->state == FF_ROW_OK ? check_place(txn, read, place, *row, error)
+		                                  : keep_place(arena, read, place, *row, error);
 	if (code == FF_E_NOT_FOUND)
 		code = ff_error_set(error, FF_E_CORRUPT, "index '%s' has an entry that no row of '%s' made",
 		                    read->index->name, table->name);
@@ -198,7 +222,7 @@ static ff_code collect(ff_txn *txn, ff_kv_cursor *cursor, ff_arena *arena, ff_re
 	ff_code code = ops->seek(cursor, way, start, &entry, error);
 	while (code == FF_OK && read->rows_count < read->limit && is_inside(of, entry.key)) {
 		if (!reserve(arena, read, &capacity))
-			return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for rows");
+			return no_memory(error);
 		ff_row **row = &read->rows[read->rows_count];
 		code = read->index ? follow(txn, arena, read, entry.key, row, error)
 		                   : copy_row(read->table, &entry, arena, row, error);
@@ -361,7 +385,7 @@ static ff_code changed_meanwhile(ff_code code, ff_error *error)
 	return ff_error_set(error, code, "a row is not as it was loaded");
 }
 
-/* Writes a row's value into `room`, or into memory of its own, where it does not fit. */
+/* Writes a row's value on the stack, or in memory of its own, where it does not fit. */
 static ff_code put_value(ff_txn *txn, const ff_write *write, ff_kv_bytes key, ff_error *error)
 {
 	const ff_kv *kv = ffp_kv_of(txn);
@@ -371,7 +395,7 @@ static ff_code put_value(ff_txn *txn, const ff_write *write, ff_kv_bytes key, ff
 	if (room > sizeof(small))
 		bytes = kv->allocator->resize(kv->allocator->context, NULL, 0, room);
 	if (!bytes)
-		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a row");
+		return no_memory(error);
 	ff_kv_bytes value = { bytes, ffp_kv_write_value(write->table, write->after, bytes) };
 	ff_code code = kv->ops->put(txn, ff_kv_tree(write->table, NULL), key, value,
 	                            write->before ? FF_KV_UPDATE : FF_KV_INSERT, error);

@@ -221,16 +221,22 @@ ff_code ff_kv_begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *e
 
 /* ---- check -------------------------------------------------------------------------------------------------- */
 
+/* So many entries are looked at before the walk rests. */
+enum { SLICE = 1000, LINE_SIZE = 512, LINES_AN_ENTRY = 1 + FF_INDEXES_MAX };
+
+/* A walk over one tree. Problems are kept until the walk rests, since a host may do anything when it is told one. */
 typedef struct checking {
 	ff_txn *txn;
-	ff_problem_fn *problem;
-	void *context;
 	const ff_table *table;
 	const ff_index *index; /* NULL: the table's own tree */
+	bool begun;
+	ffp_kv_key last; /* that was looked at */
+	char lines[16][LINE_SIZE];
+	unsigned lines_count;
 	ff_error *error;
 } checking;
 
-/* Appends what fits of a row's key: ('a', 5). */
+/* Writes what fits of a row's key: 'a', 5. */
 static void describe(const ff_table *table, const ff_row *row, char *text, size_t room)
 {
 	size_t used = 0;
@@ -246,45 +252,35 @@ static void describe(const ff_table *table, const ff_row *row, char *text, size_
 	}
 }
 
-/* `words` has one %s for the tree's name and, where `row` is not NULL, one more for the row's key. */
-static void tell(const checking *of, const char *fault, const ff_row *row)
+static void tell(checking *of, const ff_index *index, const ff_row *row, const char *fault)
 {
 	char key[400] = "";
-	char line[512];
 	if (row)
 		describe(of->table, row, key, sizeof(key));
-	snprintf(line, sizeof(line), "%s '%s'%s%s%s: %s", of->index ? "index" : "table",
-	         of->index ? of->index->name : of->table->name, row ? ", row (" : "", key, row ? ")" : "", fault);
-	of->problem(of->context, line);
+	snprintf(of->lines[of->lines_count++], LINE_SIZE, "%s '%s'%s%s%s: %s", index ? "index" : "table",
+	         index ? index->name : of->table->name, row ? ", row (" : "", key, row ? ")" : "", fault);
 }
 
 /* Whether each index of the table has its entry of the row. */
-static ff_code check_row(const checking *of, const ff_kv_entry *entry)
+static ff_code check_row(checking *of, const ff_kv_entry *entry)
 {
-	const ff_kv_ops *ops = ffp_kv_of(of->txn)->ops;
+	const ff_table *table = of->table;
 	ffp_kv_row row;
 	ffp_kv_entries entries;
-	ff_code code = ffp_kv_read_row(of->table, entry, &row, of->error);
-	if (code == FF_E_CORRUPT)
-		tell(of, "a key cannot be read", NULL);
-	if (code != FF_OK)
-		return code == FF_E_CORRUPT ? FF_OK : code;
-	if (row.row.state != FF_ROW_OK) {
-		tell(of, "it cannot be read", &row.row);
+	ff_code code = ffp_kv_read_row(table, entry, &row, of->error);
+	if (code == FF_E_CORRUPT || row.row.state != FF_ROW_OK) {
+		tell(of, NULL, code == FF_OK ? &row.row : NULL, "a row cannot be read");
 		return FF_OK;
 	}
-	code = ffp_kv_entries_of(of->txn, of->table, &row.row, &entries, of->error);
-	for (unsigned i = 0; code == FF_OK && i < of->table->indexes_count; i++) {
-		const ff_index *index = &of->table->indexes[i];
+	code = ffp_kv_entries_of(of->txn, table, &row.row, &entries, of->error);
+	for (unsigned i = 0; code == FF_OK && i < table->indexes_count; i++) {
+		const ff_index *index = &table->indexes[i];
 		ff_kv_bytes value;
-		if (!entries.has[i])
-			continue;
-		code = ops->get(of->txn, ff_kv_tree(of->table, index), ffp_kv_bytes_of(&entries.keys[i]), &value,
-		                of->error);
+		if (entries.has[i])
+			code = ffp_kv_of(of->txn)->ops->get(of->txn, ff_kv_tree(table, index),
+			                                    ffp_kv_bytes_of(&entries.keys[i]), &value, of->error);
 		if (code == FF_E_NOT_FOUND) {
-			checking lacking = *of;
-			lacking.index = index;
-			tell(&lacking, "its entry is missing", &row.row);
+			tell(of, index, &row.row, "its entry is missing");
 			code = FF_OK;
 		}
 	}
@@ -292,80 +288,107 @@ static ff_code check_row(const checking *of, const ff_kv_entry *entry)
 }
 
 /* Whether an entry of an index is that of its row. */
-static ff_code check_entry(const checking *of, const ff_kv_entry *place)
+static ff_code check_entry(checking *of, const ff_kv_entry *place)
 {
+	const ff_table *table = of->table;
 	ffp_kv_row names, row;
 	ffp_kv_key key, own;
-	memset(&names, 0, of->table->row_size);
-	if (!ffp_kv_read_key(of->table, of->index, place->key, &names.row)) {
-		tell(of, "a key cannot be read", NULL);
+	memset(&names, 0, table->row_size);
+	if (!ffp_kv_read_key(table, of->index, place->key, &names.row)) {
+		tell(of, of->index, NULL, "an entry cannot be read");
 		return FF_OK;
 	}
-	ff_code code = ffp_kv_key_of(of->txn, of->table, NULL, &names.row, &key, of->error);
+	ff_code code = ffp_kv_key_of(of->txn, table, NULL, &names.row, &key, of->error);
 	ff_kv_entry entry = { .key = ffp_kv_bytes_of(&key) };
 	if (code == FF_OK)
-		code = ffp_kv_of(of->txn)->ops->get(of->txn, ff_kv_tree(of->table, NULL), entry.key, &entry.value,
-		                                    of->error);
-	if (code == FF_OK)
-		code = ffp_kv_read_row(of->table, &entry, &row, of->error);
+		code =
+		    ffp_kv_of(of->txn)->ops->get(of->txn, ff_kv_tree(table, NULL), entry.key, &entry.value, of->error);
 	if (code == FF_E_NOT_FOUND) {
-		tell(of, "an entry of a row that is not there", &names.row);
+		tell(of, of->index, &names.row, "its row is not there");
 		return FF_OK;
 	}
+	if (code == FF_OK)
+		code = ffp_kv_read_row(table, &entry, &row, of->error);
 	if (code != FF_OK || row.row.state != FF_ROW_OK)
-		return code;
-	code = ffp_kv_key_of(of->txn, of->table, of->index, &row.row, &own, of->error);
+		return code; /* of which the table's own walk tells */
+	code = ffp_kv_key_of(of->txn, table, of->index, &row.row, &own, of->error);
 	if (code == FF_OK && (place->value.size || !ffp_kv_is_indexed(of->index, &row.row) ||
 	                      ffp_kv_compare(ffp_kv_bytes_of(&own), place->key) != 0))
-		tell(of, "an entry that the row does not have", &names.row);
+		tell(of, of->index, &names.row, "an entry that its row does not have");
 	return code;
 }
 
-static ff_code check_entries(const checking *of, ff_kv_cursor *cursor)
+static ff_code check_next(checking *of, const ff_kv_entry *entry)
+{
+	const size_t max = FF_KV_KEY_MAX;
+	if (of->begun && ffp_kv_compare(entry->key, ffp_kv_bytes_of(&of->last)) <= 0) {
+		tell(of, of->index, NULL, "its keys are out of order");
+		return FF_E_NOT_FOUND; /* going on could go round */
+	}
+	of->begun = true;
+	of->last.size = entry->key.size < max ? entry->key.size : max;
+	if (of->last.size)
+		memcpy(of->last.bytes, entry->key.data, of->last.size);
+	return of->index ? check_entry(of, entry) : check_row(of, entry);
+}
+
+static bool has_room(const checking *of)
+{
+	return of->lines_count + LINES_AN_ENTRY < sizeof(of->lines) / sizeof(*of->lines);
+}
+
+/* Looks at the next entries; NOT_FOUND past the last. */
+static ff_code check_slice(checking *of, ff_kv_cursor *cursor)
 {
 	const ff_kv_ops *ops = ffp_kv_of(of->txn)->ops;
-	ffp_kv_key last = { .size = 0 };
 	ff_kv_entry entry;
-	ff_code code = ops->seek(cursor, FF_KV_UP, ffp_kv_bytes_of(&last), &entry, of->error);
-	for (bool first = true; code == FF_OK; first = false) {
-		if (!first && ffp_kv_compare(entry.key, ffp_kv_bytes_of(&last)) <= 0)
-			tell(of, "keys are out of order", NULL);
-		last.size = entry.key.size < sizeof(last.bytes) ? entry.key.size : sizeof(last.bytes);
-		if (last.size)
-			memcpy(last.bytes, entry.key.data, last.size);
-		code = of->index ? check_entry(of, &entry) : check_row(of, &entry);
+	ff_code code = ops->seek(cursor, FF_KV_UP, ffp_kv_bytes_of(&of->last), &entry, of->error);
+	if (code == FF_OK && of->begun && ffp_kv_compare(entry.key, ffp_kv_bytes_of(&of->last)) == 0)
+		code = ops->step(cursor, FF_KV_UP, &entry, of->error);
+	for (unsigned n = 0; code == FF_OK && n < SLICE && has_room(of); n++) {
+		code = check_next(of, &entry);
 		if (code == FF_OK)
 			code = ops->step(cursor, FF_KV_UP, &entry, of->error);
 	}
-	return code == FF_E_NOT_FOUND ? FF_OK : code;
+	return code;
 }
 
-static ff_code check_tree(const checking *of)
+static ff_code check_tree(checking *of, ff_problem_fn *problem, void *context)
 {
 	const ff_kv_ops *ops = ffp_kv_of(of->txn)->ops;
-	ff_kv_cursor *cursor;
-	ff_code code = ops->open_cursor(of->txn, ff_kv_tree(of->table, of->index), &cursor, of->error);
-	if (code != FF_OK)
-		return code;
-	code = check_entries(of, cursor);
-	ops->close_cursor(cursor);
-	return code;
+	ff_code code = FF_OK;
+	of->begun = false;
+	of->last.size = 0;
+	while (code == FF_OK) {
+		ff_kv_cursor *cursor;
+		code = ops->open_cursor(of->txn, ff_kv_tree(of->table, of->index), &cursor, of->error);
+		if (code != FF_OK)
+			break;
+		code = check_slice(of, cursor);
+		ops->close_cursor(cursor);
+		if (ops->rest)
+			ops->rest(of->txn);
+		for (unsigned i = 0; i < of->lines_count; i++)
+			problem(context, of->lines[i]);
+		of->lines_count = 0;
+	}
+	return code == FF_E_NOT_FOUND ? FF_OK : code;
 }
 
 ff_code ff_kv_check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
 {
 	const ff_kv *kv = (const ff_kv *)(const void *)store;
-	checking of = { .problem = problem, .context = context, .error = error };
+	checking of = { .error = error };
 	ff_code code = ff_kv_begin(store, FF_TXN_READ, &of.txn, error);
 	if (code != FF_OK)
 		return code;
 	for (uint32_t i = 0; code == FF_OK && i < kv->catalog->tables_count; i++) {
 		of.table = &kv->catalog->tables[i];
 		of.index = NULL;
-		code = check_tree(&of);
+		code = check_tree(&of, problem, context);
 		for (unsigned j = 0; code == FF_OK && j < of.table->indexes_count; j++) {
 			of.index = &of.table->indexes[j];
-			code = check_tree(&of);
+			code = check_tree(&of, problem, context);
 		}
 	}
 	kv->ops->abort(of.txn);

@@ -42,3 +42,28 @@ ffp_memory *ffp_memory_new(ff_test *test)
 	memory->allocator = (ff_allocator){ .resize = resize, .context = memory };
 	return memory;
 }
+
+/* ---- the arena that runs out -------------------------------------------------------------------------------- */
+
+typedef struct scarce_arena {
+	ff_arena base;
+	ff_test *test;
+	uint64_t left;
+} scarce_arena;
+
+static void *grow_scarcely(ff_arena *base, size_t size)
+{
+	scarce_arena *arena = (scarce_arena *)base;
+	if (arena->left == 0)
+		return NULL;
+	arena->left--;
+	return ff_test_alloc(arena->test, size);
+}
+
+ff_arena *ffp_scarce_arena(ff_test *test, uint64_t takes)
+{
+	static char nothing[1];
+	scarce_arena *arena = ff_test_alloc(test, sizeof(*arena));
+	*arena = (scarce_arena){ { nothing, nothing, grow_scarcely }, test, takes };
+	return &arena->base;
+}

@@ -386,6 +386,37 @@ static void null_arrays_are_invalid(ff_test *t)
 	FF_CHECK_EQ_INT(t, in_child(t, call_in_child, &create), CHILD_ANSWERS + FF_E_INVALID);
 }
 
+/* Arguments that are refused before there is a call: the error names the operation and the backend all the same. */
+static void every_error_names_its_operation(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	ff_error *error = ff_test_error(t);
+	const char *const dimension[] = { "a" };
+	const uint64_t one[] = { 1 };
+	ff_report report = { .budget_id = "b" };
+	ff_budget_spec budget = FF_BUDGET_SPEC_INIT;
+	const ff_amount_arrays amounts = { dimension, 1, one, 0 };
+	const ff_limit_arrays limits = { dimension, 1, one, 1, one, 0 };
+	const ff_budget_page *budgets;
+	const ff_quota_page *quotas;
+	budget.budget_id = "b";
+	ff_engine_report_usage_admin(e, &report, &amounts, NULL, error);
+	FF_CHECK_STR(t, error->operation, "report_usage");
+	ff_engine_create_budget_arrays(e, &budget, &limits, NULL, error);
+	FF_CHECK_STR(t, error->operation, "create_budget");
+	ff_engine_list_budgets(e, NULL, 0, &budgets, error);
+	FF_CHECK_STR(t, error->operation, "list_budgets");
+	ff_engine_list_quotas(e, "\n", 1, &quotas, error);
+	FF_CHECK_STR(t, error->operation, "list_quotas");
+	ff_engine_export(e, -1, drop_line, NULL, error);
+	FF_CHECK_STR(t, error->operation, "export");
+	ff_engine_tick(e, -1, 0, NULL, error);
+	FF_CHECK_STR(t, error->operation, "tick");
+	FF_CHECK_STR(t, error->backend, "fake");
+	ff_engine_report_usage(NULL, &report, NULL, error);
+	FF_CHECK_STR(t, error->operation, "report_usage");
+}
+
 /* A list that is refused as a whole tells each of its calls so. */
 static void refused_lists_tell_each_call(ff_test *t)
 {
@@ -626,6 +657,7 @@ static const ff_case cases[] = {
 	CASE(forked_engine_is_misuse, "", 0),
 	CASE(null_is_invalid, "", 0),
 	CASE(null_arrays_are_invalid, "FF-CB-6", 0),
+	CASE(every_error_names_its_operation, "FF-ERR-1", 0),
 	CASE(refused_lists_tell_each_call, "", 0),
 	CASE(empty_batches_are_fine, "FF-RU-14", 0),
 	CASE(empty_stores_are_listed, "FF-GS-2", 0),

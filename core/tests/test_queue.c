@@ -42,7 +42,7 @@ static void report_many(void *context, unsigned thread)
 		bool over = i >= REPORTS / 2;
 		shared->wrong +=
 		    code != FF_OK || outcome.kind != (over ? FF_OUTCOME_HARD_BREACH : FF_OUTCOME_OK) ||
-		    (over && (outcome.current_usage != REPORTS / 2 || strcmp(outcome.dimension, dimension)));
+		    (over && (outcome.current_usage != REPORTS / 2 || strcmp(outcome.dimension, dimension) != 0));
 		report = (ff_report){ .budget_id = "shared", .amounts = &common, .amounts_count = 1 };
 		code = ff_engine_report_usage(shared->engine, &report, &outcome, NULL);
 		shared->errors += code != FF_OK;
@@ -119,7 +119,7 @@ static void report_with_faults(void *context, unsigned thread)
 		ff_code code = ff_engine_report_usage(shared->engine, &report, &outcome, &error);
 		shared->accepted += code == FF_OK && !outcome.replayed ? amount.amount : 0;
 		shared->wrong += code != FF_OK && (code != FF_E_KEY_CONFLICT || error.code != code ||
-		                                   !strstr(error.message, key) || strcmp(error.id, "b"));
+		                                   !strstr(error.message, key) || strcmp(error.id, "b") != 0);
 		shared->errors += code == FF_E_KEY_CONFLICT;
 	}
 }
@@ -153,8 +153,9 @@ static void report_once(void *context, unsigned thread)
 	ff_report report = { .budget_id = id, .amounts = &amount, .amounts_count = 1 };
 	ff_code code = ff_engine_report_usage(shared->engine, &report, NULL, &error);
 	shared->errors += code == FF_E_FULL;
-	shared->wrong += error.code != code || strcmp(error.id, id) || strcmp(error.operation, "report_usage") ||
-	                 strcmp(error.backend, "faulty") || strcmp(error.entity, "budget");
+	shared->wrong += error.code != code || strcmp(error.id, id) != 0 ||
+	                 strcmp(error.operation, "report_usage") != 0 || strcmp(error.backend, "faulty") != 0 ||
+	                 strcmp(error.entity, "budget") != 0;
 }
 
 static void group_commit_that_fails(ff_test *t)

@@ -480,27 +480,12 @@ static bool work_on_rows(ffp_rows *rows, ff_arena *arena)
 	return done && ffp_rows_delete_table(rows, FFP_SWEEP) && ffp_rows_writes(rows, &writes, &count) && count == 102;
 }
 
-/* Blocks of a page or so, so that each of the allocations that the work makes is one that can fail. */
-typedef struct scarce_arena {
-	ff_arena base;
-	ff_test *test;
-	uint64_t left;
-} scarce_arena;
-
-static void *grow_scarcely(ff_arena *base, size_t size)
-{
-	scarce_arena *arena = (scarce_arena *)base;
-	return arena->left-- > 0 ? ff_test_alloc(arena->test, size) : (arena->left = 0, NULL);
-}
-
 static void rows_without_memory(ff_test *t)
 {
-	static char nothing[1];
 	uint64_t takes = 0;
 	for (bool done = false; !done; takes++) {
-		scarce_arena arena = { { nothing, nothing, grow_scarcely }, t, takes };
 		ffp_rows rows;
-		done = work_on_rows(&rows, &arena.base);
+		done = work_on_rows(&rows, ffp_scarce_arena(t, takes));
 		FF_REQUIRE(t, takes < 2000);
 	}
 	FF_CHECK(t, takes > 300);

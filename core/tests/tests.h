@@ -12,8 +12,8 @@
 #include "catalog.h"
 
 extern const ffp_family ffp_tests_text, ffp_tests_json, ffp_tests_policy, ffp_tests_outcome, ffp_tests_rows,
-    ffp_tests_config, ffp_tests_registry, ffp_tests_budget, ffp_tests_memory, ffp_tests_engine, ffp_tests_queue,
-    ffp_tests_faults;
+    ffp_tests_config, ffp_tests_registry, ffp_tests_budget, ffp_tests_rules, ffp_tests_memory, ffp_tests_engine,
+    ffp_tests_queue, ffp_tests_faults;
 
 /* The i-th case, or NULL past the last. */
 const ff_case *ffp_core_case_at(size_t i);
@@ -105,5 +105,8 @@ typedef struct ffp_memory {
 
 /* A counting allocator that lives until the case's end. */
 ffp_memory *ffp_memory_new(ff_test *test);
+
+/* An arena that can be taken from so often, each piece a block of its own, until the case's end. */
+ff_arena *ffp_scarce_arena(ff_test *test, uint64_t takes);
 
 #endif

@@ -89,6 +89,9 @@ typedef struct ff_kv_ops {
 	ff_code (*seek)(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff_kv_entry *entry, ff_error *error);
 	/* The next entry in the way that the cursor was sought. NOT_FOUND past the last. */
 	ff_code (*step)(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry, ff_error *error);
+
+	/* May provide. A long walk of ff_kv_check rests: no cursor is open, and nothing that was answered is held. */
+	void (*rest)(ff_txn *txn);
 } ff_kv_ops;
 
 /* The adapter's parts of a store and of a transaction; the engine clears them with the rest. */
@@ -118,6 +121,7 @@ FF_API ff_code ff_kv_open(ff_store *store, const ff_kv_ops *ops, const ff_store_
 FF_API ff_code ff_kv_begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error);
 FF_API ff_code ff_kv_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error);
 FF_API ff_code ff_kv_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
+/* Tells problems only while it rests. */
 FF_API ff_code ff_kv_check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
 
 #endif

@@ -2,7 +2,7 @@
  * What fails: the N-th read, write, sync, open or allocation, N rising until a run is clean, and a disk that is full.
  * A crash is a copy of the files: what a commit answered must be true of what recovery finds in them.
  */
-#include "test.h"
+#include "sqlite_test.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "faults.h"
-#include "sqlite.h"
 #include "store.h"
 
 static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;

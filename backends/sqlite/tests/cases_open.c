@@ -1,5 +1,5 @@
 /* Opening: what is not a store, what cannot be written, and that a failed open leaves nothing. */
-#include "test.h"
+#include "sqlite_test.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "sqlite.h"
 
 static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
 

@@ -1,12 +1,8 @@
 /* The schema: its versions, moving from one to the next, and the check of what is there. */
-#include "test.h"
+#include "sqlite_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "sqlite.h"
-
-static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
 
 static void a_new_store_reads_well(void)
 {
@@ -17,41 +13,6 @@ static void a_new_store_reads_well(void)
 	CHECK_TEXT(ask_sql(path, "PRAGMA encoding"), "UTF-8");
 	CHECK_TEXT(ask_sql(path, "SELECT strict || wr FROM pragma_table_list WHERE name = 'odd \"table\"'"), "11");
 	CHECK_TEXT(ask_sql(path, "SELECT count(*) FROM pragma_index_list('odd \"table\"') WHERE origin = 'c'"), "4");
-}
-
-static void an_older_store_is_migrated(void)
-{
-	ff_store *store;
-	const char *path = path_of("a.db");
-	store = must_open(path);
-	odd_row old = odd("a", 1, "c", 5);
-	REQUIRE_OK(put_row(store, odd_v1(), NULL, &old.row));
-	close_store(store);
-	CHECK_CODE(open_store(path, &catalog_v2, FF_STORE_READ_ONLY, NULL, &store), FF_E_UNAVAILABLE);
-	REQUIRE_OK(open_store(path, &catalog_v2, FF_STORE_MUST_EXIST, NULL, &store));
-	const ff_table *table = &catalog_v2.tables[TABLE_ODD];
-	odd_row want = old;
-	want.z = text_of("");
-	want.row.nulls = 1u << 6;
-	const ff_row *got = get_row(store, table, &old.row);
-	CHECK(got && rows_equal(table, got, &want.row));
-	/* The new columns, index and table work. */
-	odd_row after = want;
-	after.row.nulls = 0;
-	after.x = -7;
-	after.y = text_of("y");
-	REQUIRE_OK(put_row(store, table, &want.row, &after.row));
-	ff_read by_y = { .table = table, .kind = FF_READ_RANGE, .index = &table->indexes[4], .limit = 9 };
-	REQUIRE_OK(read_once(store, FF_TXN_READ, &by_y, 1));
-	CHECK(by_y.rows_count == 1 && rows_equal(table, by_y.rows[0], &after.row));
-	late_row late = { .id = 3 };
-	REQUIRE_OK(put_row(store, &catalog_v2.tables[TABLE_LATE], NULL, &late.row));
-	close_store(store);
-	CHECK_TEXT(ask_sql(path, "SELECT version FROM ff_schema"), "2");
-	/* A second time there is nothing to do. */
-	REQUIRE_OK(open_store(path, &catalog_v2, 0, NULL, &store));
-	CHECK_INT((int64_t)count_rows(store, &catalog_v2.tables[TABLE_LATE]), 1);
-	close_store(store);
 }
 
 static void a_migration_happens_whole_or_not_at_all(void)
@@ -107,23 +68,6 @@ static void a_newer_store_is_left_untouched(void)
 	CHECK(file_hash(path_of("a.db.copy-wal")) == log_was);
 }
 
-static void a_store_that_is_migrated_under_us(void)
-{
-	ff_store *older, *newer;
-	ff_txn *txn;
-	const char *path = path_of("a.db");
-	older = must_open(path);
-	CHECK_INT((int64_t)count_rows(older, odd_v1()), 0);
-	REQUIRE_OK(open_store(path, &catalog_v2, 0, NULL, &newer));
-	CHECK_CODE(sqlite->begin(older, FF_TXN_READ, &txn, &error), FF_E_IO);
-	CHECK(strstr(error.message, "version 2") != NULL);
-	CHECK_CODE(sqlite->begin(older, FF_TXN_WRITE, &txn, &error), FF_E_IO);
-	REQUIRE_OK(sqlite->begin(newer, FF_TXN_WRITE, &txn, &error));
-	sqlite->abort(txn);
-	close_store(newer);
-	close_store(older);
-}
-
 static void a_version_that_is_none(void)
 {
 	static const char *const spoils[] = {
@@ -149,29 +93,6 @@ static void a_version_that_is_none(void)
 }
 
 /* ---- check ---------------------------------------------------------------------------------------------------- */
-
-typedef struct problems {
-	unsigned count;
-	char lines[1024];
-} problems;
-
-static void note(void *context, const char *problem)
-{
-	problems *all = context;
-	all->count++;
-	CHECK(strchr(problem, '\n') == NULL);
-	size_t used = strlen(all->lines);
-	snprintf(all->lines + used, sizeof(all->lines) - used, "%s|", problem);
-}
-
-static problems check_store(const char *path)
-{
-	problems found = { 0 };
-	ff_store *store = must_open(path);
-	CHECK_CODE(sqlite->check(store, note, &found, &error), FF_OK);
-	close_store(store);
-	return found;
-}
 
 static void check_finds_what_is_missing(void)
 {
@@ -235,10 +156,8 @@ static void check_finds_broken_pages(void)
 
 static const test_case cases[] = {
 	CASE(a_new_store_reads_well, "FF-MT-2"),
-	CASE(an_older_store_is_migrated, "FF-MT-2"),
 	CASE(a_migration_happens_whole_or_not_at_all, "FF-MT-2"),
 	CASE(a_newer_store_is_left_untouched, "FF-MT-2"),
-	CASE(a_store_that_is_migrated_under_us, "FF-MT-2"),
 	CASE(a_version_that_is_none, "FF-MT-2"),
 	CASE(check_finds_what_is_missing, ""),
 	CASE(check_finds_a_spoiled_index, ""),

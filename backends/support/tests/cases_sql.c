@@ -1,5 +1,5 @@
 /* The statement builder: its words in two dialects, and that SQLite's planner takes the order that is meant. */
-#include "test.h"
+#include "sqlite_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>

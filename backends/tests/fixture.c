@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "sqlite.h"
-
-char directory[] = "/tmp/ff-sqlite-tests-XXXXXX";
+char directory[] = "/tmp/ff-backend-tests-XXXXXX";
 ff_error error;
 
 /* ---- tables ------------------------------------------------------------------------------------------------- */
@@ -165,8 +163,8 @@ ff_code open_store(const char *path, const ff_catalog *catalog, uint32_t flags, 
                    ff_store **store)
 {
 	ff_param list[4];
-	ff_store_config config = { .uri = "sqlite:",
-		                   .scheme = "sqlite",
+	ff_store_config config = { .uri = "",
+		                   .scheme = subject.backend->name,
 		                   .path = path,
 		                   .params = list,
 		                   .catalog = catalog,
@@ -174,8 +172,8 @@ ff_code open_store(const char *path, const ff_catalog *catalog, uint32_t flags, 
 		                   .flags = flags };
 	for (; params && *params; params += 2)
 		list[config.params_count++] = (ff_param){ params[0], params[1] };
-	*store = calloc(1, ffp_sqlite_backend.instance_size);
-	ff_code code = ffp_sqlite_backend.open(*store, &config, &error);
+	*store = calloc(1, subject.backend->instance_size);
+	ff_code code = subject.backend->open(*store, &config, &error);
 	if (code != FF_OK) {
 		free(*store);
 		*store = NULL;
@@ -185,7 +183,7 @@ ff_code open_store(const char *path, const ff_catalog *catalog, uint32_t flags, 
 
 void close_store(ff_store *store)
 {
-	ffp_sqlite_backend.close(store);
+	subject.backend->close(store);
 	free(store);
 }
 
@@ -199,24 +197,24 @@ ff_store *must_open(const char *path)
 ff_code write_once(ff_store *store, const ff_write *writes, size_t count)
 {
 	ff_txn *txn;
-	ff_code code = ffp_sqlite_backend.begin(store, FF_TXN_WRITE, &txn, &error);
+	ff_code code = subject.backend->begin(store, FF_TXN_WRITE, &txn, &error);
 	if (code != FF_OK)
 		return code;
-	code = ffp_sqlite_backend.store(txn, writes, count, &error);
+	code = subject.backend->store(txn, writes, count, &error);
 	if (code == FF_OK)
-		return ffp_sqlite_backend.commit(txn, &error);
-	ffp_sqlite_backend.abort(txn);
+		return subject.backend->commit(txn, &error);
+	subject.backend->abort(txn);
 	return code;
 }
 
 ff_code read_once(ff_store *store, ff_txn_kind kind, ff_read *reads, size_t count)
 {
 	ff_txn *txn;
-	ff_code code = ffp_sqlite_backend.begin(store, kind, &txn, &error);
+	ff_code code = subject.backend->begin(store, kind, &txn, &error);
 	if (code != FF_OK)
 		return code;
-	code = ffp_sqlite_backend.load(txn, arena(), reads, count, &error);
-	ffp_sqlite_backend.abort(txn);
+	code = subject.backend->load(txn, arena(), reads, count, &error);
+	subject.backend->abort(txn);
 	return code;
 }
 
@@ -240,32 +238,33 @@ size_t count_rows(ff_store *store, const ff_table *table)
 	return read.rows_count;
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------- */
+/* ---- check ---------------------------------------------------------------------------------------------------- */
 
-void run_sql(const char *path, const char *sql)
+static void note(void *context, const char *problem)
 {
-	sqlite3 *db;
-	char *message = NULL;
-	REQUIRE(sqlite3_open(path, &db) == SQLITE_OK);
-	int result = sqlite3_exec(db, sql, NULL, NULL, &message);
-	check(result == SQLITE_OK, __FILE__, __LINE__, "%s: %s", sql, message ? message : "");
-	sqlite3_free(message);
-	sqlite3_close(db);
+	problems *all = context;
+	all->count++;
+	CHECK(strchr(problem, '\n') == NULL);
+	size_t used = strlen(all->lines);
+	snprintf(all->lines + used, sizeof(all->lines) - used, "%s|", problem);
 }
 
-const char *ask_sql(const char *path, const char *sql)
+problems check_store(const char *path)
 {
-	static char answer[1024];
-	sqlite3 *db;
-	sqlite3_stmt *statement = NULL;
-	REQUIRE(sqlite3_open(path, &db) == SQLITE_OK);
-	int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-	check(result == SQLITE_OK, __FILE__, __LINE__, "%s: %s", sql, sqlite3_errmsg(db));
-	bool found = statement && sqlite3_step(statement) == SQLITE_ROW;
-	snprintf(answer, sizeof(answer), "%s", found ? (const char *)sqlite3_column_text(statement, 0) : "");
-	sqlite3_finalize(statement);
-	sqlite3_close(db);
-	return answer;
+	problems found = { 0 };
+	ff_store *store = must_open(path);
+	CHECK_CODE(subject.backend->check(store, note, &found, &error), FF_OK);
+	close_store(store);
+	return found;
+}
+
+/* ---- files -------------------------------------------------------------------------------------------------- */
+
+const char *data_of(const char *path)
+{
+	static char data[512];
+	snprintf(data, sizeof(data), "%s%s%s", path, *subject.data ? "/" : "", subject.data);
+	return data;
 }
 
 bool file_exists(const char *path)

@@ -1,11 +1,9 @@
 /*
- * Tests of the SQLite backend through its own slots, without the engine. A case is a function in a table; it gets a
- * directory of its own, which is removed after it.
+ * Tests of a backend through its own slots, without the engine: what every backend must do, and the frame in which each
+ * has cases of its own. A case is a function in a table; it gets a directory of its own, which is removed after it.
  */
-#ifndef FFP_SQLITE_TEST_H
-#define FFP_SQLITE_TEST_H
-
-#include <sqlite3.h>
+#ifndef FFP_BACKEND_TEST_H
+#define FFP_BACKEND_TEST_H
 
 #include <ff/backend.h>
 
@@ -20,7 +18,20 @@ typedef struct test_family {
 	size_t count;
 } test_family;
 
-extern const test_family cases_sql, cases_rows, cases_open, cases_schema, cases_faults, cases_processes;
+/* Those of every backend. */
+extern const test_family cases_rows, cases_versions, cases_processes;
+
+/* What is tested, and what a case must know of it. Each backend's program has its own. */
+typedef struct test_subject {
+	const ff_engine_backend *backend;
+	const char *memory;    /* the path of a store in memory, or NULL */
+	const char *data;      /* the file with the rows, below a store's path, or "" where it is the path */
+	size_t key_text_max;   /* the longest text that a key may have two of */
+	bool (*prepare)(void); /* before the first case, or NULL */
+} test_subject;
+
+extern const test_subject subject;
+extern const test_family *const families[]; /* NULL ends them */
 
 #define CASE(function, ids_)                                        \
 	{                                                           \
@@ -136,11 +147,16 @@ odd_row odd(const char *a, int64_t b, const char *c, int64_t v);
 /* Equal in all columns of `table`. */
 bool rows_equal(const ff_table *table, const ff_row *a, const ff_row *b);
 
-/* Runs SQL on a file by a connection of its own, which must work. */
-void run_sql(const char *path, const char *sql);
-/* The first column of a query's first row, until the next call. */
-const char *ask_sql(const char *path, const char *sql);
+typedef struct problems {
+	unsigned count;
+	char lines[1024];
+} problems;
 
+/* Opens a store, runs its check, which must work, and closes it. */
+problems check_store(const char *path);
+
+/* The file with a store's rows, until the next call. */
+const char *data_of(const char *path);
 bool file_exists(const char *path);
 /* A number that changes when the file does: of its bytes. 0 where there is none. */
 uint64_t file_hash(const char *path);

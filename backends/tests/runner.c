@@ -1,18 +1,13 @@
 /* The runner: one case after the other in this process, so that sanitizers see everything; the report is TAP. */
 #include "test.h"
-#include "faults.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static const test_family *const families[] = {
-	&cases_sql, &cases_rows, &cases_open, &cases_schema, &cases_faults, &cases_processes,
-};
 
 static unsigned checks;
 static unsigned failures;
@@ -86,18 +81,16 @@ unsigned random_below(unsigned below)
 
 /* ---- the run ------------------------------------------------------------------------------------------------ */
 
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	(void)status;
+	(void)kind;
+	return walk->level ? remove(path) : 0;
+}
+
 static void empty_directory(void)
 {
-	DIR *open = opendir(directory);
-	struct dirent *entry;
-	while (open && (entry = readdir(open))) {
-		char path[512];
-		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-		if (entry->d_name[0] != '.' && unlink(path) != 0)
-			rmdir(path);
-	}
-	if (open)
-		closedir(open);
+	nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static bool run(const test_case *of, unsigned number)
@@ -123,10 +116,10 @@ int main(int count, char **arguments)
 	runner = getpid();
 	unsigned number = 0;
 	unsigned failed = 0;
-	if (!fault_install() || !mkdtemp(directory))
+	if ((subject.prepare && !subject.prepare()) || !mkdtemp(directory))
 		return 2;
-	printf("# seed %" PRIu64 ", SQLite %s\n", seed, sqlite3_libversion());
-	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
+	printf("# seed %" PRIu64 ", backend %s\n", seed, subject.backend->name);
+	for (size_t i = 0; families[i]; i++)
 		for (size_t j = 0; j < families[i]->count; j++)
 			if (strstr(families[i]->cases[j].name, filter))
 				failed += !run(&families[i]->cases[j], ++number);

@@ -1,4 +1,4 @@
-/* Several processes and threads on one file: nobody is lost, nobody starves. */
+/* Several processes and threads on one store: nobody is lost, nobody starves. */
 #include "test.h"
 
 #include <pthread.h>
@@ -8,10 +8,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "sqlite.h"
-
-static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
 
 enum { PROCESSES = 8 };
 
@@ -49,10 +45,10 @@ static ff_code add_one(ff_store *store, int number, int64_t turn)
 	odd_row own = odd(name, turn, "", 0);
 	ff_read read = { .table = odd_v1(), .kind = FF_READ_GET, .low = &key.row };
 	ff_txn *txn;
-	ff_code code = sqlite->begin(store, FF_TXN_WRITE, &txn, &error);
+	ff_code code = subject.backend->begin(store, FF_TXN_WRITE, &txn, &error);
 	if (code != FF_OK)
 		return code;
-	code = sqlite->load(txn, arena(), &read, 1, &error);
+	code = subject.backend->load(txn, arena(), &read, 1, &error);
 	if (code == FF_OK) {
 		odd_row after = key;
 		after.v = read.row ? ((odd_row *)(void *)read.row)->v + 1 : 1;
@@ -61,11 +57,11 @@ static ff_code add_one(ff_store *store, int number, int64_t turn)
 			{ .table = odd_v1(), .kind = FF_WRITE_PUT, .before = read.row, .after = &after.row },
 			{ .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &own.row },
 		};
-		code = sqlite->store(txn, writes, 2, &error);
+		code = subject.backend->store(txn, writes, 2, &error);
 	}
 	if (code == FF_OK)
-		return sqlite->commit(txn, &error);
-	sqlite->abort(txn);
+		return subject.backend->commit(txn, &error);
+	subject.backend->abort(txn);
 	return code;
 }
 
@@ -94,7 +90,7 @@ static void processes_that_add(void)
 	CHECK(sum && sum->v == ADDED);
 	CHECK_INT((int64_t)count_rows(store, odd_v1()), ADDED + 1);
 	close_store(store);
-	CHECK_TEXT(ask_sql(path_of("a.db"), "PRAGMA integrity_check"), "ok");
+	CHECK_TEXT(check_store(path_of("a.db")).lines, "");
 }
 
 static int open_empty(int number)
@@ -121,7 +117,7 @@ static void processes_that_open_one_new_file(void)
 	for (int i = 0; i < 20; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "%d.db", i);
-		CHECK_TEXT(ask_sql(path_of(name), "SELECT version FROM ff_schema"), "1");
+		CHECK_TEXT(check_store(path_of(name)).lines, "");
 	}
 }
 
@@ -180,7 +176,10 @@ static void processes_that_migrate_one_file(void)
 {
 	close_store(must_open(path_of("a.db")));
 	in_processes(PROCESSES, migrate);
-	CHECK_TEXT(ask_sql(path_of("a.db"), "SELECT version FROM ff_schema"), "2");
+	ff_store *store;
+	REQUIRE_OK(open_store(path_of("a.db"), &catalog_v2, FF_STORE_READ_ONLY, NULL, &store));
+	CHECK_INT((int64_t)count_rows(store, &catalog_v2.tables[TABLE_LATE]), 0);
+	close_store(store);
 }
 
 static int die_in_transaction(int number)
@@ -190,8 +189,8 @@ static int die_in_transaction(int number)
 	odd_row row = odd("dead", number, "", 0);
 	ff_write put = { .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &row.row };
 	bool there = open_store(path_of("a.db"), &catalog_v1, 0, NULL, &store) == FF_OK &&
-	             sqlite->begin(store, FF_TXN_WRITE, &txn, &error) == FF_OK &&
-	             sqlite->store(txn, &put, 1, &error) == FF_OK;
+	             subject.backend->begin(store, FF_TXN_WRITE, &txn, &error) == FF_OK &&
+	             subject.backend->store(txn, &put, 1, &error) == FF_OK;
 	_exit(there ? 0 : 1);
 }
 
@@ -271,7 +270,7 @@ static void read_while_writing(const char *path)
 	ff_store *store = must_open(path);
 	REQUIRE_OK(write_pair(store, 0, 1));
 	for (unsigned i = 0; i < READERS; i++) {
-		readers[i] = (reader){ .store = store, .backend = sqlite, .done = &done };
+		readers[i] = (reader){ .store = store, .backend = subject.backend, .done = &done };
 		REQUIRE(pthread_create(&threads[i], NULL, read_pairs, &readers[i]) == 0);
 	}
 	ff_code code = FF_OK;
@@ -295,7 +294,8 @@ static void threads_that_read_see_whole_commits(void)
 
 static void threads_share_a_memory_store(void)
 {
-	read_while_writing(":memory:");
+	if (CHECK(subject.backend != NULL) && subject.memory)
+		read_while_writing(subject.memory);
 }
 
 /* ---- readers and writers --------------------------------------------------------------------------------------- */
@@ -309,54 +309,28 @@ static void readers_never_wait(void)
 	ff_write put = { .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &row.row };
 	REQUIRE_OK(open_store(path_of("a.db"), &catalog_v1, 0, params, &store));
 	REQUIRE_OK(open_store(path_of("a.db"), &catalog_v1, 0, params, &other));
-	REQUIRE_OK(sqlite->begin(store, FF_TXN_WRITE, &writer, &error));
-	REQUIRE_OK(sqlite->store(writer, &put, 1, &error));
+	REQUIRE_OK(subject.backend->begin(store, FF_TXN_WRITE, &writer, &error));
+	REQUIRE_OK(subject.backend->store(writer, &put, 1, &error));
 	for (unsigned i = 0; i < 10; i++) {
 		ff_read read = { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 5 };
-		REQUIRE_OK(sqlite->begin(i % 2 ? store : other, FF_TXN_READ, &readers[i], &error));
-		REQUIRE_OK(sqlite->load(readers[i], arena(), &read, 1, &error));
+		REQUIRE_OK(subject.backend->begin(i % 2 ? store : other, FF_TXN_READ, &readers[i], &error));
+		REQUIRE_OK(subject.backend->load(readers[i], arena(), &read, 1, &error));
 		CHECK_INT((int64_t)read.rows_count, 0);
 	}
 	/* And hold nobody up. */
-	REQUIRE_OK(sqlite->commit(writer, &error));
-	REQUIRE_OK(sqlite->begin(store, FF_TXN_WRITE, &writer, &error));
+	REQUIRE_OK(subject.backend->commit(writer, &error));
+	REQUIRE_OK(subject.backend->begin(store, FF_TXN_WRITE, &writer, &error));
 	/* A second writer has to wait, and 0 ms is no wait. */
 	ff_txn *second;
-	CHECK_CODE(sqlite->begin(other, FF_TXN_WRITE, &second, &error), FF_E_BUSY);
+	CHECK_CODE(subject.backend->begin(other, FF_TXN_WRITE, &second, &error), FF_E_BUSY);
 	CHECK(error.retryable);
-	CHECK_TEXT(error.native_code, "5");
-	sqlite->abort(writer);
+	CHECK(error.native_code[0] != '\0');
+	subject.backend->abort(writer);
 	for (unsigned i = 0; i < 10; i++)
-		sqlite->abort(readers[i]);
-	REQUIRE_OK(sqlite->begin(other, FF_TXN_WRITE, &second, &error));
-	sqlite->abort(second);
+		subject.backend->abort(readers[i]);
+	REQUIRE_OK(subject.backend->begin(other, FF_TXN_WRITE, &second, &error));
+	subject.backend->abort(second);
 	close_store(other);
-	close_store(store);
-}
-
-static void the_log_does_not_grow_for_ever(void)
-{
-	ff_store *store = must_open(path_of("a.db"));
-	char *bytes = calloc(1, 100000);
-	REQUIRE(bytes != NULL);
-	memset(bytes, 'x', 100000);
-	odd_row row = odd("a", 1, "c", 1);
-	row.w = (ff_text){ bytes, 100000 };
-	REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
-	for (int64_t i = 1; i < 400; i++) {
-		odd_row after = row;
-		after.v = i + 1;
-		bytes[i] = 'y';
-		ff_row *loaded = get_row(store, odd_v1(), &row.row);
-		REQUIRE_OK(put_row(store, odd_v1(), loaded, &after.row));
-	}
-	/* 40 MB went through it; a statement left un-reset would keep every page of them. */
-	FILE *log = fopen(path_of("a.db-wal"), "rb");
-	REQUIRE(log != NULL);
-	fseek(log, 0, SEEK_END);
-	CHECK(ftell(log) < (8 << 20));
-	fclose(log);
-	free(bytes);
 	close_store(store);
 }
 
@@ -369,6 +343,5 @@ static const test_case cases[] = {
 	CASE(threads_that_read_see_whole_commits, "FF-GS-1"),
 	CASE(threads_share_a_memory_store, ""),
 	CASE(readers_never_wait, "FF-GS-3"),
-	CASE(the_log_does_not_grow_for_ever, ""),
 };
 FAMILY(cases_processes, cases);

@@ -1,0 +1,17 @@
+/* What the tests of SQLite have beside those of every backend. */
+#ifndef FFP_SQLITE_TEST_H
+#define FFP_SQLITE_TEST_H
+
+#include <sqlite3.h>
+
+#include "sqlite.h"
+#include "test.h"
+
+extern const test_family cases_sql, cases_values, cases_open, cases_schema, cases_faults, cases_log;
+
+/* Runs SQL on a file by a connection of its own, which must work. */
+void run_sql(const char *path, const char *sql);
+/* The first column of a query's first row, until the next call. */
+const char *ask_sql(const char *path, const char *sql);
+
+#endif
