@@ -101,17 +101,32 @@ ff_code ff_engine_create_budget(ff_engine *engine, const ff_budget_spec *spec, f
 	return submit_one(engine, &call, error);
 }
 
+/* A call whose parallel arrays do not go together is refused before it is one (FF-CB-6). */
+static ff_code refuse_arrays(const ff_engine *engine, ff_op op, const char *message, ff_error *error)
+{
+	ff_error_set(error, FF_E_INVALID, "%s", message);
+	ffp_error_about(engine, error, ffp_op_of(op)->name, ffp_op_of(op)->entity, (ff_text){ "", 0 });
+	return FF_E_INVALID;
+}
+
+static const char *limit_arrays_fault(const ff_budget_spec *spec, const ff_limit_arrays *limits)
+{
+	if (!spec || spec->size != sizeof(*spec) || !limits || spec->limits_count)
+		return "spec and limits do not go together";
+	if (limits->hard_limits_count != limits->dimensions_count ||
+	    limits->soft_limits_count != limits->dimensions_count)
+		return "dimensions, hard limits and soft limits are not equally many";
+	bool has_arrays = limits->dimensions && limits->hard_limits && limits->soft_limits;
+	return limits->dimensions_count && !has_arrays ? "an array of limits is NULL" : NULL;
+}
+
 ff_code ff_engine_create_budget_arrays(ff_engine *engine, const ff_budget_spec *spec, const ff_limit_arrays *limits,
                                        ff_created *created, ff_error *error)
 {
-	if (!spec || spec->size != sizeof(*spec) || !limits || spec->limits_count)
-		return ff_error_set(error, FF_E_INVALID, "spec and limits do not go together");
+	const char *fault = limit_arrays_fault(spec, limits);
+	if (fault)
+		return refuse_arrays(engine, FF_OP_CREATE_BUDGET, fault, error);
 	size_t count = limits->dimensions_count;
-	if (limits->hard_limits_count != count || limits->soft_limits_count != count)
-		return ff_error_set(error, FF_E_INVALID, "%zu dimensions have %zu hard and %zu soft limits", count,
-		                    limits->hard_limits_count, limits->soft_limits_count);
-	if (count && (!limits->dimensions || !limits->hard_limits || !limits->soft_limits))
-		return ff_error_set(error, FF_E_INVALID, "an array of limits is NULL");
 	ff_limit joined[FFP_DIMENSIONS_MAX];
 	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)
 		joined[i] = (ff_limit){ limits->dimensions[i], limits->hard_limits[i], limits->soft_limits[i] };
@@ -127,17 +142,23 @@ ff_code ff_engine_report_usage(ff_engine *engine, const ff_report *report, ff_ou
 	return submit_one(engine, &call, error);
 }
 
+static const char *amount_arrays_fault(const ff_report *report, const ff_amount_arrays *amounts)
+{
+	if (!report || !amounts || report->amounts_count)
+		return "report and amounts do not go together";
+	if (amounts->amounts_count != amounts->dimensions_count)
+		return "dimensions and amounts are not equally many";
+	bool has_arrays = amounts->dimensions && amounts->amounts;
+	return amounts->dimensions_count && !has_arrays ? "an array of amounts is NULL" : NULL;
+}
+
 ff_code ff_engine_report_usage_admin(ff_engine *engine, const ff_report *report, const ff_amount_arrays *amounts,
                                      ff_outcome *outcome, ff_error *error)
 {
-	if (!report || !amounts || report->amounts_count)
-		return ff_error_set(error, FF_E_INVALID, "report and amounts do not go together");
+	const char *fault = amount_arrays_fault(report, amounts);
+	if (fault)
+		return refuse_arrays(engine, FF_OP_REPORT_USAGE, fault, error);
 	size_t count = amounts->dimensions_count;
-	if (amounts->amounts_count != count)
-		return ff_error_set(error, FF_E_INVALID, "%zu dimensions have %zu amounts", count,
-		                    amounts->amounts_count);
-	if (count && (!amounts->dimensions || !amounts->amounts))
-		return ff_error_set(error, FF_E_INVALID, "an array of amounts is NULL");
 	ff_amount joined[FFP_DIMENSIONS_MAX];
 	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)
 		joined[i] = (ff_amount){ amounts->dimensions[i], amounts->amounts[i] };

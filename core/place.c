@@ -2,6 +2,25 @@
 
 _Static_assert(sizeof(ffp_budget_row) <= sizeof(((ffp_place *)0)->row), "a place holds the largest row");
 
+/*
+ * Keeps a text; one that is longer than any name (put there by hand) is cut, and the highest character put behind, so
+ * that the place lies after the row and a walk gets past it.
+ */
+static size_t keep_text(char kept[FFP_PLACE_TEXT_MAX], const ff_text *text)
+{
+	static const char highest[] = "\xf4\x8f\xbf\xbf";
+	size_t size = text->size;
+	if (size > FFP_PLACE_TEXT_MAX) {
+		size = FFP_PLACE_TEXT_MAX - (sizeof(highest) - 1);
+		while (size && ((unsigned char)text->data[size] & 0xc0) == 0x80)
+			size--;
+		memcpy(kept + size, highest, sizeof(highest) - 1);
+	}
+	if (size)
+		memcpy(kept, text->data, size);
+	return text->size > FFP_PLACE_TEXT_MAX ? size + sizeof(highest) - 1 : size;
+}
+
 void ffp_place_set(ffp_place *place, const ff_table *table, const ff_index *index, const ff_row *row)
 {
 	ff_row *kept = (ff_row *)(void *)place->row;
@@ -13,10 +32,7 @@ void ffp_place_set(ffp_place *place, const ff_table *table, const ff_index *inde
 		if (column->type == FF_TYPE_INT64) {
 			*ff_row_int64(kept, column) = *ff_row_int64(row, column);
 		} else {
-			const ff_text *text = ff_row_text(row, column);
-			size_t size = text->size < FFP_PLACE_TEXT_MAX ? text->size : FFP_PLACE_TEXT_MAX;
-			if (size)
-				memcpy(place->texts[texts], text->data, size);
+			size_t size = keep_text(place->texts[texts], ff_row_text(row, column));
 			*ff_row_text(kept, column) = (ff_text){ place->texts[texts++], size };
 		}
 	}

@@ -66,9 +66,11 @@ static ff_code decide_sweep_end(ffp_batch *batch, ffp_request *request)
 		return FF_OK;
 	}
 	ffp_sweep_row *row = (ffp_sweep_row *)ffp_rows_change(&batch->rows, request->root);
-	if (row)
-		sweep_from_place(row, ffp_table(slice->table), &slice->next);
-	return row ? FF_OK : FF_E_NO_MEMORY;
+	if (!row)
+		return FF_E_NO_MEMORY;
+	row->row.state = FF_ROW_OK; /* every column is written anew */
+	sweep_from_place(row, ffp_table(slice->table), &slice->next);
+	return FF_OK;
 }
 
 const ffp_op ffp_op_sweep_begin = {

@@ -2,33 +2,38 @@
 #include "engine.h"
 #include "text.h"
 
+static ff_code read_again(ffp_reading *reading, ffp_arena *arena, ffp_read_fn *read, void *context)
+{
+	ff_code code;
+	uint32_t attempt = 0;
+	do {
+		ffp_arena_reset(arena);
+		code = ffp_begin(&reading->engine->store, FF_TXN_READ, &reading->txn, reading->error);
+		if (code == FF_OK)
+			code = read(reading, context);
+		ffp_abort(&reading->txn);
+	} while (ffp_engine_retries(reading->engine, code, attempt++));
+	return code == FF_E_CONFLICT ? (reading->error->code = FF_E_BUSY) : code;
+}
+
 ff_code ffp_engine_read(ff_engine *engine, const char *operation, int64_t now_ms, ffp_read_fn *read, void *context,
                         ff_error *error)
 {
 	ff_error own;
-	ff_code code = ffp_engine_check(engine, error);
+	ff_code code = ffp_engine_check(engine, &own);
 	if (code == FF_OK && now_ms < 0)
-		code = ff_error_set(error, FF_E_INVALID, "time is before 1970");
-	if (code != FF_OK)
-		return code;
-	ffp_spare *spare = ffp_spare_take(engine);
-	if (!spare)
-		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a read");
-	ffp_reading reading = { .engine = engine,
-		                .arena = &spare->arena.base,
-		                .now_ms = now_ms ? now_ms : ffp_engine_now(engine),
-		                .error = &own };
-	uint32_t attempt = 0;
-	do {
-		ffp_arena_reset(&spare->arena);
-		code = ffp_begin(&engine->store, FF_TXN_READ, &reading.txn, &own);
-		if (code == FF_OK)
-			code = read(&reading, context);
-		ffp_abort(&reading.txn);
-	} while (ffp_engine_retries(engine, code, attempt++));
-	ffp_spare_give(engine, spare);
-	if (code == FF_E_CONFLICT)
-		code = own.code = FF_E_BUSY;
+		code = ff_error_set(&own, FF_E_INVALID, "time is before 1970");
+	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
+	if (code == FF_OK && !spare)
+		code = ff_error_set(&own, FF_E_NO_MEMORY, "out of memory for a read");
+	if (spare) {
+		ffp_reading reading = { .engine = engine,
+			                .arena = &spare->arena.base,
+			                .now_ms = now_ms ? now_ms : ffp_engine_now(engine),
+			                .error = &own };
+		code = read_again(&reading, &spare->arena, read, context);
+		ffp_spare_give(engine, spare);
+	}
 	if (code != FF_OK && error) {
 		*error = own;
 		ffp_error_about(engine, error, operation, "", (ff_text){ "", 0 });
