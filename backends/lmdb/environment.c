@@ -88,10 +88,11 @@ static size_t round_to_pages(uint64_t size)
 ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error)
 {
 	MDB_envinfo info;
-	int dead;
+	int dead = 0;
 	ff_code code = FF_OK;
-	/* A reader that died keeps pages from being used again. */
-	mdb_reader_check(environment->env, &dead);
+	/* A reader that died kept pages from being used again. */
+	if (mdb_reader_check(environment->env, &dead) == 0 && dead)
+		return FF_OK;
 	pthread_rwlock_wrlock(&environment->map);
 	mdb_env_info(environment->env, &info);
 	uint64_t twice = 2 * (uint64_t)info.me_mapsize;

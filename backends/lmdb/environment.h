@@ -56,8 +56,8 @@ ff_code ffp_environment_open(const ffp_environment_options *options, ffp_opening
 void ffp_environment_settle(ffp_opening *opening, bool failed);
 void ffp_environment_release(ffp_environment *environment);
 
-/* Makes the map twice as large, but not larger than `max`; FULL where it is. The caller holds no side of the map's
- * lock, and no write transaction is open. */
+/* Makes room: by what readers that died held, or by a map twice as large, but not larger than `max`; FULL where it is.
+ * The caller holds no side of the map's lock, and no write transaction is open. */
 ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error);
 /* Takes on the map's size after another process made it larger. BUSY where a write transaction is in the way. */
 ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error);

@@ -9,33 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROCESSES = 8 };
-
-/* Runs `body` in processes of their own at the same time; each must end with success. */
-static void in_processes(int count, int (*body)(int number))
-{
-	int gate[2];
-	char byte;
-	pid_t children[PROCESSES];
-	REQUIRE(pipe(gate) == 0);
-	fflush(stdout);
-	for (int i = 0; i < count; i++) {
-		children[i] = fork();
-		if (children[i] == 0) {
-			close(gate[1]);
-			bool open = read(gate[0], &byte, 1) == 0; /* until all are there */
-			_exit(open ? body(i) : 9);
-		}
-	}
-	close(gate[0]);
-	close(gate[1]);
-	for (int i = 0; i < count; i++) {
-		int status = -1;
-		CHECK(children[i] > 0 && waitpid(children[i], &status, 0) == children[i]);
-		CHECK_INT(status, 0);
-	}
-}
-
 /* Adds 1 to a row that all share, and a row of its own. */
 static ff_code add_one(ff_store *store, int number, int64_t turn)
 {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 char directory[] = "/tmp/ff-backend-tests-XXXXXX";
 ff_error error;
@@ -256,6 +258,32 @@ problems check_store(const char *path)
 	CHECK_CODE(subject.backend->check(store, note, &found, &error), FF_OK);
 	close_store(store);
 	return found;
+}
+
+/* ---- processes ------------------------------------------------------------------------------------------------ */
+
+void in_processes(int count, int (*body)(int number))
+{
+	int gate[2];
+	char byte;
+	pid_t children[PROCESSES];
+	REQUIRE(count <= PROCESSES && pipe(gate) == 0);
+	fflush(stdout);
+	for (int i = 0; i < count; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			close(gate[1]);
+			bool open = read(gate[0], &byte, 1) == 0; /* until all are there */
+			_exit(open ? body(i) : 9);
+		}
+	}
+	close(gate[0]);
+	close(gate[1]);
+	for (int i = 0; i < count; i++) {
+		int status = -1;
+		CHECK(children[i] > 0 && waitpid(children[i], &status, 0) == children[i]);
+		CHECK_INT(status, 0);
+	}
 }
 
 /* ---- files -------------------------------------------------------------------------------------------------- */

@@ -157,6 +157,10 @@ problems check_store(const char *path);
 
 /* The file with a store's rows, until the next call. */
 const char *data_of(const char *path);
+/* Runs `body` in processes of their own at the same time, as many as PROCESSES; each must end with success. */
+enum { PROCESSES = 8 };
+void in_processes(int count, int (*body)(int number));
+
 bool file_exists(const char *path);
 /* A number that changes when the file does: of its bytes. 0 where there is none. */
 uint64_t file_hash(const char *path);

@@ -1,0 +1,239 @@
+/* Stores that somebody spoiled: what is seen when it is read, what check finds, and that writing goes on. */
+#include "lmdb_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The key ("k", 1, "c"), and its entry in odd_by_n, where n is 5. */
+#define ROW_KEY                   \
+	"k\0\x80\0\0\0\0\0\0\x01" \
+	"c\0"
+#define ROW_KEY_SIZE 12
+#define PLACE                     \
+	"\x80\0\0\0\0\0\0\x05"    \
+	"k\0\x80\0\0\0\0\0\0\x01" \
+	"c\0"
+#define PLACE_SIZE 20
+#define ODD "odd \"table\""
+
+static const ff_index *by_n(void)
+{
+	return &odd_v1()->indexes[0];
+}
+
+/* A store with rows ("k", 1, "c") and ("l", 1, "c"). */
+static const char *make_store(void)
+{
+	const char *path = path_of("a.db");
+	ff_store *store = must_open(path);
+	odd_row row = odd("k", 1, "c", 5);
+	odd_row next = odd("l", 1, "c", 6);
+	REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+	REQUIRE_OK(put_row(store, odd_v1(), NULL, &next.row));
+	close_store(store);
+	CHECK_TEXT(check_store(path).lines, "");
+	return path;
+}
+
+static ff_read all_by(const ff_index *index)
+{
+	return (ff_read){ .table = odd_v1(), .kind = FF_READ_RANGE, .index = index, .limit = 9 };
+}
+
+static void an_entry_is_missing(void)
+{
+	const char *path = make_store();
+	raw_remove(path, "odd_by_n", raw_text(PLACE, PLACE_SIZE, "", 0));
+	CHECK_TEXT(check_store(path).lines, "index 'odd_by_n', row ('k', 1, 'c'): its entry is missing|");
+	ff_store *store = must_open(path);
+	odd_row row = odd("k", 1, "c", 5);
+	odd_row after = odd("k", 1, "c", 7);
+	CHECK_CODE(put_row(store, odd_v1(), &row.row, &after.row), FF_E_CORRUPT);
+	CHECK(strstr(error.message, "odd_by_n") != NULL);
+	close_store(store);
+}
+
+static void an_entry_without_a_row(void)
+{
+	const char *path = make_store();
+	raw_remove(path, ODD, raw_text(ROW_KEY, ROW_KEY_SIZE, "", 0));
+	problems found = check_store(path);
+	CHECK_INT(found.count, 4); /* one an index */
+	CHECK(strstr(found.lines, "index 'odd_by_n', row ('k', 1, 'c'): its row is not there|") != NULL);
+	ff_store *store = must_open(path);
+	ff_read read = all_by(by_n());
+	CHECK_CODE(read_once(store, FF_TXN_READ, &read, 1), FF_E_CORRUPT);
+	CHECK(strstr(error.message, "odd_by_n") != NULL);
+	read = all_by(NULL);
+	REQUIRE_OK(read_once(store, FF_TXN_READ, &read, 1));
+	CHECK_INT((int64_t)read.rows_count, 1);
+	close_store(store);
+}
+
+static void an_entry_that_is_old(void)
+{
+	const char *path = make_store();
+	raw_put(path, "odd_by_n",
+	        raw_text("\x80\0\0\0\0\0\0\x04"
+	                 "k\0\x80\0\0\0\0\0\0\x01"
+	                 "c\0",
+	                 PLACE_SIZE, "", 0));
+	CHECK_TEXT(check_store(path).lines,
+	           "index 'odd_by_n', row ('k', 1, 'c'): an entry that its row does not have|");
+	ff_store *store = must_open(path);
+	ff_read read = all_by(by_n());
+	CHECK_CODE(read_once(store, FF_TXN_READ, &read, 1), FF_E_CORRUPT);
+	close_store(store);
+}
+
+static void keys_that_are_none(void)
+{
+	const char *path = make_store();
+	raw_put(path, ODD, raw_text("kk", 2, "", 0));
+	raw_put(path, "odd_by_n", raw_text("kk", 2, "", 0));
+	problems found = check_store(path);
+	CHECK(strstr(found.lines, "table 'odd \"table\"': a row cannot be read|") != NULL);
+	CHECK(strstr(found.lines, "index 'odd_by_n': an entry cannot be read|") != NULL);
+	CHECK_INT(found.count, 2);
+	ff_store *store = must_open(path);
+	ff_read read = all_by(NULL);
+	CHECK_CODE(read_once(store, FF_TXN_READ, &read, 1), FF_E_CORRUPT);
+	read = all_by(by_n());
+	CHECK_CODE(read_once(store, FF_TXN_READ, &read, 1), FF_E_CORRUPT);
+	close_store(store);
+}
+
+/* A store whose first row's value cannot be read. */
+static const char *make_corrupt(void)
+{
+	const char *path = make_store();
+	raw_put(path, ODD, raw_text(ROW_KEY, ROW_KEY_SIZE, "\x24\x0f\x01", 3));
+	return path;
+}
+
+static void a_row_that_cannot_be_read(void)
+{
+	const char *path = make_corrupt();
+	CHECK_TEXT(check_store(path).lines, "table 'odd \"table\"', row ('k', 1, 'c'): a row cannot be read|");
+	ff_store *store = must_open(path);
+	odd_row key = odd("k", 1, "c", 0);
+	ff_read reads[] = { { .table = odd_v1(), .kind = FF_READ_GET, .low = &key.row }, all_by(NULL), all_by(by_n()) };
+	REQUIRE_OK(read_once(store, FF_TXN_READ, reads, 3));
+	REQUIRE(reads[0].row && reads[1].rows_count == 2 && reads[2].rows_count == 2);
+	const ff_row *rows[] = { reads[0].row, reads[1].rows[0], reads[2].rows[0] };
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_INT(rows[i]->state, FF_ROW_CORRUPT);
+		CHECK_INT(ff_row_compare(odd_v1(), NULL, rows[i], &key.row, ODD_KEY), 0);
+	}
+	/* By which index it was found is known, too. */
+	CHECK_INT(((const odd_row *)(const void *)rows[2])->n, 5);
+	CHECK(!ff_row_is_null(rows[2], ODD_N));
+	CHECK_INT(reads[1].rows[1]->state, FF_ROW_OK);
+	close_store(store);
+}
+
+static void a_corrupt_row_can_be_written_over(void)
+{
+	const char *path = make_corrupt();
+	ff_store *store = must_open(path);
+	odd_row after = odd("k", 1, "c", 9);
+	ff_row *before = get_row(store, odd_v1(), &after.row);
+	REQUIRE(before && before->state == FF_ROW_CORRUPT);
+	REQUIRE_OK(put_row(store, odd_v1(), before, &after.row));
+	CHECK(rows_equal(odd_v1(), get_row(store, odd_v1(), &after.row), &after.row));
+	close_store(store);
+	CHECK_TEXT(check_store(path).lines, "");
+}
+
+static void a_corrupt_row_can_be_deleted(void)
+{
+	for (unsigned by_range = 0; by_range < 2; by_range++) {
+		const char *path = path_of("a.db");
+		if (by_range == 0) {
+			make_corrupt();
+		} else {
+			ff_store *again = must_open(path);
+			odd_row row = odd("k", 1, "c", 5);
+			REQUIRE_OK(put_row(again, odd_v1(), NULL, &row.row));
+			close_store(again);
+			raw_put(path, ODD, raw_text(ROW_KEY, ROW_KEY_SIZE, "\x24\x0f\x01", 3));
+		}
+		ff_store *store = must_open(path);
+		odd_row key = odd("k", 1, "c", 0);
+		ff_read range = {
+			.table = odd_v1(), .kind = FF_READ_RANGE, .equal_count = 1, .low = &key.row, .limit = 1
+		};
+		ff_write gone = { .table = odd_v1(),
+			          .kind = by_range ? FF_WRITE_DELETE_RANGE : FF_WRITE_DELETE,
+			          .before = by_range ? NULL : get_row(store, odd_v1(), &key.row),
+			          .range = &range };
+		REQUIRE_OK(write_once(store, &gone, 1));
+		CHECK_INT((int64_t)count_rows(store, odd_v1()), 1);
+		close_store(store);
+		CHECK_TEXT(check_store(path).lines, "");
+	}
+}
+
+/* More problems than are told at once, in more rows than are looked at at once. */
+static void all_problems_are_told(void)
+{
+	const char *path = path_of("a.db");
+	ff_store *store = must_open(path);
+	static odd_row rows[3000];
+	static ff_write writes[3000];
+	for (int i = 0; i < 3000; i++) {
+		rows[i] = odd("a", i, "c", i);
+		writes[i] = (ff_write){ .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &rows[i].row };
+	}
+	REQUIRE_OK(write_once(store, writes, 3000));
+	close_store(store);
+	CHECK_INT(check_store(path).count, 0);
+	for (int i = 0; i < 40; i++) {
+		char place[] = "\x80\0\0\0\0\0\0\0"
+			       "a\0\x80\0\0\0\0\0\0\0"
+			       "c";
+		place[6] = place[16] = (char)(i * 70 >> 8);
+		place[7] = place[17] = (char)(i * 70);
+		raw_remove(path, "odd_by_n", raw_text(place, sizeof(place), "", 0));
+	}
+	CHECK_INT(check_store(path).count, 40);
+}
+
+static void a_tree_that_is_missing(void)
+{
+	ff_store *store;
+	const char *path = make_store();
+	raw_drop(path, "odd_by_n");
+	CHECK_CODE(open_store(path, &catalog_v1, 0, NULL, &store), FF_E_CORRUPT);
+	CHECK(strstr(error.message, "odd_by_n") != NULL);
+	CHECK_CODE(open_store(path, &catalog_v1, FF_STORE_READ_ONLY, NULL, &store), FF_E_CORRUPT);
+}
+
+static void a_version_that_is_none(void)
+{
+	static const char *const values[] = { "", "1", "\0\0\0", "\0\0\0\0\x01" };
+	static const size_t sizes[] = { 0, 1, 4, 5 };
+	ff_store *store;
+	for (unsigned i = 0; i < 4; i++) {
+		const char *path = make_store();
+		raw_put(path, "ff_schema", raw_text("version", 7, values[i], sizes[i]));
+		CHECK_CODE(open_store(path, &catalog_v1, 0, NULL, &store), FF_E_CORRUPT);
+		raw_put(path, "ff_schema", raw_text("version", 7, "\xff\xff\xff\xff", 4));
+		CHECK_CODE(open_store(path, &catalog_v1, 0, NULL, &store), FF_E_VERSION);
+		raw_put(path, "ff_schema", raw_text("version", 7, "\0\0\0\x01", 4));
+		store = must_open(path);
+		ff_read everything = { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 1 };
+		ff_write gone = { .table = odd_v1(), .kind = FF_WRITE_DELETE_RANGE, .range = &everything };
+		REQUIRE_OK(write_once(store, &gone, 1));
+		close_store(store);
+	}
+}
+
+static const test_case cases[] = {
+	CASE(an_entry_is_missing, "FF-MT-4"),       CASE(an_entry_without_a_row, "FF-MT-4"),
+	CASE(an_entry_that_is_old, "FF-MT-4"),      CASE(keys_that_are_none, "FF-MT-4"),
+	CASE(a_row_that_cannot_be_read, "FF-RU-8"), CASE(a_corrupt_row_can_be_written_over, ""),
+	CASE(a_corrupt_row_can_be_deleted, ""),     CASE(all_problems_are_told, "FF-MT-4"),
+	CASE(a_tree_that_is_missing, "FF-MT-2"),    CASE(a_version_that_is_none, "FF-MT-2"),
+};
+FAMILY(cases_spoiled, cases);

@@ -1,0 +1,25 @@
+/* What the tests of LMDB have beside those of every backend. */
+#ifndef FFP_LMDB_TEST_H
+#define FFP_LMDB_TEST_H
+
+#include <lmdb.h>
+
+#include "lmdb_backend.h"
+#include "test.h"
+
+extern const test_family cases_kv, cases_open, cases_spoiled, cases_map, cases_share, cases_faults;
+
+/* An entry of a tree, by LMDB itself, where no store has the environment open. A tree that is not there is made. */
+typedef struct raw_entry {
+	MDB_val key, value;
+} raw_entry;
+
+raw_entry raw_text(const char *key, size_t key_size, const char *value, size_t value_size);
+void raw_put(const char *path, const char *tree, raw_entry entry);
+void raw_remove(const char *path, const char *tree, raw_entry entry);
+void raw_drop(const char *path, const char *tree);
+
+typedef void edit_fn(MDB_txn *txn, MDB_dbi dbi, void *context);
+void edit(const char *path, const char *tree, edit_fn *each, void *context);
+
+#endif

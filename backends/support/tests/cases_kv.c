@@ -1,0 +1,261 @@
+/* The adapter's bytes: keys in the order of rows, and rows that come back, or are seen not to be rows. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "../kv_bytes.h"
+
+static const char *const texts[] = {
+	"", "a", "b", "aa", "ab", "a\x01", "é", "\xf0\x90\x80\x80", FF_KV_COMMON_TEXT, "zz"
+};
+static const int64_t numbers[] = { INT64_MIN,        INT64_MIN + 1,          -256,     -1, 0, 1, 63, 64, 255, 256,
+	                           INT64_C(1) << 55, (INT64_C(1) << 62) - 1, INT64_MAX };
+
+static ff_text some_text(void)
+{
+	return text_of(texts[random_below(sizeof(texts) / sizeof(*texts))]);
+}
+
+static int64_t some_number(void)
+{
+	uint64_t bits = random_bits();
+	return random_below(2) ? numbers[random_below(sizeof(numbers) / sizeof(*numbers))]
+	                       : (int64_t)(bits >> random_below(64));
+}
+
+static odd_row some_row(const ff_table *table)
+{
+	odd_row row = { .a = some_text(),
+		        .b = some_number(),
+		        .c = some_text(),
+		        .n = some_number(),
+		        .t = some_text(),
+		        .v = some_number(),
+		        .w = some_text(),
+		        .x = some_number(),
+		        .y = some_text(),
+		        .z = some_text() };
+	for (unsigned i = 0; i < table->columns_count; i++)
+		if (table->columns[i].nullable && random_below(3) == 0)
+			row.row.nulls |= 1u << i;
+	return row;
+}
+
+static ffp_kv_key key_of(const ff_table *table, const ff_index *index, const odd_row *row, unsigned count)
+{
+	ffp_kv_key key = { .size = 0 };
+	ffp_kv_append(&key, table, index, &row->row, 0, count);
+	CHECK(!key.too_long);
+	return key;
+}
+
+static int sign(int order)
+{
+	return (order > 0) - (order < 0);
+}
+
+static void keys_sort_as_rows_do(void)
+{
+	const ff_table *table = odd_v1();
+	for (unsigned n = 0; n < 3000; n++) {
+		unsigned which = random_below(table->indexes_count + 1u);
+		const ff_index *index = which ? &table->indexes[which - 1] : NULL;
+		odd_row rows[2] = { some_row(table), some_row(table) };
+		unsigned count = random_below(ff_order_count(table, index) + 1);
+		ffp_kv_key a = key_of(table, index, &rows[0], count);
+		ffp_kv_key b = key_of(table, index, &rows[1], count);
+		CHECK_INT(sign(ffp_kv_compare(ffp_kv_bytes_of(&a), ffp_kv_bytes_of(&b))),
+		          sign(ff_row_compare(table, index, &rows[0].row, &rows[1].row, count)));
+	}
+}
+
+static void keys_are_read_back(void)
+{
+	const ff_table *table = odd_v1();
+	for (unsigned n = 0; n < 1000; n++) {
+		unsigned which = random_below(table->indexes_count + 1u);
+		const ff_index *index = which ? &table->indexes[which - 1] : NULL;
+		odd_row row = some_row(table);
+		odd_row got = { .row = { 0, 0 } };
+		unsigned count = ff_order_count(table, index);
+		ffp_kv_key key = key_of(table, index, &row, count);
+		CHECK(ffp_kv_read_key(table, index, ffp_kv_bytes_of(&key), &got.row));
+		CHECK_INT(got.row.state, FF_ROW_OK);
+		CHECK_INT(ff_row_compare(table, index, &row.row, &got.row, count), 0);
+		/* A piece of it, or more than it, is no key. */
+		ff_kv_bytes piece = { key.bytes, random_below((unsigned)key.size) };
+		CHECK(!ffp_kv_read_key(table, index, piece, &got.row));
+		key.bytes[key.size] = 'x';
+		CHECK(!ffp_kv_read_key(table, index, (ff_kv_bytes){ key.bytes, key.size + 1 }, &got.row));
+	}
+	odd_row got = { .row = { 0, 0 } };
+	CHECK(ffp_kv_read_key(table, NULL, (ff_kv_bytes){ "\xff\0\0\0\0\0\0\0\0\0c", 12 }, &got.row));
+	CHECK_INT(got.row.state, FF_ROW_CORRUPT); /* no UTF-8 */
+}
+
+static void what_lies_behind_a_prefix(void)
+{
+	ffp_kv_key key = { .size = 3, .bytes = "a\xff\xff" };
+	CHECK(ffp_kv_after(&key));
+	CHECK(key.size == 1 && key.bytes[0] == 'b');
+	key = (ffp_kv_key){ .size = 2, .bytes = "\xff\xff" };
+	CHECK(!ffp_kv_after(&key));
+	key = (ffp_kv_key){ .size = 0 };
+	CHECK(!ffp_kv_after(&key));
+	/* An int64 that ends in ff: the next one is what follows. */
+	odd_row low = odd("a", 255, "c", 0);
+	odd_row next = odd("a", 256, "", 0);
+	key = key_of(odd_v1(), NULL, &low, 2);
+	ffp_kv_key want = key_of(odd_v1(), NULL, &next, 2);
+	CHECK(ffp_kv_after(&key));
+	CHECK(ffp_kv_compare(ffp_kv_bytes_of(&key), ffp_kv_bytes_of(&want)) <= 0);
+}
+
+static void a_key_that_is_too_long(void)
+{
+	char bytes[FF_KV_KEY_MAX + 1];
+	memset(bytes, 'x', sizeof(bytes));
+	odd_row row = odd("", 1, "c", 0);
+	for (size_t size = FF_KV_KEY_MAX - 12; size <= FF_KV_KEY_MAX; size++) {
+		ffp_kv_key key = { .size = 0 };
+		row.a = (ff_text){ bytes, size };
+		ffp_kv_append(&key, odd_v1(), NULL, &row.row, 0, ODD_KEY);
+		CHECK_INT(key.too_long, size + 1 + 8 + 2 > FF_KV_KEY_MAX);
+		CHECK(key.size <= FF_KV_KEY_MAX);
+	}
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------------------- */
+
+static size_t write_row(const ff_table *table, const odd_row *row, unsigned char *value, size_t room)
+{
+	REQUIRE(ffp_kv_value_room(table, &row->row) <= room);
+	return ffp_kv_write_value(table, &row->row, value);
+}
+
+/* Reads a value beside the key of `key`. */
+static odd_row read_row(const ff_table *table, const odd_row *key, const unsigned char *value, size_t size)
+{
+	odd_row row = { .a = key->a, .b = key->b, .c = key->c };
+	ffp_kv_read_value(table, (ff_kv_bytes){ value, size }, &row.row);
+	return row;
+}
+
+static void rows_come_back(void)
+{
+	const ff_table *tables[] = { odd_v1(), &catalog_v2.tables[TABLE_ODD] };
+	for (unsigned n = 0; n < 2000; n++) {
+		unsigned char value[512];
+		const ff_table *table = tables[n % 2];
+		odd_row row = some_row(table);
+		size_t size = write_row(table, &row, value, sizeof(value));
+		odd_row got = read_row(table, &row, value, size);
+		CHECK(got.row.state == FF_ROW_OK && rows_equal(table, &row.row, &got.row));
+	}
+}
+
+static void what_is_common_costs_nothing(void)
+{
+	unsigned char value[512];
+	odd_row row = odd("a", 1, "c", 0);
+	row.w = text_of(FF_KV_COMMON_TEXT);
+	row.row.nulls = 1u << ODD_N | 1u << ODD_T;
+	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 2);
+	row.v = -64;
+	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 3);
+	row.v = INT64_C(1700000000000); /* a time */
+	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 8);
+	row.v = INT64_MIN;
+	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 11);
+}
+
+/* Bytes are a row only where the row would be written as these bytes. */
+static void check_strict(const ff_table *table, const odd_row *key, const unsigned char *value, size_t size)
+{
+	unsigned char again[1024];
+	odd_row got = read_row(table, key, value, size);
+	if (got.row.state == FF_ROW_CORRUPT)
+		return;
+	size_t same = write_row(table, &got, again, sizeof(again));
+	CHECK(same == size && memcmp(again, value, size) == 0);
+}
+
+static void spoiled_rows_are_seen(void)
+{
+	const ff_table *table = odd_v1();
+	unsigned corrupt = 0;
+	for (unsigned n = 0; n < 400; n++) {
+		unsigned char value[512];
+		odd_row row = some_row(table);
+		size_t size = write_row(table, &row, value, sizeof(value));
+		for (size_t cut = 0; cut < size; cut++) {
+			unsigned char *piece = malloc(cut + 1); /* so that a sanitizer sees a step too far */
+			memcpy(piece, value, cut);
+			corrupt += read_row(table, &row, cut ? piece : NULL, cut).row.state == FF_ROW_CORRUPT;
+			CHECK_INT(read_row(table, &row, piece, cut).row.state, FF_ROW_CORRUPT);
+			free(piece);
+		}
+		value[size] = 0;
+		CHECK_INT(read_row(table, &row, value, size + 1).row.state, FF_ROW_CORRUPT);
+		for (size_t i = 0; i < size * 8; i++) {
+			value[i / 8] ^= (unsigned char)(1u << i % 8);
+			check_strict(table, &row, value, size);
+			value[i / 8] ^= (unsigned char)(1u << i % 8);
+		}
+	}
+	CHECK(corrupt > 1000);
+}
+
+static void random_bytes_are_read_safely(void)
+{
+	odd_row key = odd("a", 1, "c", 0);
+	for (unsigned n = 0; n < 20000; n++) {
+		size_t size = random_below(40);
+		unsigned char *value = malloc(size + 1);
+		for (size_t i = 0; i < size; i++)
+			value[i] = (unsigned char)random_bits();
+		if (size && random_below(2))
+			value[0] = 0x24; /* as our rows begin */
+		check_strict(odd_v1(), &key, value, size);
+		free(value);
+	}
+	CHECK(true);
+}
+
+static void rows_of_other_schemas(void)
+{
+	unsigned char value[512];
+	const ff_table *newer = &catalog_v2.tables[TABLE_ODD];
+	for (unsigned n = 0; n < 200; n++) {
+		odd_row row = some_row(odd_v1());
+		size_t size = write_row(odd_v1(), &row, value, sizeof(value));
+		odd_row got = read_row(newer, &row, value, size);
+		CHECK_INT(got.row.state, FF_ROW_OK);
+		bool n_is_null = ff_row_is_null(&row.row, ODD_N);
+		CHECK_INT(ff_row_is_null(&got.row, 4), n_is_null);
+		CHECK(n_is_null || got.n == row.n);
+		CHECK(got.v == row.v && ff_text_compare(got.w, row.w) == 0);
+		CHECK(got.x == 0 && ff_row_is_null(&got.row, 6) && got.z.size == 0);
+		/* A library of the first version never reads a row of the second. */
+		odd_row late = some_row(newer);
+		size = write_row(newer, &late, value, sizeof(value));
+		CHECK_INT(read_row(odd_v1(), &late, value, size).row.state, FF_ROW_CORRUPT);
+		/* And no schema has had some of the new columns only. */
+		value[0]--;
+		CHECK_INT(read_row(newer, &late, value, size).row.state, FF_ROW_CORRUPT);
+	}
+}
+
+static const test_case cases[] = {
+	CASE(keys_sort_as_rows_do, "FF-LIM-2"),
+	CASE(keys_are_read_back, ""),
+	CASE(what_lies_behind_a_prefix, ""),
+	CASE(a_key_that_is_too_long, ""),
+	CASE(rows_come_back, ""),
+	CASE(what_is_common_costs_nothing, ""),
+	CASE(spoiled_rows_are_seen, ""),
+	CASE(random_bytes_are_read_safely, ""),
+	CASE(rows_of_other_schemas, "FF-MT-2"),
+};
+extern const test_family cases_kv;
+FAMILY(cases_kv, cases);
