@@ -52,6 +52,8 @@ static const ff_random system_source = { .next = system_random };
 static const ff_allocator libc_allocator = { .resize = libc_resize };
 
 #define DAY_MS INT64_C(86400000)
+/* Arenas that are kept for callers to come; a burst of more gives its own back. */
+#define SPARES_MAX 64
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
@@ -134,13 +136,18 @@ static void set_up(ff_engine *engine, const ff_engine_options *options)
 	pthread_condattr_destroy(&monotonic);
 }
 
+static void free_spare(ff_engine *engine, ffp_spare *spare)
+{
+	ffp_arena_free(&spare->arena);
+	engine->allocator.resize(engine->allocator.context, spare, sizeof(*spare), 0);
+}
+
 static void tear_down(ff_engine *engine)
 {
 	while (engine->spares) {
 		ffp_spare *spare = engine->spares;
 		engine->spares = spare->next;
-		ffp_arena_free(&spare->arena);
-		engine->allocator.resize(engine->allocator.context, spare, sizeof(*spare), 0);
+		free_spare(engine, spare);
 	}
 	ffp_policies_free(&engine->policies);
 	ffp_arena_free(&engine->batch_arena);
@@ -275,8 +282,10 @@ ffp_spare *ffp_spare_take(ff_engine *engine)
 {
 	pthread_mutex_lock(&engine->spares_lock);
 	ffp_spare *spare = engine->spares;
-	if (spare)
+	if (spare) {
 		engine->spares = spare->next;
+		engine->spares_count--;
+	}
 	pthread_mutex_unlock(&engine->spares_lock);
 	if (spare)
 		return spare;
@@ -290,9 +299,15 @@ void ffp_spare_give(ff_engine *engine, ffp_spare *spare)
 {
 	ffp_arena_reset(&spare->arena);
 	pthread_mutex_lock(&engine->spares_lock);
-	spare->next = engine->spares;
-	engine->spares = spare;
+	bool kept = engine->spares_count < SPARES_MAX;
+	if (kept) {
+		spare->next = engine->spares;
+		engine->spares = spare;
+		engine->spares_count++;
+	}
 	pthread_mutex_unlock(&engine->spares_lock);
+	if (!kept)
+		free_spare(engine, spare);
 }
 
 bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt)

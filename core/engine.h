@@ -56,6 +56,7 @@ struct ff_engine {
 
 	pthread_mutex_t spares_lock;
 	ffp_spare *spares;
+	size_t spares_count;
 
 	pthread_mutex_t tick_control; /* held while the thread is started or stopped */
 	pthread_mutex_t tick_lock;    /* of tick_stops */
