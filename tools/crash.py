@@ -126,7 +126,7 @@ def check_books(store, rows):
 def main():
     parser = argparse.ArgumentParser(description="Kills a replay again and again and checks the books.")
     parser.add_argument("ffctl")
-    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--lines", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scheme", default="sqlite")
