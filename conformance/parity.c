@@ -747,7 +747,7 @@ static void copy_steps(steps *to, const steps *from)
 		memcpy(to->times_ms, from->times_ms, from->count * sizeof(*to->times_ms));
 }
 
-/* What is tried: `candidate` in the place of `best`, where it differs too. */
+/* `candidate` takes the place of `best` where it shows a difference too, and is no longer for the export that shows it. */
 static bool try_steps(world *of, const ffp_setting *setting, steps *best, steps *candidate, unsigned *replays)
 {
 	if (!candidate->count || ++*replays > REPLAYS_MAX)
@@ -755,7 +755,7 @@ static bool try_steps(world *of, const ffp_setting *setting, steps *best, steps 
 	candidate->list[0].joins = false;
 	bool shows = differs(of, setting, candidate, true);
 	close_world(of);
-	if (shows)
+	if (shows && candidate->count <= best->count)
 		copy_steps(best, candidate);
 	return shows;
 }
@@ -781,13 +781,15 @@ static void drop_steps(world *of, const ffp_setting *setting, steps *best, steps
 		bool helped = false;
 		for (size_t at = best->count; at > 0;) {
 			at = at > size ? at - size : 0;
+			size_t count = best->count;
 			without(candidate, best, at, size);
-			helped = try_steps(of, setting, best, candidate, replays) || helped;
+			try_steps(of, setting, best, candidate, replays);
+			helped = helped || best->count < count;
 			if (at > best->count)
 				at = best->count;
 		}
-		if (!helped || size > 1)
-			size = size > 1 || helped ? size / 2 : 0;
+		if (size > 1 || !helped)
+			size /= 2;
 	}
 }
 

@@ -333,9 +333,9 @@ static ffp_step invent_call(ffp_inventor *inventor)
 /* Now and then a crowd of calls. */
 static unsigned batch_size(ffp_inventor *inventor)
 {
-	if (!once_in(inventor, 4))
+	if (!once_in(inventor, 10))
 		return 1;
-	return once_in(inventor, 60) ? 300 : 2 + (unsigned)below(inventor, 63);
+	return once_in(inventor, 40) ? 300 : 2 + (unsigned)below(inventor, 63);
 }
 
 /* ---- other steps -------------------------------------------------------------------------------------------- */
@@ -409,7 +409,7 @@ ffp_step ffp_step_invent(ffp_inventor *inventor)
 	bool joins = inventor->batch_left > 0;
 	if (!joins) {
 		move_clock(inventor);
-		if (once_in(inventor, 16))
+		if (once_in(inventor, 8))
 			return invent_other(inventor);
 		inventor->batch_left = batch_size(inventor);
 	}
