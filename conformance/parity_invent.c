@@ -349,14 +349,18 @@ static void raise_floor(ffp_inventor *inventor, int64_t time_ms)
 		*inventor->clock_ms = inventor->floor_ms;
 }
 
+/* Where a tick is bounded nobody knows which budgets it moved, so that its time must have come for all. */
 static ffp_step invent_tick(ffp_inventor *inventor)
 {
 	bool has_data_clock = inventor->setting->flags & FF_OPEN_DATA_CLOCK;
+	int64_t edge_ms = once_in(inventor, 2) ? edge(inventor) : 0;
+	if (edge_ms > *inventor->clock_ms)
+		*inventor->clock_ms = edge_ms;
 	ffp_step step = { .kind = FFP_STEP_TICK };
 	step.limit = once_in(inventor, 2) ? 0 : 1 + (unsigned)below(inventor, 5);
 	if (!has_data_clock && once_in(inventor, 3))
 		step.now_ms = own_time(inventor);
-	raise_floor(inventor, step.now_ms > 0 ? step.now_ms : ffp_model_time(inventor->model));
+	raise_floor(inventor, step.limit && step.now_ms > 0 ? step.now_ms : ffp_model_time(inventor->model));
 	step.clock_ms = *inventor->clock_ms;
 	return step;
 }
