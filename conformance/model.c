@@ -134,11 +134,9 @@ static void *item_at(const list *of, size_t i)
 	return i ? of->items + i * of->size : of->items;
 }
 
-/* Walks a list; the one from the end lets its body drop the item. */
-#define FOR_EACH(type, item, of) \
+/* Walks a list. */
+#define foreach(type, item, of) \
 	for (type *item = item_at(of, 0), *item##_end = item_at(of, (of)->count); item != item##_end; item++)
-#define FOR_EACH_DOWN(type, item, of) \
-	for (type *item = item_at(of, (of)->count), *item##_first = item_at(of, 0); item != item##_first && item--;)
 
 static void *find(const list *of, const char *name)
 {
@@ -187,8 +185,8 @@ static void *keep(ffp_model *model, size_t size)
 
 static void forget_kept(ffp_model *model)
 {
-	FOR_EACH(void *, kept, &model->kept)
-	free(*kept);
+	foreach (void *, kept, &model->kept)
+		free(*kept);
 	model->kept.count = 0;
 }
 
@@ -310,8 +308,7 @@ static void add_limits(ffp_string *to, const char *name, const list *of, bool ha
 {
 	const char *separator = "";
 	ffp_string_add(to, "\"%s\":{", name);
-	FOR_EACH(limits, limit, of)
-	{
+	foreach (limits, limit, of) {
 		ffp_string_add(to, "%s", separator);
 		add_text(to, limit->dimension);
 		ffp_string_add(to, ":");
@@ -385,8 +382,8 @@ static uint64_t usage_at(const budget *of, const char *dimension, int64_t now_ms
 
 static void begin_period(budget *of)
 {
-	FOR_EACH(usage, charged, &of->usages)
-	charged->value = 0;
+	foreach (usage, charged, &of->usages)
+		charged->value = 0;
 	of->ledgers.count = 0; /* FF-SP-3 */
 	of->last_breach_ms = FF_TIME_NONE;
 	*of->last_breach_dimension = '\0';
@@ -688,8 +685,7 @@ static ff_code release_budget(ffp_model *model, const char *id, const char *exec
 	size_t length = strlen(execution);
 	ff_amount *amounts = keep(model, of->ledgers.count * sizeof(*amounts));
 	taken->amounts = amounts;
-	FOR_EACH(ledger, recorded, &of->ledgers)
-	{
+	foreach (ledger, recorded, &of->ledgers) {
 		if (strncmp(recorded->name, execution, length) != 0 || recorded->name[length] != '\n')
 			continue;
 		usage *charged = find(&of->usages, recorded->name + length + 1);
@@ -702,8 +698,8 @@ static ff_code release_budget(ffp_model *model, const char *id, const char *exec
 		copy_name(dimension, WORD_SIZE, charged->dimension);
 		amounts[taken->amounts_count++] = (ff_amount){ dimension, back };
 	}
-	FOR_EACH_DOWN(ledger, recorded, &of->ledgers)
-	{
+	for (size_t i = of->ledgers.count; i-- > 0;) {
+		ledger *recorded = item_at(&of->ledgers, i);
 		if (!strncmp(recorded->name, execution, length) && recorded->name[length] == '\n')
 			drop(&of->ledgers, recorded);
 	}
@@ -755,24 +751,23 @@ static slot *find_held(const quota *of, const char *execution, int64_t time_ms)
 static uint64_t count_slots(const quota *of, int64_t time_ms)
 {
 	uint64_t held = 0;
-	FOR_EACH(slot, taken, &of->slots)
-	held += is_held(taken, time_ms);
+	foreach (slot, taken, &of->slots)
+		held += is_held(taken, time_ms);
 	return held;
 }
 
 static uint64_t count_entries(const quota *of, int64_t time_ms)
 {
 	uint64_t alive = 0;
-	FOR_EACH(entry, taken, &of->entries)
-	alive += time_ms < taken->expires_ms;
+	foreach (entry, taken, &of->entries)
+		alive += time_ms < taken->expires_ms;
 	return alive;
 }
 
 /* FF-QA-2: the entry max places back, where it is alive. */
 static const entry *find_full(const quota *of, uint64_t max, int64_t time_ms)
 {
-	FOR_EACH(entry, taken, &of->entries)
-	{
+	foreach (entry, taken, &of->entries) {
 		if (max && (uint64_t)(of->next_number - taken->number) == max && time_ms < taken->expires_ms)
 			return taken;
 	}
@@ -782,13 +777,13 @@ static const entry *find_full(const quota *of, uint64_t max, int64_t time_ms)
 /* What is over at a time. As a quota's time never goes back, nothing that is over lives again. */
 static void drop_over(quota *of, int64_t time_ms)
 {
-	FOR_EACH_DOWN(entry, taken, &of->entries)
-	{
+	for (size_t i = of->entries.count; i-- > 0;) {
+		entry *taken = item_at(&of->entries, i);
 		if (time_ms >= taken->expires_ms)
 			drop(&of->entries, taken);
 	}
-	FOR_EACH_DOWN(slot, taken, &of->slots)
-	{
+	for (size_t i = of->slots.count; i-- > 0;) {
+		slot *taken = item_at(&of->slots, i);
 		if (!is_held(taken, time_ms))
 			drop(&of->slots, taken);
 	}
@@ -1011,8 +1006,8 @@ static const ff_amount *show_usage(ffp_model *model, const budget *of, bool due)
 {
 	ff_amount *amounts = keep(model, of->usages.count * sizeof(*amounts));
 	size_t count = 0;
-	FOR_EACH(usage, charged, &of->usages)
-	amounts[count++] = (ff_amount){ charged->dimension, due ? 0 : (uint64_t)charged->value };
+	foreach (usage, charged, &of->usages)
+		amounts[count++] = (ff_amount){ charged->dimension, due ? 0 : (uint64_t)charged->value };
 	return amounts;
 }
 
@@ -1020,8 +1015,8 @@ static const ff_limit *show_limits(ffp_model *model, const budget *of)
 {
 	ff_limit *shown = keep(model, of->limits.count * sizeof(*shown));
 	size_t count = 0;
-	FOR_EACH(limits, limit, &of->limits)
-	shown[count++] = (ff_limit){ limit->dimension, limit->hard, limit->soft };
+	foreach (limits, limit, &of->limits)
+		shown[count++] = (ff_limit){ limit->dimension, limit->hard, limit->soft };
 	return shown;
 }
 
@@ -1071,8 +1066,7 @@ ff_code ffp_model_get_budget_status(ffp_model *model, const char *budget_id, con
 
 const char *ffp_model_next_budget(const ffp_model *model, const char *after)
 {
-	FOR_EACH(budget, next, &model->budgets)
-	{
+	foreach (budget, next, &model->budgets) {
 		if (next->exists && strcmp(next->id, after) > 0)
 			return next->id;
 	}
@@ -1105,8 +1099,7 @@ ff_code ffp_model_get_quota_status(ffp_model *model, const char *quota_id, const
 
 const char *ffp_model_next_quota(const ffp_model *model, const char *after)
 {
-	FOR_EACH(quota, next, &model->quotas)
-	{
+	foreach (quota, next, &model->quotas) {
 		if (next->exists && strcmp(next->id, after) > 0)
 			return next->id;
 	}
@@ -1150,16 +1143,15 @@ static void export_budget(exporting *to, const budget *of)
 
 static void export_usage(exporting *to, const budget *of)
 {
-	FOR_EACH(usage, charged, &of->usages)
-	export_row(to, "sbudget_id ncurrent_value sdimensions_key nperiod stable nupdated_at_ms", of->id,
-	           is_due(of, to->now_ms) ? 0 : charged->value, charged->dimension, INT64_C(0), "ff_budget_usage",
-	           charged->updated_ms);
+	foreach (usage, charged, &of->usages)
+		export_row(to, "sbudget_id ncurrent_value sdimensions_key nperiod stable nupdated_at_ms", of->id,
+		           is_due(of, to->now_ms) ? 0 : charged->value, charged->dimension, INT64_C(0),
+		           "ff_budget_usage", charged->updated_ms);
 }
 
 static void export_ledger(exporting *to, const budget *of)
 {
-	FOR_EACH(ledger, recorded, &of->ledgers)
-	{
+	foreach (ledger, recorded, &of->ledgers) {
 		char execution[ID_SIZE];
 		size_t length = strcspn(recorded->name, "\n");
 		snprintf(execution, sizeof(execution), "%.*s", (int)length, recorded->name);
@@ -1196,8 +1188,7 @@ static void export_quota(exporting *to, const quota *of)
 
 static void export_entries(exporting *to, const quota *of)
 {
-	FOR_EACH(entry, taken, &of->entries)
-	{
+	foreach (entry, taken, &of->entries) {
 		if (quota_time(of, to->now_ms) < taken->expires_ms)
 			export_row(to, "nadmitted_at_ms nentry sexecution_id nexpires_at_ms squota_policy_id stable",
 			           taken->admitted_ms, taken->number, taken->execution, taken->expires_ms, of->id,
@@ -1207,8 +1198,7 @@ static void export_entries(exporting *to, const quota *of)
 
 static void export_slots(exporting *to, const quota *of)
 {
-	FOR_EACH(slot, held, &of->slots)
-	{
+	foreach (slot, held, &of->slots) {
 		if (is_held(held, quota_time(of, to->now_ms)))
 			export_row(
 			    to, "nadmitted_at_ms sexecution_id nexpires_at_ms nlease_until_ms squota_policy_id stable",
@@ -1222,28 +1212,35 @@ ff_code ffp_model_export(ffp_model *model, int64_t now_ms, ff_line_fn *line, voi
 	exporting to = { .now_ms = now_ms ? now_ms : ffp_model_time(model), .line = line, .context = context };
 	if (now_ms < 0)
 		return FF_E_INVALID;
-	FOR_EACH(budget, of, &model->budgets)
-	{
+	foreach (budget, of, &model->budgets) {
 		if (of->exists)
 			export_budget(&to, of);
 	}
-	FOR_EACH(budget, of, &model->budgets)
-	export_usage(&to, of);
-	FOR_EACH(key, used, &model->keys)
-	{
+	foreach (budget, of, &model->budgets)
+		export_usage(&to, of);
+	foreach (key, used, &model->keys) {
 		if (to.now_ms < used->expires_ms)
 			export_key(&to, used);
 	}
-	FOR_EACH(budget, of, &model->budgets)
-	export_ledger(&to, of);
-	FOR_EACH(quota, of, &model->quotas)
-	export_quota(&to, of);
-	FOR_EACH(quota, of, &model->quotas)
-	export_entries(&to, of);
-	FOR_EACH(quota, of, &model->quotas)
-	export_slots(&to, of);
+	foreach (budget, of, &model->budgets)
+		export_ledger(&to, of);
+	foreach (quota, of, &model->quotas)
+		export_quota(&to, of);
+	foreach (quota, of, &model->quotas)
+		export_entries(&to, of);
+	foreach (quota, of, &model->quotas)
+		export_slots(&to, of);
 	ffp_string_free(&to.text);
 	return to.code;
+}
+
+void ffp_model_tick(ffp_model *model, int64_t now_ms, uint64_t limit)
+{
+	model->latest_ms = ffp_model_time(model);
+	foreach (budget, of, &model->budgets) {
+		if (!limit)
+			settle(of, now_ms ? now_ms : model->latest_ms);
+	}
 }
 
 void ffp_model_reopen(ffp_model *model)
@@ -1254,15 +1251,14 @@ void ffp_model_reopen(ffp_model *model)
 void ffp_model_move(ffp_model *model)
 {
 	int64_t now_ms = ffp_model_time(model);
-	FOR_EACH(budget, of, &model->budgets)
-	settle(of, now_ms);
-	FOR_EACH_DOWN(key, used, &model->keys)
-	{
+	ffp_model_tick(model, now_ms, 0);
+	for (size_t i = model->keys.count; i-- > 0;) {
+		key *used = item_at(&model->keys, i);
 		if (now_ms >= used->expires_ms)
 			drop_key(model, used);
 	}
-	FOR_EACH(quota, of, &model->quotas)
-	drop_over(of, quota_time(of, now_ms));
+	foreach (quota, of, &model->quotas)
+		drop_over(of, quota_time(of, now_ms));
 	ffp_model_reopen(model);
 }
 
@@ -1282,15 +1278,14 @@ void ffp_model_free(ffp_model *model)
 	if (!model)
 		return;
 	forget_kept(model);
-	FOR_EACH(budget, of, &model->budgets)
-	free_budget(of);
-	FOR_EACH(quota, of, &model->quotas)
-	{
+	foreach (budget, of, &model->budgets)
+		free_budget(of);
+	foreach (quota, of, &model->quotas) {
 		free(of->entries.items);
 		free(of->slots.items);
 	}
-	FOR_EACH(key, used, &model->keys)
-	free(used->payload);
+	foreach (key, used, &model->keys)
+		free(used->payload);
 	free(model->budgets.items);
 	free(model->quotas.items);
 	free(model->keys.items);
@@ -1308,16 +1303,15 @@ static size_t add_edge(int64_t *edges_ms, size_t count, size_t max, int64_t edge
 size_t ffp_model_edges(const ffp_model *model, int64_t *edges_ms, size_t max)
 {
 	size_t count = 0;
-	FOR_EACH(budget, of, &model->budgets)
-	count = add_edge(edges_ms, count, max, of->next_reset_ms);
-	FOR_EACH(key, used, &model->keys)
-	count = add_edge(edges_ms, count, max, used->expires_ms);
-	FOR_EACH(quota, of, &model->quotas)
-	{
-		FOR_EACH(entry, taken, &of->entries)
-		count = add_edge(edges_ms, count, max, taken->expires_ms);
-		FOR_EACH(slot, held, &of->slots)
-		count = add_edge(edges_ms, count, max, held->lease_until_ms);
+	foreach (budget, of, &model->budgets)
+		count = add_edge(edges_ms, count, max, of->next_reset_ms);
+	foreach (key, used, &model->keys)
+		count = add_edge(edges_ms, count, max, used->expires_ms);
+	foreach (quota, of, &model->quotas) {
+		foreach (entry, taken, &of->entries)
+			count = add_edge(edges_ms, count, max, taken->expires_ms);
+		foreach (slot, held, &of->slots)
+			count = add_edge(edges_ms, count, max, held->lease_until_ms);
 	}
 	return count;
 }

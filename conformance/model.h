@@ -20,8 +20,9 @@ void ffp_model_free(ffp_model *model);
 /* The store is closed and opened again: a new engine has seen no time yet. */
 void ffp_model_reopen(ffp_model *model);
 
-/* A tick: nothing but that budgets are then in the period of its time, also for calls at an earlier one. */
-void ffp_model_tick(ffp_model *model, int64_t now_ms);
+/* A tick: it is a request that has a time; an unbounded one leaves budgets in the period of its time, also for calls at
+ * an earlier one. It shows nothing else. */
+void ffp_model_tick(ffp_model *model, int64_t now_ms, uint64_t limit);
 
 /* The store's export at the engine's time takes the store's place, opened by a new engine. */
 void ffp_model_move(ffp_model *model);

@@ -500,16 +500,40 @@ static void move_party(world *of, party *store)
 	memcpy(store->uri, fresh.uri, sizeof(store->uri));
 }
 
+static void export_store(party *of, int64_t now_ms)
+{
+	ff_code code = ff_engine_export(of->engine, now_ms, add_masked_line, of, NULL);
+	ffp_string_add(&of->answer, "exported %s\n", ff_code_name(code));
+}
+
+static void export_model(world *of, int64_t now_ms)
+{
+	ff_code code = ffp_model_export(of->model, now_ms, add_line, &of->answer);
+	ffp_string_add(&of->answer, "exported %s\n", ff_code_name(code));
+}
+
 /* An unbounded tick leaves nothing for a second one. */
-static void tick_party(party *store, const ffp_step *step)
+static void tick_store(party *of, const ffp_step *step)
 {
 	ff_tick_result result = { 0 };
-	ff_code code = ff_engine_tick(store->engine, step->now_ms, step->limit, &result, NULL);
-	ffp_string_add(&store->answer, "tick %s failed %" PRIu64, ff_code_name(code), result.failed);
+	ff_code code = ff_engine_tick(of->engine, step->now_ms, step->limit, &result, NULL);
+	ffp_string_add(&of->answer, "tick %s failed %" PRIu64, ff_code_name(code), result.failed);
+	if (step->limit && result.resets + result.purged_keys + result.purged_admissions > step->limit)
+		ffp_string_add(&of->answer, ", more than its limit");
 	if (code == FF_OK && !step->limit)
-		code = ff_engine_tick(store->engine, step->now_ms, 0, &result, NULL);
+		code = ff_engine_tick(of->engine, step->now_ms, 0, &result, NULL);
 	bool left = code == FF_OK && !step->limit && result.resets + result.purged_keys + result.purged_admissions > 0;
-	ffp_string_add(&store->answer, "%s\n", left ? ", something left" : "");
+	ffp_string_add(&of->answer, "%s\n", left ? ", something left" : "");
+	export_store(of, 0);
+}
+
+static void tick_model(world *of, const ffp_step *step)
+{
+	bool is_good = step->now_ms >= 0;
+	if (is_good)
+		ffp_model_tick(of->model, step->now_ms, step->limit);
+	ffp_string_add(&of->answer, "tick %s failed 0\n", ff_code_name(is_good ? FF_OK : FF_E_INVALID));
+	export_model(of, 0);
 }
 
 static void close_world(world *of)
@@ -557,12 +581,10 @@ static void step_store(world *of, party *store, const ffp_step *batch, size_t co
 		list_store(store, batch->id, batch->limit);
 		break;
 	case FFP_STEP_TICK:
-		tick_party(store, batch);
+		tick_store(store, batch);
 		break;
 	case FFP_STEP_EXPORT:
-		ffp_string_add(
-		    &store->answer, "exported %s\n",
-		    ff_code_name(ff_engine_export(store->engine, batch->now_ms, add_masked_line, store, NULL)));
+		export_store(store, batch->now_ms);
 		break;
 	case FFP_STEP_CHECK:
 		ffp_string_add(&store->answer, "checked %s\n",
@@ -598,12 +620,10 @@ static void step_model(world *of, const ffp_step *batch, size_t count)
 		list_page(of, "quotas", batch, ffp_model_next_quota, show_quota_status);
 		break;
 	case FFP_STEP_TICK:
-		ffp_string_add(&of->answer, "tick %s failed 0\n",
-		               ff_code_name(batch->now_ms < 0 ? FF_E_INVALID : FF_OK));
+		tick_model(of, batch);
 		break;
 	case FFP_STEP_EXPORT:
-		ffp_string_add(&of->answer, "exported %s\n",
-		               ff_code_name(ffp_model_export(of->model, batch->now_ms, add_line, &of->answer)));
+		export_model(of, batch->now_ms);
 		break;
 	case FFP_STEP_CHECK:
 		ffp_string_add(&of->answer, "checked ok\n");

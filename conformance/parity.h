@@ -71,6 +71,7 @@ typedef struct ffp_inventor {
 	int64_t *clock_ms;   /* the model's */
 	int64_t floor_ms;    /* the clock never goes back behind it: what a tick has purged is gone */
 	unsigned batch_left; /* calls that the batch under way is yet to get */
+	ffp_step created;    /* the last budget that there was not before */
 	const char *budgets[3], *quotas[2], *executions[3], *keys[6], *dimensions[4];
 } ffp_inventor;
 

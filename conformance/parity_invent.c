@@ -139,7 +139,7 @@ static uint64_t limit_value(ffp_inventor *inventor)
 	static const uint64_t limits[] = {
 		0, 0, 0, 1, 2, 10, 100, 100, 1000, TWO_53 - 1, TWO_53, TWO_53 + 1, INT64_MAX - 1, INT64_MAX,
 	};
-	return once_in(inventor, 300) ? (uint64_t)INT64_MAX + 1 : PICK(inventor, limits);
+	return once_in(inventor, 100) ? (uint64_t)INT64_MAX + 1 : PICK(inventor, limits);
 }
 
 /* What is left to a limit of the dimension, or the like. */
@@ -220,15 +220,55 @@ static void invent_dimensions(ffp_inventor *inventor, ffp_step *step)
 	unsigned first = (unsigned)below(inventor, COUNT(inventor->dimensions));
 	for (unsigned i = 0; i < step->dimensions_count; i++) {
 		step->dimensions[i] = inventor->dimensions[(first + i) % COUNT(inventor->dimensions)];
-		if (once_in(inventor, 200))
+		if (once_in(inventor, 100))
 			step->dimensions[i] = once_in(inventor, 2) ? step->dimensions[0] : PICK(inventor, bad_names);
 	}
 	if (once_in(inventor, 150))
 		step->crowd = 60 + (unsigned)below(inventor, FFP_STEP_CROWD - 60 + 1);
 }
 
+/* The spec that a budget was first asked for with, again, or with one thing else. */
+static void repeat_budget(ffp_inventor *inventor, ffp_step *step)
+{
+	const char *id = step->id;
+	*step = inventor->created;
+	step->id = id;
+	switch (below(inventor, 10)) {
+	case 0:
+		step->mode = step->mode && !strcmp(step->mode, "advisory") ? "" : "advisory";
+		break;
+	case 1:
+		step->scope_type = "other";
+		break;
+	case 2:
+		step->scope_id = "other";
+		break;
+	case 3:
+		step->on_hard = "other";
+		break;
+	case 4:
+		step->on_soft = "other";
+		break;
+	case 5:
+		step->interval_ms++;
+		break;
+	case 6:
+		step->soft[0] = step->soft[0] ? step->soft[0] - 1 : 0;
+		break;
+	case 7:
+		step->amounts[0] = step->amounts[0] ? step->amounts[0] + 1 : 0;
+		break;
+	default:
+		break;
+	}
+}
+
 static void invent_budget(ffp_inventor *inventor, ffp_step *step)
 {
+	if (inventor->created.op && once_in(inventor, 2)) {
+		repeat_budget(inventor, step);
+		return;
+	}
 	static const char *const modes[] = { NULL, "", "strict", "strict", "strict", "advisory", "advisory" };
 	static const char *const hints[] = { NULL, "", "stop", "say \"no\"", LONG_64, "\xe2\x82\xac" };
 	step->mode = once_in(inventor, 60) ? "Strict" : PICK(inventor, modes);
@@ -246,6 +286,9 @@ static void invent_budget(ffp_inventor *inventor, ffp_step *step)
 		if (step->amounts[i] && step->soft[i] > step->amounts[i] && !once_in(inventor, 10))
 			step->soft[i] = below(inventor, step->amounts[i]);
 	}
+	const ff_budget_status *status;
+	if (ffp_model_get_budget_status(inventor->model, step->id, &status) == FF_E_NOT_FOUND)
+		inventor->created = *step;
 }
 
 static void invent_report(ffp_inventor *inventor, ffp_step *step)
@@ -369,7 +412,8 @@ static ffp_step invent_opening(ffp_inventor *inventor, ffp_step_kind kind)
 {
 	bool all_reopen = inventor->setting->all_reopen;
 	bool has_data_clock = inventor->setting->flags & FF_OPEN_DATA_CLOCK;
-	ffp_step step = { .kind = !all_reopen && has_data_clock ? FFP_STEP_MOVE : kind };
+	/* With the data clock a new engine's time is 0, from before what a tick may have purged. */
+	ffp_step step = { .kind = has_data_clock ? FFP_STEP_MOVE : kind };
 	if (step.kind == FFP_STEP_MOVE || !all_reopen)
 		raise_floor(inventor, ffp_model_time(inventor->model));
 	step.clock_ms = *inventor->clock_ms;
