@@ -10,6 +10,8 @@
 
 #include <ff/conformance.h>
 
+#include "parity.h"
+
 enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, STORES_MAX = 16 };
 
 typedef struct settings {
@@ -267,6 +269,7 @@ static int list(const settings *set)
 static int usage(void)
 {
 	fputs("usage: ff-conformance --store URI… [--filter ID-OR-NAME] [--seed N] [--junit FILE] [--list]\n"
+	      "       ff-conformance parity --store URI… [--ops N] [--seed N]\n"
 	      "  --store   SCHEME:PATH[?PARAMETERS]; each case gets a store of its own, at PATH-PID-N\n"
 	      "  --filter  only the cases that prove this id, or whose name contains this\n"
 	      "  --seed    of what is random; 1 where it is not given\n"
@@ -337,6 +340,8 @@ static bool parse(settings *set, int count_of, char **arguments)
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "parity"))
+		return ffp_parity(argc - 1, argv + 1);
 	settings set = { .seed = 1 };
 	int status;
 	if (!parse(&set, argc, argv))
