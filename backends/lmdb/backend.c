@@ -28,7 +28,11 @@ _Static_assert(256 + 1 + FF_ID_MAX + 1 <= KEY_MAX, "the longest key of the contr
 
 static const ff_kv_ops ops;
 
-/* The read side of the map's lock is held in each slot, but while one waits. */
+/*
+ * The map may not move while somebody reads it: from the begin of a read transaction to its end, but for the time
+ * between two slots, when nothing points into the map. A writer needs no lock, since the map is moved only by who has
+ * the writer's place.
+ */
 static void enter(const ff_store *store)
 {
 	pthread_rwlock_rdlock(&store->environment->map);
@@ -45,40 +49,26 @@ static bool is_copy(const ff_store *store)
 	return store->environment->pid != getpid();
 }
 
-/* ---- the writer --------------------------------------------------------------------------------------------- */
-
-/* One write transaction at a time in this process, whichever store's. */
-static ff_code try_writer(ff_store *store)
+static ff_code copied(const ff_store *store, ff_code code, ff_error *error)
 {
-	ffp_environment *environment = store->environment;
-	pthread_mutex_lock(&environment->mutex);
-	ff_code code = store->writing ? FF_E_MISUSE : environment->writing ? FF_E_BUSY : FF_OK;
-	if (code == FF_OK)
-		environment->writing = store->writing = true;
-	pthread_mutex_unlock(&environment->mutex);
-	return code;
+	return ff_error_set(error, code, "'%s' was opened before a fork, by the parent", store->environment->path);
 }
 
-static ff_code take_writer(ff_store *store, ff_error *error)
+/* ---- the writer --------------------------------------------------------------------------------------------- */
+
+/* Waits for the writer's place, which one of this process's stores has at a time. Another process's LMDB waits for. */
+static ff_code take_place(ff_store *store, ff_error *error)
 {
-	ff_code code = try_writer(store);
+	ffp_environment *environment = store->environment;
+	bool taken = ffp_environment_take(environment);
 	int64_t slept_us = 0;
-	for (int64_t sleep_us = 50; code == FF_E_BUSY && slept_us < store->busy_timeout_us; slept_us += sleep_us) {
+	for (int64_t sleep_us = 50; !taken && slept_us < store->busy_timeout_us; slept_us += sleep_us) {
 		struct timespec pause = { .tv_nsec = (long)sleep_us * 1000 };
 		nanosleep(&pause, NULL);
 		sleep_us = sleep_us < 1000 ? 2 * sleep_us : sleep_us;
-		code = try_writer(store);
+		taken = ffp_environment_take(environment);
 	}
-	if (code == FF_E_MISUSE)
-		return ff_error_set(error, code, "a write transaction is under way already");
-	return code ? ffp_lmdb_fail(store->environment->path, EBUSY, "write to", error) : FF_OK;
-}
-
-static void give_writer(ff_store *store)
-{
-	pthread_mutex_lock(&store->environment->mutex);
-	store->environment->writing = store->writing = false;
-	pthread_mutex_unlock(&store->environment->mutex);
+	return taken ? FF_OK : ffp_lmdb_fail(environment->path, EBUSY, "write to", error);
 }
 
 /* Begins LMDB's transaction, after the map was taken on where another process made it larger. */
@@ -88,11 +78,8 @@ static ff_code begin_writing(ff_store *store, ff_error *error)
 	MDB_env *env = store->environment->env;
 	ff_code code = FF_OK;
 	int result;
-	while ((result = mdb_txn_begin(env, NULL, 0, &writer->txn)) == MDB_MAP_RESIZED && code == FF_OK) {
-		leave(store);
+	while ((result = mdb_txn_begin(env, NULL, 0, &writer->txn)) == MDB_MAP_RESIZED && code == FF_OK)
 		code = ffp_environment_adopt(store->environment, error);
-		enter(store);
-	}
 	if (result) {
 		writer->txn = NULL;
 		return code ? code : ffp_txn_fail(writer, result, "write to", error);
@@ -110,18 +97,27 @@ static ff_code begin_writer(ff_store *store, ff_txn **txn, ff_error *error)
 {
 	if (store->read_only)
 		return ff_error_set(error, FF_E_MISUSE, "'%s' is open for reading only", store->environment->path);
-	leave(store);
-	ff_code code = take_writer(store, error);
-	enter(store);
+	if (store->writing)
+		return ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
+	ff_code code = take_place(store, error);
 	if (code != FF_OK)
 		return code;
 	store->writer.kv.store = store;
 	store->writer.writes_count = 0;
 	code = begin_writing(store, error);
+	store->writing = code == FF_OK;
 	if (code != FF_OK)
-		give_writer(store);
+		ffp_environment_give(store->environment);
 	*txn = &store->writer;
 	return code;
+}
+
+static void end_writer(ff_store *store)
+{
+	mdb_txn_abort(store->writer.txn);
+	store->writer.txn = NULL;
+	store->writing = false;
+	ffp_environment_give(store->environment);
 }
 
 /* ---- readers ------------------------------------------------------------------------------------------------ */
@@ -171,27 +167,48 @@ static int start_reader(ff_txn *reader)
 	return result;
 }
 
+/* Takes the map on as another process has made it. */
+static ff_code follow_map(ff_store *store, ff_error *error)
+{
+	leave(store);
+	ff_code code = take_place(store, error);
+	if (code == FF_OK) {
+		code = ffp_environment_adopt(store->environment, error);
+		ffp_environment_give(store->environment);
+	}
+	enter(store);
+	return code;
+}
+
+static ff_code start_in_map(ff_txn *reader, ff_error *error)
+{
+	ff_store *store = reader->kv.store;
+	for (;;) {
+		int dead = 0;
+		int result = start_reader(reader);
+		if (result == 0)
+			return FF_OK;
+		/* Slots of those who died without giving them back. */
+		if (result == MDB_READERS_FULL && mdb_reader_check(store->environment->env, &dead) == 0 && dead)
+			continue;
+		ff_code code =
+		    result == MDB_MAP_RESIZED ? follow_map(store, error) : ffp_txn_fail(reader, result, "read", error);
+		if (code != FF_OK)
+			return code;
+	}
+}
+
 static ff_code begin_reader(ff_store *store, ff_txn **txn, ff_error *error)
 {
-	int dead = 0;
-	ff_code code = FF_OK;
 	ff_txn *reader = take_reader(store);
 	if (!reader)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a transaction");
-	int result = start_reader(reader);
-	/* Slots of those who died without giving them back. */
-	if (result == MDB_READERS_FULL && mdb_reader_check(store->environment->env, &dead) == 0 && dead)
-		result = start_reader(reader);
-	while (result == MDB_MAP_RESIZED && code == FF_OK) {
+	enter(store);
+	ff_code code = start_in_map(reader, error);
+	if (code != FF_OK) {
 		leave(store);
-		code = ffp_environment_adopt(store->environment, error);
-		enter(store);
-		result = code ? result : start_reader(reader);
-	}
-	if (result && !code)
-		code = ffp_txn_fail(reader, result, "read", error);
-	if (code)
 		give_reader(reader);
+	}
 	*txn = reader;
 	return code;
 }
@@ -205,13 +222,13 @@ static ff_code begin_txn(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_err
 
 static void abort_txn(ff_txn *txn)
 {
+	const ff_store *store = txn->kv.store;
 	if (txn->kv.kind == FF_TXN_WRITE) {
-		mdb_txn_abort(txn->txn);
-		txn->txn = NULL;
-		give_writer(txn->kv.store);
+		end_writer(txn->kv.store);
 	} else {
 		mdb_txn_reset(txn->txn);
 		give_reader(txn);
+		leave(store);
 	}
 }
 
@@ -244,13 +261,12 @@ static ff_code commit_writing(ff_txn *writer, ff_error *error)
 
 static ff_code commit_txn(ff_txn *txn, ff_error *error)
 {
-	ff_code code = FF_OK;
-	if (txn->kv.kind == FF_TXN_WRITE) {
-		code = commit_writing(txn, error);
-		give_writer(txn->kv.store);
-	} else if (txn->opened) {
+	const ff_store *store = txn->kv.store;
+	ff_code code = txn->kv.kind == FF_TXN_WRITE ? commit_writing(txn, error) : FF_OK;
+	if (txn->kv.kind == FF_TXN_READ && txn->opened) {
 		mdb_txn_commit(txn->txn);
 		free_reader(txn);
+		leave(store);
 	} else {
 		abort_txn(txn);
 	}
@@ -306,55 +322,38 @@ static ff_code begin_again(ff_txn *writer, ff_error *error)
 {
 	ff_store *store = writer->kv.store;
 	size_t id = writer->id;
-	enter(store);
 	mdb_txn_abort(writer->txn);
 	writer->txn = NULL;
-	leave(store);
-	ff_code code = ffp_environment_grow(store->environment, map_max(writer), error);
 	writer->result = 0;
-	if (code != FF_OK)
-		return code;
-	enter(store);
-	code = begin_writing(store, error);
-	leave(store);
+	ff_code code = ffp_environment_grow(store->environment, map_max(writer), error);
+	if (code == FF_OK)
+		code = begin_writing(store, error);
 	if (code == FF_OK && writer->id != id)
 		code = ff_error_set(error, FF_E_CONFLICT, "another process wrote while the map grew");
 	return code;
 }
 
-static ff_code store_once(ff_txn *writer, ff_error *error)
-{
-	enter(writer->kv.store);
-	ff_code code = ff_kv_store(writer, writer->writes, writer->writes_count, error);
-	leave(writer->kv.store);
-	return code;
-}
-
 static ff_code store_all(ff_txn *writer, ff_error *error)
 {
-	ff_code code = store_once(writer, error);
+	ff_code code = ff_kv_store(writer, writer->writes, writer->writes_count, error);
 	while (is_map_full(writer, code)) {
 		code = begin_again(writer, error);
 		if (code == FF_OK)
-			code = store_once(writer, error);
+			code = ff_kv_store(writer, writer->writes, writer->writes_count, error);
 	}
 	return code;
 }
 
 static ff_code commit_all(ff_txn *writer, ff_error *error)
 {
-	enter(writer->kv.store);
 	ff_code code = commit_writing(writer, error);
-	leave(writer->kv.store);
 	while (is_map_full(writer, code)) {
 		code = begin_again(writer, error);
 		if (code == FF_OK)
 			code = store_all(writer, error);
 		if (code != FF_OK)
 			break;
-		enter(writer->kv.store);
 		code = commit_writing(writer, error);
-		leave(writer->kv.store);
 	}
 	return code;
 }
@@ -364,20 +363,21 @@ static ff_code commit_all(ff_txn *writer, ff_error *error)
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
 	if (is_copy(store))
-		return ff_error_set(error, FF_E_MISUSE, "'%s' was opened before a fork, by the parent",
-		                    store->environment->path);
-	enter(store);
+		return copied(store, FF_E_MISUSE, error);
 	ff_code code = ff_kv_begin(store, kind, txn, error);
-	leave(store);
+	if (code == FF_OK && kind == FF_TXN_READ)
+		leave(store);
 	return code;
 }
 
 static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
-	const ff_store *store = txn->kv.store;
-	enter(store);
+	bool reader = txn->kv.kind == FF_TXN_READ;
+	if (reader)
+		enter(txn->kv.store);
 	ff_code code = ff_kv_load(txn, arena, reads, count, error);
-	leave(store);
+	if (reader)
+		leave(txn->kv.store);
 	return code;
 }
 
@@ -392,18 +392,17 @@ static ff_code store_rows(ff_txn *txn, const ff_write *writes, size_t count, ff_
 
 static void end(ff_txn *txn)
 {
-	ff_store *store = txn->kv.store;
-	if (is_copy(store))
+	if (is_copy(txn->kv.store))
 		return;
-	enter(store);
+	if (txn->kv.kind == FF_TXN_READ)
+		enter(txn->kv.store);
 	abort_txn(txn);
-	leave(store);
 }
 
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
 	if (is_copy(txn->kv.store))
-		return ff_error_set(error, FF_E_IO, "the transaction was begun before a fork, by the parent");
+		return copied(txn->kv.store, FF_E_IO, error);
 	ff_code code = txn->kv.kind == FF_TXN_WRITE ? commit_all(txn, error) : FF_OK;
 	end(txn);
 	return code;
@@ -438,10 +437,9 @@ static void tell(void *context, const char *problem)
 static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
 {
 	listener to = { store, problem, context };
-	enter(store);
-	ff_code code = ff_kv_check(store, tell, &to, error);
-	leave(store);
-	return code;
+	if (is_copy(store))
+		return copied(store, FF_E_IO, error);
+	return ff_kv_check(store, tell, &to, error);
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------- */
@@ -499,12 +497,16 @@ static ff_code open_schema(ff_store *store, const ff_store_config *config, ff_er
 	ff_code code;
 	if (store->environment->read_only && !store->read_only)
 		return ffp_lmdb_fail(config->path, EACCES, "write to", error);
-	do {
-		enter(store);
-		code = ff_kv_open(store, &ops, config, error);
-		leave(store);
-	} while (is_map_full(&store->writer, code) &&
-	         (code = ffp_environment_grow(store->environment, store->map_max, error)) == FF_OK);
+	while (is_map_full(&store->writer, code = ff_kv_open(store, &ops, config, error))) {
+		store->writer.result = 0;
+		code = take_place(store, error);
+		if (code == FF_OK) {
+			code = ffp_environment_grow(store->environment, store->map_max, error);
+			ffp_environment_give(store->environment);
+		}
+		if (code != FF_OK)
+			break;
+	}
 	/* Nobody can know of a schema whose commit is in doubt, and the next open sees which it is. */
 	return code == FF_E_COMMIT_UNKNOWN || code == FF_E_CONFLICT ? (error->code = FF_E_IO) : code;
 }

@@ -67,6 +67,29 @@ ff_code ffp_lmdb_fail(const char *path, int result, const char *doing, ff_error 
 
 /* ---- the map ------------------------------------------------------------------------------------------------ */
 
+static size_t round_to_pages(uint64_t size)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t most = SIZE_MAX / 2;
+	return (size_t)(((size < most ? size : most) + page - 1) / page * page);
+}
+
+bool ffp_environment_take(ffp_environment *environment)
+{
+	pthread_mutex_lock(&environment->mutex);
+	bool taken = environment->taken;
+	environment->taken = true;
+	pthread_mutex_unlock(&environment->mutex);
+	return !taken;
+}
+
+void ffp_environment_give(ffp_environment *environment)
+{
+	pthread_mutex_lock(&environment->mutex);
+	environment->taken = false;
+	pthread_mutex_unlock(&environment->mutex);
+}
+
 /* Whether so much address space is to be had. LMDB lets go of the old map before it asks for the new one, and is lost
  * where it gets none. */
 static bool has_space(size_t size)
@@ -78,11 +101,16 @@ static bool has_space(size_t size)
 	return true;
 }
 
-static size_t round_to_pages(uint64_t size)
+/* The write side is held. */
+static ff_code move_map(ffp_environment *environment, size_t size, ff_error *error)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t most = SIZE_MAX / 2;
-	return (size_t)(((size < most ? size : most) + page - 1) / page * page);
+	int result = has_space(size) ? mdb_env_set_mapsize(environment->env, size) : ENOMEM;
+	if (result == 0)
+		return FF_OK;
+	ff_code code = ff_error_set(error, FF_E_FULL, "'%s' is full: there is no address space for a map of %zu bytes",
+	                            environment->path, size);
+	snprintf(error->native_code, sizeof(error->native_code), "%d", result);
+	return code;
 }
 
 ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error)
@@ -97,15 +125,12 @@ ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_erro
 	mdb_env_info(environment->env, &info);
 	uint64_t twice = 2 * (uint64_t)info.me_mapsize;
 	size_t size = round_to_pages(twice < max ? twice : max);
-	if (size <= info.me_mapsize || !has_space(size)) {
-		code = ff_error_set(
-		    error, FF_E_FULL, "'%s' is full: its map of %zu bytes %s", environment->path, info.me_mapsize,
-		    size <= info.me_mapsize ? "may not grow, by map_max" : "finds no address space to grow");
-		snprintf(error->native_code, sizeof(error->native_code), "%d", MDB_MAP_FULL);
+	if (size > info.me_mapsize) {
+		code = move_map(environment, size, error);
 	} else {
-		int result = mdb_env_set_mapsize(environment->env, size);
-		if (result)
-			code = ffp_lmdb_fail(environment->path, result, "grow the map of", error);
+		code = ff_error_set(error, FF_E_FULL, "'%s' is full: its map has %zu bytes, and map_max allows no more",
+		                    environment->path, info.me_mapsize);
+		snprintf(error->native_code, sizeof(error->native_code), "%d", MDB_MAP_FULL);
 	}
 	pthread_rwlock_unlock(&environment->map);
 	return code;
@@ -113,12 +138,17 @@ ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_erro
 
 ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error)
 {
+	MDB_envinfo info;
+	MDB_stat status;
 	pthread_rwlock_wrlock(&environment->map);
-	int result = mdb_env_set_mapsize(environment->env, 0);
+	mdb_env_info(environment->env, &info);
+	mdb_env_stat(environment->env, &status);
+	uint64_t size = info.me_mapsize;
+	while (size < ((uint64_t)info.me_last_pgno + 1) * status.ms_psize)
+		size *= 2;
+	ff_code code = size > info.me_mapsize ? move_map(environment, round_to_pages(size), error) : FF_OK;
 	pthread_rwlock_unlock(&environment->map);
-	if (result == EINVAL)
-		result = EBUSY; /* by our own write transaction */
-	return result ? ffp_lmdb_fail(environment->path, result, "grow the map of", error) : FF_OK;
+	return code;
 }
 
 bool ffp_environment_is_full(const ffp_environment *environment)

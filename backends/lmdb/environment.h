@@ -22,13 +22,14 @@ typedef struct ffp_environment {
 	unsigned users;
 	bool read_only; /* the files may not be written */
 	/*
-	 * LMDB moves its map only while nothing points into it. Whoever calls LMDB holds the read side: for one slot,
-	 * in which cursors and values live and die. Moving holds the write side, with no write transaction open in this
-	 * process. A read transaction between two slots is the numbers of its pages, and reads on in the new map.
+	 * LMDB moves its map only while nothing points into it. Whoever reads holds the read side: for one slot, in which
+	 * cursors and values live and die. Who moves it holds the write side and the writer's place, so that no write
+	 * transaction is open in this process. A read transaction between two slots is numbers of pages, and reads on in
+	 * the new map.
 	 */
 	pthread_rwlock_t map;
 	pthread_mutex_t mutex; /* guards what is below */
-	bool writing;          /* a store of this process has the write transaction, or waits for it */
+	bool taken;            /* the writer's place */
 } ffp_environment;
 
 /* Fills `error` from what LMDB answered: "cannot DOING 'PATH': …". */
@@ -56,10 +57,14 @@ ff_code ffp_environment_open(const ffp_environment_options *options, ffp_opening
 void ffp_environment_settle(ffp_opening *opening, bool failed);
 void ffp_environment_release(ffp_environment *environment);
 
+/* The writer's place: at most one store of this process has it. False where it is taken. */
+bool ffp_environment_take(ffp_environment *environment);
+void ffp_environment_give(ffp_environment *environment);
+
 /* Makes room: by what readers that died held, or by a map twice as large, but not larger than `max`; FULL where it is.
- * The caller holds no side of the map's lock, and no write transaction is open. */
+ * The caller has the writer's place, and no transaction. */
 ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error);
-/* Takes on the map's size after another process made it larger. BUSY where a write transaction is in the way. */
+/* Takes on the map's size after another process made it larger. Likewise. */
 ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error);
 
 /* Whether the disk, or what the process may put on it, is used up. */

@@ -36,8 +36,8 @@ struct ff_store {
 	uint64_t map_max;
 	int64_t busy_timeout_us;
 	ff_txn writer;
-	bool writing; /* guarded by the environment's mutex, as are the idle readers */
-	ff_txn *idle;
+	bool writing; /* the writer's transaction is under way */
+	ff_txn *idle; /* guarded by the environment's mutex */
 };
 
 /* rows.c: the calls of ff_kv_ops on keys. */

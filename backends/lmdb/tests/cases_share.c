@@ -219,7 +219,7 @@ static int die_with_one_reader(int number)
 {
 	ff_txn *txn;
 	(void)number;
-	_exit(lmdb->begin(must_open(path_of("a.db")), FF_TXN_READ, &txn, &error));
+	_exit((int)lmdb->begin(must_open(path_of("a.db")), FF_TXN_READ, &txn, &error));
 }
 
 /* A reader that died keeps what it saw from being used again; the map would grow for ever. */
