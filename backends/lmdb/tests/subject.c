@@ -6,6 +6,5 @@ const test_subject subject = {
 	.key_text_max = 240, /* two, a number, and their ends: 490 of 511 bytes */
 };
 
-const test_family *const families[] = { &cases_kv,        &cases_rows,    &cases_versions,
-	                                &cases_processes, &cases_spoiled, &cases_open,
-	                                &cases_map,       &cases_share,   NULL };
+const test_family *const families[] = { &cases_kv,   &cases_rows, &cases_versions, &cases_processes, &cases_spoiled,
+	                                &cases_open, &cases_map,  &cases_share,    &cases_faults,    NULL };

@@ -1,0 +1,89 @@
+/* The calls that LMDB makes of the C library come here first, since the program's symbols go before a library's. */
+#include "faults.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static struct {
+	fault_kind kind;
+	unsigned left; /* 0: nothing is armed, or it has struck */
+	int error;
+	bool struck;
+} armed;
+
+const char *fault_name(fault_kind kind)
+{
+	static const char *const names[] = { "open", "write", "short write", "sync" };
+	return names[kind];
+}
+
+void fault_arm(fault_kind kind, unsigned n, int error)
+{
+	armed.kind = kind;
+	armed.left = n;
+	armed.error = error;
+	armed.struck = false;
+}
+
+bool fault_disarm(void)
+{
+	armed.left = 0;
+	return armed.struck;
+}
+
+static bool strikes(fault_kind kind)
+{
+	if (armed.left == 0 || armed.kind != kind || --armed.left > 0)
+		return false;
+	armed.struck = true;
+	errno = armed.error;
+	return true;
+}
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* The library's own function; a pointer to data is not one to code in C, but for dlsym it is. */
+#define REAL(name)                                     \
+	static __typeof__(&(name)) real;               \
+	if (!real) {                                   \
+		void *found = dlsym(RTLD_NEXT, #name); \
+		memcpy(&real, &found, sizeof(real));   \
+	}
+
+EXPORT ssize_t pwrite(int file, const void *data, size_t size, off_t offset)
+{
+	REAL(pwrite)
+	if (strikes(FAULT_WRITE))
+		return -1;
+	return real(file, data, strikes(FAULT_SHORT) ? size / 2 : size, offset);
+}
+
+EXPORT ssize_t writev(int file, const struct iovec *parts, int count)
+{
+	REAL(writev)
+	if (strikes(FAULT_WRITE))
+		return -1;
+	return real(file, parts, strikes(FAULT_SHORT) ? count / 2 : count);
+}
+
+EXPORT int fdatasync(int file)
+{
+	REAL(fdatasync)
+	return strikes(FAULT_SYNC) ? -1 : real(file);
+}
+
+EXPORT int open(const char *path, int flags, ...)
+{
+	REAL(open)
+	va_list more;
+	va_start(more, flags);
+	mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
+	va_end(more);
+	return strikes(FAULT_OPEN) ? -1 : real(path, flags, mode);
+}

@@ -1,0 +1,23 @@
+/* Faults below LMDB: the n-th call of a kind fails, once. */
+#ifndef FFP_LMDB_FAULTS_H
+#define FFP_LMDB_FAULTS_H
+
+#include <stdbool.h>
+
+typedef enum fault_kind {
+	FAULT_OPEN,
+	FAULT_WRITE,
+	FAULT_SHORT, /* a write of the first half */
+	FAULT_SYNC,
+	FAULT_KINDS
+} fault_kind;
+
+const char *fault_name(fault_kind kind);
+
+/* Lets the n-th call of a kind from here on fail with `error`, n = 1 … */
+void fault_arm(fault_kind kind, unsigned n, int error);
+
+/* No more faults. Answers whether the one that was armed has struck. */
+bool fault_disarm(void);
+
+#endif
