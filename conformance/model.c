@@ -1,185 +1,32 @@
-/* The contract, naively: sorted lists that are walked from end to end. Each function names the statements that it is.
- */
+/* The contract, naively. Each function names the statements that it is. */
 #include "model.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model_rows.h"
+
 #define AMOUNT_MAX ((uint64_t)INT64_MAX)
 #define DAY_MS INT64_C(86400000)
-enum { DIMENSIONS_MAX = 64, ID_SIZE = FF_ID_MAX + 1, WORD_SIZE = 65, KEY_SIZE = 257 };
+enum { DIMENSIONS_MAX = 64 };
 
-/* Items of one size, in byte order of the name that each begins with. A name of two parts is joined by a newline, which
- * no name holds and which comes before all that one may hold. */
-typedef struct list {
-	char *items;
-	size_t count, size;
-} list;
-
-typedef struct usage {
-	char dimension[WORD_SIZE];
-	int64_t value, updated_ms;
-} usage;
-
-typedef struct ledger {
-	char name[ID_SIZE + WORD_SIZE]; /* execution and dimension */
-	int64_t value, updated_ms;
-} ledger;
-
-typedef struct limits {
-	char dimension[WORD_SIZE];
-	uint64_t hard, soft;
-} limits;
-
-typedef struct budget {
-	char id[ID_SIZE];
-	bool exists;       /* has a policy; usage may come before it (FF-CB-7) */
-	char *policy_text; /* FF-CB-5 */
-	list limits;
-	int64_t interval_ms;
-	bool advisory;
-	char scope_type[WORD_SIZE], scope_id[ID_SIZE], on_hard[WORD_SIZE], on_soft[WORD_SIZE];
-	int64_t breaches, soft_breaches, last_breach_ms, next_reset_ms, created_ms, updated_ms;
-	char last_breach_dimension[WORD_SIZE];
-	list usages, ledgers;
-} budget;
-
-typedef struct key {
-	char name[KEY_SIZE + ID_SIZE]; /* key and budget */
-	char *payload;
-	ff_outcome outcome;
-	int64_t applied_ms, expires_ms;
-} key;
-
-typedef struct entry {
-	char name[24]; /* the number, with zeros before it */
-	char execution[ID_SIZE];
-	int64_t number, admitted_ms, expires_ms;
-} entry;
-
-typedef struct slot {
-	char execution[ID_SIZE];
-	int64_t admitted_ms, expires_ms, lease_until_ms;
-} slot;
-
-typedef struct quota {
-	char id[ID_SIZE];
-	bool exists; /* has a policy; admissions with limits of their own may come before it (FF-QA-9) */
-	ff_quota_limits limits;
-	int64_t latest_ms, next_number, created_ms, updated_ms;
-	list entries, slots;
-} quota;
-
-struct ffp_model {
-	ff_engine_options options;
-	ff_clock clock;
-	ff_random random;
-	int64_t latest_ms;
-	list budgets, keys, quotas;
-	list kept; /* pointers: what the last call handed out */
-};
-
-/* ---- memory, texts, lists ----------------------------------------------------------------------------------- */
-
-void *ffp_resize(void *memory, size_t size)
-{
-	memory = realloc(memory, size ? size : 1);
-	if (!memory) {
-		fputs("ff-conformance: out of memory\n", stderr);
-		exit(EXIT_FAILURE);
-	}
-	return memory;
-}
-
-void ffp_string_clear(ffp_string *string)
-{
-	string->size = 0;
-	if (string->data)
-		*string->data = '\0';
-}
-
-void ffp_string_free(ffp_string *string)
-{
-	free(string->data);
-	*string = (ffp_string){ .data = NULL };
-}
-
-void ffp_string_add(ffp_string *string, const char *format, ...)
-{
-	va_list arguments;
-	size_t room = string->capacity - string->size;
-	va_start(arguments, format);
-	size_t length = (size_t)vsnprintf(room ? string->data + string->size : NULL, room, format, arguments);
-	va_end(arguments);
-	if (length >= room) {
-		string->capacity = 2 * string->capacity + length + 256;
-		string->data = ffp_resize(string->data, string->capacity);
-		va_start(arguments, format);
-		vsnprintf(string->data + string->size, length + 1, format, arguments);
-		va_end(arguments);
-	}
-	string->size += length;
-}
+/* ---- memory ------------------------------------------------------------------------------------------------- */
 
 static void copy_name(char *to, size_t size, const char *from)
 {
 	snprintf(to, size, "%s", from ? from : "");
 }
 
-static void *item_at(const list *of, size_t i)
-{
-	return i ? of->items + i * of->size : of->items;
-}
-
-/* Walks a list. */
-#define foreach(type, item, of) \
-	for (type *item = item_at(of, 0), *item##_end = item_at(of, (of)->count); item != item##_end; item++)
-
-static void *find(const list *of, const char *name)
-{
-	for (size_t i = 0; i < of->count; i++) {
-		if (!strcmp(item_at(of, i), name))
-			return item_at(of, i);
-	}
-	return NULL;
-}
-
-/* The item of that name, made of zeros where there is none. Pointers to others are no longer good. */
-static void *make(list *of, const char *name, size_t size)
-{
-	void *found = find(of, name);
-	if (found)
-		return found;
-	of->size = size;
-	of->items = ffp_resize(of->items, (of->count + 1) * size);
-	size_t at = 0;
-	while (at < of->count && strcmp(item_at(of, at), name) < 0)
-		at++;
-	char *made = item_at(of, at);
-	memmove(made + size, made, (of->count++ - at) * size);
-	memset(made, 0, size);
-	memcpy(made, name, strlen(name));
-	return made;
-}
-
-static void drop(list *of, void *item)
-{
-	char *end = item_at(of, of->count--);
-	char *next = (char *)item + of->size;
-	memmove(item, next, (size_t)(end - next));
-}
-
 /* What a call hands out lives until the next one. */
 static void *keep(ffp_model *model, size_t size)
 {
-	list *kept = &model->kept;
+	ffp_model_list *kept = &model->kept;
 	kept->size = sizeof(void *);
 	kept->items = ffp_resize(kept->items, (kept->count + 1) * kept->size);
 	void *memory = memset(ffp_resize(NULL, size), 0, size);
-	memcpy(item_at(kept, kept->count++), &memory, sizeof(memory));
+	memcpy(ffp_list_at(kept, kept->count++), &memory, sizeof(memory));
 	return memory;
 }
 
@@ -263,126 +110,22 @@ static int64_t later(int64_t time_ms, int64_t by_ms)
 	return time_ms > INT64_MAX - by_ms ? INT64_MAX : time_ms + by_ms;
 }
 
-/* ---- JSON as it is written ---------------------------------------------------------------------------------- */
-
-static void add_text(ffp_string *to, const char *text)
-{
-	ffp_string_add(to, "\"");
-	while (*text) {
-		size_t plain = strcspn(text, "\"\\");
-		ffp_string_add(to, "%.*s", (int)plain, text);
-		text += plain;
-		if (*text)
-			ffp_string_add(to, "\\%c", *text++);
-	}
-	ffp_string_add(to, "\"");
-}
-
-/* FF-LIM-6 */
-static void add_number(ffp_string *to, int64_t number)
-{
-	ffp_string_add(to, number > INT64_C(1) << 53 ? "\"%" PRId64 "\"" : "%" PRId64, number);
-}
-
-/* Members of an object from their names, each behind the type of its argument: n, an int64_t, FF_TIME_NONE being null;
- * s, a text or NULL. "nfirst ssecond". */
-static void add_members(ffp_string *to, const char *names, va_list arguments)
-{
-	for (const char *separator = "{"; *names; separator = ",") {
-		size_t length = strcspn(names, " ");
-		ffp_string_add(to, "%s\"%.*s\":", separator, (int)length - 1, names + 1);
-		const char *text = *names == 's' ? va_arg(arguments, const char *) : NULL;
-		int64_t number = *names == 'n' ? va_arg(arguments, int64_t) : FF_TIME_NONE;
-		if (text)
-			add_text(to, text);
-		else if (number == FF_TIME_NONE)
-			ffp_string_add(to, "null");
-		else
-			add_number(to, number);
-		names += length + (names[length] == ' ');
-	}
-	ffp_string_add(to, "}");
-}
-
-static void add_limits(ffp_string *to, const char *name, const list *of, bool hard)
-{
-	const char *separator = "";
-	ffp_string_add(to, "\"%s\":{", name);
-	foreach (limits, limit, of) {
-		ffp_string_add(to, "%s", separator);
-		add_text(to, limit->dimension);
-		ffp_string_add(to, ":");
-		add_number(to, (int64_t)(hard ? limit->hard : limit->soft));
-		separator = ",";
-	}
-	ffp_string_add(to, "}");
-}
-
-/* FF-CB-5; members in byte order and no spaces. */
-static char *policy_text(const budget *of)
-{
-	ffp_string text = { .data = NULL };
-	ffp_string_add(&text, "{");
-	add_limits(&text, "hard_limits", &of->limits, true);
-	ffp_string_add(&text, ",\"on_hard_limit\":");
-	add_text(&text, of->on_hard);
-	ffp_string_add(&text, ",\"on_soft_limit\":");
-	add_text(&text, of->on_soft);
-	ffp_string_add(&text, ",\"reset_interval_ms\":");
-	add_number(&text, of->interval_ms);
-	ffp_string_add(&text, ",");
-	add_limits(&text, "soft_limits", &of->limits, false);
-	ffp_string_add(&text, "}");
-	return text.data;
-}
-
-static void add_object(ffp_string *to, const char *names, ...)
-{
-	va_list arguments;
-	va_start(arguments, names);
-	add_members(to, names, arguments);
-	va_end(arguments);
-}
-
-/* FF-RU-6 */
-static char *outcome_text(const ff_outcome *of)
-{
-	ffp_string text = { .data = NULL };
-	int64_t current = (int64_t)of->current_usage;
-	int64_t limit = (int64_t)of->limit;
-	if (of->kind == FF_OUTCOME_SOFT_BREACH)
-		add_object(&text, "ncurrent_usage sdimension skind nsoft_limit", current, of->dimension, "SoftBreach",
-		           limit);
-	else if (of->kind == FF_OUTCOME_HARD_BREACH)
-		add_object(&text, "ncurrent_usage sdimension nhard_limit skind", current, of->dimension, limit,
-		           "HardBreach");
-	else
-		add_object(&text, "skind", "Ok");
-	if (of->kind != FF_OUTCOME_HARD_BREACH || !of->applied)
-		return text.data;
-	ffp_string applied = { .data = NULL };
-	ffp_string_add(&applied, "{\"applied\":true,%s", text.data + 1);
-	free(text.data);
-	return applied.data;
-}
-
 /* ---- periods (FF-RB) ---------------------------------------------------------------------------------------- */
 
-/* FF-RB-2: a reset is due, written down or not. */
-static bool is_due(const budget *of, int64_t now_ms)
+bool ffp_model_is_due(const ffp_model_budget *of, int64_t now_ms)
 {
 	return of->exists && of->next_reset_ms != FF_TIME_NONE && now_ms >= of->next_reset_ms;
 }
 
-static uint64_t usage_at(const budget *of, const char *dimension, int64_t now_ms)
+static uint64_t usage_at(const ffp_model_budget *of, const char *dimension, int64_t now_ms)
 {
-	const usage *found = find(&of->usages, dimension);
-	return found && !is_due(of, now_ms) ? (uint64_t)found->value : 0;
+	const ffp_model_usage *found = ffp_list_find(&of->usages, dimension);
+	return found && !ffp_model_is_due(of, now_ms) ? (uint64_t)found->value : 0;
 }
 
-static void begin_period(budget *of)
+static void begin_period(ffp_model_budget *of)
 {
-	foreach (usage, charged, &of->usages)
+	foreach (ffp_model_usage, charged, &of->usages)
 		charged->value = 0;
 	of->ledgers.count = 0; /* FF-SP-3 */
 	of->last_breach_ms = FF_TIME_NONE;
@@ -390,9 +133,9 @@ static void begin_period(budget *of)
 }
 
 /* FF-RB-3, FF-RB-7: the last instant of the grid up to now, and the one after it. */
-static void settle(budget *of, int64_t now_ms)
+static void settle(ffp_model_budget *of, int64_t now_ms)
 {
-	if (!is_due(of, now_ms))
+	if (!ffp_model_is_due(of, now_ms))
 		return;
 	int64_t last_ms = of->next_reset_ms + (now_ms - of->next_reset_ms) / of->interval_ms * of->interval_ms;
 	begin_period(of);
@@ -402,15 +145,15 @@ static void settle(budget *of, int64_t now_ms)
 
 /* ---- create_budget, reset_budget ---------------------------------------------------------------------------- */
 
-static budget *make_budget(ffp_model *model, const char *id)
+static ffp_model_budget *make_budget(ffp_model *model, const char *id)
 {
-	budget *of = make(&model->budgets, id, sizeof(*of));
+	ffp_model_budget *of = ffp_list_make(&model->budgets, id, sizeof(*of));
 	if (!of->exists)
 		of->last_breach_ms = of->next_reset_ms = FF_TIME_NONE;
 	return of;
 }
 
-static bool read_limits(const ff_budget_spec *spec, budget *to)
+static bool read_limits(const ff_budget_spec *spec, ffp_model_budget *to)
 {
 	if (spec->limits_count > DIMENSIONS_MAX)
 		return false;
@@ -418,16 +161,16 @@ static bool read_limits(const ff_budget_spec *spec, budget *to)
 		const ff_limit *given = &spec->limits[i];
 		bool crossed = given->hard && given->soft > given->hard; /* FF-CB-2 */
 		if (!is_name(given->dimension, 1, 64) || given->hard > AMOUNT_MAX || given->soft > AMOUNT_MAX ||
-		    crossed || find(&to->limits, given->dimension))
+		    crossed || ffp_list_find(&to->limits, given->dimension))
 			return false;
-		limits *limit = make(&to->limits, given->dimension, sizeof(*limit));
+		ffp_model_limits *limit = ffp_list_make(&to->limits, given->dimension, sizeof(*limit));
 		limit->hard = given->hard;
 		limit->soft = given->soft;
 	}
 	return true;
 }
 
-static bool read_policy(const ff_budget_spec *spec, budget *to)
+static bool read_policy(const ff_budget_spec *spec, ffp_model_budget *to)
 {
 	const char *mode = spec->enforcement_mode ? spec->enforcement_mode : "";
 	to->advisory = !strcmp(mode, "advisory");
@@ -443,11 +186,11 @@ static bool read_policy(const ff_budget_spec *spec, budget *to)
 	to->interval_ms = spec->reset_interval_ms;
 	if (!read_limits(spec, to))
 		return false;
-	to->policy_text = policy_text(to);
+	to->policy_text = ffp_model_policy_text(to);
 	return true;
 }
 
-static void free_budget(budget *of)
+static void free_budget(ffp_model_budget *of)
 {
 	free(of->policy_text);
 	free(of->limits.items);
@@ -456,7 +199,7 @@ static void free_budget(budget *of)
 }
 
 /* FF-CB-1 */
-static bool is_same_policy(const budget *left, const budget *right)
+static bool is_same_policy(const ffp_model_budget *left, const ffp_model_budget *right)
 {
 	return left->advisory == right->advisory && !strcmp(left->policy_text, right->policy_text) &&
 	       !strcmp(left->scope_type, right->scope_type) && !strcmp(left->scope_id, right->scope_id);
@@ -466,9 +209,9 @@ static ff_code create_budget(ffp_model *model, const ff_budget_spec *spec, int64
 {
 	if (spec->reset_interval_ms > INT64_MAX - now_ms) /* FF-CB-8 */
 		return FF_E_INVALID;
-	budget asked = { .exists = true, .last_breach_ms = FF_TIME_NONE, .next_reset_ms = FF_TIME_NONE };
+	ffp_model_budget asked = { .exists = true, .last_breach_ms = FF_TIME_NONE, .next_reset_ms = FF_TIME_NONE };
 	read_policy(spec, &asked);
-	budget *of = make_budget(model, spec->budget_id);
+	ffp_model_budget *of = make_budget(model, spec->budget_id);
 	*created = (ff_created){ .created = !of->exists, .same = !of->exists || is_same_policy(of, &asked) };
 	if (of->exists) {
 		free_budget(&asked);
@@ -487,7 +230,7 @@ static ff_code create_budget(ffp_model *model, const ff_budget_spec *spec, int64
 /* FF-RB-1, 3 */
 static ff_code reset_budget(ffp_model *model, const char *id, int64_t now_ms, int64_t *next_reset_ms)
 {
-	budget *of = find(&model->budgets, id);
+	ffp_model_budget *of = ffp_list_find(&model->budgets, id);
 	if (!of || !of->exists)
 		return FF_E_NOT_FOUND;
 	if (of->interval_ms > INT64_MAX - now_ms) /* FF-CB-8 */
@@ -527,11 +270,11 @@ static ff_outcome breach(ff_outcome_kind kind, bool applied, const char *dimensi
 }
 
 /* FF-RU-9: the first dimension over its hard limit. */
-static bool find_breach(const budget *of, const charge *asked, ff_outcome *found)
+static bool find_breach(const ffp_model_budget *of, const charge *asked, ff_outcome *found)
 {
 	for (size_t i = 0; i < asked->count; i++) {
 		const ff_amount *amount = &asked->amounts[i];
-		const limits *limit = find(&of->limits, amount->dimension);
+		const ffp_model_limits *limit = ffp_list_find(&of->limits, amount->dimension);
 		uint64_t current = usage_at(of, amount->dimension, asked->now_ms);
 		if (!limit || !limit->hard || (current <= limit->hard && amount->amount <= limit->hard - current))
 			continue;
@@ -542,7 +285,7 @@ static bool find_breach(const budget *of, const charge *asked, ff_outcome *found
 }
 
 /* FF-RU-10, FF-RU-15 */
-static void count_breach(budget *of, const char *dimension, int64_t now_ms)
+static void count_breach(ffp_model_budget *of, const char *dimension, int64_t now_ms)
 {
 	settle(of, now_ms);
 	of->breaches += of->breaches < INT64_MAX;
@@ -550,7 +293,7 @@ static void count_breach(budget *of, const char *dimension, int64_t now_ms)
 	copy_name(of->last_breach_dimension, sizeof(of->last_breach_dimension), dimension);
 }
 
-static bool overflows(const budget *of, const charge *asked)
+static bool overflows(const ffp_model_budget *of, const charge *asked)
 {
 	for (size_t i = 0; i < asked->count; i++) {
 		if (asked->amounts[i].amount > AMOUNT_MAX - usage_at(of, asked->amounts[i].dimension, asked->now_ms))
@@ -559,29 +302,29 @@ static bool overflows(const budget *of, const charge *asked)
 	return false;
 }
 
-static void apply(budget *of, const charge *asked)
+static void apply(ffp_model_budget *of, const charge *asked)
 {
 	settle(of, asked->now_ms);
 	for (size_t i = 0; i < asked->count; i++) {
-		usage *charged = make(&of->usages, asked->amounts[i].dimension, sizeof(*charged));
+		ffp_model_usage *charged = ffp_list_make(&of->usages, asked->amounts[i].dimension, sizeof(*charged));
 		charged->value += (int64_t)asked->amounts[i].amount;
 		charged->updated_ms = asked->now_ms;
 		if (!asked->execution)
 			continue;
 		char name[ID_SIZE + WORD_SIZE];
 		snprintf(name, sizeof(name), "%s\n%s", asked->execution, asked->amounts[i].dimension);
-		ledger *recorded = make(&of->ledgers, name, sizeof(*recorded)); /* FF-SP-1 */
+		ffp_model_ledger *recorded = ffp_list_make(&of->ledgers, name, sizeof(*recorded)); /* FF-SP-1 */
 		recorded->value += (int64_t)asked->amounts[i].amount;
 		recorded->updated_ms = asked->now_ms;
 	}
 }
 
 /* FF-RU-11 */
-static ff_outcome look_at_soft_limits(budget *of, const charge *asked)
+static ff_outcome look_at_soft_limits(ffp_model_budget *of, const charge *asked)
 {
 	for (size_t i = 0; i < asked->count; i++) {
 		const char *dimension = asked->amounts[i].dimension;
-		const limits *limit = find(&of->limits, dimension);
+		const ffp_model_limits *limit = ffp_list_find(&of->limits, dimension);
 		uint64_t after = usage_at(of, dimension, asked->now_ms);
 		if (!limit || !limit->soft || after <= limit->soft)
 			continue;
@@ -593,7 +336,7 @@ static ff_outcome look_at_soft_limits(budget *of, const charge *asked)
 }
 
 /* FF-RU-7 … 11, FF-CB-4 */
-static ff_code decide_charge(budget *of, const charge *asked, ff_outcome *outcome)
+static ff_code decide_charge(ffp_model_budget *of, const charge *asked, ff_outcome *outcome)
 {
 	bool breached = find_breach(of, asked, outcome);
 	bool applies = !breached || of->advisory;
@@ -609,7 +352,7 @@ static ff_code decide_charge(budget *of, const charge *asked, ff_outcome *outcom
 }
 
 /* FF-RU-1, FF-SP-1 */
-static ff_outcome replay(const key *recorded, bool is_spend)
+static ff_outcome replay(const ffp_model_key *recorded, bool is_spend)
 {
 	ff_outcome outcome = recorded->outcome;
 	if (is_spend && outcome.applied)
@@ -618,17 +361,17 @@ static ff_outcome replay(const key *recorded, bool is_spend)
 	return outcome;
 }
 
-static void drop_key(ffp_model *model, key *dropped)
+static void drop_key(ffp_model *model, ffp_model_key *dropped)
 {
 	free(dropped->payload);
-	drop(&model->keys, dropped);
+	ffp_list_drop(&model->keys, dropped);
 }
 
 /* FF-RU-4, 5: what is decided anew under a key does not make it last longer. */
 static void record_key(ffp_model *model, const char *name, const charge *asked, const ff_outcome *outcome,
                        bool is_first)
 {
-	key *recorded = make(&model->keys, name, sizeof(*recorded));
+	ffp_model_key *recorded = ffp_list_make(&model->keys, name, sizeof(*recorded));
 	if (is_first)
 		recorded->expires_ms =
 		    later(asked->now_ms, model->options.key_ttl_ms ? model->options.key_ttl_ms : DAY_MS);
@@ -640,7 +383,7 @@ static void record_key(ffp_model *model, const char *name, const charge *asked, 
 
 static ff_code charge_keyed(ffp_model *model, const char *name, const charge *asked, ff_outcome *outcome)
 {
-	key *used = find(&model->keys, name);
+	ffp_model_key *used = ffp_list_find(&model->keys, name);
 	if (used && asked->now_ms >= used->expires_ms)
 		used = NULL;
 	char *payload = payload_of(asked);
@@ -663,7 +406,7 @@ static ff_code charge_budget(ffp_model *model, const char *execution, const ff_r
 {
 	charge asked = { .report = report, .execution = execution, .count = report->amounts_count, .now_ms = now_ms };
 	sort_amounts(report, asked.amounts);
-	const budget *known = find(&model->budgets, report->budget_id);
+	const ffp_model_budget *known = ffp_list_find(&model->budgets, report->budget_id);
 	if (model->options.flags & FF_OPEN_REQUIRE_BUDGET && !(known && known->exists))
 		return FF_E_NOT_FOUND;
 	if (!report->idempotency_key || !*report->idempotency_key)
@@ -679,16 +422,16 @@ static ff_code release_budget(ffp_model *model, const char *id, const char *exec
 {
 	ff_released *taken = keep(model, sizeof(*taken));
 	*released = taken;
-	budget *of = find(&model->budgets, id);
-	if (!of || is_due(of, now_ms))
+	ffp_model_budget *of = ffp_list_find(&model->budgets, id);
+	if (!of || ffp_model_is_due(of, now_ms))
 		return FF_OK;
 	size_t length = strlen(execution);
 	ff_amount *amounts = keep(model, of->ledgers.count * sizeof(*amounts));
 	taken->amounts = amounts;
-	foreach (ledger, recorded, &of->ledgers) {
+	foreach (ffp_model_ledger, recorded, &of->ledgers) {
 		if (strncmp(recorded->name, execution, length) != 0 || recorded->name[length] != '\n')
 			continue;
-		usage *charged = find(&of->usages, recorded->name + length + 1);
+		ffp_model_usage *charged = ffp_list_find(&of->usages, recorded->name + length + 1);
 		uint64_t back = (uint64_t)(recorded->value < charged->value ? recorded->value : charged->value);
 		if (!back)
 			continue;
@@ -699,17 +442,16 @@ static ff_code release_budget(ffp_model *model, const char *id, const char *exec
 		amounts[taken->amounts_count++] = (ff_amount){ dimension, back };
 	}
 	for (size_t i = of->ledgers.count; i-- > 0;) {
-		ledger *recorded = item_at(&of->ledgers, i);
+		ffp_model_ledger *recorded = ffp_list_at(&of->ledgers, i);
 		if (!strncmp(recorded->name, execution, length) && recorded->name[length] == '\n')
-			drop(&of->ledgers, recorded);
+			ffp_list_drop(&of->ledgers, recorded);
 	}
 	return FF_OK;
 }
 
 /* ---- quotas (FF-QA) ----------------------------------------------------------------------------------------- */
 
-/* FF-CLK-4 */
-static int64_t quota_time(const quota *of, int64_t now_ms)
+int64_t ffp_model_quota_time(const ffp_model_quota *of, int64_t now_ms)
 {
 	return now_ms > of->latest_ms ? now_ms : of->latest_ms;
 }
@@ -723,7 +465,7 @@ static bool are_limits(const ff_quota_limits *asked)
 /* FF-QA-1 */
 static ff_code create_quota(ffp_model *model, const ff_quota_spec *spec, int64_t now_ms, ff_created *created)
 {
-	quota *of = make(&model->quotas, spec->quota_policy_id, sizeof(*of));
+	ffp_model_quota *of = ffp_list_make(&model->quotas, spec->quota_policy_id, sizeof(*of));
 	bool same = of->limits.window_seconds == spec->limits.window_seconds &&
 	            of->limits.max_requests_per_window == spec->limits.max_requests_per_window &&
 	            of->limits.max_concurrent == spec->limits.max_concurrent;
@@ -736,38 +478,37 @@ static ff_code create_quota(ffp_model *model, const ff_quota_spec *spec, int64_t
 	return FF_OK;
 }
 
-/* FF-QA-6: a slot whose lease is over is nobody's. */
-static bool is_held(const slot *of, int64_t time_ms)
+bool ffp_model_is_held(const ffp_model_slot *of, int64_t time_ms)
 {
 	return of->lease_until_ms == FF_TIME_NONE || time_ms < of->lease_until_ms;
 }
 
-static slot *find_held(const quota *of, const char *execution, int64_t time_ms)
+static ffp_model_slot *find_held(const ffp_model_quota *of, const char *execution, int64_t time_ms)
 {
-	slot *found = find(&of->slots, execution);
-	return found && is_held(found, time_ms) ? found : NULL;
+	ffp_model_slot *found = ffp_list_find(&of->slots, execution);
+	return found && ffp_model_is_held(found, time_ms) ? found : NULL;
 }
 
-static uint64_t count_slots(const quota *of, int64_t time_ms)
+uint64_t ffp_model_count_slots(const ffp_model_quota *of, int64_t time_ms)
 {
 	uint64_t held = 0;
-	foreach (slot, taken, &of->slots)
-		held += is_held(taken, time_ms);
+	foreach (ffp_model_slot, taken, &of->slots)
+		held += ffp_model_is_held(taken, time_ms);
 	return held;
 }
 
-static uint64_t count_entries(const quota *of, int64_t time_ms)
+static uint64_t count_entries(const ffp_model_quota *of, int64_t time_ms)
 {
 	uint64_t alive = 0;
-	foreach (entry, taken, &of->entries)
+	foreach (ffp_model_entry, taken, &of->entries)
 		alive += time_ms < taken->expires_ms;
 	return alive;
 }
 
 /* FF-QA-2: the entry max places back, where it is alive. */
-static const entry *find_full(const quota *of, uint64_t max, int64_t time_ms)
+static const ffp_model_entry *find_full(const ffp_model_quota *of, uint64_t max, int64_t time_ms)
 {
-	foreach (entry, taken, &of->entries) {
+	foreach (ffp_model_entry, taken, &of->entries) {
 		if (max && (uint64_t)(of->next_number - taken->number) == max && time_ms < taken->expires_ms)
 			return taken;
 	}
@@ -775,22 +516,22 @@ static const entry *find_full(const quota *of, uint64_t max, int64_t time_ms)
 }
 
 /* What is over at a time. As a quota's time never goes back, nothing that is over lives again. */
-static void drop_over(quota *of, int64_t time_ms)
+static void drop_over(ffp_model_quota *of, int64_t time_ms)
 {
 	for (size_t i = of->entries.count; i-- > 0;) {
-		entry *taken = item_at(&of->entries, i);
+		ffp_model_entry *taken = ffp_list_at(&of->entries, i);
 		if (time_ms >= taken->expires_ms)
-			drop(&of->entries, taken);
+			ffp_list_drop(&of->entries, taken);
 	}
 	for (size_t i = of->slots.count; i-- > 0;) {
-		slot *taken = item_at(&of->slots, i);
-		if (!is_held(taken, time_ms))
-			drop(&of->slots, taken);
+		ffp_model_slot *taken = ffp_list_at(&of->slots, i);
+		if (!ffp_model_is_held(taken, time_ms))
+			ffp_list_drop(&of->slots, taken);
 	}
 }
 
 /* FF-QA-4: after waiting so long from now exactly, one more is admitted. */
-static int64_t retry_after(ffp_model *model, const entry *full, const ff_admission *asked, int64_t now_ms)
+static int64_t retry_after(ffp_model *model, const ffp_model_entry *full, const ff_admission *asked, int64_t now_ms)
 {
 	int64_t wait_ms = full->expires_ms - now_ms;
 	if (!asked->jitter_ms)
@@ -800,7 +541,8 @@ static int64_t retry_after(ffp_model *model, const entry *full, const ff_admissi
 }
 
 /* FF-QA-5: a slot in any case, an entry where there is a window. */
-static void take(quota *of, const char *execution, uint64_t window_seconds, int64_t time_ms, int64_t lease_until_ms)
+static void take(ffp_model_quota *of, const char *execution, uint64_t window_seconds, int64_t time_ms,
+                 int64_t lease_until_ms)
 {
 	int64_t expires_ms = later(time_ms, (int64_t)window_seconds * 1000);
 	of->latest_ms = time_ms;
@@ -808,27 +550,28 @@ static void take(quota *of, const char *execution, uint64_t window_seconds, int6
 	if (window_seconds) {
 		char name[24];
 		snprintf(name, sizeof(name), "%020" PRId64, of->next_number);
-		entry *taken = make(&of->entries, name, sizeof(*taken));
+		ffp_model_entry *taken = ffp_list_make(&of->entries, name, sizeof(*taken));
 		copy_name(taken->execution, sizeof(taken->execution), execution);
 		taken->number = of->next_number++;
 		taken->admitted_ms = time_ms;
 		taken->expires_ms = expires_ms;
 	}
-	slot *held = make(&of->slots, execution, sizeof(*held));
+	ffp_model_slot *held = ffp_list_make(&of->slots, execution, sizeof(*held));
 	held->admitted_ms = time_ms;
 	held->expires_ms = expires_ms;
 	held->lease_until_ms = lease_until_ms;
 }
 
 /* FF-QA-3 */
-static ff_admission_outcome decide_admission(ffp_model *model, quota *of, const ff_admission *asked, int64_t now_ms)
+static ff_admission_outcome decide_admission(ffp_model *model, ffp_model_quota *of, const ff_admission *asked,
+                                             int64_t now_ms)
 {
 	const ff_quota_limits *bounds = asked->limits ? asked->limits : &of->limits;
-	int64_t time_ms = quota_time(of, now_ms);
+	int64_t time_ms = ffp_model_quota_time(of, now_ms);
 	int64_t lease_until_ms = asked->lease_ms ? later(time_ms, asked->lease_ms) : FF_TIME_NONE;
 	ff_admission_outcome outcome = { .kind = FF_ADMITTED, .retry_after_ms = FF_TIME_NONE };
-	slot *held = find_held(of, asked->execution_id, time_ms);
-	const entry *full = find_full(of, bounds->max_requests_per_window, time_ms);
+	ffp_model_slot *held = find_held(of, asked->execution_id, time_ms);
+	const ffp_model_entry *full = find_full(of, bounds->max_requests_per_window, time_ms);
 	if (held && time_ms < held->expires_ms) {
 		if (asked->lease_ms)
 			held->lease_until_ms = lease_until_ms;
@@ -836,7 +579,7 @@ static ff_admission_outcome decide_admission(ffp_model *model, quota *of, const 
 	} else if (full) {
 		outcome.kind = FF_RATE_EXCEEDED;
 		outcome.retry_after_ms = retry_after(model, full, asked, now_ms);
-	} else if (!held && bounds->max_concurrent && count_slots(of, time_ms) >= bounds->max_concurrent) {
+	} else if (!held && bounds->max_concurrent && ffp_model_count_slots(of, time_ms) >= bounds->max_concurrent) {
 		outcome.kind = FF_CONCURRENCY_EXCEEDED;
 	} else {
 		take(of, asked->execution_id, bounds->window_seconds, time_ms, lease_until_ms);
@@ -847,23 +590,24 @@ static ff_admission_outcome decide_admission(ffp_model *model, quota *of, const 
 /* FF-QA-2, 9 */
 static ff_code admit(ffp_model *model, const ff_admission *asked, int64_t now_ms, ff_admission_outcome *outcome)
 {
-	const quota *known = find(&model->quotas, asked->quota_policy_id);
+	const ffp_model_quota *known = ffp_list_find(&model->quotas, asked->quota_policy_id);
 	if (!(known && known->exists) && !asked->limits)
 		return FF_E_NOT_FOUND;
-	*outcome = decide_admission(model, make(&model->quotas, asked->quota_policy_id, sizeof(quota)), asked, now_ms);
+	*outcome = decide_admission(
+	    model, ffp_list_make(&model->quotas, asked->quota_policy_id, sizeof(ffp_model_quota)), asked, now_ms);
 	return FF_OK;
 }
 
 /* FF-QA-5, 10 */
 static ff_code release_admission(ffp_model *model, const char *id, const char *execution, int64_t now_ms, bool *held)
 {
-	quota *of = find(&model->quotas, id);
-	slot *freed = of ? find_held(of, execution, quota_time(of, now_ms)) : NULL;
+	ffp_model_quota *of = ffp_list_find(&model->quotas, id);
+	ffp_model_slot *freed = of ? find_held(of, execution, ffp_model_quota_time(of, now_ms)) : NULL;
 	*held = freed != NULL;
 	if (!freed)
 		return FF_OK;
-	of->latest_ms = quota_time(of, now_ms);
-	drop(&of->slots, freed);
+	of->latest_ms = ffp_model_quota_time(of, now_ms);
+	ffp_list_drop(&of->slots, freed);
 	return FF_OK;
 }
 
@@ -943,7 +687,7 @@ static bool is_report(const ffp_model *model, const ff_report *report)
 
 static bool is_policy(const ff_budget_spec *spec)
 {
-	budget asked = { .exists = true };
+	ffp_model_budget asked = { .exists = true };
 	bool is_good = read_policy(spec, &asked);
 	free_budget(&asked);
 	return is_good;
@@ -1002,28 +746,27 @@ void ffp_model_submit(ffp_model *model, ff_call *calls, size_t count)
 
 /* ---- status and lists (FF-GS, FF-QA-8) ---------------------------------------------------------------------- */
 
-static const ff_amount *show_usage(ffp_model *model, const budget *of, bool due)
+static const ff_amount *show_usage(ffp_model *model, const ffp_model_budget *of, bool due)
 {
 	ff_amount *amounts = keep(model, of->usages.count * sizeof(*amounts));
 	size_t count = 0;
-	foreach (usage, charged, &of->usages)
+	foreach (ffp_model_usage, charged, &of->usages)
 		amounts[count++] = (ff_amount){ charged->dimension, due ? 0 : (uint64_t)charged->value };
 	return amounts;
 }
 
-static const ff_limit *show_limits(ffp_model *model, const budget *of)
+static const ff_limit *show_limits(ffp_model *model, const ffp_model_budget *of)
 {
 	ff_limit *shown = keep(model, of->limits.count * sizeof(*shown));
 	size_t count = 0;
-	foreach (limits, limit, &of->limits)
+	foreach (ffp_model_limits, limit, &of->limits)
 		shown[count++] = (ff_limit){ limit->dimension, limit->hard, limit->soft };
 	return shown;
 }
 
-/* The budget as it is in the period of now; its lists are empty. */
-static budget settled(const budget *of, int64_t now_ms)
+ffp_model_budget ffp_model_settled(const ffp_model_budget *of, int64_t now_ms)
 {
-	budget now = *of;
+	ffp_model_budget now = *of;
 	now.usages.count = now.ledgers.count = 0;
 	settle(&now, now_ms);
 	return now;
@@ -1032,13 +775,13 @@ static budget settled(const budget *of, int64_t now_ms)
 ff_code ffp_model_get_budget_status(ffp_model *model, const char *budget_id, const ff_budget_status **status)
 {
 	forget_kept(model);
-	const budget *of = is_id(budget_id) ? find(&model->budgets, budget_id) : NULL;
+	const ffp_model_budget *of = is_id(budget_id) ? ffp_list_find(&model->budgets, budget_id) : NULL;
 	if (!is_id(budget_id))
 		return FF_E_INVALID;
 	if (!of || !of->exists)
 		return FF_E_NOT_FOUND;
 	int64_t now_ms = ffp_model_time(model);
-	const budget now = settled(of, now_ms);
+	const ffp_model_budget now = ffp_model_settled(of, now_ms);
 	ff_budget_status *shown = keep(model, sizeof(*shown));
 	*shown = (ff_budget_status){
 		.budget_id = of->id,
@@ -1048,7 +791,7 @@ ff_code ffp_model_get_budget_status(ffp_model *model, const char *budget_id, con
 		.on_hard_limit = of->on_hard,
 		.on_soft_limit = of->on_soft,
 		.reset_interval_ms = of->interval_ms,
-		.usage = show_usage(model, of, is_due(of, now_ms)),
+		.usage = show_usage(model, of, ffp_model_is_due(of, now_ms)),
 		.usage_count = of->usages.count,
 		.limits = show_limits(model, of),
 		.limits_count = of->limits.count,
@@ -1066,7 +809,7 @@ ff_code ffp_model_get_budget_status(ffp_model *model, const char *budget_id, con
 
 const char *ffp_model_next_budget(const ffp_model *model, const char *after)
 {
-	foreach (budget, next, &model->budgets) {
+	foreach (ffp_model_budget, next, &model->budgets) {
 		if (next->exists && strcmp(next->id, after) > 0)
 			return next->id;
 	}
@@ -1076,19 +819,19 @@ const char *ffp_model_next_budget(const ffp_model *model, const char *after)
 ff_code ffp_model_get_quota_status(ffp_model *model, const char *quota_id, const ff_quota_status **status)
 {
 	forget_kept(model);
-	const quota *of = is_id(quota_id) ? find(&model->quotas, quota_id) : NULL;
+	const ffp_model_quota *of = is_id(quota_id) ? ffp_list_find(&model->quotas, quota_id) : NULL;
 	if (!is_id(quota_id))
 		return FF_E_INVALID;
 	if (!of || !of->exists)
 		return FF_E_NOT_FOUND;
-	int64_t time_ms = quota_time(of, ffp_model_time(model));
-	const entry *full = find_full(of, of->limits.max_requests_per_window, time_ms);
+	int64_t time_ms = ffp_model_quota_time(of, ffp_model_time(model));
+	const ffp_model_entry *full = find_full(of, of->limits.max_requests_per_window, time_ms);
 	ff_quota_status *shown = keep(model, sizeof(*shown));
 	*shown = (ff_quota_status){
 		.quota_policy_id = of->id,
 		.limits = of->limits,
 		.in_window = count_entries(of, time_ms),
-		.active = count_slots(of, time_ms),
+		.active = ffp_model_count_slots(of, time_ms),
 		.next_admission_at_ms = full ? full->expires_ms : FF_TIME_NONE,
 		.created_at_ms = of->created_ms,
 		.updated_at_ms = of->updated_ms,
@@ -1099,7 +842,7 @@ ff_code ffp_model_get_quota_status(ffp_model *model, const char *quota_id, const
 
 const char *ffp_model_next_quota(const ffp_model *model, const char *after)
 {
-	foreach (quota, next, &model->quotas) {
+	foreach (ffp_model_quota, next, &model->quotas) {
 		if (next->exists && strcmp(next->id, after) > 0)
 			return next->id;
 	}
@@ -1108,136 +851,10 @@ const char *ffp_model_next_quota(const ffp_model *model, const char *after)
 
 /* ---- moving house (FF-MT-3) --------------------------------------------------------------------------------- */
 
-typedef struct exporting {
-	int64_t now_ms;
-	ff_line_fn *line;
-	void *context;
-	ffp_string text;
-	ff_code code;
-} exporting;
-
-static void export_row(exporting *to, const char *names, ...)
-{
-	va_list arguments;
-	if (to->code != FF_OK)
-		return;
-	ffp_string_clear(&to->text);
-	va_start(arguments, names);
-	add_members(&to->text, names, arguments);
-	va_end(arguments);
-	to->code = to->line(to->context, to->text.data, to->text.size, NULL);
-}
-
-static void export_budget(exporting *to, const budget *of)
-{
-	const budget now = settled(of, to->now_ms);
-	const char *last = now.last_breach_ms == FF_TIME_NONE ? NULL : of->last_breach_dimension;
-	export_row(to,
-	           "nbreach_count sbudget_id ncreated_at_ms senforcement_mode nlast_breach_at_ms slast_breach_dim "
-	           "nnext_reset_at_ms nperiod spolicy_json sscope_id sscope_type nsoft_breach_count stable "
-	           "nupdated_at_ms",
-	           of->breaches, of->id, of->created_ms, of->advisory ? "advisory" : "strict", now.last_breach_ms, last,
-	           now.next_reset_ms, INT64_C(0), of->policy_text, of->scope_id, of->scope_type, of->soft_breaches,
-	           "ff_budget_policy", now.updated_ms);
-}
-
-static void export_usage(exporting *to, const budget *of)
-{
-	foreach (usage, charged, &of->usages)
-		export_row(to, "sbudget_id ncurrent_value sdimensions_key nperiod stable nupdated_at_ms", of->id,
-		           is_due(of, to->now_ms) ? 0 : charged->value, charged->dimension, INT64_C(0),
-		           "ff_budget_usage", charged->updated_ms);
-}
-
-static void export_ledger(exporting *to, const budget *of)
-{
-	foreach (ledger, recorded, &of->ledgers) {
-		char execution[ID_SIZE];
-		size_t length = strcspn(recorded->name, "\n");
-		snprintf(execution, sizeof(execution), "%.*s", (int)length, recorded->name);
-		if (!is_due(of, to->now_ms))
-			export_row(
-			    to, "sbudget_id ndelta_total sdimensions_key sexecution_id nperiod stable nupdated_at_ms",
-			    of->id, recorded->value, recorded->name + length + 1, execution, INT64_C(0),
-			    "ff_budget_usage_by_exec", recorded->updated_ms);
-	}
-}
-
-static void export_key(exporting *to, const key *used)
-{
-	char name[KEY_SIZE];
-	size_t length = strcspn(used->name, "\n");
-	snprintf(name, sizeof(name), "%.*s", (int)length, used->name);
-	char *text = outcome_text(&used->outcome);
-	export_row(to, "napplied_at_ms sbudget_id sdedup_key nexpires_at_ms soutcome_json npayload_digest stable",
-	           used->applied_ms, used->name + length + 1, name, used->expires_ms, text, INT64_C(0),
-	           "ff_budget_usage_dedup");
-	free(text);
-}
-
-static void export_quota(exporting *to, const quota *of)
-{
-	export_row(to,
-	           "nactive_concurrency nactive_concurrency_cap ncreated_at_ms nlatest_ms nlimits_stored "
-	           "nmax_requests_per_window nnext_entry squota_policy_id nrequests_per_window_seconds stable "
-	           "nupdated_at_ms",
-	           (int64_t)count_slots(of, quota_time(of, to->now_ms)), (int64_t)of->limits.max_concurrent,
-	           of->created_ms, of->latest_ms, (int64_t)of->exists, (int64_t)of->limits.max_requests_per_window,
-	           of->next_number, of->id, (int64_t)of->limits.window_seconds, "ff_quota_policy", of->updated_ms);
-}
-
-static void export_entries(exporting *to, const quota *of)
-{
-	foreach (entry, taken, &of->entries) {
-		if (quota_time(of, to->now_ms) < taken->expires_ms)
-			export_row(to, "nadmitted_at_ms nentry sexecution_id nexpires_at_ms squota_policy_id stable",
-			           taken->admitted_ms, taken->number, taken->execution, taken->expires_ms, of->id,
-			           "ff_quota_window");
-	}
-}
-
-static void export_slots(exporting *to, const quota *of)
-{
-	foreach (slot, held, &of->slots) {
-		if (is_held(held, quota_time(of, to->now_ms)))
-			export_row(
-			    to, "nadmitted_at_ms sexecution_id nexpires_at_ms nlease_until_ms squota_policy_id stable",
-			    held->admitted_ms, held->execution, held->expires_ms, held->lease_until_ms, of->id,
-			    "ff_quota_admitted");
-	}
-}
-
-ff_code ffp_model_export(ffp_model *model, int64_t now_ms, ff_line_fn *line, void *context)
-{
-	exporting to = { .now_ms = now_ms ? now_ms : ffp_model_time(model), .line = line, .context = context };
-	if (now_ms < 0)
-		return FF_E_INVALID;
-	foreach (budget, of, &model->budgets) {
-		if (of->exists)
-			export_budget(&to, of);
-	}
-	foreach (budget, of, &model->budgets)
-		export_usage(&to, of);
-	foreach (key, used, &model->keys) {
-		if (to.now_ms < used->expires_ms)
-			export_key(&to, used);
-	}
-	foreach (budget, of, &model->budgets)
-		export_ledger(&to, of);
-	foreach (quota, of, &model->quotas)
-		export_quota(&to, of);
-	foreach (quota, of, &model->quotas)
-		export_entries(&to, of);
-	foreach (quota, of, &model->quotas)
-		export_slots(&to, of);
-	ffp_string_free(&to.text);
-	return to.code;
-}
-
 void ffp_model_tick(ffp_model *model, int64_t now_ms, uint64_t limit)
 {
 	model->latest_ms = ffp_model_time(model);
-	foreach (budget, of, &model->budgets) {
+	foreach (ffp_model_budget, of, &model->budgets) {
 		if (!limit)
 			settle(of, now_ms ? now_ms : model->latest_ms);
 	}
@@ -1253,12 +870,12 @@ void ffp_model_move(ffp_model *model)
 	int64_t now_ms = ffp_model_time(model);
 	ffp_model_tick(model, now_ms, 0);
 	for (size_t i = model->keys.count; i-- > 0;) {
-		key *used = item_at(&model->keys, i);
+		ffp_model_key *used = ffp_list_at(&model->keys, i);
 		if (now_ms >= used->expires_ms)
 			drop_key(model, used);
 	}
-	foreach (quota, of, &model->quotas)
-		drop_over(of, quota_time(of, now_ms));
+	foreach (ffp_model_quota, of, &model->quotas)
+		drop_over(of, ffp_model_quota_time(of, now_ms));
 	ffp_model_reopen(model);
 }
 
@@ -1278,13 +895,13 @@ void ffp_model_free(ffp_model *model)
 	if (!model)
 		return;
 	forget_kept(model);
-	foreach (budget, of, &model->budgets)
+	foreach (ffp_model_budget, of, &model->budgets)
 		free_budget(of);
-	foreach (quota, of, &model->quotas) {
+	foreach (ffp_model_quota, of, &model->quotas) {
 		free(of->entries.items);
 		free(of->slots.items);
 	}
-	foreach (key, used, &model->keys)
+	foreach (ffp_model_key, used, &model->keys)
 		free(used->payload);
 	free(model->budgets.items);
 	free(model->quotas.items);
@@ -1303,14 +920,14 @@ static size_t add_edge(int64_t *edges_ms, size_t count, size_t max, int64_t edge
 size_t ffp_model_edges(const ffp_model *model, int64_t *edges_ms, size_t max)
 {
 	size_t count = 0;
-	foreach (budget, of, &model->budgets)
+	foreach (ffp_model_budget, of, &model->budgets)
 		count = add_edge(edges_ms, count, max, of->next_reset_ms);
-	foreach (key, used, &model->keys)
+	foreach (ffp_model_key, used, &model->keys)
 		count = add_edge(edges_ms, count, max, used->expires_ms);
-	foreach (quota, of, &model->quotas) {
-		foreach (entry, taken, &of->entries)
+	foreach (ffp_model_quota, of, &model->quotas) {
+		foreach (ffp_model_entry, taken, &of->entries)
 			count = add_edge(edges_ms, count, max, taken->expires_ms);
-		foreach (slot, held, &of->slots)
+		foreach (ffp_model_slot, held, &of->slots)
 			count = add_edge(edges_ms, count, max, held->lease_until_ms);
 	}
 	return count;

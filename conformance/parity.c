@@ -767,7 +767,7 @@ static void copy_steps(steps *to, const steps *from)
 		memcpy(to->times_ms, from->times_ms, from->count * sizeof(*to->times_ms));
 }
 
-/* `candidate` takes the place of `best` where it shows a difference too, and is no longer for the export that shows it. */
+/* `candidate` takes the place of `best` where it shows a difference, too. */
 static bool try_steps(world *of, const ffp_setting *setting, steps *best, steps *candidate, unsigned *replays)
 {
 	if (!candidate->count || ++*replays > REPLAYS_MAX)
