@@ -21,7 +21,7 @@ typedef struct ffp_family {
 
 extern const ffp_family ffp_cases_limits, ffp_cases_errors, ffp_cases_clock, ffp_cases_create, ffp_cases_report,
     ffp_cases_period, ffp_cases_status, ffp_cases_concurrency, ffp_cases_store, ffp_cases_ledger, ffp_cases_quota,
-    ffp_cases_house, ffp_cases_batch;
+    ffp_cases_house, ffp_cases_batch, ffp_cases_slots, ffp_cases_slots_store;
 
 /* A row of a family's table, and the family itself. */
 #define CASE(function, ids_, needs_)                                                   \
@@ -128,7 +128,9 @@ typedef struct ffp_raw {
 
 extern const ff_catalog ffp_raw_catalog;
 
+/* Opens the case's store, or the one at `uri`; *raw is NULL where that fails. */
 ff_code ffp_raw_open(ff_test *test, const ff_catalog *catalog, uint32_t flags, ffp_raw **raw);
+ff_code ffp_raw_open_at(ff_test *test, const char *uri, const ff_catalog *catalog, uint32_t flags, ffp_raw **raw);
 void ffp_raw_close(ff_test *test, ffp_raw *raw);
 
 /* The arena that the slots take rows from, until the case's end. */

@@ -109,17 +109,16 @@ const ff_catalog ffp_raw_catalog = { .tables = tables, .tables_count = COUNT(tab
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
+/* Counts bytes: what was taken is given back by close, with the size that it was taken with. */
 static void *resize(void *context, void *old, size_t old_size, size_t size)
 {
-	(void)context;
-	(void)old_size;
+	_Atomic int64_t *taken = context;
+	*taken += (int64_t)size - (int64_t)old_size;
 	if (size)
 		return realloc(old, size);
 	free(old);
 	return NULL;
 }
-
-static const ff_allocator allocator = { .resize = resize };
 
 /* Each row and text is a block of the test's own, so that a sanitizer sees every overrun. */
 typedef struct test_arena {
@@ -158,35 +157,54 @@ static void split_uri(ff_test *test, ff_store_config *config)
 	}
 }
 
+/* An open store with what it needs until its end. */
+typedef struct opened {
+	ffp_raw raw; /* first: a pointer to it is one to the whole */
+	ff_test *test;
+	ff_allocator allocator;
+	_Atomic int64_t taken;
+} opened;
+
+static void free_opened(opened *of)
+{
+	if (!FF_CHECK(of->test, of->taken == 0))
+		ff_test_note(of->test, "the backend holds %" PRId64 " bytes of its host", (int64_t)of->taken);
+	free(of->raw.store);
+	free(of);
+}
+
 static void close_raw(void *object)
 {
-	ffp_raw *raw = object;
-	if (raw->store)
-		raw->backend->close(raw->store);
-	free(raw->store);
-	free(raw);
+	opened *of = object;
+	of->raw.backend->close(of->raw.store);
+	free_opened(of);
+}
+
+ff_code ffp_raw_open_at(ff_test *test, const char *uri, const ff_catalog *catalog, uint32_t flags, ffp_raw **raw)
+{
+	ff_store_config config = { .uri = uri, .catalog = catalog, .flags = flags };
+	*raw = NULL;
+	split_uri(test, &config);
+	const ff_engine_backend *backend = ff_backend_find(config.scheme);
+	FF_REQUIRE(test, backend != NULL);
+	opened *of = calloc(1, sizeof(*of));
+	FF_REQUIRE(test, of != NULL);
+	*of = (opened){ .raw = { .backend = backend, .store = calloc(1, backend->instance_size) }, .test = test };
+	of->allocator = (ff_allocator){ .resize = resize, .context = &of->taken };
+	config.allocator = &of->allocator;
+	ff_code code = of->raw.store ? backend->open(of->raw.store, &config, ff_test_error(test)) : FF_E_NO_MEMORY;
+	if (code) {
+		free_opened(of);
+		return code;
+	}
+	ff_test_defer(test, close_raw, of);
+	*raw = &of->raw;
+	return FF_OK;
 }
 
 ff_code ffp_raw_open(ff_test *test, const ff_catalog *catalog, uint32_t flags, ffp_raw **raw)
 {
-	ff_store_config config = {
-		.uri = ff_test_uri(test), .catalog = catalog, .allocator = &allocator, .flags = flags
-	};
-	split_uri(test, &config);
-	const ff_engine_backend *backend = ff_backend_find(config.scheme);
-	FF_REQUIRE(test, backend != NULL);
-	ff_store *store = calloc(1, backend->instance_size);
-	FF_REQUIRE(test, store != NULL);
-	ff_code code = backend->open(store, &config, ff_test_error(test));
-	ffp_raw *opened = code ? NULL : calloc(1, sizeof(*opened));
-	if (opened) {
-		*opened = (ffp_raw){ .backend = backend, .store = store };
-		ff_test_defer(test, close_raw, opened);
-	} else {
-		free(store);
-	}
-	*raw = opened;
-	return code;
+	return ffp_raw_open_at(test, ff_test_uri(test), catalog, flags, raw);
 }
 
 void ffp_raw_close(ff_test *test, ffp_raw *raw)

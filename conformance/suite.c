@@ -39,7 +39,7 @@ struct ff_test {
 static const ffp_family *const families[] = {
 	&ffp_cases_limits, &ffp_cases_errors, &ffp_cases_clock,       &ffp_cases_create, &ffp_cases_report,
 	&ffp_cases_period, &ffp_cases_status, &ffp_cases_concurrency, &ffp_cases_store,  &ffp_cases_ledger,
-	&ffp_cases_quota,  &ffp_cases_house,  &ffp_cases_batch,
+	&ffp_cases_quota,  &ffp_cases_house,  &ffp_cases_batch,       &ffp_cases_slots,  &ffp_cases_slots_store,
 };
 
 const ff_case *ff_case_at(size_t i)

@@ -1,0 +1,112 @@
+/*
+ * For the cases that drive a backend by its own slots: tables made to be awkward, rows of them, and transactions that
+ * are aborted by the case's end where the case did not end them.
+ */
+#ifndef FFP_SLOTS_H
+#define FFP_SLOTS_H
+
+#include "cases.h"
+
+/* ---- tables ------------------------------------------------------------------------------------------------- */
+
+/* Every type, nullable and not, in keys, indexes and values. */
+typedef struct ffp_odd_row {
+	ff_row row;
+	ff_text a; /* the key: a, b, c */
+	int64_t b;
+	ff_text c;
+	int64_t n; /* or NULL */
+	ff_text t; /* or NULL */
+	int64_t v;
+	ff_text w;
+	int64_t x; /* since version 2, as are those below */
+	ff_text y; /* or NULL */
+	ff_text z;
+	int64_t late; /* or NULL; since version 3 */
+} ffp_odd_row;
+
+/* Columns of version 1, by place. */
+enum { FFP_ODD_A, FFP_ODD_B, FFP_ODD_C, FFP_ODD_N, FFP_ODD_T, FFP_ODD_V, FFP_ODD_W, FFP_ODD_COLUMNS };
+enum { FFP_ODD_KEY = 3 };
+
+/* Its indexes, by place. The last one is since version 2. */
+enum { FFP_ODD_BY_N, FFP_ODD_BY_V, FFP_ODD_BY_A_T, FFP_ODD_BY_MANY, FFP_ODD_BY_Y_X };
+
+/* A table whose rows are their keys, keyed by a number. */
+typedef struct ffp_plain_row {
+	ff_row row;
+	int64_t id;
+	ff_text name;
+} ffp_plain_row;
+
+enum { FFP_TABLE_ODD, FFP_TABLE_PLAIN, FFP_TABLE_LATE };
+
+/* Version 2 brings columns between the old ones, an index and a table; version 3 a column and an index more. */
+extern const ff_catalog ffp_odd_catalog_1, ffp_odd_catalog_2, ffp_odd_catalog_3;
+
+static inline const ff_table *ffp_odd_table(void)
+{
+	return &ffp_odd_catalog_1.tables[FFP_TABLE_ODD];
+}
+
+static inline const ff_table *ffp_plain_table(void)
+{
+	return &ffp_odd_catalog_1.tables[FFP_TABLE_PLAIN];
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------------- */
+
+static inline ff_text ffp_text_of(const char *text)
+{
+	return (ff_text){ text, strlen(text) };
+}
+
+static inline const ffp_odd_row *ffp_odd_of(const ff_row *row)
+{
+	return (const ffp_odd_row *)(const void *)row;
+}
+
+/* A row with key (a, b, c), n and v as given, t "t" and w "w". */
+ffp_odd_row ffp_odd(const char *a, int64_t b, const char *c, int64_t v);
+
+/* Equal in state and in all columns of `table`. */
+bool ffp_rows_equal(const ff_table *table, const ff_row *a, const ff_row *b);
+
+/* A row as a line of text, and a check that `got` is there and equal to `want`, which tells both. */
+const char *ffp_show_row(ff_test *test, const ff_table *table, const ff_row *row);
+bool ffp_check_row(ff_test *test, const ff_table *table, const ff_row *got, const ff_row *want, const char *file,
+                   int line);
+#define FFP_CHECK_ROW(test, table, got, want) ffp_check_row((test), (table), (got), (want), __FILE__, __LINE__)
+
+/* ---- transactions ------------------------------------------------------------------------------------------- */
+
+typedef struct ffp_slots_txn {
+	ffp_raw *raw;
+	ff_txn *txn;
+} ffp_slots_txn;
+
+/* The case's store by the catalog's version 1, for writing. */
+ffp_raw *ffp_odd_open(ff_test *test);
+
+ffp_slots_txn *ffp_slots_begin(ff_test *test, ffp_raw *raw, ff_txn_kind kind);        /* must begin */
+void ffp_slots_load(ff_test *test, ffp_slots_txn *txn, ff_read *reads, size_t count); /* must load */
+ff_code ffp_slots_store(ff_test *test, ffp_slots_txn *txn, const ff_write *writes, size_t count);
+ff_code ffp_slots_commit(ff_test *test, ffp_slots_txn *txn); /* the transaction is over, and given back */
+void ffp_slots_abort(ff_test *test, ffp_slots_txn *txn);
+
+/* One row by its key, within a transaction. */
+ff_row *ffp_slots_load_row(ff_test *test, ffp_slots_txn *txn, const ff_table *table, const ff_row *key);
+
+/* Whole transactions, which must succeed: `after` replaces what is there, or the row of that key goes. */
+void ffp_slots_put(ff_test *test, ffp_raw *raw, const ff_table *table, const ff_row *after);
+void ffp_slots_delete(ff_test *test, ffp_raw *raw, const ff_table *table, const ff_row *key);
+void ffp_slots_read(ff_test *test, ffp_raw *raw, ff_read *reads, size_t count);
+ff_row *ffp_slots_get(ff_test *test, ffp_raw *raw, const ff_table *table, const ff_row *key);
+
+/* Rows in an order (the key's where `index` is NULL), all of them. */
+ff_read ffp_slots_all(ff_test *test, ffp_raw *raw, const ff_table *table, const ff_index *index);
+
+/* That every index holds the rows of its table that belong in it, in order, and `check` finds nothing. */
+void ffp_slots_check_indexes(ff_test *test, ffp_raw *raw, const ff_table *table);
+
+#endif
