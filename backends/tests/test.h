@@ -1,6 +1,6 @@
 /*
- * Tests of a backend through its own slots, without the engine: what every backend must do, and the frame in which each
- * has cases of its own. A case is a function in a table; it gets a directory of its own, which is removed after it.
+ * Tests of a backend through its own slots, beside those that the conformance suite has for every backend: what is hard
+ * to ask of a stranger's (files, migration by several at once), and the frame in which each backend has cases of its own. A case is a function in a table; it gets a directory of its own, which is removed after it.
  */
 #ifndef FFP_BACKEND_TEST_H
 #define FFP_BACKEND_TEST_H
@@ -19,14 +19,13 @@ typedef struct test_family {
 } test_family;
 
 /* Those of every backend. */
-extern const test_family cases_rows, cases_versions, cases_processes;
+extern const test_family cases_versions, cases_processes;
 
 /* What is tested, and what a case must know of it. Each backend's program has its own. */
 typedef struct test_subject {
 	const ff_engine_backend *backend;
 	const char *memory;    /* the path of a store in memory, or NULL */
 	const char *data;      /* the file with the rows, below a store's path, or "" where it is the path */
-	size_t key_text_max;   /* the longest text that a key may have two of */
 	bool (*prepare)(void); /* before the first case, or NULL */
 } test_subject;
 

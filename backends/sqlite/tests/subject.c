@@ -5,11 +5,10 @@ const test_subject subject = {
 	.backend = &ffp_sqlite_backend,
 	.memory = ":memory:",
 	.data = "",
-	.key_text_max = 4096,
 	.prepare = fault_install,
 };
 
 const test_family *const families[] = {
-	&cases_sql,  &cases_rows,   &cases_versions, &cases_processes, &cases_values,
-	&cases_open, &cases_schema, &cases_faults,   &cases_log,       NULL,
+	&cases_sql,    &cases_versions, &cases_processes, &cases_values, &cases_open,
+	&cases_schema, &cases_faults,   &cases_log,       NULL,
 };
