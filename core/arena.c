@@ -1,6 +1,7 @@
 #include "arena.h"
 
 #define BLOCK_MIN ((size_t)64 << 10)
+#define BLOCK_MAX ((size_t)4 << 20)
 #define KEPT_MAX ((size_t)4 << 20)
 
 struct ffp_block {
@@ -23,6 +24,7 @@ static void *grow(ff_arena *base, size_t size)
 	ffp_block **link = arena->current ? &arena->current->next : &arena->first;
 	if (!*link || (*link)->size < size) {
 		size_t least = arena->current ? 2 * arena->current->size : BLOCK_MIN;
+		least = least < BLOCK_MAX ? least : BLOCK_MAX;
 		size_t room = size > least ? size : least;
 		if (room > SIZE_MAX - sizeof(ffp_block))
 			return NULL;

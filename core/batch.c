@@ -17,7 +17,7 @@ typedef struct batch_run {
 	size_t tickets_count;
 	ffp_batch batch;
 	ffp_txn txn;
-	ffp_slot *import;   /* asked for by an engine's first batch: where it is there, an import was left unfinished */
+	ffp_slot *import;   /* the row that says that an import is unfinished, where the batch looks for it */
 	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
 	ff_error error;
 } batch_run;
@@ -116,30 +116,32 @@ static ff_code load_and_decide(batch_run *run)
 
 /* ---- unfinished imports ------------------------------------------------------------------------------------- */
 
+static bool is_import(const batch_run *run)
+{
+	return run->tickets[0]->requests[0].op->is_alone;
+}
+
+/* Asks whether one is unfinished, by the engine's first batch, and then for as long as one is. */
 static bool plan_look(batch_run *run)
 {
 	const ffp_sweep_row key = { .work = ffp_text(FFP_IMPORT_WORK) };
-	run->import = run->engine->is_looked_over ? NULL : ffp_rows_get(&run->batch.rows, FFP_SWEEP, &key.row);
-	return run->engine->is_looked_over || run->import;
+	run->import = NULL;
+	run->engine->watches_import |= is_import(run);
+	if (is_import(run) || !run->engine->watches_import)
+		return true;
+	run->import = ffp_rows_get(&run->batch.rows, FFP_SWEEP, &key.row);
+	return run->import != NULL;
 }
 
-static bool is_import(const batch_run *run)
-{
-	for (size_t t = 0; t < run->tickets_count; t++)
-		if (run->tickets[t]->requests[0].op == &ffp_op_import)
-			return true;
-	return false;
-}
-
-/* Running it again would delete what is written now, so nothing is. */
+/* Running it again would delete what is written now, so nothing is (FF-MT-5). */
 static ff_code look_over(batch_run *run)
 {
-	bool unfinished = run->import && run->import->before && !is_import(run);
-	run->engine->is_looked_over = true;
-	if (!unfinished)
+	if (!run->import)
 		return FF_OK;
-	atomic_store(&run->engine->import_unfinished, true);
-	return ffp_engine_check_writable(run->engine, &run->error);
+	run->engine->watches_import = run->import->before != NULL;
+	return run->import->before
+	           ? ff_error_set(&run->error, FF_E_MISUSE, "an import is not finished, run it again first")
+	           : FF_OK;
 }
 
 /* ---- results that are handed out ---------------------------------------------------------------------------- */
@@ -247,7 +249,6 @@ static ff_code begin_batch(batch_run *run)
 		.key_ttl_ms = engine->key_ttl_ms,
 		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
 	};
-	check_deadlines(run);
 	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 4 * count_requests(run)) || !plan_look(run) ||
 	    !plan(run))
 		return no_memory(run);
@@ -257,8 +258,10 @@ static ff_code begin_batch(batch_run *run)
 static ff_code try_once(batch_run *run)
 {
 	ff_code code = begin_batch(run);
-	if (code == FF_OK)
+	if (code == FF_OK) {
+		check_deadlines(run); /* after begin, which may have waited for the store */
 		code = load_and_decide(run);
+	}
 	if (code == FF_OK)
 		code = look_over(run);
 	if (code == FF_OK)
@@ -305,6 +308,9 @@ void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count)
 		if (code != FF_OK)
 			fail_ticket(&run, tickets[t], code);
 	}
+	ffp_arena_reset(&engine->batch_arena); /* now, and not when the next batch comes */
+	if (code != FF_OK)
+		return;
 	atomic_fetch_add_explicit(&engine->calls, count_requests(&run), memory_order_relaxed);
 	atomic_fetch_add_explicit(&engine->batches, 1, memory_order_relaxed);
 }

@@ -36,7 +36,7 @@ static const char *row_fault(const ffp_budget_row *row)
 	bool scheduled = !ff_row_is_null(&row->row, FFP_BUDGET_NEXT_RESET_AT);
 	if (scheduled && row->next_reset_at_ms < 0)
 		return "a next reset below zero";
-	if (row->period < 0 || row->period == INT64_MAX || row->created_at_ms < 0 || row->updated_at_ms < 0)
+	if (row->period < 0 || row->period >= INT64_MAX - 1 || row->created_at_ms < 0 || row->updated_at_ms < 0)
 		return "a period or a time out of range";
 	return NULL;
 }

@@ -27,11 +27,46 @@ static ff_code check_call(const ff_engine *engine, ff_call *call, ffp_request *r
 	return code == FF_OK ? ffp_engine_check_writable(engine, request->error) : code;
 }
 
+/* A call that failed answers nothing that could be taken for leave to go on, whatever was decided before it failed. */
+static void clear_answer(ff_call *call)
+{
+	switch (call->op) {
+	case FF_OP_REPORT_USAGE:
+	case FF_OP_RECORD_SPEND:
+		if (call->out.outcome)
+			*call->out.outcome = (ff_outcome){ .applied = false };
+		break;
+	case FF_OP_ADMIT:
+		if (call->out.admission)
+			*call->out.admission = (ff_admission_outcome){ FF_RATE_EXCEEDED, FF_TIME_NONE };
+		break;
+	case FF_OP_RELEASE_BUDGET:
+		if (call->out.released)
+			*call->out.released = NULL;
+		break;
+	case FF_OP_CREATE_BUDGET:
+	case FF_OP_CREATE_QUOTA_POLICY:
+		if (call->out.created)
+			*call->out.created = (ff_created){ false, false };
+		break;
+	case FF_OP_RESET_BUDGET:
+		if (call->out.next_reset_at_ms)
+			*call->out.next_reset_at_ms = FF_TIME_NONE;
+		break;
+	case FF_OP_RELEASE_ADMISSION:
+		if (call->out.held)
+			*call->out.held = false;
+		break;
+	}
+}
+
 static void finish_call(const ff_engine *engine, ff_call *call, const ffp_request *request)
 {
-	if (call->code != FF_OK)
-		ffp_error_about(engine, call->error, request->op ? request->op->name : "submit",
-		                request->op ? request->op->entity : "", request->id);
+	if (call->code == FF_OK)
+		return;
+	clear_answer(call);
+	ffp_error_about(engine, call->error, request->op ? request->op->name : "submit",
+	                request->op ? request->op->entity : "", request->id);
 }
 
 /* Checks all in the caller's thread, queues those that passed, and completes the errors of those that failed. */

@@ -123,6 +123,7 @@ static void set_up(ff_engine *engine, const ff_engine_options *options)
 	engine->key_ttl_ms = options->key_ttl_ms ? options->key_ttl_ms : DAY_MS;
 	engine->clock = options->clock ? *options->clock : system_clock;
 	engine->random = options->random ? *options->random : system_source;
+	engine->watches_import = true;
 	engine->policies.allocator = &engine->allocator;
 	ffp_arena_init(&engine->batch_arena, &engine->allocator);
 	pthread_mutex_init(&engine->queue_lock, NULL);
@@ -227,19 +228,11 @@ ff_code ffp_engine_check(const ff_engine *engine, ff_error *error)
 	return FF_OK;
 }
 
-ff_code ffp_engine_check_import(const ff_engine *engine, ff_error *error)
+ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
 {
 	ff_code code = ffp_engine_check(engine, error);
 	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
 		code = ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only");
-	return code;
-}
-
-ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
-{
-	ff_code code = ffp_engine_check_import(engine, error);
-	if (code == FF_OK && atomic_load(&engine->import_unfinished))
-		code = ff_error_set(error, FF_E_MISUSE, "an import is not finished, run it again first");
 	return code;
 }
 

@@ -50,7 +50,7 @@ struct ff_engine {
 	int64_t latest_ms; /* the latest time that a request had (FF-CLK-1) */
 
 	/* The leader's alone. */
-	bool is_looked_over; /* the first batch has looked whether an import was left unfinished */
+	bool watches_import; /* each batch looks whether an import is unfinished */
 	ffp_arena batch_arena;
 	ffp_policies policies;
 
@@ -65,8 +65,6 @@ struct ff_engine {
 	uint32_t tick_interval_ms; /* 0: no thread runs */
 	bool tick_stops;
 
-	_Atomic bool import_unfinished; /* one was begun here, or left behind by whoever had the store before */
-
 	_Atomic uint64_t calls;
 	_Atomic uint64_t batches;
 	_Atomic uint64_t retries;
@@ -75,10 +73,7 @@ struct ff_engine {
 /* Every public function begins here: FF_E_MISUSE for NULL and for an engine of another process. */
 ff_code ffp_engine_check(const ff_engine *engine, ff_error *error);
 
-/* And an import: FF_E_UNAVAILABLE for an engine opened read only. */
-ff_code ffp_engine_check_import(const ff_engine *engine, ff_error *error);
-
-/* And all else that writes: FF_E_MISUSE where an import was begun and not finished, which would delete it again. */
+/* And those that write: FF_E_UNAVAILABLE for an engine opened read only. */
 ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error);
 
 /* The engine's time: its clock's, never less than the latest that a request had; with the data clock, the latest. */

@@ -5,10 +5,12 @@
 #include <inttypes.h>
 
 #include "arena.h"
+#include "budget.h"
 #include "engine.h"
 #include "json.h"
 #include "move.h"
-#include "policy.h"
+#include "outcome.h"
+#include "quota.h"
 #include "text.h"
 
 #define SLICE_LINES 500
@@ -70,18 +72,28 @@ static bool read_column(const cJSON *object, const ff_table *table, unsigned i, 
 	return read_int64(item, column, ff_row_int64(row, column));
 }
 
-/* What a rule would call corrupt is not taken in. */
+/* What a rule would call corrupt is not taken in: why, or NULL. */
 static const char *row_fault(const ff_table *table, const ff_row *row, ff_arena *arena)
 {
-	const char *fault = NULL;
-	ffp_policy policy;
-	ff_mode mode;
-	const ffp_budget_row *budget = (const ffp_budget_row *)row;
-	if (table->id != FFP_BUDGET_POLICY)
+	const char *fault = "a row for which memory is out";
+	ffp_budget budget;
+	ff_outcome outcome;
+	switch ((ffp_table_id)table->id) {
+	case FFP_BUDGET_POLICY:
+		return ffp_budget_at((const ffp_budget_row *)row, 0, NULL, arena, &budget, &fault) == FF_OK ? NULL
+		                                                                                            : fault;
+	case FFP_BUDGET_USAGE_DEDUP:
+		return ffp_outcome_parse(((const ffp_key_row *)row)->outcome_json, &outcome, &fault) == FF_OK ? NULL
+		                                                                                              : fault;
+	case FFP_QUOTA_POLICY:
+		return ffp_quota_fault((const ffp_quota_row *)row);
+	case FFP_QUOTA_WINDOW:
+		return ffp_entry_fault((const ffp_entry_row *)row);
+	case FFP_QUOTA_ADMITTED:
+		return ffp_slot_fault((const ffp_slot_row *)row);
+	default:
 		return NULL;
-	if (ffp_policy_parse(budget->policy_json, arena, &policy, &fault) != FF_OK)
-		return fault ? fault : "no memory for its policy";
-	return ffp_mode_parse(budget->enforcement_mode, &mode) ? NULL : "an unknown enforcement mode";
+	}
 }
 
 static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena, const ff_table **table,
@@ -178,6 +190,7 @@ static ff_code decide_import(ffp_batch *batch, ffp_request *request)
 const ffp_op ffp_op_import = {
 	.name = "import",
 	.entity = "",
+	.is_alone = true,
 	.plan = plan_import,
 	.decide = decide_import,
 };
@@ -229,8 +242,6 @@ static ff_code import_all(importing *import)
 {
 	ffp_import_slice slice = { .begins = true };
 	ff_code code = write_slice(import, &slice);
-	if (code == FF_OK)
-		atomic_store(&import->engine->import_unfinished, true);
 	while (code == FF_OK && !import->ended) {
 		ffp_arena_reset((ffp_arena *)import->arena);
 		slice =
@@ -249,7 +260,7 @@ static ff_code import_all(importing *import)
 ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported, ff_error *error)
 {
 	ff_error own;
-	ff_code code = ffp_engine_check_import(engine, error);
+	ff_code code = ffp_engine_check_writable(engine, error);
 	if (code == FF_OK && !next)
 		code = ff_error_set(error, FF_E_INVALID, "next is NULL");
 	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
@@ -261,8 +272,6 @@ ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context
 		.engine = engine, .next = next, .context = context, .arena = &spare->arena.base, .error = &own
 	};
 	code = import_all(&import);
-	if (code == FF_OK)
-		atomic_store(&engine->import_unfinished, false);
 	ffp_spare_give(engine, spare);
 	if (imported)
 		*imported = import.lines;

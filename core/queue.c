@@ -38,7 +38,8 @@ static size_t dequeue(ff_engine *engine, ffp_ticket **tickets)
 	size_t calls = 0;
 	while (engine->queue_first && count < TICKETS_MAX) {
 		ffp_ticket *ticket = engine->queue_first;
-		if (count && calls + ticket->count > engine->batch_calls_max)
+		bool alone = ticket->requests[0].op->is_alone || (count && tickets[0]->requests[0].op->is_alone);
+		if (count && (alone || calls + ticket->count > engine->batch_calls_max))
 			break;
 		calls += ticket->count;
 		tickets[count++] = ticket;

@@ -82,6 +82,8 @@ static bool plan_policy(ffp_batch *batch, ffp_request *request)
 {
 	ffp_quota_row key = { .quota_policy_id = request->id };
 	request->root = ffp_rows_get(&batch->rows, FFP_QUOTA_POLICY, &key.row);
+	if (request->root)
+		request->root->askers++;
 	return request->root != NULL;
 }
 
@@ -221,6 +223,22 @@ static int64_t jitter(const ffp_batch *batch, int64_t jitter_ms)
 	return (int64_t)(random % ((uint64_t)jitter_ms + 1));
 }
 
+static ffp_slot *entry_slot(ffp_batch *batch, ff_text quota_policy_id, int64_t number)
+{
+	ffp_entry_row key = { .quota_policy_id = quota_policy_id, .entry = number };
+	return ffp_rows_get(&batch->rows, FFP_QUOTA_WINDOW, &key.row);
+}
+
+/* Asks for the entries that the admissions behind this one will want if it is let in, all in one round. */
+static ff_code ask_for_entries(ffp_batch *batch, ffp_request *request, int64_t first, int64_t max)
+{
+	int64_t count = request->root->askers < max ? request->root->askers : max;
+	for (int64_t i = 1; i < count; i++)
+		if (!entry_slot(batch, request->id, first + i))
+			return FF_E_NO_MEMORY;
+	return FFP_PENDING;
+}
+
 /* Whether the window is full: the max-th newest entry is still alive. It leaves at the instant it is window old. */
 static ff_code look_at_window(ffp_batch *batch, ffp_request *request, admission *found)
 {
@@ -228,12 +246,11 @@ static ff_code look_at_window(ffp_batch *batch, ffp_request *request, admission 
 	int64_t next = found->policy ? found->policy->next_entry : 0;
 	if (max == 0 || next < max)
 		return FF_OK;
-	ffp_entry_row key = { .quota_policy_id = request->id, .entry = next - max };
-	request->entry = ffp_rows_get(&batch->rows, FFP_QUOTA_WINDOW, &key.row);
+	request->entry = entry_slot(batch, request->id, next - max);
 	if (!request->entry)
 		return FF_E_NO_MEMORY;
 	if (!request->entry->loaded)
-		return FFP_PENDING;
+		return ask_for_entries(batch, request, next - max, max);
 	const ffp_entry_row *entry = (const ffp_entry_row *)request->entry->after;
 	const char *fault = entry ? ffp_entry_fault(entry) : NULL;
 	if (fault)

@@ -32,6 +32,7 @@ typedef struct ffp_batch {
 typedef struct ffp_op {
 	const char *name;
 	const char *entity; /* what the request's id names */
+	bool is_alone;      /* it shares its batch with no other: an import */
 	/* In the caller's thread, before the request waits: FF_E_INVALID, or the names and amounts set. */
 	ff_code (*check)(ffp_request *request, ff_arena *arena);
 	/* Asks for the rows that the rule will most likely need. False: memory is out. */

@@ -1,6 +1,7 @@
 #include "tick.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <time.h>
 
 #include "budget.h"
@@ -110,7 +111,7 @@ static ff_code purge(tick_work *work, ffp_table_id table, uint64_t *purged)
 		code = run_slices(work, &ffp_op_purge, table, NULL, &place, &stood.next, tally);
 	}
 	ffp_slice stands = { .table = table };
-	if (!work->left && place.is_set)
+	if ((!work->left || is_stopped(work)) && place.is_set)
 		ffp_place_set(&stands.next, ffp_table(table), NULL, ffp_place_row(&place));
 	if (code == FF_OK && (stood.next.is_set || stands.next.is_set))
 		code = run_op(work, &ffp_op_sweep_end, &stands);
@@ -217,7 +218,11 @@ static ff_code start(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 		return FF_OK;
 	engine->tick_stops = false;
 	engine->tick_interval_ms = interval_ms;
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* the host's signals are for the host's threads */
 	int failed = pthread_create(&engine->tick_thread, NULL, tick_thread, engine);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!failed)
 		return FF_OK;
 	engine->tick_interval_ms = 0;
@@ -226,7 +231,7 @@ static ff_code start(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 
 ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 {
-	ff_code code = ffp_engine_check_writable(engine, error);
+	ff_code code = interval_ms ? ffp_engine_check_writable(engine, error) : ffp_engine_check(engine, error);
 	if (code != FF_OK)
 		return code;
 	if (interval_ms > 86400000)
