@@ -431,6 +431,36 @@ static void batch_moves_a_policys_time(ff_test *t)
 	FF_CHECK_STR(t, ffp_show_admission(t, calls[2].code, &outcomes[1]), "admitted");
 }
 
+/* Which entry an admission goes by hangs on those before it; a batch of them is a few rounds all the same. */
+static void batch_of_admissions_is_a_few_rounds(ff_test *t)
+{
+	enum { MANY = 300 };
+	ff_engine *e = ff_test_open(t, NULL);
+	ff_call *calls = ff_test_alloc(t, MANY * sizeof(*calls));
+	ff_admission *admissions = ff_test_alloc(t, MANY * sizeof(*admissions));
+	ff_admission_outcome *outcomes = ff_test_alloc(t, MANY * sizeof(*outcomes));
+	ff_engine_info before = { 0 }, after = { 0 };
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=60 max=300"), "created");
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < MANY; i++) {
+			admissions[i] = (ff_admission){ .size = sizeof(ff_admission),
+				                        .quota_policy_id = "q",
+				                        .execution_id = ff_test_text(t, "x%u-%u", round, i) };
+			calls[i] = (ff_call){ .op = FF_OP_ADMIT,
+				              .in.admission = &admissions[i],
+				              .out.admission = &outcomes[i] };
+		}
+		FF_REQUIRE_OK(t, ff_engine_get_info(e, &before, ff_test_error(t)));
+		FF_REQUIRE_OK(t, ff_engine_submit(e, calls, MANY, ff_test_error(t)));
+		FF_REQUIRE_OK(t, ff_engine_get_info(e, &after, ff_test_error(t)));
+		FF_CHECK(t, after.loads - before.loads <= 3);
+		for (unsigned i = 0; i < MANY; i++)
+			FF_CHECK_STR(t, ffp_show_admission(t, calls[i].code, &outcomes[i]), "admitted");
+		FF_CHECK_STR(t, ffp_admit(t, e, "q", "late", ""), "rate_exceeded 60000");
+		ff_test_set_time(t, T0 + 60000);
+	}
+}
+
 static const ff_case table[] = {
 	CASE(batch_is_decided_in_order, "FF-RU-14 FF-SP-1 FF-SP-2 FF-QA-3", 0),
 	CASE(batch_with_calls_that_fail, "FF-RU-14 FF-ERR-2", 0),
@@ -438,6 +468,7 @@ static const ff_case table[] = {
 	CASE(batch_of_none_and_of_nonsense, "FF-RU-14 FF-ERR-6", 0),
 	CASE(batch_is_one_commit, "FF-RU-14", 0),
 	CASE(batch_moves_a_policys_time, "FF-CLK-3 FF-RU-14 FF-QA-6", 0),
+	CASE(batch_of_admissions_is_a_few_rounds, "FF-QA-7 FF-RU-14", 0),
 	CASE(batch_size_makes_no_difference, "FF-RU-14 FF-CLK-3", 0),
 };
 

@@ -488,6 +488,42 @@ static void purge_is_not_ahead_of_the_clock(ff_test *t)
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", ""), "rate_exceeded 1000");
 }
 
+/* Who opened the store while an import was unfinished may write as soon as another has finished it. */
+static void import_finished_by_another(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_import(t, e, "x\n"), "!invalid");
+	ff_engine *other = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "!misuse");
+	FF_REQUIRE_OK(t, ff_engine_tick_every(other, 0, ff_test_error(t)));
+	FF_CHECK_STR(t, ffp_import(t, e, ""), "0");
+	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+}
+
+/* What was decided before a call failed is not answered. */
+static void failed_calls_answer_nothing(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_import(t, e, "x\n"), "!invalid");
+	ff_amount amount = { "a", 1 };
+	ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	ff_outcome outcome = { .applied = true };
+	FF_CHECK_CODE(t, ff_engine_report_usage(e, &report, &outcome, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK(t, !outcome.applied);
+	ff_admission admission = FF_ADMISSION_INIT;
+	ff_quota_limits limits = { 0, 0, 5 };
+	admission.quota_policy_id = "q";
+	admission.execution_id = "x";
+	admission.limits = &limits;
+	ff_admission_outcome admitted = { FF_ADMITTED, FF_TIME_NONE };
+	FF_CHECK_CODE(t, ff_engine_admit(e, &admission, &admitted, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK(t, admitted.kind != FF_ADMITTED);
+	const ff_released *released = (const ff_released *)(const void *)&report;
+	FF_CHECK_CODE(t, ff_engine_release_budget(e, "b", "x", &released, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK(t, released == NULL);
+}
+
 static const ff_case table[] = {
 	CASE(tick_purges_expired_keys, "FF-MT-1 FF-RU-4", FF_CASE_SECOND_HANDLE),
 	CASE(tick_unbounded_leaves_none_that_is_over, "FF-MT-1", FF_CASE_SECOND_HANDLE),
@@ -507,6 +543,8 @@ static const ff_case table[] = {
 	CASE(import_refuses_names_that_are_too_long, "FF-MT-3 FF-LIM-1", FF_CASE_MISSING_STORE),
 	CASE(import_unfinished_takes_no_writes, "FF-MT-5", FF_CASE_MISSING_STORE),
 	CASE(purge_is_not_ahead_of_the_clock, "FF-MT-6 FF-QA-2", 0),
+	CASE(import_finished_by_another, "FF-MT-5", FF_CASE_SECOND_HANDLE),
+	CASE(failed_calls_answer_nothing, "FF-ERR-2 FF-MT-5", 0),
 	CASE(export_and_import_of_many, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(export_stops_where_its_reader_does, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(check_finds_nothing_in_a_sound_store, "FF-MT-4", 0),

@@ -11,6 +11,9 @@
 
 #include "lmdb_backend.h"
 
+/* Readers that are kept; each holds a slot of the readers' table, which all processes share. */
+#define IDLE_MAX 8
+
 #define ALL_CAPS (FF_CAP_DURABLE_COMMIT | FF_CAP_MULTI_PROCESS | FF_CAP_SNAPSHOT_READ)
 
 /* Address space, not memory and not disk: large, so that the map seldom moves. */
@@ -126,8 +129,10 @@ static ff_txn *take_reader(ff_store *store)
 {
 	pthread_mutex_lock(&store->environment->mutex);
 	ff_txn *idle = store->idle;
-	if (idle)
+	if (idle) {
 		store->idle = idle->next;
+		store->idle_count--;
+	}
 	pthread_mutex_unlock(&store->environment->mutex);
 	if (idle)
 		return idle;
@@ -152,9 +157,17 @@ static void give_reader(ff_txn *reader)
 		return;
 	}
 	pthread_mutex_lock(&store->environment->mutex);
-	reader->next = store->idle;
-	store->idle = reader;
+	bool kept = store->idle_count < IDLE_MAX;
+	if (kept) {
+		reader->next = store->idle;
+		store->idle = reader;
+		store->idle_count++;
+	}
 	pthread_mutex_unlock(&store->environment->mutex);
+	if (!kept) {
+		mdb_txn_abort(reader->txn);
+		free_reader(reader);
+	}
 }
 
 static int start_reader(ff_txn *reader)

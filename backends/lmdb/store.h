@@ -37,7 +37,8 @@ struct ff_store {
 	int64_t busy_timeout_us;
 	ff_txn writer;
 	bool writing; /* the writer's transaction is under way */
-	ff_txn *idle; /* guarded by the environment's mutex */
+	ff_txn *idle; /* guarded by the environment's mutex, as is their number */
+	unsigned idle_count;
 };
 
 /* rows.c: the calls of ff_kv_ops on keys. */

@@ -10,6 +10,9 @@
 
 #include "sqlite.h"
 
+/* Readers that are kept open; each holds two of the process's descriptors. */
+#define IDLE_MAX 8
+
 #define FILE_CAPS (FF_CAP_DURABLE_COMMIT | FF_CAP_MULTI_PROCESS | FF_CAP_SNAPSHOT_READ)
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
@@ -41,8 +44,10 @@ static ff_code acquire_reader(ff_store *store, ff_txn **connection, ff_error *er
 {
 	pthread_mutex_lock(&store->mutex);
 	ff_txn *idle = store->idle;
-	if (idle)
+	if (idle) {
 		store->idle = idle->next;
+		store->idle_count--;
+	}
 	pthread_mutex_unlock(&store->mutex);
 	if (!idle)
 		return ffp_connection_open(store, false, connection, error);
@@ -53,18 +58,20 @@ static ff_code acquire_reader(ff_store *store, ff_txn **connection, ff_error *er
 static void release(ff_txn *connection)
 {
 	ff_store *store = connection->store;
-	if (connection->once) {
-		ffp_connection_close(connection);
-		return;
-	}
+	bool kept = !connection->once;
 	pthread_mutex_lock(&store->mutex);
 	if (connection == store->writer) {
 		store->writing = false;
-	} else {
+	} else if (kept && store->idle_count < IDLE_MAX) {
 		connection->next = store->idle;
 		store->idle = connection;
+		store->idle_count++;
+	} else {
+		kept = false;
 	}
 	pthread_mutex_unlock(&store->mutex);
+	if (!kept)
+		ffp_connection_close(connection);
 }
 
 static void roll_back(ff_txn *connection)
