@@ -505,20 +505,39 @@ static void free_memory(ff_store *store)
 		                  0);
 }
 
+/* Sees to a file that is as long as it says, where it may be written. */
+static ff_code complete(ff_store *store, ff_error *error)
+{
+	if (store->read_only)
+		return FF_OK;
+	if (store->environment->read_only)
+		return ffp_lmdb_fail(store->environment->path, EACCES, "write to", error);
+	if (!ffp_environment_take(store->environment))
+		return FF_OK; /* who has the writer's place did this */
+	int result = ffp_environment_complete(store->environment);
+	ffp_environment_give(store->environment);
+	return result ? ffp_lmdb_fail(store->environment->path, result, "open", error) : FF_OK;
+}
+
+static ff_code make_room(ff_store *store, ff_error *error)
+{
+	ff_code code = take_place(store, error);
+	if (code != FF_OK)
+		return code;
+	store->writer.result = 0;
+	code = ffp_environment_grow(store->environment, store->map_max, error);
+	ffp_environment_give(store->environment);
+	return code;
+}
+
 static ff_code open_schema(ff_store *store, const ff_store_config *config, ff_error *error)
 {
-	ff_code code;
-	if (store->environment->read_only && !store->read_only)
-		return ffp_lmdb_fail(config->path, EACCES, "write to", error);
-	while (is_map_full(&store->writer, code = ff_kv_open(store, &ops, config, error))) {
-		store->writer.result = 0;
-		code = take_place(store, error);
-		if (code == FF_OK) {
-			code = ffp_environment_grow(store->environment, store->map_max, error);
-			ffp_environment_give(store->environment);
-		}
-		if (code != FF_OK)
+	ff_code code = complete(store, error);
+	while (code == FF_OK) {
+		code = ff_kv_open(store, &ops, config, error);
+		if (!is_map_full(&store->writer, code))
 			break;
+		code = make_room(store, error);
 	}
 	/* Nobody can know of a schema whose commit is in doubt, and the next open sees which it is. */
 	return code == FF_E_COMMIT_UNKNOWN || code == FF_E_CONFLICT ? (error->code = FF_E_IO) : code;

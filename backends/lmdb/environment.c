@@ -101,6 +101,16 @@ static bool has_space(size_t size)
 	return true;
 }
 
+/* How far the file reaches, by what its newest meta page says. */
+static uint64_t size_by_meta(const ffp_environment *environment)
+{
+	MDB_envinfo info;
+	MDB_stat status;
+	mdb_env_info(environment->env, &info);
+	mdb_env_stat(environment->env, &status);
+	return ((uint64_t)info.me_last_pgno + 1) * status.ms_psize;
+}
+
 /* The write side is held. */
 static ff_code move_map(ffp_environment *environment, size_t size, ff_error *error)
 {
@@ -139,16 +149,35 @@ ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_erro
 ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error)
 {
 	MDB_envinfo info;
-	MDB_stat status;
 	pthread_rwlock_wrlock(&environment->map);
 	mdb_env_info(environment->env, &info);
-	mdb_env_stat(environment->env, &status);
 	uint64_t size = info.me_mapsize;
-	while (size < ((uint64_t)info.me_last_pgno + 1) * status.ms_psize)
+	while (size < size_by_meta(environment))
 		size *= 2;
 	ff_code code = size > info.me_mapsize ? move_map(environment, round_to_pages(size), error) : FF_OK;
 	pthread_rwlock_unlock(&environment->map);
 	return code;
+}
+
+int ffp_environment_complete(ffp_environment *environment)
+{
+	struct stat file;
+	int data;
+	MDB_txn *writer;
+	int result = mdb_env_get_fd(environment->env, &data);
+	if (result == 0 && fstat(data, &file) != 0)
+		result = errno;
+	if (result || (uint64_t)file.st_size >= size_by_meta(environment))
+		return result;
+	/* Nobody writes while we do. */
+	result = mdb_txn_begin(environment->env, NULL, 0, &writer);
+	if (result)
+		return result == MDB_MAP_RESIZED ? 0 : result;
+	if (fstat(data, &file) != 0 || ((uint64_t)file.st_size < size_by_meta(environment) &&
+	                                ftruncate(data, (off_t)size_by_meta(environment)) != 0))
+		result = errno;
+	mdb_txn_abort(writer);
+	return result;
 }
 
 bool ffp_environment_is_full(const ffp_environment *environment)

@@ -67,6 +67,11 @@ ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_erro
 /* Takes on the map's size after another process made it larger. Likewise. */
 ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error);
 
+/* Makes a file that ends before its last page as long as it should be, with zeros, and answers LMDB's result. LMDB may
+ * leave out a last page that nobody needs; but where the file was cut short, reading past its end would end the process,
+ * and a page of zeros is seen to be none. The caller has the writer's place. */
+int ffp_environment_complete(ffp_environment *environment);
+
 /* Whether the disk, or what the process may put on it, is used up. */
 bool ffp_environment_is_full(const ffp_environment *environment);
 

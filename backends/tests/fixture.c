@@ -242,7 +242,7 @@ size_t count_rows(ff_store *store, const ff_table *table)
 
 /* ---- check ---------------------------------------------------------------------------------------------------- */
 
-static void note(void *context, const char *problem)
+void note_problem(void *context, const char *problem)
 {
 	problems *all = context;
 	all->count++;
@@ -255,7 +255,7 @@ problems check_store(const char *path)
 {
 	problems found = { 0 };
 	ff_store *store = must_open(path);
-	CHECK_CODE(subject.backend->check(store, note, &found, &error), FF_OK);
+	CHECK_CODE(subject.backend->check(store, note_problem, &found, &error), FF_OK);
 	close_store(store);
 	return found;
 }

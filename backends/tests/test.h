@@ -151,6 +151,9 @@ typedef struct problems {
 	char lines[1024];
 } problems;
 
+/* Adds one to the `problems` that context is. */
+void note_problem(void *context, const char *problem);
+
 /* Opens a store, runs its check, which must work, and closes it. */
 problems check_store(const char *path);
 

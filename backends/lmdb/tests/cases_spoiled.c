@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* The key ("k", 1, "c"), and its entry in odd_by_n, where n is 5. */
 #define ROW_KEY                   \
@@ -199,6 +201,54 @@ static void all_problems_are_told(void)
 	CHECK_INT(check_store(path).count, 40);
 }
 
+static off_t cut_to;
+
+static int use_what_was_cut(int number)
+{
+	ff_store *store;
+	(void)number;
+	REQUIRE(truncate(path_of("a.db/data.mdb"), cut_to) == 0);
+	ff_code code = open_store(path_of("a.db"), &catalog_v1, FF_STORE_MUST_EXIST, NULL, &store);
+	if (code == FF_OK) {
+		problems found = { 0 };
+		ff_read read = all_by(NULL);
+		odd_row row = odd("z", 1, "c", 1);
+		read.limit = 10000;
+		ff_code seen = read_once(store, FF_TXN_READ, &read, 1);
+		ff_code checked = subject.backend->check(store, note_problem, &found, &error);
+		CHECK(seen == FF_E_CORRUPT || checked == FF_E_CORRUPT || found.count > 0);
+		put_row(store, odd_v1(), NULL, &row.row); /* whatever it answers */
+		close_store(store);
+	} else {
+		CHECK_CODE(code, FF_E_CORRUPT);
+	}
+	return case_failed();
+}
+
+/* A map of a file that ends too soon faults; each cut is tried in a process of its own. */
+static void a_file_that_was_cut_short(void)
+{
+	enum { COUNT = 1000 };
+	static odd_row rows[COUNT];
+	static ff_write writes[COUNT];
+	long page = sysconf(_SC_PAGESIZE);
+	ff_store *store = must_open(path_of("a.db"));
+	for (int i = 0; i < COUNT; i++) {
+		rows[i] = odd("a", i, "some words", i);
+		writes[i] = (ff_write){ .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &rows[i].row };
+	}
+	REQUIRE_OK(write_once(store, writes, COUNT));
+	close_store(store);
+	mkdir(path_of("whole"), 0700);
+	copy_file(path_of("a.db/data.mdb"), path_of("whole/data.mdb"));
+	struct stat whole;
+	REQUIRE(stat(path_of("whole/data.mdb"), &whole) == 0 && whole.st_size > 40 * page);
+	for (cut_to = page; cut_to < whole.st_size; cut_to += 7 * page / 2) {
+		copy_file(path_of("whole/data.mdb"), path_of("a.db/data.mdb"));
+		in_processes(1, use_what_was_cut);
+	}
+}
+
 static void a_tree_that_is_missing(void)
 {
 	ff_store *store;
@@ -230,10 +280,11 @@ static void a_version_that_is_none(void)
 }
 
 static const test_case cases[] = {
-	CASE(an_entry_is_missing, "FF-MT-4"),       CASE(an_entry_without_a_row, "FF-MT-4"),
-	CASE(an_entry_that_is_old, "FF-MT-4"),      CASE(keys_that_are_none, "FF-MT-4"),
-	CASE(a_row_that_cannot_be_read, "FF-RU-8"), CASE(a_corrupt_row_can_be_written_over, ""),
-	CASE(a_corrupt_row_can_be_deleted, ""),     CASE(all_problems_are_told, "FF-MT-4"),
-	CASE(a_tree_that_is_missing, "FF-MT-2"),    CASE(a_version_that_is_none, "FF-MT-2"),
+	CASE(an_entry_is_missing, "FF-MT-4"),        CASE(an_entry_without_a_row, "FF-MT-4"),
+	CASE(an_entry_that_is_old, "FF-MT-4"),       CASE(keys_that_are_none, "FF-MT-4"),
+	CASE(a_row_that_cannot_be_read, "FF-RU-8"),  CASE(a_corrupt_row_can_be_written_over, ""),
+	CASE(a_corrupt_row_can_be_deleted, ""),      CASE(all_problems_are_told, "FF-MT-4"),
+	CASE(a_file_that_was_cut_short, "FF-ERR-1"), CASE(a_tree_that_is_missing, "FF-MT-2"),
+	CASE(a_version_that_is_none, "FF-MT-2"),
 };
 FAMILY(cases_spoiled, cases);

@@ -56,6 +56,7 @@ static bool strikes(fault_kind kind)
 		memcpy(&real, &found, sizeof(real));   \
 	}
 
+/* glibc's own names for parameters are reserved. NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 EXPORT ssize_t pwrite(int file, const void *data, size_t size, off_t offset)
 {
 	REAL(pwrite)
@@ -87,3 +88,4 @@ EXPORT int open(const char *path, int flags, ...)
 	va_end(more);
 	return strikes(FAULT_OPEN) ? -1 : real(path, flags, mode);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
