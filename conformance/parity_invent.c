@@ -250,7 +250,7 @@ static void repeat_budget(ffp_inventor *inventor, ffp_step *step)
 		step->on_soft = "other";
 		break;
 	case 5:
-		step->interval_ms++;
+		step->interval_ms = step->interval_ms < 60000 ? step->interval_ms + 1 : 1;
 		break;
 	case 6:
 		step->soft[0] = step->soft[0] ? step->soft[0] - 1 : 0;
