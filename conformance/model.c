@@ -207,10 +207,11 @@ static bool is_same_policy(const ffp_model_budget *left, const ffp_model_budget 
 
 static ff_code create_budget(ffp_model *model, const ff_budget_spec *spec, int64_t now_ms, ff_created *created)
 {
-	if (spec->reset_interval_ms > INT64_MAX - now_ms) /* FF-CB-8 */
-		return FF_E_INVALID;
 	ffp_model_budget asked = { .exists = true, .last_breach_ms = FF_TIME_NONE, .next_reset_ms = FF_TIME_NONE };
-	read_policy(spec, &asked);
+	if (!read_policy(spec, &asked) || spec->reset_interval_ms > INT64_MAX - now_ms) { /* FF-CB-8 */
+		free_budget(&asked);
+		return FF_E_INVALID;
+	}
 	ffp_model_budget *of = make_budget(model, spec->budget_id);
 	*created = (ff_created){ .created = !of->exists, .same = !of->exists || is_same_policy(of, &asked) };
 	if (of->exists) {

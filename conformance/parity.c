@@ -974,6 +974,13 @@ static void print_summary(const settings *set, uint64_t done, uint64_t episodes,
 	       seconds > 0 ? (double)done / seconds : 0);
 }
 
+/* Each episode's seed makes the next one's, so that a run with a later episode's seed begins with that episode. It is a
+ * number that was drawn, not the generator's state: streams that begin at states in a row are one stream. */
+static uint64_t next_seed(uint64_t seed)
+{
+	return ffp_random_next(&seed);
+}
+
 static int run(settings *set)
 {
 	steps made = { .list = NULL };
@@ -989,7 +996,7 @@ static int run(settings *set)
 	for (; same && done < set->operations; done += made.count, episodes++) {
 		ffp_setting_invent(&setting, seed);
 		same = run_episode(&set->all, &setting, &made);
-		ffp_random_next(&seed); /* so that a later episode's seed begins a run with it */
+		seed = next_seed(seed);
 	}
 	if (!same) {
 		shrink(&set->all, &setting, &made);

@@ -139,7 +139,7 @@ static uint64_t limit_value(ffp_inventor *inventor)
 	static const uint64_t limits[] = {
 		0, 0, 0, 1, 2, 10, 100, 100, 1000, TWO_53 - 1, TWO_53, TWO_53 + 1, INT64_MAX - 1, INT64_MAX,
 	};
-	return once_in(inventor, 100) ? (uint64_t)INT64_MAX + 1 : PICK(inventor, limits);
+	return once_in(inventor, 30) ? (uint64_t)INT64_MAX + 1 : PICK(inventor, limits);
 }
 
 /* What is left to a limit of the dimension, or the like. */
@@ -250,7 +250,7 @@ static void repeat_budget(ffp_inventor *inventor, ffp_step *step)
 		step->on_soft = "other";
 		break;
 	case 5:
-		step->interval_ms++;
+		step->interval_ms = step->interval_ms < 60000 ? step->interval_ms + 1 : 1;
 		break;
 	case 6:
 		step->soft[0] = step->soft[0] ? step->soft[0] - 1 : 0;
