@@ -639,8 +639,7 @@ static void hold_a_transaction(ff_test *t, const process *parent)
 	if (!parent->number)
 		FF_REQUIRE_OK(t, ffp_slots_store(t, txn, writes, 2));
 	say(parent);
-	for (;;)
-		pause();
+	hear(parent);
 }
 
 static void slots_a_killed_process_holds_nobody_up(ff_test *t)
@@ -669,8 +668,7 @@ static void commit_and_wait(ff_test *t, const process *parent)
 	put_numbered(t, raw, 0);
 	put_numbered(t, raw, 1);
 	say(parent);
-	for (;;)
-		pause();
+	hear(parent);
 }
 
 /* A kill takes no commit that was acknowledged, but where the store says that it keeps nothing. */
@@ -723,17 +721,20 @@ static const char *with_parameter(ff_test *t, const char *uri)
 	return ff_test_text(t, "%s%cno_such_parameter=1", uri, strchr(uri, '?') ? '&' : '?');
 }
 
-/* The error lists the parameters that there are: at least those that the case's own URI has. */
+/* The error lists the parameters that there are: one at least of those that the case's own URI has (a shim's are not
+ * told by what it wraps). */
 static void slots_an_unknown_parameter_is_refused(ff_test *t)
 {
 	const char *uri = ff_test_uri(t);
 	refuse(t, with_parameter(t, uri), &ffp_odd_catalog_1, 0, FF_E_INVALID);
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "no_such_parameter") != NULL);
-	for (const char *at = strchr(uri, '?'); at; at = strchr(at + 1, '&')) {
+	bool listed = !strchr(uri, '?');
+	for (const char *at = strchr(uri, '?'); at && !listed; at = strchr(at + 1, '&')) {
 		const char *name = ff_test_text(t, "%.*s", (int)strcspn(at + 1, "="), at + 1);
-		if (!FF_CHECK(t, strstr(ff_test_error(t)->message, name) != NULL))
-			ff_test_note(t, "'%s' is not listed: %s", name, ff_test_error(t)->message);
+		listed = strstr(ff_test_error(t)->message, name) != NULL;
 	}
+	if (!FF_CHECK(t, listed))
+		ff_test_note(t, "none that is known is listed: %s", ff_test_error(t)->message);
 	FF_CHECK_EQ_INT(t, count_committed(t, ffp_odd_open(t)), 0);
 }
 
