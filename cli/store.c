@@ -254,6 +254,12 @@ static void add_backend(struct libscols_table *table, const ff_engine_backend *b
 	ctl_table_set(line, 3, names, NULL);
 }
 
+static void tell_refused(void *context, const char *problem)
+{
+	(void)context;
+	fprintf(stderr, "ffctl: %s\n", problem);
+}
+
 int ctl_backends(ctl_session *session)
 {
 	static const ctl_column columns[] = {
@@ -269,6 +275,7 @@ int ctl_backends(ctl_session *session)
 		code = ff_engine_get_info(session->engine, &info, &error);
 	if (code && code != FF_E_NOT_FOUND)
 		return ctl_fail(session, &error);
+	ff_backend_load_all(tell_refused, NULL);
 	struct libscols_table *table =
 	    session->json ? NULL : ctl_table_new(session, columns, sizeof(columns) / sizeof(*columns));
 	const ff_engine_backend *backend;

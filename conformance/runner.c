@@ -1,6 +1,7 @@
 /*
- * ff-conformance: runs the suite on one store or several, one case after the other in this process, and reports by TAP.
- * It forks nothing, so that sanitizers and valgrind see everything.
+ * The runner, for ff-conformance and for the programs of authors: goes through the suite on one store or several, one
+ * case after the other in this process, and reports by TAP. It forks nothing, so that sanitizers and valgrind see
+ * everything.
  */
 #include <getopt.h>
 #include <pthread.h>
@@ -8,15 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ff/backend.h>
 #include <ff/conformance.h>
-
-#include "parity.h"
 
 enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, STORES_MAX = 16 };
 
 typedef struct settings {
-	const ff_harness *harnesses[STORES_MAX];
+	const char *program;
+	const ff_harness *const *harnesses; /* those of --store where there are any, else those given */
 	size_t harnesses_count;
+	const ff_harness *stores[STORES_MAX];
+	size_t stores_count;
+	const ff_engine_backend *module; /* of the last --module, where it was not known before */
 	const char *filter;
 	const char *canary;
 	FILE *junit;
@@ -240,7 +244,7 @@ static int run(const settings *set)
 {
 	size_t chosen = count_chosen(set);
 	if (!chosen) {
-		fprintf(stderr, "ff-conformance: no case matches '%s'\n", set->filter);
+		fprintf(stderr, "%s: no case matches '%s'\n", set->program, set->filter);
 		return EXIT_USAGE;
 	}
 	printf("TAP version 13\n1..%zu\n", chosen * set->harnesses_count);
@@ -266,10 +270,11 @@ static int list(const settings *set)
 	return EXIT_PASSED;
 }
 
-static int usage(void)
+static int usage(const settings *set)
 {
-	fputs("usage: ff-conformance --store URI… [--filter ID-OR-NAME] [--seed N] [--junit FILE] [--list]\n"
-	      "       ff-conformance parity --store URI… [--ops N] [--seed N]\n"
+	fprintf(stderr, "usage: %s ", set->program);
+	fputs("[--module FILE]… --store URI… [--filter ID-OR-NAME] [--seed N] [--junit FILE] [--list]\n"
+	      "  --module  loads the backend in a shared object; without --store it runs on NAME:/tmp/NAME\n"
 	      "  --store   SCHEME:PATH[?PARAMETERS]; each case gets a store of its own, at PATH-PID-N\n"
 	      "  --filter  only the cases that prove this id, or whose name contains this\n"
 	      "  --seed    of what is random; 1 where it is not given\n"
@@ -293,34 +298,63 @@ static bool set_junit(settings *set, const char *path)
 		fclose(set->junit);
 	set->junit = fopen(path, "w");
 	if (!set->junit)
-		fprintf(stderr, "ff-conformance: cannot write '%s'\n", path);
+		fprintf(stderr, "%s: cannot write '%s'\n", set->program, path);
 	return set->junit != NULL;
 }
 
 static bool set_store(settings *set, const char *uri)
 {
-	const ff_harness *harness = set->harnesses_count < STORES_MAX ? ff_harness_for_files(uri) : NULL;
+	const ff_harness *harness = set->stores_count < STORES_MAX ? ff_harness_for_files(uri) : NULL;
 	if (harness)
-		set->harnesses[set->harnesses_count++] = harness;
+		set->stores[set->stores_count++] = harness;
 	else
-		fprintf(stderr, "ff-conformance: '%s' is no URI of a store, or one too many\n", uri);
+		fprintf(stderr, "%s: '%s' is no URI of a store, or one too many\n", set->program, uri);
 	return harness != NULL;
+}
+
+static bool set_module(settings *set, const char *path)
+{
+	size_t known = 0;
+	while (ff_backend_at(known))
+		known++;
+	ff_error error;
+	if (ff_backend_load(path, &error) != FF_OK) {
+		fprintf(stderr, "%s: %s\n", set->program, error.message);
+		return false;
+	}
+	set->module = ff_backend_at(known);
+	return true;
+}
+
+/* What runs: the stores that were named, or those of the module, or those of the program. */
+static bool choose_stores(settings *set)
+{
+	char uri[FF_URI_SIZE];
+	if (!set->stores_count && set->module) {
+		snprintf(uri, sizeof(uri), "%s:/tmp/%s", set->module->name, set->module->name);
+		if (!set_store(set, uri))
+			return false;
+	}
+	if (set->stores_count) {
+		set->harnesses = set->stores;
+		set->harnesses_count = set->stores_count;
+	}
+	return set->harnesses_count != 0;
 }
 
 static bool parse(settings *set, int count_of, char **arguments)
 {
 	static const struct option options[] = {
-		{ "store", required_argument, NULL, 's' },
-		{ "filter", required_argument, NULL, 'f' },
-		{ "seed", required_argument, NULL, 'n' },
-		{ "junit", required_argument, NULL, 'j' },
-		{ "canary", required_argument, NULL, 'c' },
-		{ "list", no_argument, NULL, 'l' },
-		{ NULL, 0, NULL, 0 },
+		{ "module", required_argument, NULL, 'm' }, { "store", required_argument, NULL, 's' },
+		{ "filter", required_argument, NULL, 'f' }, { "seed", required_argument, NULL, 'n' },
+		{ "junit", required_argument, NULL, 'j' },  { "canary", required_argument, NULL, 'c' },
+		{ "list", no_argument, NULL, 'l' },         { NULL, 0, NULL, 0 },
 	};
 	bool good = true;
 	for (int option; good && (option = getopt_long(count_of, arguments, "", options, NULL)) != -1;) {
-		if (option == 's')
+		if (option == 'm')
+			good = set_module(set, optarg);
+		else if (option == 's')
 			good = set_store(set, optarg);
 		else if (option == 'f')
 			set->filter = optarg;
@@ -335,23 +369,21 @@ static bool parse(settings *set, int count_of, char **arguments)
 		else
 			good = false;
 	}
-	return good && optind == count_of && (set->harnesses_count || set->list || set->canary);
+	return good && optind == count_of && (set->list || set->canary || choose_stores(set));
 }
 
-int main(int argc, char **argv)
+int ff_conformance_main(int argc, char **argv, const ff_harness *const *harnesses, size_t count_of)
 {
-	if (argc > 1 && !strcmp(argv[1], "parity"))
-		return ffp_parity(argc - 1, argv + 1);
-	settings set = { .seed = 1 };
+	settings set = { .program = argv[0], .harnesses = harnesses, .harnesses_count = count_of, .seed = 1 };
 	int status;
 	if (!parse(&set, argc, argv))
-		status = usage();
+		status = usage(&set);
 	else if (set.canary)
 		status = sing(set.canary);
 	else
 		status = set.list ? list(&set) : run(&set);
-	for (size_t i = 0; i < set.harnesses_count; i++)
-		ff_harness_free(set.harnesses[i]);
+	for (size_t i = 0; i < set.stores_count; i++)
+		ff_harness_free(set.stores[i]);
 	if (set.junit && fclose(set.junit) && !status)
 		status = EXIT_FAILED;
 	return status;

@@ -1,18 +1,24 @@
 /*
- * The backends that this process knows: those compiled in, then those registered. The only state of the library that
- * outlives an engine; entries are never taken out.
+ * The backends that this process knows: those compiled in, then those registered or loaded. The only state of the
+ * library that outlives an engine; entries are never taken out.
  */
+#include "registry.h"
+
 #include <pthread.h>
 #include <stdio.h>
 
-#include "text.h"
-#include "registry.h"
+#include "load.h"
 
 #define BACKENDS_MAX 64
 
+typedef struct entry {
+	ff_engine_backend backend;
+	const void *module; /* that the table was loaded from, or NULL */
+} entry;
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static ff_engine_backend backends[BACKENDS_MAX];
-static size_t backends_count;
+static entry entries[BACKENDS_MAX];
+static size_t entries_count;
 static bool builtins_added;
 
 const char *ff_cap_name(uint64_t cap)
@@ -47,9 +53,9 @@ static bool answers_to(const ff_engine_backend *backend, const char *word, size_
 
 static const ff_engine_backend *find_locked(const char *word, size_t size)
 {
-	for (size_t i = 0; i < backends_count; i++)
-		if (answers_to(&backends[i], word, size))
-			return &backends[i];
+	for (size_t i = 0; i < entries_count; i++)
+		if (answers_to(&entries[i].backend, word, size))
+			return &entries[i].backend;
 	return NULL;
 }
 
@@ -133,16 +139,22 @@ static ff_code check_names_locked(const ff_engine_backend *backend, ff_error *er
 	return FF_OK;
 }
 
-static ff_code add_locked(const ff_engine_backend *backend, ff_error *error)
+static ff_code add_locked(const ff_engine_backend *backend, const void *module, ff_text scheme, ff_error *error)
 {
+	for (size_t i = 0; module && i < entries_count; i++)
+		if (entries[i].module == module)
+			return FF_OK;
 	ff_engine_backend copy;
 	ff_code code = copy_backend(backend, &copy, error);
+	if (code == FF_OK && scheme.size && !answers_to(&copy, scheme.data, scheme.size))
+		code = ff_error_set(error, FF_E_INVALID, "backend '%s' does not answer to '%.*s'", copy.name,
+		                    (int)scheme.size, scheme.data);
 	if (code == FF_OK)
 		code = check_names_locked(&copy, error);
-	if (code == FF_OK && backends_count == BACKENDS_MAX)
+	if (code == FF_OK && entries_count == BACKENDS_MAX)
 		code = ff_error_set(error, FF_E_INVALID, "more than %d backends", BACKENDS_MAX);
 	if (code == FF_OK)
-		backends[backends_count++] = copy;
+		entries[entries_count++] = (entry){ copy, module };
 	return code;
 }
 
@@ -153,23 +165,26 @@ static void enter(void)
 		return;
 	builtins_added = true;
 	for (size_t i = 0; ffp_builtin_backends[i]; i++)
-		add_locked(ffp_builtin_backends[i], NULL);
+		add_locked(ffp_builtin_backends[i], NULL, (ff_text){ NULL, 0 }, NULL);
 }
 
-ff_code ff_backend_register(const ff_engine_backend *backend, ff_error *error)
+ff_code ffp_backend_add(const ff_engine_backend *backend, const void *module, ff_text scheme, ff_error *error)
 {
 	enter();
-	ff_code code = add_locked(backend, error);
+	ff_code code = add_locked(backend, module, scheme, error);
 	pthread_mutex_unlock(&lock);
 	return code;
 }
 
-const ff_engine_backend *ff_backend_find(const char *scheme)
+ff_code ff_backend_register(const ff_engine_backend *backend, ff_error *error)
 {
-	if (!scheme)
-		return NULL;
+	return ffp_backend_add(backend, NULL, (ff_text){ NULL, 0 }, error);
+}
+
+const ff_engine_backend *ffp_backend_known(ff_text scheme)
+{
 	enter();
-	const ff_engine_backend *found = find_locked(scheme, strcspn(scheme, "+"));
+	const ff_engine_backend *found = find_locked(scheme.data, scheme.size);
 	pthread_mutex_unlock(&lock);
 	return found;
 }
@@ -177,7 +192,37 @@ const ff_engine_backend *ff_backend_find(const char *scheme)
 const ff_engine_backend *ff_backend_at(size_t i)
 {
 	enter();
-	const ff_engine_backend *at = i < backends_count ? &backends[i] : NULL;
+	const ff_engine_backend *at = i < entries_count ? &entries[i].backend : NULL;
 	pthread_mutex_unlock(&lock);
 	return at;
+}
+
+static ff_code unknown_scheme(const char *scheme, ff_error *error)
+{
+	char list[256] = "";
+	size_t used = 0;
+	const ff_engine_backend *backend;
+	for (size_t i = 0; (backend = ff_backend_at(i)) && used < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", backend->name);
+	return ff_error_set(error, FF_E_INVALID,
+	                    "no backend for the scheme '%s', there are: %s; and none in FF_BACKEND_PATH", scheme, list);
+}
+
+ff_code ffp_backend_find(const char *scheme, const ff_engine_backend **backend, ff_error *error)
+{
+	ff_text word = { scheme, strcspn(scheme, "+") };
+	*backend = ffp_backend_known(word);
+	if (*backend)
+		return FF_OK;
+	ff_code code = is_scheme(word.data, word.size) ? ffp_load_scheme(word, error) : FF_E_NOT_FOUND;
+	*backend = code == FF_OK ? ffp_backend_known(word) : NULL;
+	return code == FF_E_NOT_FOUND ? unknown_scheme(scheme, error) : code;
+}
+
+const ff_engine_backend *ff_backend_find(const char *scheme)
+{
+	const ff_engine_backend *found = NULL;
+	if (scheme)
+		ffp_backend_find(scheme, &found, NULL);
+	return found;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "registry.h"
 
 #define BIT(code) (UINT64_C(1) << ((code) == FF_E_CONFLICT ? 63 : (code)))
 #define ALWAYS (BIT(FF_E_NO_MEMORY) | BIT(FF_E_IO))
@@ -35,16 +36,6 @@ static ff_code answer(const ff_engine_backend *backend, const char *slot, uint64
 	error->code = code;
 	snprintf(error->backend, sizeof(error->backend), "%s", backend->name);
 	return code;
-}
-
-static ff_code unknown_scheme(const char *scheme, ff_error *error)
-{
-	char list[256] = "";
-	size_t used = 0;
-	const ff_engine_backend *backend;
-	for (size_t i = 0; (backend = ff_backend_at(i)) && used < sizeof(list); i++)
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", backend->name);
-	return ff_error_set(error, FF_E_INVALID, "no backend for the scheme '%s', there are: %s", scheme, list);
 }
 
 static ff_code open_instance(ffp_store *store, const ff_store_config *config, ff_error *error)
@@ -80,7 +71,6 @@ ff_code ffp_store_open(ffp_store *store, const char *uri, uint32_t flags, const 
 	ff_code code = ffp_uri_parse(uri, &parsed, error);
 	if (code != FF_OK)
 		return code;
-	store->backend = ff_backend_find(parsed.scheme);
 	store->allocator = *allocator;
 	ff_store_config config = {
 		.uri = uri,
@@ -92,7 +82,9 @@ ff_code ffp_store_open(ffp_store *store, const char *uri, uint32_t flags, const 
 		.allocator = &store->allocator,
 		.flags = flags,
 	};
-	code = store->backend ? open_instance(store, &config, error) : unknown_scheme(parsed.scheme, error);
+	code = ffp_backend_find(parsed.scheme, &store->backend, error);
+	if (code == FF_OK)
+		code = open_instance(store, &config, error);
 	if (code != FF_OK)
 		ff_error_set_entity(error, "store", uri);
 	ffp_uri_free(&parsed);

@@ -71,8 +71,7 @@ typedef struct ff_text {
 /* The head of every row struct; columns lie behind it at the offsets that the table says. */
 typedef struct ff_row {
 	uint32_t nulls; /* bit i: column i is NULL, and its bytes in the struct mean nothing */
-	uint32_t state; /* FF_ROW_OK, or FF_ROW_CORRUPT: the columns of its key, and of the index by which it was found,
-	                   hold; the others cannot be trusted */
+	uint32_t state; /* FF_ROW_OK, or FF_ROW_CORRUPT: the key columns hold, the others cannot be trusted */
 } ff_row;
 
 #define FF_ROW_OK 0u
@@ -381,10 +380,43 @@ typedef struct ff_engine_backend {
  */
 FF_API ff_code ff_backend_register(const ff_engine_backend *backend, ff_error *error);
 
-/* The backend that answers to a scheme, built in or registered, or NULL. For shims that wrap another. Any thread. */
+/* The backend that answers to a scheme (up to its first plus), or NULL: built in, registered, loaded, or else loaded
+ * now from FF_BACKEND_PATH. For shims that wrap another. Any thread. */
 FF_API const ff_engine_backend *ff_backend_find(const char *scheme);
 
 /* The i-th backend, built-in ones first, or NULL past the last. Any thread. */
 FF_API const ff_engine_backend *ff_backend_at(size_t i);
+
+/* ---- plug-ins ----------------------------------------------------------------------------------------------- */
+
+/*
+ * A backend as a shared object. Its one entry symbol is data, the table itself:
+ *
+ *     FF_BACKEND_PLUGIN = { .size = sizeof(ff_engine_backend), .abi_major = FF_BACKEND_ABI, .name = "mine", … };
+ *
+ * The functions of this header that it calls are those of the program that loads it, where that exports them (as ffctl
+ * and ff-conformance do), or else of the libff that it is linked with; either will do.
+ */
+#define FF_BACKEND_PLUGIN                                 \
+	FF_API const ff_engine_backend ff_backend_plugin; \
+	const ff_engine_backend ff_backend_plugin
+
+/*
+ * Loads the backend in the shared object at `path`, which is taken as a file's name and never searched for. It is
+ * registered and stays loaded for ever; to load it again is FF_OK. A file that is called ff_backend_NAME.so must hold a
+ * backend that answers to NAME. What was not registered is unloaded. Any thread. Errors: NOT_FOUND (no such file), IO
+ * (it cannot be read), INVALID (no shared object, cut off, no such symbol, a table shorter than it says, and all that
+ * ff_backend_register refuses; the message says which).
+ *
+ * Nobody needs to call it for a store whose URI has an unknown scheme NAME: ff_engine_open then loads
+ * ff_backend_NAME.so from the first folder of the environment's FF_BACKEND_PATH (folders separated by colons) that
+ * holds one. The variable is read at each such open, and ignored in a process that runs with more rights than its user
+ * (secure_getenv).
+ */
+FF_API ff_code ff_backend_load(const char *path, ff_error *error);
+
+/* Loads every ff_backend_NAME.so in the folders of FF_BACKEND_PATH to whose NAME no backend answers yet. `problem`,
+ * which may be NULL, is told of each that is refused and each folder that cannot be read. Any thread. */
+FF_API void ff_backend_load_all(ff_problem_fn *problem, void *context);
 
 #endif

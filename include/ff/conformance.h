@@ -119,6 +119,13 @@ FF_API ff_code ff_harness_probe(const ff_harness *harness, ff_harness_info *info
 FF_API void ff_case_run(const ff_case *of, const ff_harness *harness, uint64_t given, uint64_t seed,
                         ff_case_result *result);
 
+/*
+ * The runner as a program's main: every case on the stores of each harness, reported by TAP on stdout, with the options
+ * of ff-conformance (--filter, --seed, --junit, --list; a store that --store names takes the harnesses' place). Answers
+ * the exit status: 0 all passed, 1 a case failed or fewer ran than the stores' capabilities imply, 2 wrong usage.
+ */
+FF_API int ff_conformance_main(int argc, char **argv, const ff_harness *const *harnesses, size_t count);
+
 /* ---- for those who write cases ------------------------------------------------------------------------------ */
 
 /*

@@ -1,0 +1,17 @@
+/* ff-conformance: the suite on the stores that the command line names, and the parity of stores. */
+#include <stdio.h>
+#include <string.h>
+
+#include <ff/conformance.h>
+
+#include "parity.h"
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "parity"))
+		return ffp_parity(argc - 1, argv + 1);
+	int status = ff_conformance_main(argc, argv, NULL, 0);
+	if (status == 2)
+		fputs("or: ff-conformance parity --store URI… [--ops N] [--seed N]\n", stderr);
+	return status;
+}
