@@ -524,6 +524,49 @@ static void failed_calls_answer_nothing(ff_test *t)
 	FF_CHECK(t, released == NULL);
 }
 
+/* A line to the letter: members in byte order, no spaces, numbers as numbers. */
+static void export_line_to_the_letter(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=5"), "ok");
+	FF_CHECK_STR(t, ffp_export(t, e, 0),
+	             "{\"budget_id\":\"b\",\"current_value\":5,\"dimensions_key\":\"a\",\"period\":0,"
+	             "\"table\":\"ff_budget_usage\",\"updated_at_ms\":1000000}\n");
+}
+
+static void import_refuses_what_would_be_corrupt(ff_test *t)
+{
+	static const char *const bad[] = {
+		"{\"budget_id\":\"b\",\"current_value\":5,\"dimensions_key\":\"a\",\"more\":1,\"period\":0,"
+		"\"table\":\"ff_budget_usage\",\"updated_at_ms\":1}\n",
+		"{\"breach_count\":0,\"budget_id\":\"b\",\"created_at_ms\":1,\"enforcement_mode\":\"strict\","
+		"\"last_breach_at_ms\":null,\"last_breach_dim\":null,\"next_reset_at_ms\":null,\"period\":0,"
+		"\"policy_json\":\"{\\\"hard_limits\\\":{\\\"a\\\":1.5}}\",\"scope_id\":\"\",\"scope_type\":\"\","
+		"\"soft_breach_count\":0,\"table\":\"ff_budget_policy\",\"updated_at_ms\":1}\n",
+		"{\"applied_at_ms\":1,\"budget_id\":\"b\",\"dedup_key\":\"k\",\"expires_at_ms\":5,\"outcome_json\":"
+		"\"x\","
+		"\"payload_digest\":1,\"table\":\"ff_budget_usage_dedup\"}\n",
+	};
+	ff_engine *e = ff_test_open(t, NULL);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (!FF_CHECK_STR(t, ffp_import(t, e, bad[i]), "!invalid"))
+			ff_test_note(t, "%s", bad[i]);
+}
+
+/* A count that is not that of the slots, and an import that was left unfinished, are told of. */
+static void check_counts_slots_and_imports(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	fill(t, e);
+	const char *counted = ffp_row_get(t, "ff_quota_policy", "q", "active_concurrency");
+	ffp_row_set(t, "ff_quota_policy", "q", "active_concurrency", "77");
+	FF_CHECK(t, strstr(problems_of(t, e), "77 slots") != NULL);
+	ffp_row_set(t, "ff_quota_policy", "q", "active_concurrency", counted);
+	ff_engine *copy = open_beside(t);
+	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%sx\n", ffp_export(t, e, 0))), "!invalid");
+	FF_CHECK(t, strstr(problems_of(t, copy), "import") != NULL);
+}
+
 static const ff_case table[] = {
 	CASE(tick_purges_expired_keys, "FF-MT-1 FF-RU-4", FF_CASE_SECOND_HANDLE),
 	CASE(tick_unbounded_leaves_none_that_is_over, "FF-MT-1", FF_CASE_SECOND_HANDLE),
@@ -545,6 +588,9 @@ static const ff_case table[] = {
 	CASE(purge_is_not_ahead_of_the_clock, "FF-MT-6 FF-QA-2", 0),
 	CASE(import_finished_by_another, "FF-MT-5", FF_CASE_SECOND_HANDLE),
 	CASE(failed_calls_answer_nothing, "FF-ERR-2 FF-MT-5", 0),
+	CASE(export_line_to_the_letter, "FF-MT-3", 0),
+	CASE(check_counts_slots_and_imports, "FF-MT-4 FF-MT-5", FF_CASE_SECOND_HANDLE | FF_CASE_MISSING_STORE),
+	CASE(import_refuses_what_would_be_corrupt, "FF-MT-3 FF-RU-8", 0),
 	CASE(export_and_import_of_many, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(export_stops_where_its_reader_does, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(check_finds_nothing_in_a_sound_store, "FF-MT-4", 0),
