@@ -12,79 +12,50 @@ typedef struct block {
 	max_align_t start[];
 } block;
 
-static void *take(void **blocks, size_t size)
+static void *grow(ff_arena *arena, size_t size)
 {
-	block *taken = calloc(1, sizeof(*taken) + size);
+	broken_arena *of = (broken_arena *)arena;
+	block *taken = malloc(sizeof(*taken) + size);
 	if (!taken)
 		abort();
-	taken->next = *blocks;
-	*blocks = taken;
+	taken->next = of->blocks;
+	of->blocks = taken;
 	return taken->start;
 }
 
-static void give_back(void *blocks)
+static void make_arena(broken_arena *arena)
 {
-	for (block *at = blocks, *next; at; at = next) {
+	static char nothing[1];
+	*arena = (broken_arena){ .arena = { .at = nothing, .end = nothing, .grow = grow } };
+}
+
+static void free_arena(broken_arena *arena)
+{
+	for (block *at = arena->blocks, *next; at; at = next) {
 		next = at->next;
 		free(at);
 	}
 }
 
-void *broken_keep(ff_txn *txn, size_t size)
+void *broken_take(ff_arena *arena, size_t size)
 {
-	return take(&txn->blocks, size);
+	void *taken = ff_arena_take(arena, size);
+	if (!taken)
+		abort();
+	return memset(taken, 0, size);
 }
 
-void *broken_keep_long(broken_store *store, size_t size)
+ff_row *broken_copy(ff_arena *arena, const ff_table *table, const ff_row *row)
 {
-	pthread_mutex_lock(&store->lock);
-	void *taken = take(&store->blocks, size);
-	pthread_mutex_unlock(&store->lock);
-	return taken;
-}
-
-static ff_row *copy_row(void **blocks, const ff_table *table, const ff_row *row)
-{
-	ff_row *copy = take(blocks, table->row_size);
+	ff_row *copy = broken_take(arena, table->row_size);
 	memcpy(copy, row, table->row_size);
 	for (unsigned i = 0; i < table->columns_count; i++) {
 		if (table->columns[i].type != FF_TYPE_TEXT || ff_row_is_null(row, i))
 			continue;
 		ff_text *text = ff_row_text(copy, &table->columns[i]);
-		char *bytes = take(blocks, text->size + 1);
-		if (text->size)
-			memcpy(bytes, text->data, text->size);
-		text->data = bytes;
+		*text = ff_text_copy(arena, text->data, text->size);
 	}
 	return copy;
-}
-
-ff_row *broken_copy(ff_txn *txn, const ff_table *table, const ff_row *row)
-{
-	return copy_row(&txn->blocks, table, row);
-}
-
-ff_row *broken_copy_long(broken_store *store, const ff_table *table, const ff_row *row)
-{
-	return copy_row(&store->blocks, table, row);
-}
-
-typedef struct own_arena {
-	ff_arena arena;
-	broken_store *store;
-} own_arena;
-
-static void *grow(ff_arena *arena, size_t size)
-{
-	return broken_keep_long(((own_arena *)arena)->store, size);
-}
-
-void broken_have_arena(broken_store *store)
-{
-	static char nothing[1];
-	own_arena *own = broken_keep_long(store, sizeof(*own));
-	*own = (own_arena){ .arena = { nothing, nothing, grow }, .store = store };
-	store->memory = own;
 }
 
 /* ---- what faults share -------------------------------------------------------------------------------------- */
@@ -181,8 +152,10 @@ bool broken_same_key(const ff_table *table, const ff_row *a, const ff_row *b)
 
 void broken_entry_add(broken_store *store, const ff_table *table, const ff_row *row)
 {
-	broken_entry *entry = take(&store->blocks, sizeof(*entry));
-	*entry = (broken_entry){ .next = store->entries, .table = table, .row = broken_copy_long(store, table, row) };
+	broken_entry *entry = broken_take(&store->arena.arena, sizeof(*entry));
+	*entry = (broken_entry){ .next = store->entries,
+		                 .table = table,
+		                 .row = broken_copy(&store->arena.arena, table, row) };
 	store->entries = entry;
 }
 
@@ -198,16 +171,6 @@ bool broken_entry_has(broken_store *store, const ff_table *table, const ff_row *
 			return true;
 	}
 	return false;
-}
-
-void broken_entry_remove(broken_store *store, const ff_table *table, const ff_row *row)
-{
-	for (broken_entry **at = &store->entries; *at;) {
-		if (is_entry_of(*at, table, row))
-			*at = (*at)->next;
-		else
-			at = &(*at)->next;
-	}
 }
 
 /* ---- faults by name ----------------------------------------------------------------------------------------- */
@@ -269,6 +232,7 @@ static ff_code open_store(ff_store *self, const ff_store_config *config, ff_erro
 		return ff_error_set(error, FF_E_INVALID, "no fault is named '%s'", name);
 	ff_store_config passed_on = *config;
 	pthread_mutex_init(&store->lock, NULL);
+	make_arena(&store->arena);
 	store->asked = config->catalog;
 	store->flags = config->flags;
 	if (store->fault->configure)
@@ -276,7 +240,7 @@ static ff_code open_store(ff_store *self, const ff_store_config *config, ff_erro
 	ff_code code = store->fault->open ? store->fault->open(store, &passed_on, error)
 	                                  : ffp_wrap_open(self, &shim, &passed_on, error);
 	if (code)
-		give_back(store->blocks);
+		free_arena(&store->arena);
 	else if (store->fault->opened)
 		store->fault->opened(store);
 	return pass_on(store, FFP_WRAP_OPEN, code, error);
@@ -295,7 +259,7 @@ static void close_store(ff_store *self)
 	if (store->kept)
 		store->wrap.inner->abort(store->kept);
 	ffp_wrap_close(self);
-	give_back(store->blocks);
+	free_arena(&store->arena);
 	pthread_mutex_destroy(&store->lock);
 }
 
@@ -327,7 +291,7 @@ static void end(ff_txn *txn)
 	if (store->writer == txn)
 		store->writer = NULL;
 	pthread_mutex_unlock(&store->lock);
-	give_back(txn->blocks);
+	free_arena(&txn->arena);
 	free(txn->answered);
 	free(txn);
 }
@@ -339,9 +303,11 @@ static ff_code begin(ff_store *self, ff_txn_kind kind, ff_txn **txn, ff_error *e
 	if (!begun)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory");
 	*begun = (ff_txn){ .store = store, .kind = kind };
+	make_arena(&begun->arena);
 	ff_code code = store->fault->begin ? store->fault->begin(begun, error)
 	                                   : broken_inner_begin(begun, kind, &begun->inner, error);
 	if (code) {
+		free_arena(&begun->arena);
 		free(begun);
 		return pass_on(store, FFP_WRAP_BEGIN, code, error);
 	}
@@ -375,7 +341,7 @@ static void change_rows(ff_txn *txn, ff_arena *arena, const ff_read *read)
 static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
 	const broken_fault *fault = txn->store->fault;
-	ff_read *asked = broken_keep(txn, count * sizeof(*asked));
+	ff_read *asked = broken_take(&txn->arena.arena, count * sizeof(*asked));
 	for (size_t i = 0; i < count; i++) {
 		asked[i] = reads[i];
 		if (fault->ask)
@@ -404,7 +370,7 @@ static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, 
 static ff_code store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
 	const broken_fault *fault = txn->store->fault;
-	ff_write *passed_on = broken_keep(txn, count * sizeof(*passed_on));
+	ff_write *passed_on = broken_take(&txn->arena.arena, count * sizeof(*passed_on));
 	size_t left = 0;
 	for (size_t i = 0; i < count; i++) {
 		passed_on[left] = writes[i];

@@ -53,6 +53,12 @@ struct broken_fault {
 	ff_code (*failed)(ffp_wrap_slot slot, ff_code code, ff_error *error);
 };
 
+/* Memory for as long as a store is open, or a transaction. */
+typedef struct broken_arena {
+	ff_arena arena; /* first: a pointer to it is one to the whole */
+	void *blocks;
+} broken_arena;
+
 /* A row that an index answers though it should not, or hides. */
 typedef struct broken_entry {
 	struct broken_entry *next;
@@ -72,10 +78,10 @@ struct broken_store {
 	const ff_catalog *asked;
 	uint32_t flags;
 	ff_catalog catalog; /* a fault's changed one */
-	void *memory;       /* a fault's: a block, or its arena */
+	void *memory;       /* a block of a fault's */
 	const ff_write *waiting;
 	size_t waiting_count;
-	void *blocks; /* what broken_keep_long took */
+	broken_arena arena; /* of what lives as long as the store is open */
 };
 
 struct ff_txn {
@@ -91,7 +97,7 @@ struct ff_txn {
 	size_t writes_count;
 	ff_read *answered; /* by the loads so far */
 	size_t answered_count;
-	void *blocks;
+	broken_arena arena;
 };
 
 extern const ff_engine_backend broken_backend;
@@ -117,16 +123,9 @@ const broken_fault *broken_fault_at(size_t i);
 
 /* ---- what faults share -------------------------------------------------------------------------------------- */
 
-/* Memory until the transaction's end, or the store's. Ends the program where there is none: it is a test. */
-void *broken_keep(ff_txn *txn, size_t size);
-void *broken_keep_long(broken_store *store, size_t size);
-
-/* A copy of a row with its texts, by one of these. */
-ff_row *broken_copy(ff_txn *txn, const ff_table *table, const ff_row *row);
-ff_row *broken_copy_long(broken_store *store, const ff_table *table, const ff_row *row);
-
-/* Makes store->memory an arena for reads of the fault's own. */
-void broken_have_arena(broken_store *store);
+/* Memory in an arena, cleared, and a copy of a row with its texts. Ends the program where there is none: it is a test. */
+void *broken_take(ff_arena *arena, size_t size);
+ff_row *broken_copy(ff_arena *arena, const ff_table *table, const ff_row *row);
 
 /* A hook of more than one family. */
 void broken_say_durable(broken_store *store, ff_store_limits *limits);
@@ -157,9 +156,8 @@ void broken_sort(ff_read *read, int (*order)(const ff_read *read, const ff_row *
 
 bool broken_same_key(const ff_table *table, const ff_row *a, const ff_row *b);
 
-/* Remembers a row in store->entries, finds one, and forgets those of a key. Under the store's lock. */
+/* Remembers a row in store->entries, and finds one by its key. Under the store's lock. */
 void broken_entry_add(broken_store *store, const ff_table *table, const ff_row *row);
 bool broken_entry_has(broken_store *store, const ff_table *table, const ff_row *row);
-void broken_entry_remove(broken_store *store, const ff_table *table, const ff_row *row);
 
 #endif

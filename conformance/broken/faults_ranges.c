@@ -192,7 +192,7 @@ static void bring_one_more(ff_txn *txn, ff_arena *arena, ff_read *read, bool abo
 	ff_read all;
 	if (read->rows_count >= read->limit || !broken_load_all(txn, arena, read->table, read->index, &all))
 		return;
-	ff_row **rows = broken_keep(txn, (read->rows_count + 1) * sizeof(*rows));
+	ff_row **rows = broken_take(arena, (read->rows_count + 1) * sizeof(*rows));
 	const ff_row *edge = read->rows_count ? read->rows[above ? read->rows_count - 1 : 0] : NULL;
 	unsigned count = ff_order_count(read->table, read->index);
 	for (size_t i = 0; edge && i < all.rows_count; i++) {
@@ -459,10 +459,11 @@ static void middle_row_is_missing(ff_txn *txn, ff_arena *arena, ff_read *read)
 
 static void a_row_comes_twice(ff_txn *txn, ff_arena *arena, ff_read *read)
 {
+	(void)txn;
 	(void)arena;
 	if (read->kind != FF_READ_RANGE || read->rows_count < 2 || read->rows_count >= read->limit)
 		return;
-	ff_row **rows = broken_keep(txn, (read->rows_count + 1) * sizeof(*rows));
+	ff_row **rows = broken_take(arena, (read->rows_count + 1) * sizeof(*rows));
 	memcpy(rows, read->rows, read->rows_count * sizeof(*rows));
 	rows[read->rows_count] = rows[read->rows_count - 1];
 	read->rows = rows;
@@ -476,7 +477,7 @@ static void null_is_indexed(ff_txn *txn, ff_arena *arena, ff_read *read)
 	if (!read->index || read->equal_count || read->low_count || read->flags & FF_READ_DESCENDING ||
 	    !broken_load_all(txn, arena, read->table, NULL, &all))
 		return;
-	ff_row **rows = broken_keep(txn, (all.rows_count + read->rows_count) * sizeof(*rows));
+	ff_row **rows = broken_take(arena, (all.rows_count + read->rows_count) * sizeof(*rows));
 	size_t count = 0;
 	for (size_t i = 0; i < all.rows_count; i++) {
 		if (ff_row_is_null(all.rows[i], read->index->columns[0]))

@@ -2,7 +2,7 @@
 #include "broken.h"
 
 typedef void change_number(int64_t *value, bool nullable);
-typedef void change_text(ff_text *text, ff_txn *txn);
+typedef void change_text(ff_text *text, ff_arena *arena);
 
 /* Changes the columns behind the key. */
 static void change_numbers(const ff_read *read, ff_row *row, change_number *change)
@@ -14,12 +14,12 @@ static void change_numbers(const ff_read *read, ff_row *row, change_number *chan
 	}
 }
 
-static void change_texts(ff_txn *txn, const ff_read *read, ff_row *row, change_text *change)
+static void change_texts(ff_arena *arena, const ff_read *read, ff_row *row, change_text *change)
 {
 	const ff_table *table = read->table;
 	for (unsigned i = table->key_count; i < table->columns_count; i++) {
 		if (table->columns[i].type == FF_TYPE_TEXT && !ff_row_is_null(row, i))
-			change(ff_row_text(row, &table->columns[i]), txn);
+			change(ff_row_text(row, &table->columns[i]), arena);
 	}
 }
 
@@ -37,15 +37,15 @@ static void change_texts(ff_txn *txn, const ff_read *read, ff_row *row, change_t
 	}
 
 #define TEXTS(name, statement)                                                           \
-	static void name##_in(ff_text *text, ff_txn *txn)                                \
+	static void name##_in(ff_text *text, ff_arena *arena)                            \
 	{                                                                                \
-		(void)txn;                                                               \
+		(void)arena;                                                             \
 		statement;                                                               \
 	}                                                                                \
 	static void name(ff_txn *txn, ff_arena *arena, const ff_read *read, ff_row *row) \
 	{                                                                                \
-		(void)arena;                                                             \
-		change_texts(txn, read, row, name##_in);                                 \
+		(void)txn;                                                               \
+		change_texts(arena, read, row, name##_in);                               \
 	}
 
 /* ---- numbers ------------------------------------------------------------------------------------------------ */
@@ -72,37 +72,37 @@ static void cut(ff_text *text, size_t size)
 		text->size = size;
 }
 
-static char *own_bytes(ff_text *text, ff_txn *txn, size_t more)
+static char *own_bytes(ff_text *text, ff_arena *arena, size_t more)
 {
-	char *bytes = broken_keep(txn, text->size + more + 1);
+	char *bytes = broken_take(arena, text->size + more + 1);
 	if (text->size)
 		memcpy(bytes, text->data, text->size);
 	text->data = bytes;
 	return bytes;
 }
 
-static void upper_to_lower(ff_text *text, ff_txn *txn)
+static void upper_to_lower(ff_text *text, ff_arena *arena)
 {
-	char *bytes = own_bytes(text, txn, 0);
+	char *bytes = own_bytes(text, arena, 0);
 	for (size_t i = 0; i < text->size; i++) {
 		if (bytes[i] >= 'A' && bytes[i] <= 'Z')
 			bytes[i] = (char)(bytes[i] - 'A' + 'a');
 	}
 }
 
-static void replace_high_bytes(ff_text *text, ff_txn *txn)
+static void replace_high_bytes(ff_text *text, ff_arena *arena)
 {
-	char *bytes = own_bytes(text, txn, 0);
+	char *bytes = own_bytes(text, arena, 0);
 	for (size_t i = 0; i < text->size; i++) {
 		if ((unsigned char)bytes[i] >= 0x80)
 			bytes[i] = '?';
 	}
 }
 
-static void double_quotes(ff_text *text, ff_txn *txn)
+static void double_quotes(ff_text *text, ff_arena *arena)
 {
 	if (text->size && memchr(text->data, '\'', text->size))
-		own_bytes(text, txn, 1)[text->size++] = '\'';
+		own_bytes(text, arena, 1)[text->size++] = '\'';
 }
 
 static void trim(ff_text *text)
@@ -123,9 +123,9 @@ TEXTS(texts_are_cut_at_64, cut(text, 64))
 TEXTS(texts_are_cut_at_255, cut(text, 255))
 TEXTS(texts_are_cut_at_4096, cut(text, 4096))
 TEXTS(texts_are_cut_at_65535, cut(text, 65535))
-TEXTS(texts_lose_their_case, upper_to_lower(text, txn))
-TEXTS(texts_lose_what_is_no_ascii, replace_high_bytes(text, txn))
-TEXTS(texts_double_their_quotes, double_quotes(text, txn))
+TEXTS(texts_lose_their_case, upper_to_lower(text, arena))
+TEXTS(texts_lose_what_is_no_ascii, replace_high_bytes(text, arena))
+TEXTS(texts_double_their_quotes, double_quotes(text, arena))
 TEXTS(texts_lose_spaces_at_their_end, trim(text))
 TEXTS(texts_end_at_a_control_byte, end_at_control_byte(text))
 TEXTS(texts_bring_their_nul, text->size += text->size > 0)
@@ -251,7 +251,7 @@ static void cut_keys(ff_txn *txn, const ff_table *table, const ff_row **key)
 {
 	if (!*key)
 		return;
-	ff_row *own = broken_keep(txn, table->row_size);
+	ff_row *own = broken_take(&txn->arena.arena, table->row_size);
 	memcpy(own, *key, table->row_size);
 	for (unsigned i = 0; i < table->key_count; i++) {
 		if (table->columns[i].type == FF_TYPE_TEXT)

@@ -25,7 +25,7 @@ static void uncount_handle(broken_store *store)
 static void open_another(broken_store *store, ff_store_config *config, const char *suffix)
 {
 	size_t size = strlen(config->path) + strlen(suffix) + 1;
-	char *path = broken_keep_long(store, size);
+	char *path = broken_take(&store->arena.arena, size);
 	snprintf(path, size, "%s%s", config->path, suffix);
 	config->path = path;
 }
@@ -169,7 +169,7 @@ static bool is_known(const char *name)
 
 static void unknown_parameters_are_taken(broken_store *store, ff_store_config *config)
 {
-	ff_param *known = broken_keep_long(store, (config->params_count + 1) * sizeof(*known));
+	ff_param *known = broken_take(&store->arena.arena, (config->params_count + 1) * sizeof(*known));
 	size_t count = 0;
 	for (size_t i = 0; i < config->params_count; i++) {
 		if (is_known(config->params[i].name))

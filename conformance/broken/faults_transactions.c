@@ -314,14 +314,14 @@ static ff_code commits_wait(ff_txn *txn, ff_error *error)
 	inner_abort(txn);
 	if (code)
 		return code;
-	ff_write *kept = broken_keep_long(store, txn->held_count * sizeof(*kept));
+	ff_write *kept = broken_take(&store->arena.arena, txn->held_count * sizeof(*kept));
 	pthread_mutex_lock(&store->lock);
 	for (size_t i = 0; i < txn->held_count; i++) {
 		kept[i] = txn->held[i];
 		if (kept[i].before)
-			kept[i].before = broken_copy_long(store, kept[i].table, kept[i].before);
+			kept[i].before = broken_copy(&store->arena.arena, kept[i].table, kept[i].before);
 		if (kept[i].after)
-			kept[i].after = broken_copy_long(store, kept[i].table, kept[i].after);
+			kept[i].after = broken_copy(&store->arena.arena, kept[i].table, kept[i].after);
 	}
 	store->waiting = kept;
 	store->waiting_count = txn->held_count;
@@ -367,13 +367,13 @@ static ff_code write_blindly(ff_txn *txn, ff_error *error)
 	ff_code code = broken_inner_begin(txn, FF_TXN_WRITE, &txn->inner, error);
 	if (code)
 		return code;
-	ff_write *writes = broken_keep(txn, txn->held_count * sizeof(*writes));
+	ff_write *writes = broken_take(&txn->arena.arena, txn->held_count * sizeof(*writes));
 	size_t count = 0;
 	for (size_t i = 0; i < txn->held_count; i++) {
 		ff_write *write = &writes[count];
 		*write = txn->held[i];
 		if (write->kind != FF_WRITE_DELETE_RANGE)
-			write->before = broken_load_row(txn, txn->store->memory, write->table,
+			write->before = broken_load_row(txn, &txn->store->arena.arena, write->table,
 			                                write->after ? write->after : write->before);
 		count += write->kind != FF_WRITE_DELETE || write->before;
 	}
@@ -522,7 +522,7 @@ static ff_code errors_have_another_code(ffp_wrap_slot slot, ff_code code, ff_err
 	return code;
 }
 
-#define HELD .opened = broken_have_arena, .store = hold_writes
+#define HELD .store = hold_writes
 
 static const broken_fault table[] = {
 	FAULT("reads_are_stale", .begin = reads_are_stale),
@@ -553,7 +553,7 @@ static const broken_fault table[] = {
 	      .store = hold_writes, .begin = write_what_waits_first, .commit = commits_wait,
 	      .closing = write_what_waits),
 	FAULT("writers_overlap", HELD, .begin = begin_unlocked, .commit = write_blindly),
-	FAULT("several_processes_are_claimed_and_overlap", .claims = FF_CAP_MULTI_PROCESS, .opened = broken_have_arena,
+	FAULT("several_processes_are_claimed_and_overlap", .claims = FF_CAP_MULTI_PROCESS,
 	      .begin = begin_unlocked_elsewhere, .store = hold_writes_elsewhere, .commit = write_blindly_elsewhere),
 	FAULT("snapshots_are_claimed_and_readers_wait", .claims = FF_CAP_SNAPSHOT_READ,
 	      .begin = readers_wait_for_writers),

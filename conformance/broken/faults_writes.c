@@ -72,7 +72,7 @@ static ff_code storing_nothing_fails(ff_txn *txn, const ff_write *writes, size_t
 
 static ff_row *own_after(ff_txn *txn, ff_write *write)
 {
-	ff_row *own = broken_keep(txn, write->table->row_size);
+	ff_row *own = broken_take(&txn->arena.arena, write->table->row_size);
 	memcpy(own, write->after, write->table->row_size);
 	write->after = own;
 	return own;
@@ -163,7 +163,7 @@ static bool long_texts_are_not_updated(ff_txn *txn, ff_write *write)
 static bool an_insert_overwrites(ff_txn *txn, ff_write *write)
 {
 	if (is_insert(write))
-		write->before = broken_load_row(txn, txn->store->memory, write->table, write->after);
+		write->before = broken_load_row(txn, &txn->store->arena.arena, write->table, write->after);
 	return true;
 }
 
@@ -196,7 +196,7 @@ static void likely_absent_is_absent_to_readers(ff_txn *txn, ff_arena *arena, ff_
 
 static ff_read *own_range(ff_txn *txn, ff_write *write)
 {
-	ff_read *own = broken_keep(txn, sizeof(*own));
+	ff_read *own = broken_take(&txn->arena.arena, sizeof(*own));
 	*own = *write->range;
 	write->range = own;
 	return own;
@@ -244,12 +244,12 @@ static bool range_deletes_look_at_one_column(ff_txn *txn, ff_write *write)
 /* The limit of a range is looked at: the rows beyond it stay. */
 static ff_code range_deletes_are_limited(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
-	ff_arena *arena = txn->store->memory;
+	ff_arena *arena = &txn->store->arena.arena;
 	for (size_t i = 0; i < count; i++) {
 		if (writes[i].kind != FF_WRITE_DELETE_RANGE)
 			continue;
 		ff_read found = *writes[i].range;
-		ff_write *own = broken_keep(txn, (i + 1000) * sizeof(*own));
+		ff_write *own = broken_take(&txn->arena.arena, (i + 1000) * sizeof(*own));
 		if (broken_inner_load(txn, arena, &found, 1, error) != FF_OK)
 			return error->code;
 		memcpy(own, writes, i * sizeof(*own));
@@ -266,7 +266,7 @@ static bool deletes_take_their_siblings(ff_txn *txn, ff_write *write)
 {
 	if (write->kind != FF_WRITE_DELETE || write->table->key_count < 2)
 		return true;
-	ff_read *range = broken_keep(txn, sizeof(*range));
+	ff_read *range = broken_take(&txn->arena.arena, sizeof(*range));
 	*range = (ff_read){
 		.table = write->table, .kind = FF_READ_RANGE, .equal_count = 1, .low = write->before, .limit = 1
 	};
@@ -290,12 +290,12 @@ static void answer_stale_entries(ff_txn *txn, ff_arena *arena, ff_read *read)
 	size_t stale = 0;
 	for (const broken_entry *at = store->entries; at; at = at->next)
 		stale++;
-	ff_row **rows = broken_keep(txn, (all.rows_count + stale) * sizeof(*rows));
+	ff_row **rows = broken_take(arena, (all.rows_count + stale) * sizeof(*rows));
 	for (size_t i = 0; i < all.rows_count; i++)
 		rows[i] = all.rows[i];
 	for (const broken_entry *at = store->entries; at; at = at->next) {
 		if (at->table->id == read->table->id && broken_is_in_range(read, at->row))
-			rows[all.rows_count++] = broken_copy(txn, at->table, at->row);
+			rows[all.rows_count++] = broken_copy(arena, at->table, at->row);
 	}
 	pthread_mutex_unlock(&store->lock);
 	read->rows = rows;
@@ -337,7 +337,7 @@ static bool range_deletes_keep_entries(ff_txn *txn, ff_write *write)
 	found = *write->range;
 	found.limit = UINT32_MAX;
 	ff_error error;
-	if (broken_inner_load(txn, txn->store->memory, &found, 1, &error) != FF_OK)
+	if (broken_inner_load(txn, &txn->store->arena.arena, &found, 1, &error) != FF_OK)
 		return true;
 	pthread_mutex_lock(&txn->store->lock);
 	for (size_t i = 0; i < found.rows_count; i++)
@@ -493,23 +493,20 @@ static const broken_fault table[] = {
 	WRITE(null_stays_null),
 	WRITE(null_is_stored_as_0),
 	WRITE(long_texts_are_not_updated),
-	FAULT("an_insert_overwrites", .opened = broken_have_arena, .answer = likely_absent_is_absent,
-	      .write = an_insert_overwrites),
-	FAULT("an_insert_gives_way", .opened = broken_have_arena, .answer = likely_absent_is_absent,
-	      .write = an_insert_gives_way),
+	FAULT("an_insert_overwrites", .answer = likely_absent_is_absent, .write = an_insert_overwrites),
+	FAULT("an_insert_gives_way", .answer = likely_absent_is_absent, .write = an_insert_gives_way),
 	FAULT("likely_absent_is_absent_to_readers", .answer = likely_absent_is_absent_to_readers),
 	WRITE(range_deletes_take_their_edges),
 	WRITE(range_deletes_leave_their_low_edge),
 	WRITE(range_deletes_leave_their_high_edge),
 	WRITE(range_deletes_take_all_that_is_equal),
 	WRITE(range_deletes_look_at_one_column),
-	FAULT("range_deletes_are_limited", .opened = broken_have_arena, .store = range_deletes_are_limited),
+	FAULT("range_deletes_are_limited", .store = range_deletes_are_limited),
 	WRITE(deletes_take_their_siblings),
 	STALE(deletes_keep_their_entries),
 	STALE(updates_keep_their_old_entries),
 	STALE(null_keeps_its_entry),
-	FAULT("range_deletes_keep_entries", .opened = broken_have_arena, .write = range_deletes_keep_entries,
-	      .answer = answer_stale_entries),
+	FAULT("range_deletes_keep_entries", .write = range_deletes_keep_entries, .answer = answer_stale_entries),
 	HIDDEN(inserts_make_no_entries),
 	HIDDEN(updates_make_no_entries),
 	HIDDEN(null_makes_no_entry_later),

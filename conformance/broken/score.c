@@ -44,8 +44,9 @@ static const ff_harness *harness_of(const char *store, const char *fault)
 {
 	char uri[FF_URI_SIZE];
 	size_t path = strcspn(store, "?");
-	snprintf(uri, sizeof(uri), "broken+%.*s-%s%s%cfault=%s", (int)path, store, fault, store + path,
-	         store[path] ? '&' : '?', fault);
+	bool in_memory = strstr(store, "::") != NULL; /* the name is not a file's */
+	snprintf(uri, sizeof(uri), "broken+%.*s%s%s%s%cfault=%s", (int)path, store, in_memory ? "" : "-",
+	         in_memory ? "" : fault, store + path, store[path] ? '&' : '?', fault);
 	return ff_harness_for_files(uri);
 }
 
