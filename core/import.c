@@ -78,13 +78,14 @@ static const char *row_fault(const ff_table *table, const ff_row *row, ff_arena 
 	const char *fault = "a row for which memory is out";
 	ffp_budget budget;
 	ff_outcome outcome;
+	ff_code code = FF_OK;
 	switch ((ffp_table_id)table->id) {
 	case FFP_BUDGET_POLICY:
-		return ffp_budget_at((const ffp_budget_row *)row, 0, NULL, arena, &budget, &fault) == FF_OK ? NULL
-		                                                                                            : fault;
+		code = ffp_budget_at((const ffp_budget_row *)row, 0, NULL, arena, &budget, &fault);
+		break;
 	case FFP_BUDGET_USAGE_DEDUP:
-		return ffp_outcome_parse(((const ffp_key_row *)row)->outcome_json, &outcome, &fault) == FF_OK ? NULL
-		                                                                                              : fault;
+		code = ffp_outcome_parse(((const ffp_key_row *)row)->outcome_json, &outcome, &fault);
+		break;
 	case FFP_QUOTA_POLICY:
 		return ffp_quota_fault((const ffp_quota_row *)row);
 	case FFP_QUOTA_WINDOW:
@@ -92,8 +93,9 @@ static const char *row_fault(const ff_table *table, const ff_row *row, ff_arena 
 	case FFP_QUOTA_ADMITTED:
 		return ffp_slot_fault((const ffp_slot_row *)row);
 	default:
-		return NULL;
+		break;
 	}
+	return code == FF_OK ? NULL : fault;
 }
 
 static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena, const ff_table **table,
