@@ -35,6 +35,37 @@ static void an_older_store_is_migrated(void)
 	close_store(store);
 }
 
+/* A catalog whose second version has one more index, of columns that were there. */
+static void a_new_index_has_the_old_rows(void)
+{
+	enum { COUNT = 50 };
+	ff_index indexes[FF_INDEXES_MAX];
+	ff_table table = *odd_v1();
+	const ff_catalog more = { .tables = &table, .tables_count = 1, .version = 2 };
+	memcpy(indexes, table.indexes, table.indexes_count * sizeof(*indexes));
+	indexes[table.indexes_count] =
+	    (ff_index){ .name = "odd_by_t_and_v", .columns = { ODD_T, ODD_V }, .columns_count = 2, .since = 2 };
+	table.indexes = indexes;
+	table.indexes_count++;
+	ff_store *store = must_open(path_of("a.db"));
+	for (int64_t i = 0; i < COUNT; i++) {
+		odd_row row = odd("a", i, "c", COUNT - i);
+		row.row.nulls = i % 5 ? 0 : 1u << ODD_T;
+		REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+	}
+	close_store(store);
+	REQUIRE_OK(open_store(path_of("a.db"), &more, 0, NULL, &store));
+	ff_read read = { .table = &table, .kind = FF_READ_RANGE, .index = &indexes[4], .limit = 2 * COUNT };
+	REQUIRE_OK(read_once(store, FF_TXN_READ, &read, 1));
+	CHECK_INT((int64_t)read.rows_count, COUNT * 4 / 5);
+	for (size_t i = 1; i < read.rows_count; i++)
+		CHECK(((odd_row *)(void *)read.rows[i - 1])->v < ((odd_row *)(void *)read.rows[i])->v);
+	problems found = { 0 };
+	CHECK_CODE(subject.backend->check(store, note_problem, &found, &error), FF_OK);
+	CHECK_TEXT(found.lines, "");
+	close_store(store);
+}
+
 /* Whether the library of the first version refuses the store, and leaves it as it is. */
 static void refuse_newer(const char *path, uint32_t flags)
 {
@@ -77,6 +108,7 @@ static void a_store_that_is_migrated_under_us(void)
 
 static const test_case cases[] = {
 	CASE(an_older_store_is_migrated, "FF-MT-2"),
+	CASE(a_new_index_has_the_old_rows, "FF-MT-2"),
 	CASE(a_newer_store_is_refused, "FF-MT-2"),
 	CASE(a_store_that_is_migrated_under_us, "FF-MT-2"),
 };
