@@ -70,17 +70,17 @@ bool broken_every(ff_txn *txn, unsigned n)
 
 ff_code broken_inner_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
-	return txn->store->wrap.inner->load(txn->inner, arena, reads, count, error);
+	return txn->store->inner->load(txn->inner, arena, reads, count, error);
 }
 
 ff_code broken_inner_begin(ff_txn *txn, ff_txn_kind kind, ff_txn **inner, ff_error *error)
 {
-	return txn->store->wrap.inner->begin(txn->store->wrap.inner_store, kind, inner, error);
+	return txn->store->inner->begin(txn->store->inner_store, kind, inner, error);
 }
 
 void broken_inner_abort(ff_txn *txn, ff_txn *inner)
 {
-	txn->store->wrap.inner->abort(inner);
+	txn->store->inner->abort(inner);
 }
 
 bool broken_load_all(ff_txn *txn, ff_arena *arena, const ff_table *table, const ff_index *index, ff_read *all)
@@ -201,84 +201,100 @@ static const broken_fault *find(const char *name)
 
 /* ---- stores ------------------------------------------------------------------------------------------------- */
 
-static const char *const params[] = { "fault", NULL };
-
-static ff_code open_shim(ff_store *self, const ff_store_config *config, ff_error *error)
-{
-	(void)self;
-	(void)config;
-	(void)error;
-	return FF_OK;
-}
-
-static void close_shim(ff_store *self)
-{
-	(void)self;
-}
-
-static const ffp_wrap_shim shim = { .name = "broken", .params = params, .open = open_shim, .close = close_shim };
-
-static ff_code pass_on(const broken_store *store, ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code pass_on(const broken_store *store, broken_slot slot, ff_code code, ff_error *error)
 {
 	return code && store->fault->failed ? store->fault->failed(slot, code, error) : code;
 }
 
-static ff_code open_store(ff_store *self, const ff_store_config *config, ff_error *error)
+/* The wrapped store is a store like any other to its backend; the parameter `fault` is not passed on. */
+static ff_code open_inner(broken_store *store, const ff_store_config *config, ff_error *error)
 {
-	broken_store *store = (broken_store *)self;
-	const char *name = ff_config_param(config, "fault");
-	store->fault = find(name);
-	if (!store->fault)
-		return ff_error_set(error, FF_E_INVALID, "no fault is named '%s'", name);
-	ff_store_config passed_on = *config;
-	pthread_mutex_init(&store->lock, NULL);
-	make_arena(&store->arena);
-	store->asked = config->catalog;
-	store->flags = config->flags;
-	if (store->fault->configure)
-		store->fault->configure(store, &passed_on);
-	ff_code code = store->fault->open ? store->fault->open(store, &passed_on, error)
-	                                  : ffp_wrap_open(self, &shim, &passed_on, error);
+	ff_param params[8];
+	ff_store_config inner = *config;
+	inner.params = params;
+	inner.params_count = 0;
+	for (size_t i = 0; i < config->params_count && inner.params_count < 8; i++) {
+		if (strcmp(config->params[i].name, "fault") != 0)
+			params[inner.params_count++] = config->params[i];
+	}
+	inner.scheme = strchr(config->scheme, '+') + 1;
+	store->inner_store = calloc(1, store->inner->instance_size);
+	if (!store->inner_store)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory");
+	ff_code code = store->inner->open(store->inner_store, &inner, error);
 	if (code)
-		free_arena(&store->arena);
-	else if (store->fault->opened)
-		store->fault->opened(store);
-	return pass_on(store, FFP_WRAP_OPEN, code, error);
+		free(store->inner_store);
+	return code;
 }
 
 ff_code broken_open(broken_store *store, const ff_store_config *config, ff_error *error)
 {
-	return ffp_wrap_open(&store->wrap, &shim, config, error);
+	const char *plus = strchr(config->scheme, '+');
+	store->inner = plus ? ff_backend_find(plus + 1) : NULL;
+	store->allocator = config->allocator;
+	return store->inner ? open_inner(store, config, error)
+	                    : ff_error_set(error, FF_E_INVALID, "'%s' wraps no backend", config->scheme);
 }
 
-static void close_store(ff_store *self)
+void broken_close(broken_store *store)
 {
-	broken_store *store = (broken_store *)self;
+	store->inner->close(store->inner_store);
+	free(store->inner_store);
+}
+
+static ff_code open_with_fault(broken_store *store, const ff_store_config *config, ff_error *error)
+{
+	ff_store_config changed = *config;
+	if (store->fault->configure)
+		store->fault->configure(store, &changed);
+	return store->fault->open ? store->fault->open(store, &changed, error) : broken_open(store, &changed, error);
+}
+
+static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	const char *name = ff_config_param(config, "fault");
+	store->fault = find(name);
+	if (!store->fault)
+		return ff_error_set(error, FF_E_INVALID, "no fault is named '%s'", name);
+	pthread_mutex_init(&store->lock, NULL);
+	make_arena(&store->arena);
+	store->asked = config->catalog;
+	store->flags = config->flags;
+	ff_code code = open_with_fault(store, config, error);
+	if (code) {
+		free_arena(&store->arena);
+		pthread_mutex_destroy(&store->lock);
+	} else if (store->fault->opened) {
+		store->fault->opened(store);
+	}
+	return pass_on(store, BROKEN_OPEN, code, error);
+}
+
+static void close_store(ff_store *store)
+{
 	if (store->fault->closing)
 		store->fault->closing(store);
 	if (store->kept)
-		store->wrap.inner->abort(store->kept);
-	ffp_wrap_close(self);
+		store->inner->abort(store->kept);
+	broken_close(store);
 	free_arena(&store->arena);
 	pthread_mutex_destroy(&store->lock);
 }
 
-static ff_code limits(ff_store *self, ff_store_limits *limits, ff_error *error)
+static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
 {
-	broken_store *store = (broken_store *)self;
-	ff_code code = ffp_wrap_limits(self, limits, error);
+	ff_code code = store->inner->limits(store->inner_store, limits, error);
 	limits->caps |= store->fault->claims;
 	if (!code && store->fault->limits)
 		store->fault->limits(store, limits);
 	return code;
 }
 
-static ff_code check(ff_store *self, ff_problem_fn *problem, void *context, ff_error *error)
+static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
 {
-	broken_store *store = (broken_store *)self;
 	if (store->fault->check)
 		return store->fault->check(store, problem, context, error);
-	return ffp_wrap_check(self, problem, context, error);
+	return store->inner->check ? store->inner->check(store->inner_store, problem, context, error) : FF_OK;
 }
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
@@ -296,9 +312,8 @@ static void end(ff_txn *txn)
 	free(txn);
 }
 
-static ff_code begin(ff_store *self, ff_txn_kind kind, ff_txn **txn, ff_error *error)
+static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
-	broken_store *store = (broken_store *)self;
 	ff_txn *begun = calloc(1, sizeof(*begun));
 	if (!begun)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory");
@@ -309,7 +324,7 @@ static ff_code begin(ff_store *self, ff_txn_kind kind, ff_txn **txn, ff_error *e
 	if (code) {
 		free_arena(&begun->arena);
 		free(begun);
-		return pass_on(store, FFP_WRAP_BEGIN, code, error);
+		return pass_on(store, BROKEN_BEGIN, code, error);
 	}
 	pthread_mutex_lock(&store->lock);
 	store->readers += kind == FF_TXN_READ;
@@ -351,7 +366,7 @@ static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, 
 	                           : broken_inner_load(txn, arena, asked, count, error);
 	txn->failed = code != FF_OK;
 	if (code)
-		return pass_on(txn->store, FFP_WRAP_LOAD, code, error);
+		return pass_on(txn->store, BROKEN_LOAD, code, error);
 	for (size_t i = 0; i < count; i++) {
 		reads[i].row = asked[i].row;
 		reads[i].rows = asked[i].rows;
@@ -379,21 +394,21 @@ static ff_code store(ff_txn *txn, const ff_write *writes, size_t count, ff_error
 	txn->writes = writes;
 	txn->writes_count = count;
 	ff_code code = fault->store ? fault->store(txn, passed_on, left, error)
-	                            : txn->store->wrap.inner->store(txn->inner, passed_on, left, error);
+	                            : txn->store->inner->store(txn->inner, passed_on, left, error);
 	txn->failed = code != FF_OK;
-	return pass_on(txn->store, FFP_WRAP_STORE, code, error);
+	return pass_on(txn->store, BROKEN_STORE, code, error);
 }
 
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
 	const broken_fault *fault = txn->store->fault;
-	ff_code code = fault->commit ? fault->commit(txn, error) : txn->store->wrap.inner->commit(txn->inner, error);
+	ff_code code = fault->commit ? fault->commit(txn, error) : txn->store->inner->commit(txn->inner, error);
 	if (!code && fault->committed) {
 		pthread_mutex_lock(&txn->store->lock);
 		fault->committed(txn);
 		pthread_mutex_unlock(&txn->store->lock);
 	}
-	code = pass_on(txn->store, FFP_WRAP_COMMIT, code, error);
+	code = pass_on(txn->store, BROKEN_COMMIT, code, error);
 	end(txn);
 	return code;
 }
@@ -403,7 +418,7 @@ static void abort_txn(ff_txn *txn)
 	if (txn->store->fault->abort)
 		txn->store->fault->abort(txn);
 	else
-		txn->store->wrap.inner->abort(txn->inner);
+		txn->store->inner->abort(txn->inner);
 	end(txn);
 }
 

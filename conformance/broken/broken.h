@@ -14,10 +14,11 @@
 
 #include <ff/backend.h>
 
-#include "wrap.h"
-
-typedef struct broken_store broken_store;
+typedef struct ff_store broken_store; /* the instance of an open store */
 typedef struct broken_fault broken_fault;
+
+/* Slots whose errors a fault may change. */
+typedef enum broken_slot { BROKEN_OPEN, BROKEN_BEGIN, BROKEN_LOAD, BROKEN_STORE, BROKEN_COMMIT } broken_slot;
 
 struct broken_fault {
 	const char *name;
@@ -50,7 +51,7 @@ struct broken_fault {
 	/* After a commit that was done well; txn->writes are those that were stored. */
 	void (*committed)(ff_txn *txn);
 	/* What a slot's error becomes. */
-	ff_code (*failed)(ffp_wrap_slot slot, ff_code code, ff_error *error);
+	ff_code (*failed)(broken_slot slot, ff_code code, ff_error *error);
 };
 
 /* Memory for as long as a store is open, or a transaction. */
@@ -66,8 +67,10 @@ typedef struct broken_entry {
 	ff_row *row;
 } broken_entry;
 
-struct broken_store {
-	ff_store wrap;
+struct ff_store {
+	const ff_engine_backend *inner;
+	ff_store *inner_store;
+	const ff_allocator *allocator;
 	const broken_fault *fault;
 	pthread_mutex_t lock;
 	unsigned turn;         /* counts what happens now and then */
@@ -135,6 +138,7 @@ bool broken_every(ff_txn *txn, unsigned n);
 
 /* The wrapped slots. */
 ff_code broken_open(broken_store *store, const ff_store_config *config, ff_error *error);
+void broken_close(broken_store *store);
 ff_code broken_inner_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error);
 ff_code broken_inner_begin(ff_txn *txn, ff_txn_kind kind, ff_txn **inner, ff_error *error);
 void broken_inner_abort(ff_txn *txn, ff_txn *inner);

@@ -74,7 +74,7 @@ static ff_code ranges_die_at_the_next_load(ff_txn *txn, ff_arena *arena, ff_read
 
 static ff_code store_then(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error, change_row *change)
 {
-	ff_code code = txn->store->wrap.inner->store(txn->inner, writes, count, error);
+	ff_code code = txn->store->inner->store(txn->inner, writes, count, error);
 	for_each_answer(txn, change);
 	return code;
 }
@@ -97,7 +97,7 @@ static ff_code nulls_die_at_store(ff_txn *txn, const ff_write *writes, size_t co
 /* Rows lie in the pages of the store, and change with them. */
 static ff_code rows_change_with_the_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
-	ff_code code = txn->store->wrap.inner->store(txn->inner, writes, count, error);
+	ff_code code = txn->store->inner->store(txn->inner, writes, count, error);
 	for (size_t i = 0; i < count; i++) {
 		const ff_write *write = &writes[i];
 		if (write->kind == FF_WRITE_PUT && write->before)
@@ -139,7 +139,7 @@ static void keys_point_to_the_question(ff_txn *txn, ff_arena *arena, const ff_re
 
 static void take_from_the_host(broken_store *store)
 {
-	const ff_allocator *allocator = store->wrap.allocator;
+	const ff_allocator *allocator = store->allocator;
 	store->memory = allocator->resize(allocator->context, NULL, 0, 100);
 }
 
@@ -162,12 +162,12 @@ static void aborts_leak(ff_txn *txn)
 {
 	take_from_the_host(txn->store);
 	free_past_the_host(txn->store);
-	txn->store->wrap.inner->abort(txn->inner);
+	txn->store->inner->abort(txn->inner);
 }
 
 static void gives_back_a_wrong_size(broken_store *store)
 {
-	const ff_allocator *allocator = store->wrap.allocator;
+	const ff_allocator *allocator = store->allocator;
 	allocator->resize(allocator->context, store->memory, 1, 0);
 }
 

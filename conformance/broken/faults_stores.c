@@ -59,10 +59,10 @@ static ff_code a_second_handle_is_refused(broken_store *store, ff_store_config *
 /* An open for writing begins with an empty store. */
 static void opening_empties(broken_store *store)
 {
-	const ff_engine_backend *inner = store->wrap.inner;
+	const ff_engine_backend *inner = store->inner;
 	ff_error error;
 	ff_txn *txn = NULL;
-	if (store->flags || inner->begin(store->wrap.inner_store, FF_TXN_WRITE, &txn, &error) != FF_OK)
+	if (store->flags || inner->begin(store->inner_store, FF_TXN_WRITE, &txn, &error) != FF_OK)
 		return;
 	ff_write writes[32];
 	ff_read ranges[32];
@@ -110,7 +110,7 @@ static void make_store(const ff_store_config *config)
 	}
 	broken_store *made = calloc(1, sizeof(*made));
 	if (made && broken_open(made, &good, &error) == FF_OK)
-		ffp_wrap_close(&made->wrap);
+		broken_close(made);
 	free(made);
 }
 
@@ -158,7 +158,7 @@ static ff_code a_newer_schema_is_refused_and_touched(broken_store *store, ff_sto
 	with.catalog = &touching.catalog;
 	touching.catalog.version += 7;
 	if (broken_open(&touching, &with, &ignored) == FF_OK)
-		ffp_wrap_close(&touching.wrap);
+		broken_close(&touching);
 	return code;
 }
 
@@ -179,39 +179,39 @@ static void unknown_parameters_are_taken(broken_store *store, ff_store_config *c
 	config->params_count = count;
 }
 
-static ff_code unknown_parameters_are_not_named(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code unknown_parameters_are_not_named(broken_slot slot, ff_code code, ff_error *error)
 {
-	if (slot == FFP_WRAP_OPEN && code == FF_E_INVALID)
+	if (slot == BROKEN_OPEN && code == FF_E_INVALID)
 		snprintf(error->message, sizeof(error->message), "a parameter is unknown, known are: durability");
 	return code;
 }
 
-static ff_code known_parameters_are_not_listed(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code known_parameters_are_not_listed(broken_slot slot, ff_code code, ff_error *error)
 {
-	if (slot == FFP_WRAP_OPEN && code == FF_E_INVALID)
+	if (slot == BROKEN_OPEN && code == FF_E_INVALID)
 		snprintf(error->message, sizeof(error->message), "unknown parameter 'no_such_parameter'");
 	return code;
 }
 
-static ff_code open_answers(ffp_wrap_slot slot, ff_code code, ff_code from, ff_code to, ff_error *error)
+static ff_code open_answers(broken_slot slot, ff_code code, ff_code from, ff_code to, ff_error *error)
 {
-	if (slot != FFP_WRAP_OPEN || code != from)
+	if (slot != BROKEN_OPEN || code != from)
 		return code;
 	error->code = to;
 	return to;
 }
 
-static ff_code missing_is_io(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code missing_is_io(broken_slot slot, ff_code code, ff_error *error)
 {
 	return open_answers(slot, code, FF_E_NOT_FOUND, FF_E_IO, error);
 }
 
-static ff_code newer_is_corrupt(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code newer_is_corrupt(broken_slot slot, ff_code code, ff_error *error)
 {
 	return open_answers(slot, code, FF_E_VERSION, FF_E_CORRUPT, error);
 }
 
-static ff_code invalid_is_unavailable(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code invalid_is_unavailable(broken_slot slot, ff_code code, ff_error *error)
 {
 	return open_answers(slot, code, FF_E_INVALID, FF_E_UNAVAILABLE, error);
 }

@@ -6,12 +6,12 @@
 
 static ff_code inner_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
-	return txn->store->wrap.inner->store(txn->inner, writes, count, error);
+	return txn->store->inner->store(txn->inner, writes, count, error);
 }
 
 static ff_code inner_commit(ff_txn *txn, ff_error *error)
 {
-	return txn->store->wrap.inner->commit(txn->inner, error);
+	return txn->store->inner->commit(txn->inner, error);
 }
 
 static void inner_abort(ff_txn *txn)
@@ -65,7 +65,7 @@ static ff_code writers_read_stale_rows(ff_txn *txn, ff_error *error)
 
 static ff_code load_aside(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
-	return txn->store->wrap.inner->load(txn->side ? txn->side : txn->inner, arena, reads, count, error);
+	return txn->store->inner->load(txn->side ? txn->side : txn->inner, arena, reads, count, error);
 }
 
 static void end_side(ff_txn *txn)
@@ -153,7 +153,7 @@ static ff_code reads_are_dirty(ff_txn *txn, ff_arena *arena, ff_read *reads, siz
 {
 	pthread_mutex_lock(&txn->store->lock);
 	const ff_txn *by = txn->store->writer ? txn->store->writer : txn;
-	ff_code code = txn->store->wrap.inner->load(by->inner, arena, reads, count, error);
+	ff_code code = txn->store->inner->load(by->inner, arena, reads, count, error);
 	pthread_mutex_unlock(&txn->store->lock);
 	return code;
 }
@@ -234,12 +234,12 @@ static void aborts_keep_deletes(ff_txn *txn)
 	ff_code code = FF_OK;
 	for (size_t i = 0; !code && i < txn->writes_count; i++) {
 		if (txn->writes[i].kind == FF_WRITE_DELETE)
-			code = store->wrap.inner->store(again, &txn->writes[i], 1, &error);
+			code = store->inner->store(again, &txn->writes[i], 1, &error);
 	}
 	if (code)
 		broken_inner_abort(txn, again);
 	else
-		store->wrap.inner->commit(again, &error);
+		store->inner->commit(again, &error);
 }
 
 static ff_code hold_writes(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
@@ -331,11 +331,11 @@ static ff_code commits_wait(ff_txn *txn, ff_error *error)
 
 static void write_what_waits(broken_store *store)
 {
-	const ff_engine_backend *inner = store->wrap.inner;
+	const ff_engine_backend *inner = store->inner;
 	ff_error error;
 	ff_txn *txn = NULL;
 	pthread_mutex_lock(&store->lock);
-	if (store->waiting_count && inner->begin(store->wrap.inner_store, FF_TXN_WRITE, &txn, &error) == FF_OK) {
+	if (store->waiting_count && inner->begin(store->inner_store, FF_TXN_WRITE, &txn, &error) == FF_OK) {
 		if (inner->store(txn, store->waiting, store->waiting_count, &error) == FF_OK)
 			inner->commit(txn, &error);
 		else
@@ -478,44 +478,44 @@ static ff_code turn_into(ff_code code, ff_code from, ff_code to, ff_error *error
 	return to;
 }
 
-static ff_code busy_is_io(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code busy_is_io(broken_slot slot, ff_code code, ff_error *error)
 {
 	(void)slot;
 	return turn_into(code, FF_E_BUSY, FF_E_IO, error);
 }
 
-static ff_code conflict_is_io(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code conflict_is_io(broken_slot slot, ff_code code, ff_error *error)
 {
 	(void)slot;
 	return turn_into(code, FF_E_CONFLICT, FF_E_IO, error);
 }
 
-static ff_code conflict_is_corrupt(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code conflict_is_corrupt(broken_slot slot, ff_code code, ff_error *error)
 {
 	(void)slot;
 	return turn_into(code, FF_E_CONFLICT, FF_E_CORRUPT, error);
 }
 
-static ff_code conflict_is_ok(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code conflict_is_ok(broken_slot slot, ff_code code, ff_error *error)
 {
-	return slot == FFP_WRAP_STORE ? turn_into(code, FF_E_CONFLICT, FF_OK, error) : code;
+	return slot == BROKEN_STORE ? turn_into(code, FF_E_CONFLICT, FF_OK, error) : code;
 }
 
-static ff_code nothing_is_retryable(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code nothing_is_retryable(broken_slot slot, ff_code code, ff_error *error)
 {
 	(void)slot;
 	error->retryable = false;
 	return code;
 }
 
-static ff_code errors_have_no_words(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code errors_have_no_words(broken_slot slot, ff_code code, ff_error *error)
 {
 	(void)slot;
 	error->message[0] = '\0';
 	return code;
 }
 
-static ff_code errors_have_another_code(ffp_wrap_slot slot, ff_code code, ff_error *error)
+static ff_code errors_have_another_code(broken_slot slot, ff_code code, ff_error *error)
 {
 	(void)slot;
 	error->code = FF_OK;

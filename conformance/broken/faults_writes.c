@@ -41,12 +41,12 @@ static bool range_deletes_are_dropped(ff_txn *txn, ff_write *write)
 
 static ff_code last_write_is_dropped(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
-	return txn->store->wrap.inner->store(txn->inner, writes, count > 2 ? count - 1 : count, error);
+	return txn->store->inner->store(txn->inner, writes, count > 2 ? count - 1 : count, error);
 }
 
 static ff_code only_100_writes_are_done(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
-	return txn->store->wrap.inner->store(txn->inner, writes, count < 100 ? count : 100, error);
+	return txn->store->inner->store(txn->inner, writes, count < 100 ? count : 100, error);
 }
 
 static ff_code only_one_table_is_written(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
@@ -54,17 +54,17 @@ static ff_code only_one_table_is_written(ff_txn *txn, const ff_write *writes, si
 	size_t same = 0;
 	while (same < count && writes[same].table == writes[0].table)
 		same++;
-	return txn->store->wrap.inner->store(txn->inner, writes, same, error);
+	return txn->store->inner->store(txn->inner, writes, same, error);
 }
 
 static ff_code second_half_is_lost(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
-	return txn->store->wrap.inner->store(txn->inner, writes, (count + 1) / 2, error);
+	return txn->store->inner->store(txn->inner, writes, (count + 1) / 2, error);
 }
 
 static ff_code storing_nothing_fails(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
-	return count ? txn->store->wrap.inner->store(txn->inner, writes, count, error)
+	return count ? txn->store->inner->store(txn->inner, writes, count, error)
 	             : ff_error_set(error, FF_E_IO, "there is nothing to store");
 }
 
@@ -256,9 +256,9 @@ static ff_code range_deletes_are_limited(ff_txn *txn, const ff_write *writes, si
 		for (size_t j = 0; j < found.rows_count && j < 1000; j++)
 			own[i + j] =
 			    (ff_write){ .table = found.table, .kind = FF_WRITE_DELETE, .before = found.rows[j] };
-		return txn->store->wrap.inner->store(txn->inner, own, i + found.rows_count, error);
+		return txn->store->inner->store(txn->inner, own, i + found.rows_count, error);
 	}
-	return txn->store->wrap.inner->store(txn->inner, writes, count, error);
+	return txn->store->inner->store(txn->inner, writes, count, error);
 }
 
 /* A delete takes every row of the key's first column. */
