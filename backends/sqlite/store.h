@@ -65,7 +65,7 @@ struct ff_store {
 	pthread_mutex_t mutex; /* guards what is below */
 	ff_txn *writer;        /* NULL: read-only */
 	bool writing;          /* the writer is held by a transaction */
-	ff_txn *idle; /* readers for transactions to come */
+	ff_txn *idle;          /* readers for transactions to come */
 	unsigned idle_count;
 };
 
