@@ -96,6 +96,15 @@ static ff_code begin_writing(ff_store *store, ff_error *error)
 	return FF_OK;
 }
 
+/* Sees to some room in the map, so that a small transaction need not begin twice. */
+static void keep_room(ff_store *store)
+{
+	ff_error ignored; /* where there is none, the transaction says so */
+	while (ffp_environment_wants_room(store->environment, store->map_max) &&
+	       ffp_environment_grow(store->environment, store->map_max, &ignored) == FF_OK)
+		;
+}
+
 static ff_code begin_writer(ff_store *store, ff_txn **txn, ff_error *error)
 {
 	if (store->read_only)
@@ -105,8 +114,10 @@ static ff_code begin_writer(ff_store *store, ff_txn **txn, ff_error *error)
 	ff_code code = take_place(store, error);
 	if (code != FF_OK)
 		return code;
+	keep_room(store);
 	store->writer.kv.store = store;
 	store->writer.writes_count = 0;
+	store->writer.overtaken = false;
 	code = begin_writing(store, error);
 	store->writing = code == FF_OK;
 	if (code != FF_OK)
@@ -327,10 +338,8 @@ static bool is_map_full(const ff_txn *writer, ff_code code)
 	return code == FF_E_FULL && writer->result == MDB_MAP_FULL;
 }
 
-/*
- * Makes the map larger and begins the write transaction anew. Nothing is lost where no other process wrote in between;
- * where one has, what was loaded may be no longer so.
- */
+/* Makes the map larger and begins the write transaction anew, with the same id where no other process wrote in
+ * between. */
 static ff_code begin_again(ff_txn *writer, ff_error *error)
 {
 	ff_store *store = writer->kv.store;
@@ -341,11 +350,12 @@ static ff_code begin_again(ff_txn *writer, ff_error *error)
 	ff_code code = ffp_environment_grow(store->environment, map_max(writer), error);
 	if (code == FF_OK)
 		code = begin_writing(store, error);
-	if (code == FF_OK && writer->id != id)
-		code = ff_error_set(error, FF_E_CONFLICT, "another process wrote while the map grew");
+	writer->overtaken |= writer->id != id;
 	return code;
 }
 
+/* Writes all of it, in as many tries as the map has to grow. Where another process wrote in between, what was loaded may
+ * be no longer so; but then, too, the map has room for the core's next try. */
 static ff_code store_all(ff_txn *writer, ff_error *error)
 {
 	ff_code code = ff_kv_store(writer, writer->writes, writer->writes_count, error);
@@ -354,6 +364,8 @@ static ff_code store_all(ff_txn *writer, ff_error *error)
 		if (code == FF_OK)
 			code = ff_kv_store(writer, writer->writes, writer->writes_count, error);
 	}
+	if (code == FF_OK && writer->overtaken)
+		code = ff_error_set(error, FF_E_CONFLICT, "another process wrote while the map grew");
 	return code;
 }
 

@@ -17,6 +17,9 @@
 /* Of a new lock file: it holds a slot of 64 bytes for each read transaction at a time, in all processes. */
 #define LOCK_FILE_SIZE (64 << 10)
 
+/* What a small transaction takes of the map, and more. */
+#define ROOM (128 << 10)
+
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
 static ffp_environment *list;
 
@@ -121,6 +124,13 @@ static ff_code move_map(ffp_environment *environment, size_t size, ff_error *err
 	                            environment->path, size);
 	snprintf(error->native_code, sizeof(error->native_code), "%d", result);
 	return code;
+}
+
+bool ffp_environment_wants_room(const ffp_environment *environment, uint64_t max)
+{
+	MDB_envinfo info;
+	mdb_env_info(environment->env, &info);
+	return info.me_mapsize < max && info.me_mapsize < size_by_meta(environment) + ROOM;
 }
 
 ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error)

@@ -61,6 +61,9 @@ void ffp_environment_release(ffp_environment *environment);
 bool ffp_environment_take(ffp_environment *environment);
 void ffp_environment_give(ffp_environment *environment);
 
+/* Whether there is next to none behind the last page, and the map may be larger. The caller has the writer's place. */
+bool ffp_environment_wants_room(const ffp_environment *environment, uint64_t max);
+
 /* Makes room: by what readers that died held, or by a map twice as large, but not larger than `max`; FULL where it is.
  * The caller has the writer's place, and no transaction. */
 ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error);

@@ -21,6 +21,7 @@ struct ff_txn {
 
 	/* Of the writer. */
 	size_t id;
+	bool overtaken;         /* another process wrote since it was begun the first time */
 	MDB_cursor **cursors;   /* one a tree, or NULL; LMDB frees them with the transaction */
 	const ff_write *writes; /* for when the map has to grow */
 	size_t writes_count;

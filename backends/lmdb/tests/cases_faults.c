@@ -30,17 +30,6 @@ static const int reasons[] = { EIO, ENOSPC };
 
 static const ff_code open_codes[] = { FF_E_IO, FF_E_FULL, FF_OK };
 
-static void remove_store(const char *path)
-{
-	char name[512];
-	static const char *const files[] = { "data.mdb", "lock.mdb" };
-	for (unsigned i = 0; i < 2; i++) {
-		snprintf(name, sizeof(name), "%s/%s", path, files[i]);
-		unlink(name);
-	}
-	rmdir(path);
-}
-
 static void a_failed_open_leaves_nothing(void)
 {
 	for (fault_kind kind = 0; kind < FAULT_KINDS; kind++) {

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "faults.h"
+
 /* Without syncs, which these cases do not need. */
 static const char *const tiny[] = { "map_size", "1", "durability", "none", NULL };
 static const char *const plain[] = { "durability", "none", NULL };
@@ -43,7 +45,18 @@ static void one_batch_that_is_larger_than_the_map(void)
 	CHECK_TEXT(check_store(path_of("a.db")).lines, "");
 }
 
-/* A page or so at a time: it is the commit, too, that finds no room. */
+/* Of every size, so that for some it is the commit that finds no room. */
+static void batches_of_every_size(void)
+{
+	for (size_t count = 500; count < 800; count++) {
+		ff_store *store = open_with(tiny);
+		REQUIRE_OK(put_many(store, 0, count));
+		CHECK_INT((int64_t)count_rows(store, odd_v1()), (int64_t)count);
+		close_store(store);
+		remove_store(path_of("a.db"));
+	}
+}
+
 static void many_batches(void)
 {
 	ff_store *store = open_with(tiny);
@@ -183,6 +196,33 @@ static void a_writer_sees_a_larger_map(void)
 	close_store(writer);
 }
 
+static int put_one(int number)
+{
+	ff_store *store = open_with(plain);
+	ff_code code = put_many(store, 1000000 + number, 1);
+	close_store(store);
+	return (int)code;
+}
+
+static void another_process_writes(void)
+{
+	in_processes(1, put_one);
+}
+
+/* What was loaded may not be so any more. */
+static void another_process_writes_while_the_map_grows(void)
+{
+	ff_store *store = open_with(tiny);
+	REQUIRE_OK(put_many(store, 0, 10));
+	fault_meanwhile(another_process_writes);
+	CHECK_CODE(put_many(store, 10, 1000), FF_E_CONFLICT);
+	CHECK_INT((int64_t)count_rows(store, odd_v1()), 11);
+	REQUIRE_OK(put_many(store, 10, 1000));
+	CHECK_INT((int64_t)count_rows(store, odd_v1()), 1011);
+	close_store(store);
+	CHECK_TEXT(check_store(path_of("a.db")).lines, "");
+}
+
 enum { TURNS = 60, ADDED = PROCESSES * TURNS };
 
 /* Adds 1 to a row that all share, with 20 rows of its own; the map is too small for them again and again. */
@@ -316,9 +356,7 @@ static void a_disk_that_is_full(void)
 		full += answer == 1;
 		if (file_exists(path_of("a.db"))) {
 			CHECK_TEXT(check_store(path_of("a.db")).lines, "");
-			unlink(path_of("a.db/data.mdb"));
-			unlink(path_of("a.db/lock.mdb"));
-			rmdir(path_of("a.db"));
+			remove_store(path_of("a.db"));
 		}
 	}
 	CHECK_INT(answer, 0);
@@ -326,10 +364,16 @@ static void a_disk_that_is_full(void)
 }
 
 static const test_case cases[] = {
-	CASE(one_batch_that_is_larger_than_the_map, ""), CASE(many_batches, ""),
-	CASE(readers_that_are_open_read_on, "FF-GS-3"),  CASE(readers_on_other_threads, "FF-GS-3"),
-	CASE(another_process_made_the_store_larger, ""), CASE(a_writer_sees_a_larger_map, ""),
-	CASE(processes_that_grow_one_store, "FF-RU-13"), CASE(a_map_that_may_not_grow, "FF-ERR-1"),
+	CASE(one_batch_that_is_larger_than_the_map, ""),
+	CASE(batches_of_every_size, ""),
+	CASE(many_batches, ""),
+	CASE(readers_that_are_open_read_on, "FF-GS-3"),
+	CASE(readers_on_other_threads, "FF-GS-3"),
+	CASE(another_process_made_the_store_larger, ""),
+	CASE(a_writer_sees_a_larger_map, ""),
+	CASE(another_process_writes_while_the_map_grows, "FF-RU-13"),
+	CASE(processes_that_grow_one_store, "FF-RU-13"),
+	CASE(a_map_that_may_not_grow, "FF-ERR-1"),
 	CASE(a_disk_that_is_full, "FF-ERR-1"),
 };
 FAMILY(cases_map, cases);

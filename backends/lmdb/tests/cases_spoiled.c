@@ -88,6 +88,27 @@ static void an_entry_that_is_old(void)
 	close_store(store);
 }
 
+static void an_entry_of_a_null(void)
+{
+	const char *path = make_store();
+	ff_store *store = must_open(path);
+	odd_row row = odd("m", 1, "c", 0);
+	row.row.nulls = 1u << ODD_N;
+	REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+	close_store(store);
+	raw_put(path, "odd_by_n",
+	        raw_text("\x80\0\0\0\0\0\0\0"
+	                 "m\0\x80\0\0\0\0\0\0\x01"
+	                 "c\0",
+	                 PLACE_SIZE, "", 0));
+	CHECK_TEXT(check_store(path).lines,
+	           "index 'odd_by_n', row ('m', 1, 'c'): an entry that its row does not have|");
+	store = must_open(path);
+	ff_read read = all_by(by_n());
+	CHECK_CODE(read_once(store, FF_TXN_READ, &read, 1), FF_E_CORRUPT);
+	close_store(store);
+}
+
 static void keys_that_are_none(void)
 {
 	const char *path = make_store();
@@ -196,9 +217,9 @@ static void all_problems_are_told(void)
 	REQUIRE_OK(write_once(store, writes, 3000));
 	close_store(store);
 	CHECK_INT(check_store(path).count, 0);
-	for (unsigned i = 0; i < odd_v1()->indexes_count; i++)
+	for (unsigned i = 0; i < 3; i++)
 		edit(path, odd_v1()->indexes[i].name, empty_tree, NULL);
-	CHECK_INT(check_store(path).count, 4 * 3000);
+	CHECK_INT(check_store(path).count, 3 * 3000);
 }
 
 static off_t cut_to;
@@ -281,10 +302,10 @@ static void a_version_that_is_none(void)
 
 static const test_case cases[] = {
 	CASE(an_entry_is_missing, "FF-MT-4"),        CASE(an_entry_without_a_row, "FF-MT-4"),
-	CASE(an_entry_that_is_old, "FF-MT-4"),       CASE(keys_that_are_none, "FF-MT-4"),
-	CASE(a_row_that_cannot_be_read, "FF-RU-8"),  CASE(a_corrupt_row_can_be_written_over, ""),
-	CASE(a_corrupt_row_can_be_deleted, ""),      CASE(all_problems_are_told, "FF-MT-4"),
-	CASE(a_file_that_was_cut_short, "FF-ERR-1"), CASE(a_tree_that_is_missing, "FF-MT-2"),
-	CASE(a_version_that_is_none, "FF-MT-2"),
+	CASE(an_entry_that_is_old, "FF-MT-4"),       CASE(an_entry_of_a_null, "FF-MT-4"),
+	CASE(keys_that_are_none, "FF-MT-4"),         CASE(a_row_that_cannot_be_read, "FF-RU-8"),
+	CASE(a_corrupt_row_can_be_written_over, ""), CASE(a_corrupt_row_can_be_deleted, ""),
+	CASE(all_problems_are_told, "FF-MT-4"),      CASE(a_file_that_was_cut_short, "FF-ERR-1"),
+	CASE(a_tree_that_is_missing, "FF-MT-2"),     CASE(a_version_that_is_none, "FF-MT-2"),
 };
 FAMILY(cases_spoiled, cases);

@@ -46,6 +46,13 @@ static bool strikes(fault_kind kind)
 	return true;
 }
 
+static void (*meanwhile)(void);
+
+void fault_meanwhile(void (*other)(void))
+{
+	meanwhile = other;
+}
+
 #define EXPORT __attribute__((visibility("default")))
 
 /* The library's own function; a pointer to data is not one to code in C, but for dlsym it is. */
@@ -87,5 +94,16 @@ EXPORT int open(const char *path, int flags, ...)
 	mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
 	va_end(more);
 	return strikes(FAULT_OPEN) ? -1 : real(path, flags, mode);
+}
+
+EXPORT long sysconf(int name)
+{
+	REAL(sysconf)
+	void (*other)(void) = name == _SC_PAGESIZE ? meanwhile : NULL;
+	if (other) {
+		meanwhile = NULL;
+		other();
+	}
+	return real(name);
 }
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

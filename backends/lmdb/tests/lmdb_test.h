@@ -19,6 +19,9 @@ void raw_put(const char *path, const char *tree, raw_entry entry);
 void raw_remove(const char *path, const char *tree, raw_entry entry);
 void raw_drop(const char *path, const char *tree);
 
+/* Removes a store's files and its directory. */
+void remove_store(const char *path);
+
 typedef void edit_fn(MDB_txn *txn, MDB_dbi dbi, void *context);
 void edit(const char *path, const char *tree, edit_fn *each, void *context);
 

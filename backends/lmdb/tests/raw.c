@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void edit(const char *path, const char *tree, edit_fn *each, void *context)
 {
@@ -56,4 +57,15 @@ void raw_drop(const char *path, const char *tree)
 raw_entry raw_text(const char *key, size_t key_size, const char *value, size_t value_size)
 {
 	return (raw_entry){ { key_size, (void *)(uintptr_t)key }, { value_size, (void *)(uintptr_t)value } };
+}
+
+void remove_store(const char *path)
+{
+	char name[512];
+	static const char *const files[] = { "data.mdb", "lock.mdb" };
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "%s/%s", path, files[i]);
+		unlink(name);
+	}
+	rmdir(path);
 }
