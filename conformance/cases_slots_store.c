@@ -244,7 +244,7 @@ static ff_code end_write(const ffp_raw *raw, ff_txn *txn, ff_code stored, ff_err
 	return stored;
 }
 
-enum { ADDERS = 4, ADDS = 25, PAIRS = 60 };
+enum { ADDERS = 8, ADDS = 25, PAIRS = 60 };
 
 /* What threads share. Each has a handle of its own, or all have one. */
 typedef struct crowd {
@@ -289,7 +289,7 @@ static ff_code add_many(const ffp_raw *raw, const char *name)
 	return code;
 }
 
-static const char *const names[ADDERS] = { "p", "q", "r", "s" };
+static const char *const names[ADDERS] = { "p", "q", "r", "s", "t", "u", "v", "w" };
 
 static void check_sum(ff_test *t, ffp_raw *raw)
 {

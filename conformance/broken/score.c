@@ -1,7 +1,7 @@
 /*
  * broken-score: runs the suite against every fault of the backend `broken`, each in a process of its own, until a case
- * fails. It prints the fault and the case that caught it; a fault that no case catches fails the score, and so does a
- * case that fails where there is no fault.
+ * fails. The report is TAP: a line a fault, with the case that caught it. A fault that no case catches is not ok, and so
+ * is a case that fails where there is no fault ("none").
  *
  *     broken-score sqlite:PATH?durability=none [FAULT…]
  */
@@ -99,16 +99,19 @@ static void start(job *run, const char *store)
 /* What became of a run; whether that is as it must be. */
 static bool report(const job *run, int status)
 {
+	static unsigned number;
 	const outcome *told = run->told;
 	bool caught = status != 0;
-	bool as_it_must = caught == (run->fault && strcmp(run->fault, "none") != 0);
-	printf("%s %-46s ", as_it_must ? "ok    " : "not ok", run->fault);
+	bool as_it_must = caught == (strcmp(run->fault, "none") != 0);
+	printf("%sok %u - %s: ", as_it_must ? "" : "not ", ++number, run->fault);
 	if (!caught)
-		printf("no case fails (%u passed, %u skipped)\n", told->passed, told->skipped);
+		printf("no case fails, %u passed, %u skipped\n", told->passed, told->skipped);
 	else if (WIFSIGNALED(status))
-		printf("%s: ended by signal %d\n", told->by, WTERMSIG(status));
+		printf("%s ends by signal %d\n", told->by, WTERMSIG(status));
 	else
-		printf("%s%s%s\n", told->by, as_it_must ? "" : ": ", as_it_must ? "" : told->words);
+		printf("%s\n", told->by);
+	if (caught && !as_it_must)
+		printf("# %s\n", told->words);
 	fflush(stdout);
 	return as_it_must;
 }
@@ -177,6 +180,6 @@ int main(int argc, char **argv)
 	}
 	for (; running; running--)
 		good += finish_one(runs);
-	printf("# score: %u of %u, in %ld s\n", good, chosen, (long)(time(NULL) - begun));
+	printf("1..%u\n# score: %u of %u, in %ld s\n", chosen, good, chosen, (long)(time(NULL) - begun));
 	return good == chosen && chosen ? 0 : 1;
 }
