@@ -102,7 +102,7 @@ static bool report(const job *run, int status)
 	static unsigned number;
 	const outcome *told = run->told;
 	bool caught = status != 0;
-	bool as_it_must = caught == (strcmp(run->fault, "none") != 0);
+	bool as_it_must = caught == (run->fault && strcmp(run->fault, "none") != 0);
 	printf("%sok %u - %s: ", as_it_must ? "" : "not ", ++number, run->fault);
 	if (!caught)
 		printf("no case fails, %u passed, %u skipped\n", told->passed, told->skipped);
