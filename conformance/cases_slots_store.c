@@ -378,7 +378,8 @@ static void write_or_look(void *context, unsigned thread)
 	crowd *shared = context;
 	if (!thread)
 		write_pairs(shared);
-	while (thread && !shared->done) {
+	/* So many looks at most: where readers hold up writers, they must not do so for ever. */
+	for (unsigned i = 0; thread && !shared->done && i < 500; i++) {
 		ff_code code = look_at_pair(shared);
 		if (code && !is_contention(code)) {
 			shared->failed = 1000;
