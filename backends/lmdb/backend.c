@@ -355,7 +355,7 @@ static ff_code begin_again(ff_txn *writer, ff_error *error)
 }
 
 /* Writes all of it, in as many tries as the map has to grow. Where another process wrote in between, what was loaded may
- * be no longer so; but then, too, the map has room for the core's next try. */
+ * be no longer so, and an index may not have what is to be taken out; but the map has room for the core's next try. */
 static ff_code store_all(ff_txn *writer, ff_error *error)
 {
 	ff_code code = ff_kv_store(writer, writer->writes, writer->writes_count, error);
@@ -364,7 +364,7 @@ static ff_code store_all(ff_txn *writer, ff_error *error)
 		if (code == FF_OK)
 			code = ff_kv_store(writer, writer->writes, writer->writes_count, error);
 	}
-	if (code == FF_OK && writer->overtaken)
+	if (writer->overtaken && (code == FF_OK || code == FF_E_CORRUPT))
 		code = ff_error_set(error, FF_E_CONFLICT, "another process wrote while the map grew");
 	return code;
 }

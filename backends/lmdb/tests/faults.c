@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -96,14 +97,14 @@ EXPORT int open(const char *path, int flags, ...)
 	return strikes(FAULT_OPEN) ? -1 : real(path, flags, mode);
 }
 
-EXPORT long sysconf(int name)
+EXPORT int mdb_reader_check(MDB_env *env, int *dead)
 {
-	REAL(sysconf)
-	void (*other)(void) = name == _SC_PAGESIZE ? meanwhile : NULL;
+	REAL(mdb_reader_check)
+	void (*other)(void) = meanwhile;
 	if (other) {
 		meanwhile = NULL;
 		other();
 	}
-	return real(name);
+	return real(env, dead);
 }
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

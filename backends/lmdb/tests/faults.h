@@ -17,7 +17,7 @@ const char *fault_name(fault_kind kind);
 /* Lets the n-th call of a kind from here on fail with `error`, n = 1 … */
 void fault_arm(fault_kind kind, unsigned n, int error);
 
-/* Calls `other` once, when the page size is next asked for, as it is while a map grows. */
+/* Calls `other` once, when dead readers are next looked for, as they are before a map grows. */
 void fault_meanwhile(void (*other)(void));
 
 /* No more faults. Answers whether the one that was armed has struck. */
