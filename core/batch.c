@@ -13,6 +13,7 @@
 
 typedef struct batch_run {
 	ff_engine *engine;
+	ffp_lane *lane;
 	ffp_ticket *const *tickets;
 	size_t tickets_count;
 	ffp_batch batch;
@@ -126,7 +127,8 @@ static bool plan_look(batch_run *run)
 {
 	const ffp_sweep_row key = { .work = ffp_text(FFP_IMPORT_WORK) };
 	run->import = NULL;
-	run->engine->watches_import |= is_import(run);
+	if (is_import(run))
+		run->engine->watches_import = true;
 	if (is_import(run) || !run->engine->watches_import)
 		return true;
 	run->import = ffp_rows_get(&run->batch.rows, FFP_SWEEP, &key.row);
@@ -241,10 +243,10 @@ static size_t count_requests(const batch_run *run)
 static ff_code begin_batch(batch_run *run)
 {
 	ff_engine *engine = run->engine;
-	ffp_arena_reset(&engine->batch_arena);
+	ffp_arena_reset(&run->lane->arena);
 	run->batch = (ffp_batch){
-		.arena = &engine->batch_arena.base,
-		.policies = &engine->policies,
+		.arena = &run->lane->arena.base,
+		.policies = &run->lane->policies,
 		.random = &engine->random,
 		.key_ttl_ms = engine->key_ttl_ms,
 		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
@@ -293,9 +295,9 @@ static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 		*ticket->error = run->error;
 }
 
-void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count)
+void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
 {
-	batch_run run = { .engine = engine, .tickets = tickets, .tickets_count = count };
+	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count };
 	ff_code code = try_once(&run);
 	for (uint32_t attempt = 0; ffp_engine_retries(engine, code, attempt); attempt++)
 		code = try_once(&run);
@@ -308,7 +310,7 @@ void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count)
 		if (code != FF_OK)
 			fail_ticket(&run, tickets[t], code);
 	}
-	ffp_arena_reset(&engine->batch_arena); /* now, and not when the next batch comes */
+	ffp_arena_reset(&lane->arena); /* now, and not when the next batch comes */
 	if (code != FF_OK)
 		return;
 	atomic_fetch_add_explicit(&engine->calls, count_requests(&run), memory_order_relaxed);

@@ -54,6 +54,7 @@ static const ff_allocator libc_allocator = { .resize = libc_resize };
 #define DAY_MS INT64_C(86400000)
 /* Arenas that are kept for callers to come; a burst of more gives its own back. */
 #define SPARES_MAX 64
+#define LANES_MAX 64
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
@@ -124,9 +125,8 @@ static void set_up(ff_engine *engine, const ff_engine_options *options)
 	engine->clock = options->clock ? *options->clock : system_clock;
 	engine->random = options->random ? *options->random : system_source;
 	engine->watches_import = true;
-	engine->policies.allocator = &engine->allocator;
-	ffp_arena_init(&engine->batch_arena, &engine->allocator);
 	pthread_mutex_init(&engine->queue_lock, NULL);
+	pthread_cond_init(&engine->queue_turn, NULL);
 	pthread_mutex_init(&engine->spares_lock, NULL);
 	pthread_mutex_init(&engine->tick_control, NULL);
 	pthread_mutex_init(&engine->tick_lock, NULL);
@@ -150,15 +150,39 @@ static void tear_down(ff_engine *engine)
 		engine->spares = spare->next;
 		free_spare(engine, spare);
 	}
-	ffp_policies_free(&engine->policies);
-	ffp_arena_free(&engine->batch_arena);
+	for (uint32_t i = 0; i < engine->lanes_count; i++) {
+		ffp_policies_free(&engine->lanes[i].policies);
+		ffp_arena_free(&engine->lanes[i].arena);
+	}
+	if (engine->lanes)
+		engine->allocator.resize(engine->allocator.context, engine->lanes,
+		                         engine->lanes_count * sizeof(*engine->lanes), 0);
 	pthread_cond_destroy(&engine->tick_wake);
 	pthread_mutex_destroy(&engine->tick_lock);
 	pthread_mutex_destroy(&engine->tick_control);
 	pthread_mutex_destroy(&engine->spares_lock);
+	pthread_cond_destroy(&engine->queue_turn);
 	pthread_mutex_destroy(&engine->queue_lock);
 	ff_allocator allocator = engine->allocator;
 	allocator.resize(allocator.context, engine, sizeof(*engine), 0);
+}
+
+/* As many lanes as the store takes write transactions at a time. */
+static ff_code open_lanes(ff_engine *engine, ff_error *error)
+{
+	const ff_store_limits *limits = &engine->store.limits;
+	uint32_t count = limits->caps & FF_CAP_CONCURRENT_WRITERS && limits->lanes ? limits->lanes : 1;
+	count = count < LANES_MAX ? count : LANES_MAX;
+	engine->lanes = engine->allocator.resize(engine->allocator.context, NULL, 0, count * sizeof(*engine->lanes));
+	if (!engine->lanes)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an engine");
+	memset(engine->lanes, 0, count * sizeof(*engine->lanes));
+	for (engine->lanes_count = 0; engine->lanes_count < count; engine->lanes_count++) {
+		ffp_lane *lane = &engine->lanes[engine->lanes_count];
+		lane->policies.allocator = &engine->allocator;
+		ffp_arena_init(&lane->arena, &engine->allocator);
+	}
+	return FF_OK;
 }
 
 static ff_code open_store(ff_engine *engine, const char *uri, uint64_t required, ff_error *error)
@@ -169,6 +193,8 @@ static ff_code open_store(ff_engine *engine, const char *uri, uint64_t required,
 	ff_code code = ffp_store_open(&engine->store, uri, flags, &ffp_catalog, &engine->allocator, &own);
 	if (code == FF_OK) {
 		code = require_caps(&engine->store, required, &own);
+		if (code == FF_OK)
+			code = open_lanes(engine, &own);
 		if (code != FF_OK)
 			ffp_store_close(&engine->store);
 	}
