@@ -359,7 +359,7 @@ static bool plan_to_meet(ffp_batch *batch, ffp_request *request)
 	meeting.beside += meeting.alone_inside;
 	if (is_alone)
 		meeting.alone_inside = true;
-	for (unsigned i = 0; is_alone && i < 2000; i++)
+	for (unsigned i = 0; i < (is_alone ? 2000 : 50); i++)
 		sched_yield();
 	if (is_alone)
 		meeting.alone_inside = false;
