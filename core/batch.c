@@ -11,6 +11,9 @@
 /* More rounds of load and decide than any rule needs. */
 #define ROUNDS_MAX 1000
 
+/* A key that was taken for fresh, and was not, cost a whole try. */
+#define BATCHES_WARY 64
+
 typedef struct batch_run {
 	ff_engine *engine;
 	ffp_lane *lane;
@@ -250,6 +253,7 @@ static ff_code begin_batch(batch_run *run)
 		.random = &engine->random,
 		.key_ttl_ms = engine->key_ttl_ms,
 		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
+		.trusts_keys = run->lane->wary == 0,
 	};
 	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 4 * count_requests(run)) || !plan_look(run) ||
 	    !plan(run))
@@ -295,12 +299,26 @@ static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 		*ticket->error = run->error;
 }
 
+/* Where keys were taken for fresh, a conflict may tell of one that is not: no contention, and no try is lost by it. */
+static ff_code try_batch(batch_run *run)
+{
+	ffp_lane *lane = run->lane;
+	ff_code code = try_once(run);
+	if (code == FF_E_CONFLICT && run->error.code == code && run->batch.trusted) {
+		lane->wary = BATCHES_WARY;
+		code = try_once(run);
+	}
+	if (lane->wary)
+		lane->wary--;
+	return code;
+}
+
 void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
 {
 	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count };
-	ff_code code = try_once(&run);
+	ff_code code = try_batch(&run);
 	for (uint32_t attempt = 0; ffp_engine_retries(engine, code, attempt); attempt++)
-		code = try_once(&run);
+		code = try_batch(&run);
 	if (code == FF_E_CONFLICT && run.error.code == FF_E_COMMIT_UNKNOWN)
 		code = run.error.code = FF_E_IO; /* it is known now: nothing was changed */
 	else if (code == FF_E_CONFLICT)

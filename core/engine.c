@@ -254,12 +254,16 @@ ff_code ffp_engine_check(const ff_engine *engine, ff_error *error)
 	return FF_OK;
 }
 
+ff_code ffp_engine_check_mode(const ff_engine *engine, ff_error *error)
+{
+	return engine->flags & FF_OPEN_READ_ONLY ? ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only")
+	                                         : FF_OK;
+}
+
 ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
 {
 	ff_code code = ffp_engine_check(engine, error);
-	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
-		code = ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only");
-	return code;
+	return code == FF_OK ? ffp_engine_check_mode(engine, error) : code;
 }
 
 ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *error)

@@ -37,6 +37,7 @@ typedef struct ffp_lane {
 	/* The leader's alone. */
 	ffp_arena arena;
 	ffp_policies policies;
+	uint32_t wary; /* so many batches look their keys up before they take one for fresh */
 } ffp_lane;
 
 /* An arena that is not in use, kept for the next. */
@@ -88,7 +89,8 @@ struct ff_engine {
 /* Every public function begins here: FF_E_MISUSE for NULL and for an engine of another process. */
 ff_code ffp_engine_check(const ff_engine *engine, ff_error *error);
 
-/* And those that write: FF_E_UNAVAILABLE for an engine opened read only. */
+/* Those that write: FF_E_UNAVAILABLE for an engine opened read only; and with the check above before it. */
+ff_code ffp_engine_check_mode(const ff_engine *engine, ff_error *error);
 ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error);
 
 /* The engine's time: its clock's, never less than the latest that a request had; with the data clock, the latest. */
