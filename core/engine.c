@@ -139,6 +139,7 @@ static void set_up(ff_engine *engine, const ff_engine_options *options)
 
 static void free_spare(ff_engine *engine, ffp_spare *spare)
 {
+	ffp_policies_free(&spare->policies);
 	ffp_arena_free(&spare->arena);
 	engine->allocator.resize(engine->allocator.context, spare, sizeof(*spare), 0);
 }
@@ -313,8 +314,10 @@ ffp_spare *ffp_spare_take(ff_engine *engine)
 	if (spare)
 		return spare;
 	spare = engine->allocator.resize(engine->allocator.context, NULL, 0, sizeof(*spare));
-	if (spare)
+	if (spare) {
+		*spare = (ffp_spare){ .policies = { .allocator = &engine->allocator } };
 		ffp_arena_init(&spare->arena, &engine->allocator);
+	}
 	return spare;
 }
 

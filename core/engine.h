@@ -40,10 +40,11 @@ typedef struct ffp_lane {
 	uint32_t wary; /* so many batches look their keys up before they take one for fresh */
 } ffp_lane;
 
-/* An arena that is not in use, kept for the next. */
+/* What one caller works with: an arena, and the policies that were read with it. Kept for the next when not in use. */
 typedef struct ffp_spare ffp_spare;
 struct ffp_spare {
 	ffp_arena arena;
+	ffp_policies policies;
 	ffp_spare *next;
 };
 
@@ -118,6 +119,7 @@ typedef struct ffp_reading {
 	ff_engine *engine;
 	ffp_txn txn;
 	ff_arena *arena;
+	ffp_policies *policies;
 	int64_t now_ms;
 	ff_error *error; /* never NULL */
 } ffp_reading;
