@@ -42,9 +42,8 @@ bench_shape bench_shape_for(const bench_workload *workload, const bench_store *s
 
 bench_pairs bench_pairs_for(const bench_options *options, uint64_t unit)
 {
-	return (bench_pairs){ .pairs = options->pairs,
-		              .slice_seconds = options->seconds / options->pairs,
-		              .unit = unit };
+	return (
+	    bench_pairs){ .pairs = options->pairs, .slice_seconds = options->seconds / options->pairs, .unit = unit };
 }
 
 void bench_row_begin(bench_row *row, const char *name, const bench_store *store, const bench_shape *shape,
@@ -60,12 +59,23 @@ void bench_row_begin(bench_row *row, const char *name, const bench_store *store,
 		            .budgets = shape->budgets,
 		            .dimensions = shape->dimensions,
 		            .rate = options->rate };
-	double *const measured[] = { &row->seconds,      &row->per_second,   &row->against_per_second,
-		                     &row->ratio.min,    &row->ratio.q1,     &row->ratio.median,
-		                     &row->ratio.q3,     &row->ratio.max,    &row->p1,
-		                     &row->p50,          &row->p99,          &row->p999,
-		                     &row->p100,         &row->cpu_us_per_op, &row->bytes_per_op,
-		                     &row->floor_cpu_us_per_op, &row->floor_bytes_per_op };
+	double *const measured[] = { &row->seconds,
+		                     &row->per_second,
+		                     &row->against_per_second,
+		                     &row->ratio.min,
+		                     &row->ratio.q1,
+		                     &row->ratio.median,
+		                     &row->ratio.q3,
+		                     &row->ratio.max,
+		                     &row->p1,
+		                     &row->p50,
+		                     &row->p99,
+		                     &row->p999,
+		                     &row->p100,
+		                     &row->cpu_us_per_op,
+		                     &row->bytes_per_op,
+		                     &row->floor_cpu_us_per_op,
+		                     &row->floor_bytes_per_op };
 	for (size_t i = 0; i < sizeof(measured) / sizeof(*measured); i++)
 		*measured[i] = NAN;
 	snprintf(row->store, sizeof row->store, "%s", store->scheme);
@@ -143,8 +153,8 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 
 /* ---- the list ------------------------------------------------------------------------------------------------- */
 
-#define REPORTS(name_, summary_, ...)                                                                    \
-	{                                                                                                \
+#define REPORTS(name_, summary_, ...)                                                                      \
+	{                                                                                                  \
 		.name = (name_), .summary = (summary_), .run = bench_run_reports, .shape = { __VA_ARGS__ } \
 	}
 #define ORDERED .keys = BENCH_KEYS_ORDERED
