@@ -201,29 +201,6 @@ bool ffp_rows_are_pending(const ffp_rows *rows)
 	return rows->pending_count || rows->pending_scans;
 }
 
-/* ---- in key order ------------------------------------------------------------------------------------------- */
-
-static int compare_slots(const void *a, const void *b)
-{
-	const ffp_slot *x = *(ffp_slot *const *)a;
-	const ffp_slot *y = *(ffp_slot *const *)b;
-	if (x->table != y->table)
-		return x->table->id < y->table->id ? -1 : 1;
-	uint8_t columns = x->columns < y->columns ? x->columns : y->columns;
-	int order = ff_row_compare(x->table, NULL, x->key, y->key, columns);
-	return order ? order : x->columns - y->columns;
-}
-
-/* Sorts what is not sorted already, as keys made in order of time are. */
-static void sort_slots(ffp_slot **slots, size_t count)
-{
-	size_t i = 1;
-	while (i < count && compare_slots(&slots[i - 1], &slots[i]) <= 0)
-		i++;
-	if (i < count)
-		qsort(slots, count, sizeof(*slots), compare_slots);
-}
-
 /* ---- loading ------------------------------------------------------------------------------------------------ */
 
 static ff_read read_of(const ffp_slot *slot)
@@ -247,9 +224,8 @@ bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
 	for (const ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
 		++*count;
 	*reads = ffp_arena_array(rows->arena, *count, sizeof(**reads));
-	if (!*reads)
+	if (!*reads || !ffp_slots_sort(rows->pending, rows->pending_count, rows->arena))
 		return false;
-	sort_slots(rows->pending, rows->pending_count);
 	if (rows->pending_count == rows->slots_count) /* the writes need not be sorted again */
 		memcpy(rows->slots, rows->pending, rows->slots_count * sizeof(*rows->slots));
 	ff_read *read = *reads;
@@ -317,9 +293,8 @@ bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
 	}
 	*count = n + rows->table_deletes_count;
 	*writes = ffp_arena_array(rows->arena, *count, sizeof(**writes));
-	if (!changed || !*writes)
+	if (!changed || !*writes || !ffp_slots_sort(changed, n, rows->arena))
 		return false;
-	sort_slots(changed, n);
 	for (size_t i = 0; i < n; i++)
 		(*writes)[i] = (ff_write){ .table = changed[i]->table,
 			                   .kind = changed[i]->after ? FF_WRITE_PUT : FF_WRITE_DELETE,

@@ -87,6 +87,9 @@ void ffp_rows_revert(ffp_rows *rows);
 /* Whether something was asked for that is not loaded yet. */
 bool ffp_rows_are_pending(const ffp_rows *rows);
 
+/* By table id and then by key (sort.c). */
+bool ffp_slots_sort(ffp_slot **slots, size_t count, ff_arena *arena);
+
 /* The reads of all that is pending, rows in key order; and their answers put in place. */
 bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count);
 bool ffp_rows_loaded(ffp_rows *rows, const ff_read *reads);
