@@ -56,14 +56,21 @@ static bool grow(ffp_rows *rows)
 	return true;
 }
 
-/* The key columns of `row` in a row of its own whose other columns are 0 or empty. */
-static ff_row *copy_key(ff_arena *arena, const ff_table *table, const ff_row *row)
+/* The head of a row and its key columns, which come first. */
+static size_t key_size(const ff_table *table)
 {
 	const ff_column *last = &table->columns[table->key_count - 1];
-	size_t size = last->offset + (last->type == FF_TYPE_TEXT ? sizeof(ff_text) : sizeof(int64_t));
-	ff_row *copy = ff_row_new(arena, table);
-	if (copy)
-		memcpy((char *)copy + sizeof(ff_row), (const char *)row + sizeof(ff_row), size - sizeof(ff_row));
+	return last->offset + (last->type == FF_TYPE_TEXT ? sizeof(ff_text) : sizeof(int64_t));
+}
+
+/* The key columns of `row`, and no others. */
+static ff_row *copy_key(ff_arena *arena, const ff_table *table, const ff_row *row)
+{
+	ff_row *copy = ff_arena_take(arena, key_size(table));
+	if (copy) {
+		memcpy(copy, row, key_size(table));
+		*copy = (ff_row){ .state = FF_ROW_OK };
+	}
 	return copy;
 }
 
@@ -159,7 +166,12 @@ ff_row *ffp_rows_change(ffp_rows *rows, ffp_slot *slot)
 	ff_row *copy = ff_arena_take(rows->arena, slot->table->row_size);
 	if (!copy)
 		return NULL;
-	memcpy(copy, slot->after ? slot->after : slot->key, slot->table->row_size);
+	if (slot->after) {
+		memcpy(copy, slot->after, slot->table->row_size);
+	} else {
+		memset(copy, 0, slot->table->row_size);
+		memcpy(copy, slot->key, key_size(slot->table));
+	}
 	slot->after = copy;
 	slot->changed = true;
 	return copy;

@@ -11,7 +11,7 @@
 typedef struct ffp_slot ffp_slot;
 struct ffp_slot {
 	const ff_table *table;
-	const ff_row *key;    /* the columns that it is asked for by are set */
+	const ff_row *key;    /* the key columns alone; those that it is asked for by are set */
 	const ff_row *before; /* as it was loaded; NULL: absent */
 	const ff_row *after;  /* as it is now; NULL: absent */
 	ffp_slot *members;    /* of a group: its rows */
