@@ -19,5 +19,11 @@ void bench_row_end(bench_row *row, bench_subject *subject);
 void bench_settle(const bench_store *store);
 
 bench_run_fn bench_run_reports;
+bench_run_fn bench_run_against;
+bench_run_fn bench_run_admission;
+bench_run_fn bench_run_status;
+bench_run_fn bench_run_mixed;
+bench_run_fn bench_run_spend;
+bench_run_fn bench_run_house;
 
 #endif
