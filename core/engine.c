@@ -54,6 +54,8 @@ static const ff_allocator libc_allocator = { .resize = libc_resize };
 #define DAY_MS INT64_C(86400000)
 /* Arenas that are kept for callers to come; a burst of more gives its own back. */
 #define SPARES_MAX 64
+/* Policies that each keeps: there may be many, and most programs look at a few budgets. */
+#define SPARE_POLICIES 16
 #define LANES_MAX 64
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -315,7 +317,7 @@ ffp_spare *ffp_spare_take(ff_engine *engine)
 		return spare;
 	spare = engine->allocator.resize(engine->allocator.context, NULL, 0, sizeof(*spare));
 	if (spare) {
-		*spare = (ffp_spare){ .policies = { .allocator = &engine->allocator } };
+		*spare = (ffp_spare){ .policies = { .allocator = &engine->allocator, .places = SPARE_POLICIES } };
 		ffp_arena_init(&spare->arena, &engine->allocator);
 	}
 	return spare;
