@@ -29,18 +29,8 @@ typedef struct filled {
 static void fill(filled *of, const bench_options *options)
 {
 	of->subject.store = &of->store;
-	bench_reports_init(&of->reports, &of->shape, options->seed);
-	bench_subject_open(&of->subject, FF_DURABILITY_NONE);
-	bench_subject_fill(&of->subject, &of->reports);
-	bench_subject_open(&of->subject, of->shape.durability);
+	bench_prepare(&of->subject, &of->reports, &of->shape, options->seed);
 	of->side = (bench_engine_side){ &of->subject, &of->reports };
-}
-
-static void empty(filled *of)
-{
-	bench_subject_close(&of->subject);
-	bench_store_remove(&of->store);
-	bench_reports_free(&of->reports);
 }
 
 unsigned bench_run_against(const bench_workload *workload, const bench_store *store, const bench_options *options,
@@ -57,7 +47,6 @@ unsigned bench_run_against(const bench_workload *workload, const bench_store *st
 	bench_row_begin(rows, workload->name, store, &large.shape, options);
 	fill(&large, options);
 	fill(&small, options);
-	bench_settle(store);
 	bench_side a = { .slice = bench_engine_slice, .context = &large.side, .latencies = &large.reports.latencies };
 	bench_side b = { .slice = bench_engine_slice, .context = &small.side };
 	bench_pairs how = bench_pairs_for(options, large.shape.batch);
@@ -67,8 +56,8 @@ unsigned bench_run_against(const bench_workload *workload, const bench_store *st
 	large.reports.accepted[0] += options->doctor;
 	rows->books_wrong = !bench_subject_books(&large.subject, &large.reports);
 	rows->books_wrong = !bench_subject_books(&small.subject, &small.reports) || rows->books_wrong;
-	empty(&large);
-	empty(&small);
+	bench_clear(&large.subject, &large.reports);
+	bench_clear(&small.subject, &small.reports);
 	free(small.store.path);
 	return 1;
 }

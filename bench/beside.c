@@ -71,13 +71,9 @@ unsigned bench_run_status(const bench_workload *workload, const bench_store *sto
 	bench_subject subject = { .store = store };
 	bench_reports reports;
 	readers of = { .writer = { &subject, &reports } };
-	bench_reports_init(&reports, &shape, options->seed);
 	bench_row_begin(&rows[0], workload->name, store, &shape, options);
 	bench_row_begin(&rows[1], workload->against, store, &shape, options);
-	bench_subject_open(&subject, FF_DURABILITY_NONE);
-	bench_subject_fill(&subject, &reports);
-	bench_subject_open(&subject, shape.durability);
-	bench_settle(store);
+	bench_prepare(&subject, &reports, &shape, options->seed);
 	bench_side a = { .slice = read_slice, .context = &of, .latencies = &reports.latencies };
 	bench_side b = { .slice = bench_engine_slice, .context = &of.writer };
 	bench_pairs how = bench_pairs_for(options, shape.batch);
@@ -88,9 +84,7 @@ unsigned bench_run_status(const bench_workload *workload, const bench_store *sto
 	bench_row_end(&rows[1], &subject);
 	reports.accepted[0] += options->doctor;
 	rows[0].books_wrong = rows[1].books_wrong = !bench_subject_books(&subject, &reports);
-	bench_subject_close(&subject);
-	bench_store_remove(store);
-	bench_reports_free(&reports);
+	bench_clear(&subject, &reports);
 	return 2;
 }
 
@@ -147,8 +141,7 @@ static bool check_quota(ff_engine *engine, uint64_t admitted)
 		bench_die_of("read the books", &error);
 	bool right = status->in_window == admitted;
 	if (!right)
-		fprintf(stderr,
-		        "ff-bench: wrong books: %" PRIu64 " were admitted, and %" PRIu64 " are in the window\n",
+		fprintf(stderr, "ff-bench: wrong books: %" PRIu64 " were admitted, and %" PRIu64 " are in the window\n",
 		        admitted, status->in_window);
 	ff_free(status);
 	return right;
@@ -160,13 +153,9 @@ unsigned bench_run_mixed(const bench_workload *workload, const bench_store *stor
 	bench_shape shape = bench_shape_for(workload, store, options);
 	bench_subject subject = { .store = store };
 	bench_reports reports;
-	bench_reports_init(&reports, &shape, options->seed);
 	bench_row_begin(rows, workload->name, store, &shape, options);
-	bench_subject_open(&subject, FF_DURABILITY_NONE);
-	bench_subject_fill(&subject, &reports);
+	bench_prepare(&subject, &reports, &shape, options->seed);
 	create_quota(subject.engine);
-	bench_subject_open(&subject, shape.durability);
-	bench_settle(store);
 	reports.other = call_other;
 	reports.rate = options->rate;
 	bench_engine_side side = { &subject, &reports };
@@ -177,9 +166,7 @@ unsigned bench_run_mixed(const bench_workload *workload, const bench_store *stor
 	reports.accepted[0] += options->doctor;
 	rows->books_wrong = !check_quota(subject.engine, reports.admitted);
 	rows->books_wrong = !bench_subject_books(&subject, &reports) || rows->books_wrong;
-	bench_subject_close(&subject);
-	bench_store_remove(store);
-	bench_reports_free(&reports);
+	bench_clear(&subject, &reports);
 	return 1;
 }
 
@@ -203,9 +190,8 @@ static void make_calls(spender *of, size_t count)
 		bench_request(&of->reports->stream, number, &of->batch.texts[i], &of->batch.reports[i]);
 		snprintf(of->executions[i], sizeof of->executions[i], "execution-%012" PRIu64, number);
 		of->spends[i] = (ff_spend){ of->batch.reports[i], of->executions[i] };
-		of->calls[i] = (ff_call){ .op = FF_OP_RECORD_SPEND,
-			                  .in.spend = &of->spends[i],
-			                  .out.outcome = &of->outcomes[i] };
+		of->calls[i] =
+		    (ff_call){ .op = FF_OP_RECORD_SPEND, .in.spend = &of->spends[i], .out.outcome = &of->outcomes[i] };
 		of->calls[count + i] =
 		    (ff_call){ .op = FF_OP_RELEASE_BUDGET,
 			       .in.target = { .id = of->batch.texts[i].budget, .execution_id = of->executions[i] } };
@@ -251,12 +237,8 @@ unsigned bench_run_spend(const bench_workload *workload, const bench_store *stor
 	bench_shape shape = bench_shape_for(workload, store, options);
 	bench_subject subject = { .store = store };
 	bench_reports reports;
-	bench_reports_init(&reports, &shape, options->seed);
 	bench_row_begin(rows, workload->name, store, &shape, options);
-	bench_subject_open(&subject, FF_DURABILITY_NONE);
-	bench_subject_fill(&subject, &reports);
-	bench_subject_open(&subject, shape.durability);
-	bench_settle(store);
+	bench_prepare(&subject, &reports, &shape, options->seed);
 	spender *of = bench_allocate(1, sizeof(*of));
 	of->subject = &subject;
 	of->reports = &reports;
@@ -277,8 +259,6 @@ unsigned bench_run_spend(const bench_workload *workload, const bench_store *stor
 	free(of->outcomes);
 	free(of->executions);
 	free(of);
-	bench_subject_close(&subject);
-	bench_store_remove(store);
-	bench_reports_free(&reports);
+	bench_clear(&subject, &reports);
 	return 1;
 }

@@ -105,8 +105,9 @@ static void add_line(struct libscols_table *table, const cJSON *a, const cJSON *
 
 int bench_compare(const char *a, const char *b)
 {
-	static const char *const names[] = { "WORKLOAD", "STORE", "A/S",    "B/S", "RATIO A",
-		                             "RATIO B",  "B : A", "OF", "" };
+	static const char *const names[] = {
+		"WORKLOAD", "STORE", "A/S", "B/S", "RATIO A", "RATIO B", "B : A", "OF", ""
+	};
 	cJSON *first = bench_read_document(a), *second = bench_read_document(b);
 	const cJSON *rows = cJSON_GetObjectItemCaseSensitive(first, "rows");
 	struct libscols_table *table = scols_new_table();

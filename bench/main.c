@@ -58,7 +58,8 @@ static const char help_text[] =
     "       ff-bench plot FILE.json -o FILE.svg\n"
     "\n"
     "run measures workloads on stores, each beside the floor: the same durable work by hand.\n"
-    "  --store URI        a store: a scheme alone (in a folder of its own, here), or with the path of a store that does\n"
+    "  --store URI        a store: a scheme alone (in a folder of its own, here), or with the path of a store that "
+    "does\n"
     "                     not exist; may be repeated. Default: sqlite and lmdb. durability= replaces the workload's\n"
     "  --workload NAME    may be repeated; default: all\n"
     "  --quick            small and short: shows that it works, measures nothing\n"
@@ -70,7 +71,8 @@ static const char help_text[] =
     "  --label TEXT       is written into the JSON\n"
     "  --json FILE        writes the rows ('-': to stdout, in place of the table)\n"
     "\n"
-    "compare prints B's rates in proportion to A's, row by row. Exit status: 0, or 1 where a row of B is slower by more\n"
+    "compare prints B's rates in proportion to A's, row by row. Exit status: 0, or 1 where a row of B is slower by "
+    "more\n"
     "than the spread of both; 2 wrong usage.\n"
     "exit status of run: 0 done, 1 an error or wrong books, 2 wrong usage\n";
 

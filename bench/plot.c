@@ -18,7 +18,7 @@ typedef struct plotter {
 	pid_t pid;
 } plotter;
 
-/* Text in gnuplot's single quotes, where a quote is written twice. */
+/* Text in a command's single quotes, where a quote is written twice. */
 static void quote(FILE *to, const char *text)
 {
 	putc('\'', to);
@@ -88,11 +88,20 @@ static void write_number(FILE *to, double number)
 		fprintf(to, " %.6g", number);
 }
 
+/* A field of data: in double quotes, which it may not hold. */
+static void write_field(FILE *to, const char *text)
+{
+	for (; *text; text++)
+		putc(strchr("\"\\\n", *text) ? ' ' : *text, to);
+}
+
 static void write_name(FILE *to, const cJSON *row)
 {
-	char name[128];
-	snprintf(name, sizeof name, "%s %s", bench_text(row, "workload"), bench_text(row, "store"));
-	quote(to, name);
+	putc('"', to);
+	write_field(to, bench_text(row, "workload"));
+	fputs(", ", to);
+	write_field(to, bench_text(row, "store"));
+	putc('"', to);
 }
 
 /* A block of data; false where there is nothing in it, and then it is not drawn. */
@@ -164,62 +173,78 @@ static bool write_curve(FILE *to, const cJSON *rows, const curve *of, unsigned n
 	return count > 1;
 }
 
-static void draw_growth(FILE *to, const cJSON *rows)
+static const curve curves[] = {
+	{ "keys-", "sqlite", "existing_keys" },   { "keys-", "lmdb", "existing_keys" },
+	{ "random-", "sqlite", "existing_keys" }, { "random-", "lmdb", "existing_keys" },
+	{ "budgets-", "sqlite", "budgets" },      { "budgets-", "lmdb", "budgets" },
+};
+#define CURVES_COUNT (sizeof(curves) / sizeof(*curves))
+
+static void draw_throughput(FILE *to)
 {
-	static const curve curves[] = {
-		{ "keys-", "sqlite", "existing_keys" },   { "keys-", "lmdb", "existing_keys" },
-		{ "random-", "sqlite", "existing_keys" }, { "random-", "lmdb", "existing_keys" },
-		{ "budgets-", "sqlite", "budgets" },      { "budgets-", "lmdb", "budgets" },
-	};
-	enum { COUNT = sizeof(curves) / sizeof(*curves) };
-	bool drawn[COUNT], any = false;
-	for (unsigned i = 0; i < COUNT; i++)
-		drawn[i] = write_curve(to, rows, &curves[i], i);
-	fputs("set title 'Cost of a report, by what the store holds'\nset logscale xy\nunset xtics\nset xtics format '10^{%L}'\n"
-	      "set xlabel 'keys or budgets in the store'\nset ylabel 'µs'\nplot",
+	fputs("set title 'Throughput beside the floor'\nset style data histogram\nset style fill solid 0.8\n"
+	      "set logscale y\nset format y '%.0s%c'\nset ylabel 'operations a second'\n"
+	      "set xtics rotate by -60 font ',8'\n"
+	      "plot $throughput using 2:xtic(1) title 'engine or peer', '' using 3 title 'floor'\n",
 	      to);
-	for (unsigned i = 0; i < COUNT; i++)
+}
+
+static void draw_latencies(FILE *to, size_t count)
+{
+	fputs("set title 'Latency of a call'\nset logscale xy\nset xlabel 'one call in so many took longer'\n"
+	      "set ylabel 'µs'\nunset xtics\nset xtics norotate font ',10'\n",
+	      to);
+	fprintf(to, "plot for [i=0:%zu] $latency index i using 1:2 with linespoints title columnheader(1)\n",
+	        count - 1);
+}
+
+static void draw_growth(FILE *to, const bool drawn[CURVES_COUNT])
+{
+	const char *before = "plot";
+	fputs("set title 'Cost of a report, by what the store holds'\nset logscale xy\nset xtics autofreq norotate\n"
+	      "set format xy '%.0s%c'\nset xlabel 'keys or budgets in the store'\nset ylabel 'µs'\n",
+	      to);
+	for (unsigned i = 0; i < CURVES_COUNT; i++)
 		if (drawn[i]) {
-			fprintf(to, "%s $growth%u using 1:2 smooth unique with linespoints title '%s%s'",
-			        any ? "," : "", i, curves[i].family, curves[i].store);
-			any = true;
+			fprintf(to, "%s $growth%u using 1:2 smooth unique with linespoints title '%s%s'", before, i,
+			        curves[i].family, curves[i].store);
+			before = ",";
 		}
-	fputs(any ? "\n" : " NaN notitle\n", to);
+	putc('\n', to);
 }
 
 static void draw(FILE *to, const cJSON *rows, const char *path)
 {
-	fputs("set terminal svg size 1200,1800 background rgb 'white' noenhanced\nset output ", to);
+	bool drawn[CURVES_COUNT], grows = false;
+	fputs("set terminal svg size 1500,1800 background rgb 'white' noenhanced\nset encoding utf8\nset output ", to);
 	quote(to, path);
-	fputs("\nset encoding utf8\n", to);
+	putc('\n', to);
 	bool throughput = write_throughput(to, rows);
 	size_t latencies = write_latencies(to, rows);
-	fputs("set multiplot layout 3,1\nset key outside right\nset grid y\n", to);
-	fputs("set title 'Throughput beside the floor'\nset style data histogram\nset style fill solid 0.8\n"
-	      "set logscale y\nset ylabel 'operations a second'\nset xtics rotate by -45 font ',9'\n",
-	      to);
-	fputs(throughput ? "plot $throughput using 2:xtic(1) title 'engine or peer', '' using 3 title 'floor'\n"
-	                 : "plot NaN notitle\n",
-	      to);
-	fputs("set title 'Latency of a call'\nset logscale xy\nset xlabel 'one call in so many took longer'\n"
-	      "set ylabel 'µs'\nunset xtics\nset xtics norotate font ',10'\n",
-	      to);
+	for (unsigned i = 0; i < CURVES_COUNT; i++) {
+		drawn[i] = write_curve(to, rows, &curves[i], i);
+		grows = grows || drawn[i];
+	}
+	fprintf(to, "set multiplot layout %d,1\nset key outside right\nset grid y\n",
+	        throughput + (latencies > 0) + grows);
+	if (throughput)
+		draw_throughput(to);
 	if (latencies)
-		fprintf(to,
-		        "plot for [i=0:%zu] $latency index i using 1:2 with linespoints title columnheader(1)\n",
-		        latencies - 1);
-	else
-		fputs("plot NaN notitle\n", to);
-	draw_growth(to, rows);
+		draw_latencies(to, latencies);
+	if (grows)
+		draw_growth(to, drawn);
 	fputs("unset multiplot\n", to);
 }
 
-int bench_plot(const char *from, const char *path)
+int bench_plot(const char *from, const char *to)
 {
 	cJSON *document = bench_read_document(from);
+	const cJSON *rows = cJSON_GetObjectItemCaseSensitive(document, "rows");
+	if (!rows->child)
+		bench_die("'%s' has no rows to draw", from);
 	plotter of = start();
-	draw(of.to, cJSON_GetObjectItemCaseSensitive(document, "rows"), path);
-	finish(&of, path);
+	draw(of.to, rows, to);
+	finish(&of, to);
 	cJSON_Delete(document);
 	return BENCH_DONE;
 }

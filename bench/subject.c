@@ -262,10 +262,9 @@ void bench_engine_slice(void *context, uint64_t ops, bench_slice *slice)
 {
 	bench_engine_side *side = context;
 	bench_reports *reports = side->reports;
-	crew of = { .subject = side->subject,
-		    .reports = reports,
-		    .began_at = reports->next,
-		    .end = reports->next + ops };
+	crew of = {
+		.subject = side->subject, .reports = reports, .began_at = reports->next, .end = reports->next + ops
+	};
 	pthread_mutex_init(&of.lock, NULL);
 	unsigned threads = reports->shape->threads;
 	if (threads == 1)

@@ -44,9 +44,8 @@ bench_shape bench_shape_for(const bench_workload *workload, const bench_store *s
 
 bench_pairs bench_pairs_for(const bench_options *options, uint64_t unit)
 {
-	return (bench_pairs){ .pairs = options->pairs,
-		              .slice_seconds = options->seconds / options->pairs,
-		              .unit = unit };
+	return (
+	    bench_pairs){ .pairs = options->pairs, .slice_seconds = options->seconds / options->pairs, .unit = unit };
 }
 
 void bench_row_begin(bench_row *row, const char *name, const bench_store *store, const bench_shape *shape,
@@ -62,12 +61,23 @@ void bench_row_begin(bench_row *row, const char *name, const bench_store *store,
 		            .budgets = shape->budgets,
 		            .dimensions = shape->dimensions,
 		            .rate = options->rate };
-	double *const measured[] = { &row->seconds,      &row->per_second,   &row->against_per_second,
-		                     &row->ratio.min,    &row->ratio.q1,     &row->ratio.median,
-		                     &row->ratio.q3,     &row->ratio.max,    &row->p1,
-		                     &row->p50,          &row->p99,          &row->p999,
-		                     &row->p100,         &row->cpu_us_per_op, &row->bytes_per_op,
-		                     &row->floor_cpu_us_per_op, &row->floor_bytes_per_op };
+	double *const measured[] = { &row->seconds,
+		                     &row->per_second,
+		                     &row->against_per_second,
+		                     &row->ratio.min,
+		                     &row->ratio.q1,
+		                     &row->ratio.median,
+		                     &row->ratio.q3,
+		                     &row->ratio.max,
+		                     &row->p1,
+		                     &row->p50,
+		                     &row->p99,
+		                     &row->p999,
+		                     &row->p100,
+		                     &row->cpu_us_per_op,
+		                     &row->bytes_per_op,
+		                     &row->floor_cpu_us_per_op,
+		                     &row->floor_bytes_per_op };
 	for (size_t i = 0; i < sizeof(measured) / sizeof(*measured); i++)
 		*measured[i] = NAN;
 	snprintf(row->store, sizeof row->store, "%s", store->scheme);
@@ -97,6 +107,22 @@ void bench_settle(const bench_store *store)
 	close(file);
 }
 
+void bench_prepare(bench_subject *subject, bench_reports *reports, const bench_shape *shape, uint64_t seed)
+{
+	bench_reports_init(reports, shape, seed);
+	bench_subject_open(subject, FF_DURABILITY_NONE);
+	bench_subject_fill(subject, reports);
+	bench_subject_open(subject, shape->durability);
+	bench_settle(subject->store);
+}
+
+void bench_clear(bench_subject *subject, bench_reports *reports)
+{
+	bench_subject_close(subject);
+	bench_store_remove(subject->store);
+	bench_reports_free(reports);
+}
+
 /* ---- reports beside the floor --------------------------------------------------------------------------------- */
 
 unsigned bench_run_reports(const bench_workload *workload, const bench_store *store, const bench_options *options,
@@ -105,13 +131,9 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 	bench_shape shape = bench_shape_for(workload, store, options);
 	bench_subject subject = { .store = store };
 	bench_reports reports, floor_reports;
-	bench_reports_init(&reports, &shape, options->seed);
 	bench_reports_init(&floor_reports, &shape, options->seed);
 	bench_row_begin(rows, workload->name, store, &shape, options);
-
-	bench_subject_open(&subject, FF_DURABILITY_NONE);
-	bench_subject_fill(&subject, &reports);
-	bench_subject_open(&subject, shape.durability);
+	bench_prepare(&subject, &reports, &shape, options->seed);
 	bench_floor_side floor_side = { .reports = &floor_reports };
 	/* In an open loop there is nothing that a floor could be better at. */
 	bool has_floor = store->floor && !(options->rate > 0);
@@ -136,17 +158,15 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 		rows->books_wrong = !bench_floor_books(&floor_side) || rows->books_wrong;
 		bench_floor_side_close(&floor_side);
 	}
-	bench_subject_close(&subject);
-	bench_store_remove(store);
-	bench_reports_free(&reports);
+	bench_clear(&subject, &reports);
 	bench_reports_free(&floor_reports);
 	return 1;
 }
 
 /* ---- the list ------------------------------------------------------------------------------------------------- */
 
-#define REPORTS(name_, summary_, ...)                                                                    \
-	{                                                                                                \
+#define REPORTS(name_, summary_, ...)                                                                      \
+	{                                                                                                  \
 		.name = (name_), .summary = (summary_), .run = bench_run_reports, .shape = { __VA_ARGS__ } \
 	}
 #define ORDERED .keys = BENCH_KEYS_ORDERED
@@ -156,22 +176,37 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 #define ALONE .threads = 1, .batch = 1
 
 /* Growth: the other side has the same engine with 100,000 keys, or 1,000 budgets. */
-#define KEYS(name_, summary_, keys_, existing_)                                                                   \
-	{                                                                                                         \
-		.name = (name_), .summary = (summary_), .run = bench_run_against, .against = "100,000 keys",      \
-		.base_existing = 100000, .base_budgets = 100,                                                     \
-		.shape = { .threads = 1, .batch = 8192, keys_, FULL, .existing = (existing_), .budgets = 100,     \
-			   .dimensions = 1 }                                                                       \
+#define KEYS(name_, summary_, keys_, existing_)                                                              \
+	{                                                                                                    \
+		.name = (name_), .summary = (summary_), .run = bench_run_against, .against = "100,000 keys", \
+		.base_existing = 100000, .base_budgets = 100, .shape = {                                     \
+			.threads = 1,                                                                        \
+			.batch = 8192,                                                                       \
+			keys_,                                                                               \
+			FULL,                                                                                \
+			.existing = (existing_),                                                             \
+			.budgets = 100,                                                                      \
+			.dimensions = 1                                                                      \
+		}                                                                                            \
 	}
-#define BUDGETS(name_, summary_, budgets_)                                                                        \
-	{                                                                                                         \
-		.name = (name_), .summary = (summary_), .run = bench_run_against, .against = "1,000 budgets",     \
-		.base_budgets = 1000, .shape = { ALONE, ORDERED, NONE, .budgets = (budgets_), .dimensions = 1 }    \
+#define BUDGETS(name_, summary_, budgets_)                                                                    \
+	{                                                                                                     \
+		.name = (name_), .summary = (summary_), .run = bench_run_against, .against = "1,000 budgets", \
+		.base_budgets = 1000, .shape = {                                                              \
+			ALONE,                                                                                \
+			ORDERED,                                                                              \
+			NONE,                                                                                 \
+			.budgets = (budgets_),                                                                \
+			.dimensions = 1                                                                       \
+		}                                                                                             \
 	}
-#define ADMISSION(name_, summary_, size_)                                                                         \
-	{                                                                                                         \
-		.name = (name_), .summary = (summary_), .run = bench_run_admission, .against = "1,000 entries",   \
-		.size = (size_), .shape = { ALONE, NONE }                                                          \
+#define ADMISSION(name_, summary_, size_)                                                                       \
+	{                                                                                                       \
+		.name = (name_), .summary = (summary_), .run = bench_run_admission, .against = "1,000 entries", \
+		.size = (size_), .shape = {                                                                     \
+			ALONE,                                                                                  \
+			NONE                                                                                    \
+		}                                                                                               \
 	}
 
 const bench_workload bench_workloads[] = {
