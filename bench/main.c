@@ -414,5 +414,11 @@ int main(int count, char **words)
 		return list(&line);
 	if (strcmp(command, "merge") == 0)
 		return merge(&line);
+	if (strcmp(command, "compare") == 0)
+		return line.files_count == 2 ? bench_compare(line.files[0], line.files[1])
+		                             : usage("compare takes two files");
+	if (strcmp(command, "plot") == 0)
+		return line.files_count == 1 && line.output ? bench_plot(line.files[0], line.output)
+		                                            : usage("plot takes a file, and -o FILE");
 	return usage("there is no command '%s'", command);
 }

@@ -36,8 +36,8 @@ static const char *const statements[STATEMENTS_COUNT] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[READ_BUDGET] = "SELECT p.dimension, p.hard, u.value FROM policy p CROSS JOIN usage u"
-			" ON u.budget = p.budget AND u.dimension = p.dimension WHERE p.budget = ?1",
+	[READ_BUDGET] =
+	    "SELECT dimension, hard, value FROM policy CROSS JOIN usage USING(budget, dimension) WHERE budget = ?1",
 	[WRITE_USAGE] = "UPDATE usage SET value = ?3 WHERE budget = ?1 AND dimension = ?2",
 	[WRITE_BREACHES] = "UPDATE policy SET breaches = breaches + ?2 WHERE budget = ?1",
 	[READ_KEY] = "SELECT digest, outcome FROM keys WHERE key = ?1 AND budget = ?2",
