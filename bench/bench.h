@@ -139,6 +139,7 @@ typedef struct bench_options {
 	bool doctor_floor; /* the floor's */
 	uint64_t seed;
 	double rate; /* 0 = closed loop */
+	bool unseen; /* the floor writes keys without a look */
 	/* What replaces the workload's own, where it was given. */
 	uint64_t threads, batch, budgets;
 	bool has_keys;
@@ -298,6 +299,7 @@ bool bench_subject_books(bench_subject *subject, const bench_reports *reports);
 typedef struct bench_floor bench_floor;
 
 typedef struct bench_floor_side {
+	bool unseen; /* it writes keys without a look */
 	const bench_floor_ops *ops;
 	bench_floor *floor;
 	char *path;

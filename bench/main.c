@@ -67,6 +67,9 @@ static const char help_text[] =
     "  --pairs N          turns of engine and floor; default 15, quick 2\n"
     "  --threads N  --batch N  --budgets N  --keys none|random|ordered    in place of the workload's own\n"
     "  --rate N           an open loop: N reports a second are due, and latency counts from when they were\n"
+    "  --floor looks|unseen    the floor reads each key before it writes it (default), or only where one turns out to "
+    "be\n"
+    "                     known, as the engine does\n"
     "  --seed N           of the requests; default 1\n"
     "  --label TEXT       is written into the JSON\n"
     "  --json FILE        writes the rows ('-': to stdout, in place of the table)\n"
@@ -179,6 +182,10 @@ static bool take_value(command_line *line, const char *name, const char *value, 
 		return options->has_keys = read_keys(value, &options->keys);
 	if (strcmp(name, "--rate") == 0)
 		return read_real(value, &options->rate);
+	if (strcmp(name, "--floor") == 0) {
+		options->unseen = strcmp(value, "unseen") == 0;
+		return options->unseen || strcmp(value, "looks") == 0;
+	}
 	if (strcmp(name, "--seed") == 0)
 		return read_count(value, UINT64_MAX, &options->seed);
 	if (strcmp(name, "--canary") == 0)

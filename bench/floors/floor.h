@@ -15,8 +15,9 @@ typedef struct bench_floor_ops bench_floor_ops;
 
 struct bench_floor_ops {
 	const char *scheme;
-	/* Makes the store at `path`, or opens it again. */
-	bench_floor *(*open)(const char *path, ff_durability durability);
+	/* Makes the store at `path`, or opens it again. `unseen`: keys are written without a look, until one of them
+	 * turns out to be known. */
+	bench_floor *(*open)(const char *path, ff_durability durability, bool unseen);
 	void (*close)(bench_floor *floor);
 	/* Takes the store's files away. */
 	void (*remove)(const char *path);

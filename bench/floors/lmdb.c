@@ -69,7 +69,7 @@ static MDB_val join(name *joined, const char *first, size_t first_size, const ch
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static bench_floor *open_floor(const char *path, ff_durability durability)
+static bench_floor *open_floor(const char *path, ff_durability durability, bool unseen)
 {
 	static const unsigned flags[] = {
 		[FF_DURABILITY_FULL] = 0,
@@ -79,6 +79,7 @@ static bench_floor *open_floor(const char *path, ff_durability durability)
 	bench_floor *floor = calloc(1, sizeof(*floor));
 	if (!floor)
 		floor_die("open", "memory is out");
+	floor->look_first = !unseen;
 	mkdir(path, 0777);
 	must(mdb_env_create(&floor->env), "open");
 	must(mdb_env_set_maxdbs(floor->env, 3), "open");

@@ -73,7 +73,7 @@ static void run(const bench_floor *floor, int which, const char *doing)
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static bench_floor *open_floor(const char *path, ff_durability durability)
+static bench_floor *open_floor(const char *path, ff_durability durability, bool unseen)
 {
 	static const char *const synchronous[] = {
 		[FF_DURABILITY_FULL] = "PRAGMA synchronous = FULL",
@@ -83,6 +83,7 @@ static bench_floor *open_floor(const char *path, ff_durability durability)
 	bench_floor *floor = calloc(1, sizeof(*floor));
 	if (!floor)
 		floor_die("open", "memory is out");
+	floor->look_first = !unseen;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	must(floor, sqlite3_open_v2(path, &floor->db, flags, NULL), "open");
 	must(floor, sqlite3_exec(floor->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL), "open");
