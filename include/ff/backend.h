@@ -395,6 +395,13 @@ typedef struct ff_engine_backend {
 	 * FF_OK where the check itself could be made. NULL: the core checks only what it can read through load.
 	 */
 	ff_code (*check)(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
+
+	/*
+	 * May provide. Whether nobody, in this process or another, has committed to the store between the last commit
+	 * of this open store and the begin of this write transaction, so that rows which the core remembers from there
+	 * are still so. Asked once, right behind begin; no I/O. False where in doubt. NULL: the core remembers nothing.
+	 */
+	bool (*is_untouched)(ff_txn *txn);
 } ff_engine_backend;
 
 /*
