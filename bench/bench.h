@@ -135,6 +135,7 @@ typedef struct bench_options {
 	double seconds; /* that the engine is measured for, in each workload */
 	unsigned pairs;
 	bool quick;
+	bool plain_floor;
 	bool doctor;       /* the engine's expected books are made wrong */
 	bool doctor_floor; /* the floor's */
 	uint64_t seed;
@@ -300,6 +301,7 @@ typedef struct bench_floor bench_floor;
 typedef struct bench_floor_side {
 	const bench_floor_ops *ops;
 	bench_floor *floor;
+	bool is_plain;
 	char *path;
 	bench_reports *reports;
 	bench_batch batch;

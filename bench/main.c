@@ -66,6 +66,7 @@ static const char help_text[] =
     "  --seconds S        that the engine is measured for in each workload; default 6, quick 0.05\n"
     "  --pairs N          turns of engine and floor; default 15, quick 2\n"
     "  --threads N  --batch N  --budgets N  --keys none|random|ordered    in place of the workload's own\n"
+    "  --floor tuned|plain  plain reads and writes report by report within a batch; default tuned\n"
     "  --rate N           an open loop: N reports a second are due, and latency counts from when they were\n"
     "  --seed N           of the requests; default 1\n"
     "  --label TEXT       is written into the JSON\n"
@@ -181,6 +182,10 @@ static bool take_value(command_line *line, const char *name, const char *value, 
 		return read_real(value, &options->rate);
 	if (strcmp(name, "--seed") == 0)
 		return read_count(value, UINT64_MAX, &options->seed);
+	if (strcmp(name, "--floor") == 0) {
+		options->plain_floor = strcmp(value, "plain") == 0;
+		return options->plain_floor || strcmp(value, "tuned") == 0;
+	}
 	if (strcmp(name, "--canary") == 0)
 		return read_canary(line, value);
 	const char **text = strcmp(name, "--json") == 0    ? &line->json

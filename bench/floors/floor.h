@@ -15,8 +15,11 @@ typedef struct bench_floor_ops bench_floor_ops;
 
 struct bench_floor_ops {
 	const char *scheme;
-	/* Makes the store at `path`, or opens it again. */
-	bench_floor *(*open)(const char *path, ff_durability durability);
+	/*
+	 * Makes the store at `path`, or opens it again. Plain: report by report, key, policy and usage are read, and key and
+	 * usage written. Else what a batch has in common is done once, and keys go in by their order.
+	 */
+	bench_floor *(*open)(const char *path, ff_durability durability, bool is_plain);
 	void (*close)(bench_floor *floor);
 	/* Takes the store's files away. */
 	void (*remove)(const char *path);

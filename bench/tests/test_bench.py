@@ -70,6 +70,7 @@ class CommandLine(Case):
             ("run", "--rate", "1x"): "'1x'",
             ("run", "--workload", "idle"): "'idle'",
             ("run", "--canary", "bird"): "'bird'",
+            ("run", "--floor", "none"): "'none'",
             ("run", "--store", "tape:x"): "'tape:x'",
             ("run", "--store", ":x"): "':x'",
             ("run", "--store", "sqlite:there"): "'there' exists",
@@ -91,7 +92,7 @@ class CommandLine(Case):
     def test_help_and_list(self):
         help_text = self.bench("help").stdout
         for option in ("--store", "--workload", "--seconds", "--threads", "--batch", "--keys", "--json", "--pairs",
-                       "--rate", "--budgets", "--label", "--seed", "--quick"):
+                       "--rate", "--budgets", "--floor", "--label", "--seed", "--quick"):
             self.assertIn(option, help_text)
         names = self.names()
         self.assertEqual(len(names), len(set(names)))
@@ -156,6 +157,11 @@ class Run(Case):
         row, = self.rows("--workload", "crowd-64", "--rate", "2000")
         self.assertEqual((row["loop"], row["rate"], row["against"], row["ratio"]), ("open", 2000, None, None))
         self.assertEqual(row["books"], "ok")
+
+    def test_the_plain_floor_does_the_same(self):
+        for row in self.rows("--floor", "plain", *(word for name in sorted(FLOORED) for word in ("--workload", name))):
+            self.assertEqual((row["against"], row["books"]), ("plain floor", "ok"), row["workload"])
+            self.assertGreater(row["floor_per_second"], 0)
 
     def test_wrong_books_fail(self):
         for workload in sorted(set(self.names())):
