@@ -342,7 +342,7 @@ static bool run_one(const bench_workload *workload, const bench_store *store, co
 static int run(command_line *line)
 {
 	static const char *const embedded[] = { "sqlite", "lmdb" };
-	bench_store stores[STORES_MAX] = { 0 };
+	static bench_store stores[STORES_MAX]; /* static: what usage errors leave behind is not lost */
 	size_t stores_count = line->stores_count ? line->stores_count : sizeof(embedded) / sizeof(*embedded);
 	if (line->files_count)
 		return usage("run takes no file '%s'", line->files[0]);
