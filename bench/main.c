@@ -66,8 +66,10 @@ static const char help_text[] =
     "  --seconds S        that the engine is measured for in each workload; default 6, quick 0.05\n"
     "  --pairs N          turns of engine and floor; default 15, quick 2\n"
     "  --threads N  --batch N  --budgets N  --keys none|random|ordered    in place of the workload's own\n"
-    "  --floor tuned|plain  plain reads and writes report by report within a batch; default tuned\n"
     "  --rate N           an open loop: N reports a second are due, and latency counts from when they were\n"
+    "  --floor looks|unseen|plain    the floor reads each key before it writes it (default); or only where one turns "
+    "out\n"
+    "                     to be known, as the engine does; or takes report by report within a batch\n"
     "  --seed N           of the requests; default 1\n"
     "  --label TEXT       is written into the JSON\n"
     "  --json FILE        writes the rows ('-': to stdout, in place of the table)\n"
@@ -131,6 +133,19 @@ static bool read_keys(const char *text, bench_keys *keys)
 	return false;
 }
 
+static bool read_floor(const char *text, bench_floor_kind *kind)
+{
+	static const char *const names[] = {
+		[BENCH_FLOOR_LOOKS] = "looks", [BENCH_FLOOR_UNSEEN] = "unseen", [BENCH_FLOOR_PLAIN] = "plain"
+	};
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*kind = (bench_floor_kind)i;
+			return true;
+		}
+	return false;
+}
+
 static bool add_workload(command_line *line, const char *name)
 {
 	for (size_t i = 0; i < bench_workloads_count; i++)
@@ -182,10 +197,8 @@ static bool take_value(command_line *line, const char *name, const char *value, 
 		return read_real(value, &options->rate);
 	if (strcmp(name, "--seed") == 0)
 		return read_count(value, UINT64_MAX, &options->seed);
-	if (strcmp(name, "--floor") == 0) {
-		options->plain_floor = strcmp(value, "plain") == 0;
-		return options->plain_floor || strcmp(value, "tuned") == 0;
-	}
+	if (strcmp(name, "--floor") == 0)
+		return read_floor(value, &options->floor);
 	if (strcmp(name, "--canary") == 0)
 		return read_canary(line, value);
 	const char **text = strcmp(name, "--json") == 0    ? &line->json

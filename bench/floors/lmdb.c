@@ -5,10 +5,8 @@
  *     usage      budget 0 dimension → value
  *     keys       key 0 budget → digest, expiry, outcome
  *
- * A key that is later than the last one goes behind it, by MDB_APPEND. The plain floor looks a report's key up, reads its
- * policy and usage, and writes what has changed, report by report; tuned, a batch's budgets are read and written once, and
- * its keys are taken for fresh and written in their order. If one was there after all, the transaction begins anew and
- * looks every key up first.
+ * A key that is later than the last one goes behind it, by MDB_APPEND.
+ * Where keys are taken for fresh and one was there after all, the transaction begins anew and looks every key up first.
  */
 #include "floor.h"
 
@@ -75,7 +73,7 @@ static void must(int result, const char *doing)
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static bench_floor *open_floor(const char *path, ff_durability durability, bool is_plain)
+static bench_floor *open_floor(const char *path, ff_durability durability, bench_floor_kind kind)
 {
 	static const unsigned flags[] = {
 		[FF_DURABILITY_FULL] = 0,
@@ -85,7 +83,8 @@ static bench_floor *open_floor(const char *path, ff_durability durability, bool 
 	bench_floor *floor = calloc(1, sizeof(*floor));
 	if (!floor)
 		floor_die("open", "memory is out");
-	floor->is_plain = floor->look_first = is_plain;
+	floor->is_plain = kind == BENCH_FLOOR_PLAIN;
+	floor->look_first = kind != BENCH_FLOOR_UNSEEN;
 	mkdir(path, 0777);
 	must(mdb_env_create(&floor->env), "open");
 	must(mdb_env_set_maxdbs(floor->env, 3), "open");

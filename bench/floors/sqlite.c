@@ -1,8 +1,6 @@
 /*
- * The floor on SQLite. Three tables without rowids; a budget is read by one statement. The plain floor looks a report's
- * key up, reads its policy and usage, and writes what has changed, report by report; tuned, a batch's budgets are read and
- * written once, and its keys are taken for fresh and inserted in their order. If one was there after all, the transaction
- * begins anew and looks every key up first.
+ * The floor on SQLite. Three tables without rowids; a budget is read by one statement. Where keys are taken
+ * for fresh and one was there after all, the transaction begins anew and looks every key up first.
  */
 #include "floor.h"
 
@@ -76,7 +74,7 @@ static void run(const bench_floor *floor, int which, const char *doing)
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static bench_floor *open_floor(const char *path, ff_durability durability, bool is_plain)
+static bench_floor *open_floor(const char *path, ff_durability durability, bench_floor_kind kind)
 {
 	static const char *const synchronous[] = {
 		[FF_DURABILITY_FULL] = "PRAGMA synchronous = FULL",
@@ -86,7 +84,8 @@ static bench_floor *open_floor(const char *path, ff_durability durability, bool 
 	bench_floor *floor = calloc(1, sizeof(*floor));
 	if (!floor)
 		floor_die("open", "memory is out");
-	floor->is_plain = floor->look_first = is_plain;
+	floor->is_plain = kind == BENCH_FLOOR_PLAIN;
+	floor->look_first = kind != BENCH_FLOOR_UNSEEN;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	must(floor, sqlite3_open_v2(path, &floor->db, flags, NULL), "open");
 	must(floor, sqlite3_exec(floor->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL), "open");
