@@ -18,7 +18,7 @@ typedef struct ffp_environment {
 	int directory; /* keeps the inode, by which the list finds the environment, from being used anew */
 	dev_t device;
 	ino_t inode;
-	pid_t pid; /* that opened it */
+	ff_fork_guard guard;
 	unsigned users;
 	bool read_only; /* the files may not be written */
 	/*
@@ -39,6 +39,7 @@ typedef struct ffp_environment_options {
 	const char *path;
 	uint32_t flags; /* FF_STORE_… */
 	size_t map_size;
+	bool write_map;
 } ffp_environment_options;
 
 /* While a directory is being opened, and until `settle`: no other ff opens it, in any process. */
