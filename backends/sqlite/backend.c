@@ -21,8 +21,8 @@
 static ff_code acquire_writer(ff_store *store, ff_txn **connection, ff_error *error)
 {
 	/* An in-memory store has one connection for everything, so a transaction may have to wait for another one. */
-	ffp_wait wait = { .limit_us = store->memory ? store->busy_timeout_us : 0 };
-	ffp_wait_start(&wait);
+	ff_wait wait = { .limit_us = store->memory ? store->busy_timeout_us : 0 };
+	ff_wait_start(&wait);
 	for (;;) {
 		pthread_mutex_lock(&store->mutex);
 		bool taken = store->writing;
@@ -32,7 +32,7 @@ static ff_code acquire_writer(ff_store *store, ff_txn **connection, ff_error *er
 			*connection = store->writer;
 			return FF_OK;
 		}
-		if (!ffp_wait_pause(&wait))
+		if (!ff_wait_pause(&wait))
 			break;
 	}
 	if (!store->memory)
@@ -110,7 +110,7 @@ static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 	if (code != FF_OK)
 		return code;
 	if (kind == FF_TXN_WRITE)
-		ffp_wait_give_way(&connection->wait);
+		ff_wait_give_way(&connection->wait);
 	int result = ffp_statement_run(statement);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, kind == FF_TXN_WRITE ? "write to" : "read",
@@ -247,11 +247,11 @@ static ff_code use_wal(ff_txn *connection, ff_error *error)
 	const char *path = connection->store->path;
 	sqlite3_stmt *statement = NULL;
 	int result = sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
-	ffp_wait wait = { .limit_us = connection->store->busy_timeout_us };
-	ffp_wait_start(&wait);
+	ff_wait wait = { .limit_us = connection->store->busy_timeout_us };
+	ff_wait_start(&wait);
 	while (result == SQLITE_OK && (result = sqlite3_step(statement)) != SQLITE_ROW) {
 		sqlite3_reset(statement);
-		if ((result & 0xff) == SQLITE_BUSY && ffp_wait_pause(&wait))
+		if ((result & 0xff) == SQLITE_BUSY && ff_wait_pause(&wait))
 			result = SQLITE_OK;
 	}
 	ff_code code = FF_OK;
