@@ -287,9 +287,9 @@ static int make_lock_file(ffp_opening *opening)
 	return result;
 }
 
-static int open_env(ffp_environment *environment, size_t map_size, unsigned flags)
+static int open_env(ffp_environment *environment, const ffp_opening *opening, unsigned flags)
 {
-	size_t size = round_to_pages(map_size);
+	size_t size = round_to_pages(opening->map_size);
 	while (size > (1 << 20) && !has_space(size))
 		size = round_to_pages(size / 2);
 	int result = mdb_env_create(&environment->env);
@@ -297,7 +297,8 @@ static int open_env(ffp_environment *environment, size_t map_size, unsigned flag
 		return result;
 	mdb_env_set_maxdbs(environment->env, TREES_MAX);
 	mdb_env_set_mapsize(environment->env, size);
-	result = mdb_env_open(environment->env, environment->path, MDB_NOTLS | flags, 0644);
+	result = mdb_env_open(environment->env, environment->path,
+	                      MDB_NOTLS | (opening->write_map ? MDB_WRITEMAP : 0) | flags, 0644);
 	if (result) {
 		mdb_env_close(environment->env);
 		environment->env = NULL;
@@ -311,10 +312,10 @@ static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening 
 	int dead;
 	int result = make_lock_file(opening);
 	if (result == 0)
-		result = open_env(environment, opening->map_size, 0);
+		result = open_env(environment, opening, 0);
 	if ((result == EACCES || result == EROFS) && (flags & FF_STORE_READ_ONLY)) {
 		environment->read_only = true;
-		result = open_env(environment, opening->map_size, MDB_RDONLY);
+		result = open_env(environment, opening, MDB_RDONLY);
 	}
 	if (result == 0)
 		mdb_reader_check(environment->env, &dead);
@@ -374,10 +375,11 @@ static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening
 	return FF_OK;
 }
 
-ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, ffp_opening *opening, ff_error *error)
+ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, bool write_map, ffp_opening *opening,
+                             ff_error *error)
 {
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
-	*opening = (ffp_opening){ .path = config->path, .map_size = map_size, .lock = -1 };
+	*opening = (ffp_opening){ .path = config->path, .map_size = map_size, .write_map = write_map, .lock = -1 };
 	ff_code code = lock_directory(config->path, must_exist, opening, error);
 	if (code == FF_OK)
 		code = find_data(config->path, must_exist, opening, error);

@@ -29,6 +29,7 @@ typedef struct ffp_opening {
 	ff_kv_shared *shared; /* its handle is an ffp_environment */
 	const char *path;
 	size_t map_size;
+	bool write_map;
 	int lock; /* a descriptor of the directory, with its lock */
 	bool made_directory;
 	bool made_data;
@@ -36,7 +37,8 @@ typedef struct ffp_opening {
 } ffp_opening;
 
 /* Opens the environment of a directory, or shares it. Until ffp_environment_settle nobody else opens it. */
-ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, ffp_opening *opening, ff_error *error);
+ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, bool write_map, ffp_opening *opening,
+                             ff_error *error);
 /* Ends the opening. Where it failed the environment is given back, and what it made is removed. */
 void ffp_environment_settle(ffp_opening *opening, bool failed);
 

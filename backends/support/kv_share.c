@@ -20,7 +20,7 @@ typedef struct sharing {
 	int file; /* keeps the inode */
 	dev_t device;
 	ino_t inode;
-	pid_t process;
+	ff_fork_guard guard;
 	unsigned users;
 	atomic_bool taken; /* the writer's place */
 } sharing;
@@ -32,9 +32,9 @@ static sharing *list;
 static sharing *find(const char *path)
 {
 	struct stat status;
-	pid_t process = getpid();
 	sharing *found = stat(path, &status) == 0 ? list : NULL;
-	while (found && (found->device != status.st_dev || found->inode != status.st_ino || found->process != process))
+	while (found && (found->device != status.st_dev || found->inode != status.st_ino ||
+	                 ff_fork_guard_is_copy(&found->guard)))
 		found = found->next;
 	return found;
 }
@@ -58,6 +58,7 @@ static void discard(sharing *of)
 {
 	if (of->file >= 0)
 		close(of->file);
+	ff_fork_guard_close(&of->guard);
 	free(of);
 }
 
@@ -72,7 +73,6 @@ static ff_code add(const ff_store_config *config, ff_kv_open_fn *open_handle, vo
 		of->close(of->shared.handle);
 		return code;
 	}
-	of->process = getpid();
 	of->next = list;
 	list = of;
 	return FF_OK;
@@ -87,6 +87,7 @@ static ff_code make(const ff_store_config *config, ff_kv_open_fn *open_handle, f
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
 	(*made)->close = close_handle;
 	(*made)->file = -1;
+	(*made)->guard = ff_fork_guard_open();
 	ff_code code = add(config, open_handle, context, *made, error);
 	if (code != FF_OK)
 		discard(*made);
@@ -128,7 +129,7 @@ void ff_kv_unshare(ff_kv_shared *shared)
 
 bool ff_kv_is_copy(const ff_kv_shared *shared)
 {
-	return ((const sharing *)shared)->process != getpid();
+	return ff_fork_guard_is_copy(&((const sharing *)shared)->guard);
 }
 
 /* ---- the writer's place ------------------------------------------------------------------------------------- */

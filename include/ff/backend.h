@@ -12,8 +12,8 @@
  * changes is a new slot. The structs that cross this seam (ff_read, ff_write, ff_table, …) are frozen per abi_major.
  *
  * Threads: the core opens a store once and then calls it from many threads. At any time at most one write transaction
- * is under way (in a store that claims CONCURRENT_WRITERS: one a lane), and any number of read transactions. A
- * transaction is begun, used and ended by one thread. open and close run alone.
+ * is under way (in a store that claims CONCURRENT_WRITERS: as many as it has lanes, ff_store_limits), and any number of
+ * read transactions. A transaction is begun, used and ended by one thread. open and close run alone.
  *
  * Errors: a slot returns FF_OK or a code, and fills `error` (never NULL) by ff_error_set; it may set `native_code` and
  * `retryable` too. The core adds the operation, the entity and the backend's name. The codes that a slot may return are
@@ -52,6 +52,29 @@ static inline void *ff_arena_take(ff_arena *arena, size_t size)
 	void *taken = arena->at;
 	arena->at += rounded;
 	return taken;
+}
+
+/* ---- fork --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Tells a process from the copies that fork makes of it, in which handles are dead. Open it where a handle is made, and
+ * look at it before each use: that costs a load, and no call of the system (but on kernels before 4.14). The core looks
+ * before each of its calls; a backend needs one where closing in the copy would harm the parent.
+ */
+typedef struct ff_fork_guard {
+	volatile unsigned char *page; /* NULL: the system cannot wipe one, and the process's number tells */
+	int process;
+} ff_fork_guard;
+
+FF_API ff_fork_guard ff_fork_guard_open(void);
+FF_API void ff_fork_guard_close(ff_fork_guard *guard);
+
+/* By the number of the process alone. */
+FF_API bool ff_fork_guard_ask(const ff_fork_guard *guard);
+
+static inline bool ff_fork_guard_is_copy(const ff_fork_guard *guard)
+{
+	return guard->page ? *guard->page == 0 : ff_fork_guard_ask(guard);
 }
 
 /* ---- the catalog: tables as data ---------------------------------------------------------------------------- */
@@ -290,6 +313,7 @@ typedef struct ff_store_limits {
 	uint64_t caps; /* a subset of the backend's */
 	ff_durability durability;
 	char version[64]; /* of the storage library or server: "SQLite 3.40.1" */
+	uint32_t lanes;   /* CONCURRENT_WRITERS: how many write transactions the core may have under way; 0 is 1 */
 } ff_store_limits;
 
 /*
