@@ -63,9 +63,8 @@ static ff_code take_turn(ff_store *store, ff_error *error)
 	ff_code code = ff_kv_take_place(store->shared, &store->wait, error);
 	if (code != FF_OK)
 		return code;
-	int result;
-	while ((result = ffp_environment_lock(store->environment)) == EBUSY && ff_wait_pause(&store->wait))
-		;
+	const ff_wait *wait = &store->wait;
+	int result = ffp_turn_take(&store->environment->turn, wait->limit_us - wait->slept_us);
 	if (result == 0)
 		return FF_OK;
 	ff_kv_give_place(store->shared);
@@ -74,7 +73,7 @@ static ff_code take_turn(ff_store *store, ff_error *error)
 
 static void give_turn(ff_store *store)
 {
-	ffp_environment_unlock(store->environment);
+	ffp_turn_give(&store->environment->turn);
 	ff_kv_give_place(store->shared);
 }
 

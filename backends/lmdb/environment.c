@@ -152,28 +152,6 @@ ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error)
 
 /* ---- the file ----------------------------------------------------------------------------------------------- */
 
-/* A lock of the process, on a byte that LMDB does not lock: a child after a fork does not have it. Where the host closes
- * a descriptor of its own of this file it is lost, and the next writer waits in LMDB's queue. */
-static int lock_byte(const ffp_environment *environment, short kind)
-{
-	struct flock lock = { .l_type = kind, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
-	int data;
-	int result = mdb_env_get_fd(environment->env, &data);
-	if (result == 0 && fcntl(data, F_SETLK, &lock) != 0)
-		result = errno == EACCES || errno == EAGAIN ? EBUSY : errno;
-	return result;
-}
-
-int ffp_environment_lock(const ffp_environment *environment)
-{
-	return lock_byte(environment, F_WRLCK);
-}
-
-void ffp_environment_unlock(const ffp_environment *environment)
-{
-	lock_byte(environment, F_UNLCK);
-}
-
 bool ffp_environment_is_complete(const ffp_environment *environment)
 {
 	struct stat file;
@@ -276,7 +254,7 @@ static ff_code lock_directory(const char *path, bool must_exist, ffp_opening *op
 static int make_lock_file(ffp_opening *opening)
 {
 	struct stat status;
-	opening->made_lock = fstatat(opening->lock, "lock.mdb", &status, 0) != 0 && errno == ENOENT;
+	opening->made_locks = fstatat(opening->lock, "lock.mdb", &status, 0) != 0 && errno == ENOENT;
 	int file = openat(opening->lock, "lock.mdb", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (file < 0)
 		return 0; /* LMDB says why, where it matters */
@@ -312,6 +290,8 @@ static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening 
 	int dead;
 	int result = make_lock_file(opening);
 	if (result == 0)
+		result = ffp_turn_open(&environment->turn, opening->lock);
+	if (result == 0)
 		result = open_env(environment, opening, 0);
 	if ((result == EACCES || result == EROFS) && (flags & FF_STORE_READ_ONLY)) {
 		environment->read_only = true;
@@ -337,6 +317,7 @@ static void discard(ffp_environment *environment)
 {
 	pthread_rwlock_destroy(&environment->map);
 	pthread_mutex_destroy(&environment->mutex);
+	ffp_turn_close(&environment->turn);
 	free(environment->path);
 	free(environment);
 }
@@ -348,6 +329,7 @@ static ff_code make_environment(const ff_store_config *config, void *context, vo
 	if (!environment)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an environment");
 	init_locks(environment);
+	environment->turn.file = -1;
 	environment->path = strdup(config->path);
 	int result = environment->path ? open_files(environment, config->flags, opening) : ENOMEM;
 	if (result) {
@@ -396,8 +378,10 @@ void ffp_environment_settle(ffp_opening *opening, bool failed)
 		ff_kv_unshare(opening->shared);
 	if (failed && opening->made_data)
 		unlinkat(opening->lock, "data.mdb", 0);
-	if (failed && opening->made_data && opening->made_lock)
+	if (failed && opening->made_data && opening->made_locks) {
 		unlinkat(opening->lock, "lock.mdb", 0);
+		unlinkat(opening->lock, FFP_TURN_FILE, 0);
+	}
 	if (failed && opening->made_directory)
 		rmdir(opening->path);
 	if (opening->lock >= 0) {

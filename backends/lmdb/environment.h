@@ -7,9 +7,12 @@
 
 #include <ff/kv.h>
 
+#include "turn.h"
+
 typedef struct ffp_environment {
 	MDB_env *env;
 	char *path;
+	ffp_turn turn;
 	bool read_only; /* the files may not be written */
 	/*
 	 * LMDB moves its map only while nothing points into it. Whoever reads holds the read side: for one slot, in which
@@ -33,7 +36,7 @@ typedef struct ffp_opening {
 	int lock; /* a descriptor of the directory, with its lock */
 	bool made_directory;
 	bool made_data;
-	bool made_lock;
+	bool made_locks;
 } ffp_opening;
 
 /* Opens the environment of a directory, or shares it. Until ffp_environment_settle nobody else opens it. */
@@ -50,14 +53,6 @@ bool ffp_environment_wants_room(const ffp_environment *environment, uint64_t max
 ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error);
 /* Takes on the map's size after another process made it larger. Likewise. */
 ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error);
-
-/*
- * The turn to write, which one process has at a time: tries to take it, and answers EBUSY where another has it. It lies
- * before LMDB's own lock, which knows no limit to waiting, and is worth no more than that: who writes without it does no
- * harm. It ends with the process. The caller has the writer's place.
- */
-int ffp_environment_lock(const ffp_environment *environment);
-void ffp_environment_unlock(const ffp_environment *environment);
 
 /* Makes a file that ends before its last page as long as it should be, with zeros, and answers LMDB's result. LMDB may
  * leave out a last page that nobody needs; but where the file was cut short, reading past its end would end the process,
