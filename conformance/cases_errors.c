@@ -372,7 +372,7 @@ static void contention_is_retried_inside(ff_test *t)
 		const char *id = ff_test_text(t, "b%zu", i);
 		uint64_t slept = ff_test_sleeps(t);
 		ff_engine *e = open_faulty(t, faults[i]);
-		if (!FF_CHECK_STR(t, ffp_spend(t, e, id, "x", "k", "a=1"), "ok"))
+		if (!FF_CHECK_STR(t, ffp_spend(t, e, id, "x", "", "a=1"), "ok"))
 			ff_test_note(t, "%s", faults[i]);
 		FF_CHECK_EQ_INT(t, ff_test_sleeps(t) - slept, 1);
 		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, slept), 5);

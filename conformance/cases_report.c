@@ -414,6 +414,37 @@ static void retry_of_what_was_applied_replays(ff_test *t)
 }
 
 /* An error is no outcome: the key stays free. */
+/*
+ * The engine need not look whether a key is fresh. Where one is not, storing it says so, and all of its batch is decided
+ * again: no contention, and no answer is another for it. An error, under which nothing is stored, looks the key up.
+ */
+static void keys_taken_for_fresh(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const ff_amount amount = { "a", 2 };
+	const ff_amount too_much = { "z", INT64_MAX };
+	ff_report reports[] = {
+		{ .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = "l" },
+		{ .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = "k" },
+		{ .budget_id = "b", .amounts = &too_much, .amounts_count = 1, .idempotency_key = "z" },
+		{ .budget_id = "b", .amounts = &too_much, .amounts_count = 1, .idempotency_key = "y" },
+		{ .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = "l" },
+	};
+	static const char *const answers[] = { "ok", "ok replayed", "ok replayed", "!overflow", "ok replayed" };
+	ff_report_result results[5];
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=100"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=2"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "z", "z=max"), "ok");
+	FF_REQUIRE_OK(t, ff_engine_report_usage_batch(e, reports, 5, results, NULL, ff_test_error(t)));
+	for (size_t i = 0; i < 5; i++)
+		FF_CHECK_STR(t, ffp_show_outcome(t, results[i].code, &results[i].outcome), answers[i]);
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=4 z=9223372036854775807");
+	ff_engine_info info;
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &info, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, info.retries, 0);
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
+}
+
 static void error_leaves_its_key_unused(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -693,6 +724,7 @@ static const ff_case table[] = {
 	CASE(retry_of_a_refusal_keeps_the_first_use, "FF-RU-5 FF-RU-4", 0),
 	CASE(retry_of_a_refusal_replaces_it, "FF-RU-5", 0),
 	CASE(retry_of_what_was_applied_replays, "FF-RU-5 FF-CB-4", 0),
+	CASE(keys_taken_for_fresh, "FF-ERR-9 FF-ERR-3 FF-RU-1", 0),
 	CASE(error_leaves_its_key_unused, "FF-ERR-2 FF-RU-12", 0),
 	CASE(key_row_is_kept_as_documented, "FF-RU-6 FF-LIM-6", FF_CASE_SECOND_HANDLE),
 	CASE(outcome_that_is_stored, "FF-RU-6 FF-LIM-6", FF_CASE_SECOND_HANDLE),

@@ -11,8 +11,12 @@
 /* More rounds of load and decide than any rule needs. */
 #define ROUNDS_MAX 1000
 
+/* A key that was taken for fresh, and was not, cost a whole try. */
+#define BATCHES_WARY 64
+
 typedef struct batch_run {
 	ff_engine *engine;
+	ffp_lane *lane;
 	ffp_ticket *const *tickets;
 	size_t tickets_count;
 	ffp_batch batch;
@@ -126,7 +130,8 @@ static bool plan_look(batch_run *run)
 {
 	const ffp_sweep_row key = { .work = ffp_text(FFP_IMPORT_WORK) };
 	run->import = NULL;
-	run->engine->watches_import |= is_import(run);
+	if (is_import(run))
+		run->engine->watches_import = true;
 	if (is_import(run) || !run->engine->watches_import)
 		return true;
 	run->import = ffp_rows_get(&run->batch.rows, FFP_SWEEP, &key.row);
@@ -241,13 +246,14 @@ static size_t count_requests(const batch_run *run)
 static ff_code begin_batch(batch_run *run)
 {
 	ff_engine *engine = run->engine;
-	ffp_arena_reset(&engine->batch_arena);
+	ffp_arena_reset(&run->lane->arena);
 	run->batch = (ffp_batch){
-		.arena = &engine->batch_arena.base,
-		.policies = &engine->policies,
+		.arena = &run->lane->arena.base,
+		.policies = &run->lane->policies,
 		.random = &engine->random,
 		.key_ttl_ms = engine->key_ttl_ms,
 		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
+		.trusts_keys = run->lane->wary == 0,
 	};
 	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 4 * count_requests(run)) || !plan_look(run) ||
 	    !plan(run))
@@ -293,12 +299,26 @@ static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 		*ticket->error = run->error;
 }
 
-void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count)
+/* Where keys were taken for fresh, a conflict may tell of one that is not: no contention, and no try is lost by it. */
+static ff_code try_batch(batch_run *run)
 {
-	batch_run run = { .engine = engine, .tickets = tickets, .tickets_count = count };
-	ff_code code = try_once(&run);
+	ffp_lane *lane = run->lane;
+	ff_code code = try_once(run);
+	if (code == FF_E_CONFLICT && run->error.code == code && run->batch.trusted) {
+		lane->wary = BATCHES_WARY;
+		code = try_once(run);
+	}
+	if (lane->wary)
+		lane->wary--;
+	return code;
+}
+
+void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
+{
+	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count };
+	ff_code code = try_batch(&run);
 	for (uint32_t attempt = 0; ffp_engine_retries(engine, code, attempt); attempt++)
-		code = try_once(&run);
+		code = try_batch(&run);
 	if (code == FF_E_CONFLICT && run.error.code == FF_E_COMMIT_UNKNOWN)
 		code = run.error.code = FF_E_IO; /* it is known now: nothing was changed */
 	else if (code == FF_E_CONFLICT)
@@ -308,7 +328,7 @@ void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count)
 		if (code != FF_OK)
 			fail_ticket(&run, tickets[t], code);
 	}
-	ffp_arena_reset(&engine->batch_arena); /* now, and not when the next batch comes */
+	ffp_arena_reset(&lane->arena); /* now, and not when the next batch comes */
 	if (code != FF_OK)
 		return;
 	atomic_fetch_add_explicit(&engine->calls, count_requests(&run), memory_order_relaxed);

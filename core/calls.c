@@ -24,7 +24,7 @@ static ff_code check_call(const ff_engine *engine, ff_call *call, ffp_request *r
 	ff_code code = request->op->check(request, arena);
 	if (code == FF_OK)
 		code = check_time(engine, request);
-	return code == FF_OK ? ffp_engine_check_writable(engine, request->error) : code;
+	return code == FF_OK ? ffp_engine_check_mode(engine, request->error) : code;
 }
 
 /* A call that failed answers nothing that could be taken for leave to go on, whatever was decided before it failed. */

@@ -54,6 +54,9 @@ static const ff_allocator libc_allocator = { .resize = libc_resize };
 #define DAY_MS INT64_C(86400000)
 /* Arenas that are kept for callers to come; a burst of more gives its own back. */
 #define SPARES_MAX 64
+/* Policies that each keeps: there may be many, and most programs look at a few budgets. */
+#define SPARE_POLICIES 16
+#define LANES_MAX 64
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
@@ -124,9 +127,8 @@ static void set_up(ff_engine *engine, const ff_engine_options *options)
 	engine->clock = options->clock ? *options->clock : system_clock;
 	engine->random = options->random ? *options->random : system_source;
 	engine->watches_import = true;
-	engine->policies.allocator = &engine->allocator;
-	ffp_arena_init(&engine->batch_arena, &engine->allocator);
 	pthread_mutex_init(&engine->queue_lock, NULL);
+	pthread_cond_init(&engine->queue_turn, NULL);
 	pthread_mutex_init(&engine->spares_lock, NULL);
 	pthread_mutex_init(&engine->tick_control, NULL);
 	pthread_mutex_init(&engine->tick_lock, NULL);
@@ -139,6 +141,7 @@ static void set_up(ff_engine *engine, const ff_engine_options *options)
 
 static void free_spare(ff_engine *engine, ffp_spare *spare)
 {
+	ffp_policies_free(&spare->policies);
 	ffp_arena_free(&spare->arena);
 	engine->allocator.resize(engine->allocator.context, spare, sizeof(*spare), 0);
 }
@@ -150,15 +153,39 @@ static void tear_down(ff_engine *engine)
 		engine->spares = spare->next;
 		free_spare(engine, spare);
 	}
-	ffp_policies_free(&engine->policies);
-	ffp_arena_free(&engine->batch_arena);
+	for (uint32_t i = 0; i < engine->lanes_count; i++) {
+		ffp_policies_free(&engine->lanes[i].policies);
+		ffp_arena_free(&engine->lanes[i].arena);
+	}
+	if (engine->lanes)
+		engine->allocator.resize(engine->allocator.context, engine->lanes,
+		                         engine->lanes_count * sizeof(*engine->lanes), 0);
 	pthread_cond_destroy(&engine->tick_wake);
 	pthread_mutex_destroy(&engine->tick_lock);
 	pthread_mutex_destroy(&engine->tick_control);
 	pthread_mutex_destroy(&engine->spares_lock);
+	pthread_cond_destroy(&engine->queue_turn);
 	pthread_mutex_destroy(&engine->queue_lock);
 	ff_allocator allocator = engine->allocator;
 	allocator.resize(allocator.context, engine, sizeof(*engine), 0);
+}
+
+/* As many lanes as the store takes write transactions at a time. */
+static ff_code open_lanes(ff_engine *engine, ff_error *error)
+{
+	const ff_store_limits *limits = &engine->store.limits;
+	uint32_t count = limits->caps & FF_CAP_CONCURRENT_WRITERS && limits->lanes ? limits->lanes : 1;
+	count = count < LANES_MAX ? count : LANES_MAX;
+	engine->lanes = engine->allocator.resize(engine->allocator.context, NULL, 0, count * sizeof(*engine->lanes));
+	if (!engine->lanes)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an engine");
+	memset(engine->lanes, 0, count * sizeof(*engine->lanes));
+	for (engine->lanes_count = 0; engine->lanes_count < count; engine->lanes_count++) {
+		ffp_lane *lane = &engine->lanes[engine->lanes_count];
+		lane->policies.allocator = &engine->allocator;
+		ffp_arena_init(&lane->arena, &engine->allocator);
+	}
+	return FF_OK;
 }
 
 static ff_code open_store(ff_engine *engine, const char *uri, uint64_t required, ff_error *error)
@@ -169,6 +196,8 @@ static ff_code open_store(ff_engine *engine, const char *uri, uint64_t required,
 	ff_code code = ffp_store_open(&engine->store, uri, flags, &ffp_catalog, &engine->allocator, &own);
 	if (code == FF_OK) {
 		code = require_caps(&engine->store, required, &own);
+		if (code == FF_OK)
+			code = open_lanes(engine, &own);
 		if (code != FF_OK)
 			ffp_store_close(&engine->store);
 	}
@@ -228,12 +257,16 @@ ff_code ffp_engine_check(const ff_engine *engine, ff_error *error)
 	return FF_OK;
 }
 
+ff_code ffp_engine_check_mode(const ff_engine *engine, ff_error *error)
+{
+	return engine->flags & FF_OPEN_READ_ONLY ? ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only")
+	                                         : FF_OK;
+}
+
 ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
 {
 	ff_code code = ffp_engine_check(engine, error);
-	if (code == FF_OK && (engine->flags & FF_OPEN_READ_ONLY))
-		code = ff_error_set(error, FF_E_UNAVAILABLE, "store was opened read only");
-	return code;
+	return code == FF_OK ? ffp_engine_check_mode(engine, error) : code;
 }
 
 ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *error)
@@ -283,8 +316,10 @@ ffp_spare *ffp_spare_take(ff_engine *engine)
 	if (spare)
 		return spare;
 	spare = engine->allocator.resize(engine->allocator.context, NULL, 0, sizeof(*spare));
-	if (spare)
+	if (spare) {
+		*spare = (ffp_spare){ .policies = { .allocator = &engine->allocator, .places = SPARE_POLICIES } };
 		ffp_arena_init(&spare->arena, &engine->allocator);
+	}
 	return spare;
 }
 

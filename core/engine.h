@@ -3,6 +3,7 @@
 #define FFP_ENGINE_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/types.h>
 
 #include "arena.h"
@@ -16,16 +17,34 @@ struct ffp_ticket {
 	size_t count;
 	ff_code code; /* of the batch as a whole */
 	ff_error *error;
-	bool done;
-	bool leads; /* its thread is to lead the next batch */
-	pthread_cond_t wake;
+	bool leads; /* its thread is to lead the next batch; else the ticket is done when its thread is woken */
+	sem_t wake;
 	ffp_ticket *next;
 };
 
-/* An arena that is not in use, kept for the next. */
+/*
+ * One way to the store: its queue, and what its leader works with. There are as many as the store takes write
+ * transactions at a time; calls on one root (a budget, a quota policy) go one way, in order of arrival.
+ */
+typedef struct ffp_lane {
+	ffp_ticket *queue_first;
+	ffp_ticket *queue_last;
+	size_t queued;
+	size_t
+	    expected; /* callers that the next batch may find: those of the last one, and those that waited behind it */
+	bool is_led;
+
+	/* The leader's alone. */
+	ffp_arena arena;
+	ffp_policies policies;
+	uint32_t wary; /* so many batches look their keys up before they take one for fresh */
+} ffp_lane;
+
+/* What one caller works with: an arena, and the policies that were read with it. Kept for the next when not in use. */
 typedef struct ffp_spare ffp_spare;
 struct ffp_spare {
 	ffp_arena arena;
+	ffp_policies policies;
 	ffp_spare *next;
 };
 
@@ -43,16 +62,14 @@ struct ff_engine {
 	ff_allocator allocator;
 	ffp_store store;
 
-	pthread_mutex_t queue_lock; /* of the queue and of latest_ms */
-	ffp_ticket *queue_first;
-	ffp_ticket *queue_last;
-	bool is_led;
+	pthread_mutex_t queue_lock; /* of the queues and of what follows, up to latest_ms */
+	pthread_cond_t queue_turn;  /* the store may be free for a batch that runs alone, or again for others */
+	uint32_t batches_running;
+	bool runs_alone;   /* a batch that no other may run beside waits or runs */
 	int64_t latest_ms; /* the latest time that a request had (FF-CLK-1) */
-
-	/* The leader's alone. */
-	bool watches_import; /* each batch looks whether an import is unfinished */
-	ffp_arena batch_arena;
-	ffp_policies policies;
+	ffp_lane *lanes;
+	uint32_t lanes_count;
+	_Atomic bool watches_import; /* each batch looks whether an import is unfinished */
 
 	pthread_mutex_t spares_lock;
 	ffp_spare *spares;
@@ -73,7 +90,8 @@ struct ff_engine {
 /* Every public function begins here: FF_E_MISUSE for NULL and for an engine of another process. */
 ff_code ffp_engine_check(const ff_engine *engine, ff_error *error);
 
-/* And those that write: FF_E_UNAVAILABLE for an engine opened read only. */
+/* Those that write: FF_E_UNAVAILABLE for an engine opened read only; and with the check above before it. */
+ff_code ffp_engine_check_mode(const ff_engine *engine, ff_error *error);
 ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error);
 
 /* The engine's time: its clock's, never less than the latest that a request had; with the data clock, the latest. */
@@ -86,8 +104,8 @@ void ffp_spare_give(ff_engine *engine, ffp_spare *spare);
 /* Queues requests that have passed their checks and blocks until a batch has decided them, or leads that batch. */
 ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff_error *error);
 
-/* Decides tickets in one transaction (batch.c). Each ticket's code is set. The leader's thread only. */
-void ffp_batch_run(ff_engine *engine, ffp_ticket *const *tickets, size_t count);
+/* Decides tickets in one transaction (batch.c). Each ticket's code is set. The thread of the lane's leader only. */
+void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
 
 /* Waits before the try after `attempt` (from 0). False: there is none left, or the code is not contention. */
 bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt);
@@ -101,6 +119,7 @@ typedef struct ffp_reading {
 	ff_engine *engine;
 	ffp_txn txn;
 	ff_arena *arena;
+	ffp_policies *policies;
 	int64_t now_ms;
 	ff_error *error; /* never NULL */
 } ffp_reading;

@@ -61,7 +61,8 @@ static ffp_kept_policy *keep(const ff_allocator *allocator, ff_text text, const 
 
 ff_code ffp_policies_get(ffp_policies *policies, ff_text text, ff_arena *arena, ffp_policy *policy, const char **fault)
 {
-	ffp_kept_policy **kept = &policies->kept[XXH3_64bits(text.data, text.size) % FFP_POLICIES_COUNT];
+	uint32_t places = policies->places ? policies->places : FFP_POLICIES_COUNT;
+	ffp_kept_policy **kept = &policies->kept[XXH3_64bits(text.data, text.size) % places];
 	if (*kept && ffp_text_equal((*kept)->text, text)) {
 		*policy = (*kept)->policy;
 		return FF_OK;

@@ -1,8 +1,14 @@
 /*
- * Group commit. Callers queue; the one that finds nobody leading takes all that waits as one batch, decides and commits
- * it, wakes the others, and hands the lead to the first that came since. A lone caller waits for nobody, and there are
- * no timers.
+ * Group commit. Callers queue, in the lane of what they touch; the one that finds nobody leading there takes all that
+ * waits as one batch, decides and commits it, hands the lead to the first that came since, and wakes the others. A lone
+ * caller waits for nobody, and there are no timers.
  */
+#include <errno.h>
+#include <sched.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "engine.h"
 
 /* A request's time (FF-CLK-1, 2): from the call, or from the engine's clock, which never goes back. */
@@ -20,70 +26,136 @@ static void set_times(ff_engine *engine, ffp_request *requests, size_t count)
 	}
 }
 
-static void enqueue(ff_engine *engine, ffp_ticket *ticket)
+/* The lane of a ticket: that of the first root that it touches. In a store with one writer, the only one. */
+static ffp_lane *lane_of(const ff_engine *engine, const ffp_ticket *ticket)
 {
-	if (engine->queue_last)
-		engine->queue_last->next = ticket;
+	const ff_text root = ticket->requests[0].id;
+	if (engine->lanes_count == 1 || root.size == 0)
+		return engine->lanes;
+	return &engine->lanes[XXH3_64bits(root.data, root.size) % engine->lanes_count];
+}
+
+static void enqueue(ffp_lane *lane, ffp_ticket *ticket)
+{
+	if (lane->queue_last)
+		lane->queue_last->next = ticket;
 	else
-		engine->queue_first = ticket;
-	engine->queue_last = ticket;
+		lane->queue_first = ticket;
+	lane->queue_last = ticket;
+	lane->queued++;
 }
 
 #define TICKETS_MAX 1024
+#define YIELDS_IN_VAIN_MAX 2
+
+static bool is_alone(const ffp_ticket *ticket)
+{
+	return ticket->requests[0].op->is_alone;
+}
 
 /* Takes the next batch out of the queue: as many tickets as may share a commit, and always one. */
-static size_t dequeue(ff_engine *engine, ffp_ticket **tickets)
+static size_t dequeue(ffp_lane *lane, uint32_t calls_max, ffp_ticket **tickets)
 {
 	size_t count = 0;
 	size_t calls = 0;
-	while (engine->queue_first && count < TICKETS_MAX) {
-		ffp_ticket *ticket = engine->queue_first;
-		bool alone = ticket->requests[0].op->is_alone || (count && tickets[0]->requests[0].op->is_alone);
-		if (count && (alone || calls + ticket->count > engine->batch_calls_max))
+	while (lane->queue_first && count < TICKETS_MAX) {
+		ffp_ticket *ticket = lane->queue_first;
+		bool alone = is_alone(ticket) || (count && is_alone(tickets[0]));
+		if (count && (alone || calls + ticket->count > calls_max))
 			break;
 		calls += ticket->count;
 		tickets[count++] = ticket;
-		engine->queue_first = ticket->next;
+		lane->queued--;
+		lane->queue_first = ticket->next;
 	}
-	if (!engine->queue_first)
-		engine->queue_last = NULL;
+	if (!lane->queue_first)
+		lane->queue_last = NULL;
 	return count;
 }
 
-/* With the lock held, which is let go while the batch runs. */
-static void lead(ff_engine *engine, ffp_ticket *own)
+/* Waits until the batch may run: beside those of other lanes, but an import beside none. With the lock held. */
+static void wait_for_turn(ff_engine *engine, bool alone)
+{
+	while (engine->runs_alone)
+		pthread_cond_wait(&engine->queue_turn, &engine->queue_lock);
+	engine->runs_alone = alone;
+	while (alone && engine->batches_running)
+		pthread_cond_wait(&engine->queue_turn, &engine->queue_lock);
+	engine->batches_running++;
+}
+
+static void end_turn(ff_engine *engine, bool alone)
+{
+	engine->batches_running--;
+	bool waited_for = engine->runs_alone; /* by an import that waits, or by the others while one ran */
+	if (alone)
+		engine->runs_alone = false;
+	if (waited_for)
+		pthread_cond_broadcast(&engine->queue_turn);
+}
+
+/*
+ * Lets those come back whom the last batch answered, and their next calls join this one: two threads then share each
+ * commit, where they would take turns. Yields, never sleeps, and gives up when nobody came. With the lock held.
+ */
+static void wait_for_company(ff_engine *engine, const ffp_lane *lane)
+{
+	unsigned in_vain = 0;
+	while (lane->queued < lane->expected && in_vain < YIELDS_IN_VAIN_MAX) {
+		size_t queued = lane->queued;
+		pthread_mutex_unlock(&engine->queue_lock);
+		sched_yield();
+		pthread_mutex_lock(&engine->queue_lock);
+		in_vain = lane->queued > queued ? 0 : in_vain + 1;
+	}
+}
+
+static void wake(ffp_ticket *ticket)
+{
+	sem_post(&ticket->wake);
+}
+
+static void lead(ff_engine *engine, ffp_lane *lane, const ffp_ticket *own)
 {
 	ffp_ticket *tickets[TICKETS_MAX];
-	size_t count = dequeue(engine, tickets);
-	pthread_mutex_unlock(&engine->queue_lock);
-	ffp_batch_run(engine, tickets, count);
 	pthread_mutex_lock(&engine->queue_lock);
-	for (size_t i = 0; i < count; i++) {
-		tickets[i]->done = true;
+	wait_for_company(engine, lane);
+	size_t count = dequeue(lane, engine->batch_calls_max, tickets);
+	bool alone = is_alone(tickets[0]);
+	wait_for_turn(engine, alone);
+	pthread_mutex_unlock(&engine->queue_lock);
+	ffp_batch_run(engine, lane, tickets, count);
+	pthread_mutex_lock(&engine->queue_lock);
+	end_turn(engine, alone);
+	lane->expected = count + lane->queued;
+	ffp_ticket *next = lane->queue_first;
+	lane->is_led = next != NULL;
+	if (next)
+		next->leads = true;
+	pthread_mutex_unlock(&engine->queue_lock);
+	/* The next batch begins before this one's callers are told. Whom we wake may be gone the moment after. */
+	if (next)
+		wake(next);
+	for (size_t i = 0; i < count; i++)
 		if (tickets[i] != own)
-			pthread_cond_signal(&tickets[i]->wake);
-	}
-	engine->is_led = engine->queue_first != NULL;
-	if (engine->is_led) {
-		engine->queue_first->leads = true;
-		pthread_cond_signal(&engine->queue_first->wake);
-	}
+			wake(tickets[i]);
 }
 
 ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff_error *error)
 {
 	ffp_ticket ticket = { .requests = requests, .count = count, .error = error };
-	pthread_cond_init(&ticket.wake, NULL);
+	sem_init(&ticket.wake, 0, 0);
 	pthread_mutex_lock(&engine->queue_lock);
 	set_times(engine, requests, count);
-	enqueue(engine, &ticket);
-	ticket.leads = !engine->is_led;
-	engine->is_led = true;
-	while (!ticket.done && !ticket.leads)
-		pthread_cond_wait(&ticket.wake, &engine->queue_lock);
-	if (!ticket.done)
-		lead(engine, &ticket);
+	ffp_lane *lane = lane_of(engine, &ticket);
+	enqueue(lane, &ticket);
+	bool waits = lane->is_led;
+	lane->is_led = true;
 	pthread_mutex_unlock(&engine->queue_lock);
-	pthread_cond_destroy(&ticket.wake);
+	while (waits && sem_wait(&ticket.wake) != 0 && errno == EINTR)
+		;
+	if (!waits || ticket.leads)
+		lead(engine, lane, &ticket);
+	sem_destroy(&ticket.wake);
 	return ticket.code;
 }

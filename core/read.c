@@ -29,6 +29,7 @@ ff_code ffp_engine_read(ff_engine *engine, const char *operation, int64_t now_ms
 	if (spare) {
 		ffp_reading reading = { .engine = engine,
 			                .arena = &spare->arena.base,
+			                .policies = &spare->policies,
 			                .now_ms = now_ms ? now_ms : ffp_engine_now(engine),
 			                .error = &own };
 		code = read_again(&reading, &spare->arena, read, context);

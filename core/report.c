@@ -144,6 +144,8 @@ static bool plan_report(ffp_batch *batch, ffp_request *request)
 		request->key_slot = ffp_rows_get(&batch->rows, FFP_BUDGET_USAGE_DEDUP, &key.row);
 		if (!request->key_slot)
 			return false;
+		request->key_slot->likely_absent = batch->trusts_keys;
+		batch->trusted |= batch->trusts_keys;
 	}
 	if (request->is_spend)
 		request->group = ffp_ledger_group(batch, request->id, request->execution_id);
@@ -368,6 +370,9 @@ static ff_code decide_report(ffp_batch *batch, ffp_request *request)
 		if (code == FF_OK && !change_rows(batch, request, &found))
 			code = FF_E_NO_MEMORY;
 	}
+	/* Nothing is stored under the key that would tell whether it is fresh, and a replay goes before this error. */
+	if (code != FF_OK && request->key_slot && ffp_rows_doubt(&batch->rows, request->key_slot))
+		return FFP_PENDING;
 	if (code == FF_OK && request->call->out.outcome)
 		*request->call->out.outcome = found.outcome;
 	return code;

@@ -24,6 +24,8 @@ typedef struct ffp_batch {
 	const ff_random *random;
 	int64_t key_ttl_ms;
 	bool require_budget;
+	bool trusts_keys; /* idempotency keys are taken for fresh, until storing one shows that it is not */
+	bool trusted;     /* and one was */
 } ffp_batch;
 
 /* What decide answers where it asked for rows that are not loaded yet: it is called again once they are. */

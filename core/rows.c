@@ -143,6 +143,15 @@ ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read)
 	return scan;
 }
 
+bool ffp_rows_doubt(ffp_rows *rows, ffp_slot *slot)
+{
+	if (!slot->likely_absent || slot->after)
+		return false;
+	slot->likely_absent = slot->loaded = false;
+	rows->pending[rows->pending_count++] = slot;
+	return true;
+}
+
 ff_row *ffp_rows_change(ffp_rows *rows, ffp_slot *slot)
 {
 	if (slot->changed && slot->after)
@@ -241,6 +250,8 @@ bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
 	if (!*reads)
 		return false;
 	sort_slots(rows->pending, rows->pending_count);
+	if (rows->pending_count == rows->slots_count) /* the writes need not be sorted again */
+		memcpy(rows->slots, rows->pending, rows->slots_count * sizeof(*rows->slots));
 	ff_read *read = *reads;
 	for (size_t i = 0; i < rows->pending_count; i++)
 		*read++ = read_of(rows->pending[i]);

@@ -71,6 +71,9 @@ ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key
 /* A scan; its bounds must live as long as the batch. */
 ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read);
 
+/* Asks again, and now for certain, for a row that was taken for absent unseen. False: there is no such doubt. */
+bool ffp_rows_doubt(ffp_rows *rows, ffp_slot *slot);
+
 /* The row to change: a copy of the one that is there, or a new one with its key set. */
 ff_row *ffp_rows_change(ffp_rows *rows, ffp_slot *slot);
 void ffp_rows_delete(ffp_slot *slot);

@@ -35,12 +35,15 @@ static ff_code view_budgets(ffp_reading *reading, ff_row *const *rows, size_t co
 	*views = ffp_arena_array(reading->arena, count, sizeof(**views));
 	ffp_usage_row *keys = ffp_arena_array(reading->arena, count, sizeof(*keys));
 	ff_read *reads = ffp_arena_array(reading->arena, count, sizeof(*reads));
+	/* A kept policy holds until the next one is asked for, so those of a page are parsed into the arena. */
+	ffp_policies *policies = count == 1 ? reading->policies : NULL;
 	if (!*views || !keys || !reads)
 		return ff_error_set(reading->error, FF_E_NO_MEMORY, "out of memory for a status");
 	for (size_t i = 0; i < count; i++) {
 		const ffp_budget_row *row = (const ffp_budget_row *)rows[i];
 		const char *fault = "";
-		ff_code code = ffp_budget_at(row, reading->now_ms, NULL, reading->arena, &(*views)[i].budget, &fault);
+		budget_view *view = &(*views)[i];
+		ff_code code = ffp_budget_at(row, reading->now_ms, policies, reading->arena, &view->budget, &fault);
 		if (code == FF_E_CORRUPT)
 			return corrupt(reading->error, row->budget_id, fault);
 		if (code != FF_OK)

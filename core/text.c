@@ -19,10 +19,24 @@ size_t ffp_utf8_length(const char *bytes, size_t size)
 	return overlong || surrogate || too_high ? 0 : length;
 }
 
+/* Whether eight bytes are printable ASCII, as nearly all are. Where no byte has its high bit, a difference sets that of
+ * the first byte which is below the other. */
+static bool is_printable(const unsigned char *at)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t word;
+	memcpy(&word, at, sizeof(word));
+	return ((word | (word - 0x20 * ones) | (word + ones)) & 0x80 * ones) == 0;
+}
+
 bool ffp_text_is_clean(const char *bytes, size_t size)
 {
 	const unsigned char *b = (const unsigned char *)bytes;
 	for (size_t i = 0; i < size;) {
+		if (size - i >= 8 && is_printable(b + i)) {
+			i += 8;
+			continue;
+		}
 		if (b[i] >= 0x20 && b[i] < 0x7f) {
 			i++;
 			continue;

@@ -469,9 +469,22 @@ static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_
 
 /* ---- opening and closing ------------------------------------------------------------------------------------- */
 
+/* A map that may be written saves a copy of each page; what it costs in safety only a store that may be lost can pay. */
+static ff_code read_write_map(const ff_store *store, const ff_store_config *config, bool *write_map, ff_error *error)
+{
+	int64_t given = 0;
+	ff_code code = ff_config_int64(config, "write_map", 0, 1, &given, error);
+	*write_map = given == 1;
+	if (code == FF_OK && *write_map && store->durability != FF_DURABILITY_NONE)
+		code = ff_error_set(error, FF_E_INVALID, "parameter 'write_map' needs durability=none");
+	return code;
+}
+
 static ff_code read_config(ff_store *store, const ff_store_config *config, int64_t *map_size, ff_error *error)
 {
-	static const char *const known[] = { "durability", "map_size", "map_max", "busy_timeout_ms", NULL };
+	static const char *const known[] = {
+		"durability", "map_size", "map_max", "busy_timeout_ms", "write_map", NULL
+	};
 	int64_t map_max = MAP_MAX_DEFAULT;
 	int64_t busy_timeout_ms = 5000;
 	ff_code code = ff_config_check(config, known, error);
@@ -558,11 +571,14 @@ static ff_code open_schema(ff_store *store, const ff_store_config *config, ff_er
 static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
 {
 	int64_t map_size;
+	bool write_map;
 	ffp_opening opening;
 	ff_code code = read_config(store, config, &map_size, error);
+	if (code == FF_OK)
+		code = read_write_map(store, config, &write_map, error);
 	if (code != FF_OK)
 		return code;
-	const ffp_environment_options options = { config->path, config->flags, (size_t)map_size };
+	const ffp_environment_options options = { config->path, config->flags, (size_t)map_size, write_map };
 	code = ffp_environment_open(&options, &opening, error);
 	if (code != FF_OK)
 		return code;

@@ -288,7 +288,8 @@ static int open_env(ffp_environment *environment, const ffp_environment_options 
 		return result;
 	mdb_env_set_maxdbs(environment->env, TREES_MAX);
 	mdb_env_set_mapsize(environment->env, size);
-	result = mdb_env_open(environment->env, options->path, MDB_NOTLS | flags, 0644);
+	result = mdb_env_open(environment->env, options->path,
+	                      MDB_NOTLS | (options->write_map ? MDB_WRITEMAP : 0) | flags, 0644);
 	if (result) {
 		mdb_env_close(environment->env);
 		environment->env = NULL;

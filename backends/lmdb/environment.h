@@ -39,6 +39,7 @@ typedef struct ffp_environment_options {
 	const char *path;
 	uint32_t flags; /* FF_STORE_… */
 	size_t map_size;
+	bool write_map;
 } ffp_environment_options;
 
 /* While a directory is being opened, and until `settle`: no other ff opens it, in any process. */

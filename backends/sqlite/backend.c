@@ -17,27 +17,32 @@
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
 
+static bool take_writer(ff_store *store)
+{
+	pthread_mutex_lock(&store->mutex);
+	bool taken = !store->writing;
+	store->writing = true;
+	pthread_mutex_unlock(&store->mutex);
+	return taken;
+}
+
 /* The connection that a transaction of `kind` gets, kept for it alone until release. */
 static ff_code acquire_writer(ff_store *store, ff_txn **connection, ff_error *error)
 {
-	/* An in-memory store has one connection for everything, so a transaction may have to wait for another one. */
-	ffp_wait wait = { .limit_us = store->memory ? store->busy_timeout_us : 0 };
-	ffp_wait_start(&wait);
-	for (;;) {
-		pthread_mutex_lock(&store->mutex);
-		bool taken = store->writing;
-		store->writing = true;
-		pthread_mutex_unlock(&store->mutex);
-		if (!taken) {
-			*connection = store->writer;
-			return FF_OK;
-		}
-		if (!ffp_wait_pause(&wait))
-			break;
-	}
-	if (!store->memory)
+	bool taken = take_writer(store);
+	if (!taken && !store->memory)
 		return ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
-	return ff_error_set(error, FF_E_BUSY, "the in-memory store is held by another transaction");
+	if (!taken) {
+		/* An in-memory store has one connection for everything, so a transaction may have to wait for another. */
+		ffp_wait wait = { .limit_us = store->busy_timeout_us };
+		ffp_wait_start(&wait);
+		while (!taken && ffp_wait_pause(&wait))
+			taken = take_writer(store);
+	}
+	if (!taken)
+		return ff_error_set(error, FF_E_BUSY, "the in-memory store is held by another transaction");
+	*connection = store->writer;
+	return FF_OK;
 }
 
 static ff_code acquire_reader(ff_store *store, ff_txn **connection, ff_error *error)
@@ -84,6 +89,14 @@ static void roll_back(ff_txn *connection)
 		ffp_statement_run(statement);
 }
 
+/* A number that changes with each commit that a connection makes, or finds made by another. */
+static uint32_t content_of(ff_txn *connection)
+{
+	uint32_t content = 0;
+	sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_DATA_VERSION, &content);
+	return content;
+}
+
 /* Takes the snapshot, and sees to it that no newer library has migrated the store meanwhile. */
 static ff_code check_version(ff_txn *connection, ff_error *error)
 {
@@ -115,6 +128,9 @@ static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, kind == FF_TXN_WRITE ? "write to" : "read",
 		                       connection->store->path, error);
+	/* A writer has its snapshot now. Where the store is as it was left by our last commit, its version is, too. */
+	if (kind == FF_TXN_WRITE && connection->content_left && content_of(connection) == connection->content_left)
+		return FF_OK;
 	return check_version(connection, error);
 }
 
@@ -169,6 +185,7 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 		}
 	}
 	roll_back(txn);
+	txn->content_left = code == FF_OK && txn->kind == FF_TXN_WRITE ? content_of(txn) : 0;
 	release(txn);
 	return code;
 }

@@ -168,8 +168,7 @@ ff_code ffp_statement_get(ff_txn *connection, ffp_statement_kind kind, const ff_
 
 void ffp_statement_done(sqlite3_stmt *statement)
 {
-	sqlite3_reset(statement);
-	sqlite3_clear_bindings(statement);
+	sqlite3_reset(statement); /* each use binds every parameter anew */
 }
 
 int ffp_statement_run(sqlite3_stmt *statement)

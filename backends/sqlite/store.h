@@ -45,7 +45,8 @@ struct ff_txn {
 	sqlite3 *db;
 	ff_txn *next; /* in the store's list of idle readers */
 	ff_txn_kind kind;
-	bool once; /* not kept after its transaction */
+	bool once;             /* not kept after its transaction */
+	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */
 	ffp_wait wait;
 	ff_sql_text sql;
 	ffp_statement *statements; /* capacity is 0 or a power of two, never full */

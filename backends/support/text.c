@@ -1,5 +1,8 @@
 #include "text.h"
 
+#include <stdint.h>
+#include <string.h>
+
 /* The length of the UTF-8 sequence that starts at `at`, 0 where there is none or it is a NUL. */
 static size_t sequence(const unsigned char *at, const unsigned char *end)
 {
@@ -30,11 +33,24 @@ static size_t sequence(const unsigned char *at, const unsigned char *end)
 	return size;
 }
 
+/* Whether eight bytes are ASCII and none of them NUL, as nearly all are. */
+static bool is_plain(const unsigned char *at)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t word;
+	memcpy(&word, at, sizeof(word));
+	return ((word | (word - ones)) & 0x80 * ones) == 0; /* a borrow sets the high bit of the first NUL */
+}
+
 bool ffp_is_stored_text(const void *data, size_t size)
 {
 	const unsigned char *at = data;
 	const unsigned char *end = at + size;
 	while (at < end) {
+		if (end - at >= 8 && is_plain(at)) {
+			at += 8;
+			continue;
+		}
 		size_t length = sequence(at, end);
 		if (length == 0)
 			return false;

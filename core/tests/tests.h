@@ -43,7 +43,7 @@ typedef enum ffp_slot_id {
 
 /*
  * fake:NAME keeps its rows in this process from the first open until its harness destroys it. It takes nothing from the
- * engine's allocator but the instance. What the core does against the rules of the seam is told in `broken`.
+ * engine's allocator but the instance. With ?lanes=N it claims CONCURRENT_WRITERS, and lets one in after the other. What the core does against the rules of the seam is told in `broken`.
  */
 typedef struct ffp_fake ffp_fake;
 
@@ -56,6 +56,9 @@ extern const ff_harness ffp_fake_harness;
 ffp_fake *ffp_fake_of(ff_test *test);
 uint64_t ffp_fake_calls(const ffp_fake *fake, ffp_slot_id slot);
 const char *ffp_fake_broken(const ffp_fake *fake);
+
+/* The next `writers` write transactions begin together: each waits until the last of them has come. */
+void ffp_fake_meet(ffp_fake *fake, unsigned writers);
 
 /* Every row, a line each; two dumps are equal where the stores are. */
 const char *ffp_fake_dump(ff_test *test, ffp_fake *fake);

@@ -12,8 +12,8 @@
  * changes is a new slot. The structs that cross this seam (ff_read, ff_write, ff_table, …) are frozen per abi_major.
  *
  * Threads: the core opens a store once and then calls it from many threads. At any time at most one write transaction
- * is under way (in a store that claims CONCURRENT_WRITERS: one a lane), and any number of read transactions. A
- * transaction is begun, used and ended by one thread. open and close run alone.
+ * is under way (in a store that claims CONCURRENT_WRITERS: as many as it has lanes, ff_store_limits), and any number of
+ * read transactions. A transaction is begun, used and ended by one thread. open and close run alone.
  *
  * Errors: a slot returns FF_OK or a code, and fills `error` (never NULL) by ff_error_set; it may set `native_code` and
  * `retryable` too. The core adds the operation, the entity and the backend's name. The codes that a slot may return are
@@ -290,6 +290,7 @@ typedef struct ff_store_limits {
 	uint64_t caps; /* a subset of the backend's */
 	ff_durability durability;
 	char version[64]; /* of the storage library or server: "SQLite 3.40.1" */
+	uint32_t lanes;   /* CONCURRENT_WRITERS: how many write transactions the core may have under way; 0 is 1 */
 } ff_store_limits;
 
 /* An open store and a transaction: the backend's own structs behind these names. */

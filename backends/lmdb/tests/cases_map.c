@@ -365,14 +365,14 @@ static void a_disk_that_is_full(void)
 
 static const test_case cases[] = {
 	CASE(one_batch_that_is_larger_than_the_map, ""),
-	CASE(batches_of_every_size, ""),
+	BULK(batches_of_every_size, ""),
 	CASE(many_batches, ""),
 	CASE(readers_that_are_open_read_on, "FF-GS-3"),
 	CASE(readers_on_other_threads, "FF-GS-3"),
 	CASE(another_process_made_the_store_larger, ""),
 	CASE(a_writer_sees_a_larger_map, ""),
 	CASE(another_process_writes_while_the_map_grows, "FF-RU-13"),
-	CASE(processes_that_grow_one_store, "FF-RU-13"),
+	BULK(processes_that_grow_one_store, "FF-RU-13"),
 	CASE(a_map_that_may_not_grow, "FF-ERR-1"),
 	CASE(a_disk_that_is_full, "FF-ERR-1"),
 };

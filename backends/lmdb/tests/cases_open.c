@@ -144,6 +144,8 @@ static void parameters(void)
 		{ "map_max", "0", NULL },
 		{ "map_max", "4096", "map_size", "8192", NULL },
 		{ "cache", "1", NULL },
+		{ "write_map", "1", NULL },
+		{ "write_map", "2", "durability", "none", NULL },
 		{ "busy_timeout_ms", "-1", NULL },
 	};
 	static const char *const durabilities[][3] = {

@@ -124,11 +124,12 @@ static void check_books(void)
 
 /* ---- sweeps --------------------------------------------------------------------------------------------------- */
 
-/* How many calls of a slot a clean run makes, by its trace. */
+/* How many calls of a slot a clean run makes, by its trace: without that of a store which finds that a key was taken for
+ * fresh and is not, the last one, which fails by itself. */
 static unsigned count_calls(const char *slot)
 {
 	char uri[256], line[512], total[32];
-	unsigned calls = 0;
+	unsigned calls = 0, failed = 0;
 	ff_error error = { 0 };
 	make_store();
 	snprintf(uri, sizeof(uri), "trace+sqlite:%s?durability=none&trace_file=%s", database, trace);
@@ -141,12 +142,12 @@ static unsigned count_calls(const char *slot)
 	FILE *file = fopen(trace, "r");
 	while (file && fgets(line, sizeof(line), file))
 		if (!strncmp(line, total, strlen(total)))
-			calls = (unsigned)strtoul(strchr(line, '=') + 1, NULL, 10);
+			CHECK(sscanf(line + strlen(total), "calls=%u failed=%u", &calls, &failed) == 2, "%s", line);
 	if (file)
 		fclose(file);
 	unlink(trace);
-	CHECK(calls >= 3, "%u calls of %s", calls, slot);
-	return calls;
+	CHECK(calls - failed >= 3 && failed == !strcmp(slot, "store"), "%u calls of %s", calls, slot);
+	return calls - failed;
 }
 
 /* Lets each call of a slot fail in turn. `errors` is what callers see of one fault: contention and what a key can

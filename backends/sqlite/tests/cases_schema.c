@@ -154,7 +154,26 @@ static void check_finds_broken_pages(void)
 	close_store(store);
 }
 
+/* Whoever has the store open sees that a newer library has migrated it, also where the last commit was its own. */
+static void a_store_that_is_migrated_while_open(void)
+{
+	ff_txn *txn;
+	ff_store *newer;
+	const char *path = path_of("a.db");
+	ff_store *store = must_open(path);
+	odd_row row = { .a = text_of("a") };
+	REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+	REQUIRE_OK(open_store(path, &catalog_v2, 0, NULL, &newer));
+	close_store(newer);
+	for (ff_txn_kind kind = FF_TXN_READ; kind <= FF_TXN_WRITE; kind++) {
+		CHECK_CODE(subject.backend->begin(store, kind, &txn, &error), FF_E_IO);
+		CHECK(strstr(error.message, "is now version 2") != NULL);
+	}
+	close_store(store);
+}
+
 static const test_case cases[] = {
+	CASE(a_store_that_is_migrated_while_open, "FF-MT-2"),
 	CASE(a_new_store_reads_well, "FF-MT-2"),
 	CASE(a_migration_happens_whole_or_not_at_all, "FF-MT-2"),
 	CASE(a_newer_store_is_left_untouched, "FF-MT-2"),

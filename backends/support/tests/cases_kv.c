@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../kv_bytes.h"
+#include "../text.h"
 
 static const char *const texts[] = {
 	"", "a", "b", "aa", "ab", "a\x01", "é", "\xf0\x90\x80\x80", FF_KV_COMMON_TEXT, "zz"
@@ -261,7 +262,30 @@ static void rows_of_no_schema(void)
 	CHECK_INT(read_row(newer, &row, value, size).row.state, FF_ROW_CORRUPT);
 }
 
+/* Every byte at every place of texts that are looked at by eight bytes at a time. */
+static void stored_texts(void)
+{
+	unsigned wrong = 0;
+	for (size_t size = 1; size <= 17; size++) {
+		for (size_t place = 0; place < size; place++) {
+			for (unsigned byte = 0; byte < 256; byte++) {
+				char text[17];
+				memset(text, 1 + (int)place * 7, sizeof(text));
+				text[place] = (char)byte;
+				wrong += ffp_is_stored_text(text, size) != (byte > 0 && byte < 0x80);
+			}
+		}
+	}
+	CHECK_INT(wrong, 0);
+	CHECK(ffp_is_stored_text("", 0));
+	CHECK(ffp_is_stored_text("1234567\xc3\xa9"
+	                         "2345678",
+	                         16));
+	CHECK(!ffp_is_stored_text("1234567\xc3", 8));
+}
+
 static const test_case cases[] = {
+	CASE(stored_texts, "FF-LIM-1"),
 	CASE(keys_sort_as_rows_do, "FF-LIM-2"),
 	CASE(keys_are_read_back, ""),
 	CASE(what_lies_behind_a_prefix, ""),

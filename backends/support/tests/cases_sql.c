@@ -195,6 +195,6 @@ static const test_case cases[] = {
 	CASE(statements_of_a_dialect, ""),
 	CASE(ranges_are_row_values, ""),
 	CASE(a_text_survives_lack_of_memory, ""),
-	CASE(every_range_is_planned_by_its_order, ""),
+	BULK(every_range_is_planned_by_its_order, ""),
 };
 FAMILY(cases_sql, cases);

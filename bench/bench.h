@@ -1,0 +1,327 @@
+/*
+ * ff-bench: what its files share. It is a client of the public headers; only floors/ knows a storage library.
+ *
+ * A workload has two sides, mostly the engine and the floor, which do the same operations in turn, slice by slice
+ * (pairs.c). Request number i is a function of i and the seed (stream.c), so both sides get the same ones, and the books
+ * can be checked without having kept them.
+ */
+#ifndef FF_BENCH_H
+#define FF_BENCH_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include <cjson/cJSON.h>
+
+#include <ff/ff.h>
+
+/* Exit statuses. */
+enum { BENCH_DONE = 0, BENCH_FAILED = 1, BENCH_USAGE = 2 };
+
+/* ---- memory and texts: main.c ------------------------------------------------------------------------------- */
+
+/* Memory, cleared, or the end of the program. */
+void *bench_allocate(size_t count, size_t size);
+
+/* Ends the program with one line on stderr. */
+_Noreturn void bench_die(const char *format, ...) FF_PRINTF(1, 2);
+
+/* The same, for an error of the engine. */
+_Noreturn void bench_die_of(const char *doing, const ff_error *error);
+
+/* ---- stream.c: requests by number --------------------------------------------------------------------------- */
+
+typedef enum bench_keys { BENCH_KEYS_NONE, BENCH_KEYS_RANDOM, BENCH_KEYS_ORDERED } bench_keys;
+
+#define BENCH_DIMENSIONS_MAX 2
+
+typedef struct bench_stream {
+	uint64_t seed;
+	bench_keys keys;
+	uint64_t budgets;    /* requests go to so many */
+	unsigned dimensions; /* of a budget and of a request, 1 or 2 */
+	bool zipf;           /* the budgets' popularity; else all are alike */
+	uint64_t repeat;     /* 0, or from so many on the requests begin again */
+} bench_stream;
+
+/* The texts of a request; its report points into them. */
+typedef struct bench_texts {
+	char budget[24];
+	char key[40];
+	ff_amount amounts[BENCH_DIMENSIONS_MAX];
+	uint64_t budget_number;
+} bench_texts;
+
+/* 64 bits of a number, mixed well. */
+uint64_t bench_mix(uint64_t number);
+
+void bench_budget_id(uint64_t number, char id[24]);
+const char *bench_dimension(unsigned dimension);
+
+/* Makes request `number`. The amounts are 1 … 100. */
+void bench_request(const bench_stream *stream, uint64_t number, bench_texts *texts, ff_report *report);
+
+/* Room for the requests of a batch. */
+typedef struct bench_batch {
+	bench_texts *texts;
+	ff_report *reports;
+	ff_report_result *results;
+} bench_batch;
+
+void bench_batch_init(bench_batch *batch, size_t count);
+void bench_batch_free(bench_batch *batch);
+
+/* ---- measure.c ---------------------------------------------------------------------------------------------- */
+
+uint64_t bench_now_ns(void);
+
+/* Latencies in buckets that are 1/64 of their value wide. */
+#define BENCH_BUCKETS (64 * 40)
+typedef struct bench_histogram {
+	uint64_t counts[BENCH_BUCKETS];
+	uint64_t count;
+	uint64_t max_ns;
+} bench_histogram;
+
+void bench_record(bench_histogram *histogram, uint64_t ns);
+void bench_merge(bench_histogram *into, const bench_histogram *from);
+/* The value that `share` (0 … 1) of all are not above; the bucket's upper end, but never more than the maximum. */
+double bench_percentile_us(const bench_histogram *histogram, double share);
+
+/* What the process has used up so far. */
+typedef struct bench_usage {
+	double cpu_seconds;
+	double written_bytes;
+} bench_usage;
+
+bench_usage bench_usage_now(void);
+/* Begins to look for the peak anew, where the kernel lets us. */
+void bench_peak_restart(void);
+double bench_peak_bytes(void);
+
+/* An allocator for engines that counts. */
+typedef struct bench_memory {
+	_Atomic int64_t bytes;
+	_Atomic int64_t peak;
+} bench_memory;
+
+ff_allocator bench_counting_allocator(bench_memory *memory);
+
+cJSON *bench_machine(const char *directory);
+
+/* Quartiles of what `values` holds, which are put in order. */
+typedef struct bench_spread {
+	double min, q1, median, q3, max;
+} bench_spread;
+
+bench_spread bench_spread_of(double *values, size_t count);
+
+/* ---- stores ------------------------------------------------------------------------------------------------- */
+
+typedef struct bench_floor_ops bench_floor_ops;
+
+/* A store as the command line names it. */
+typedef struct bench_store {
+	char scheme[32];
+	char *path;  /* of the engine's store; everything after the scheme where it is no file */
+	char *query; /* what follows '?', without durability; "" where there is none */
+	bool has_durability;
+	ff_durability durability;     /* where it has */
+	const bench_floor_ops *floor; /* NULL where there is none */
+} bench_store;
+
+typedef struct bench_options {
+	double seconds; /* that the engine is measured for, in each workload */
+	unsigned pairs;
+	bool quick;
+	bool doctor;       /* the engine's expected books are made wrong */
+	bool doctor_floor; /* the floor's */
+	uint64_t seed;
+	double rate; /* 0 = closed loop */
+	/* What replaces the workload's own, where it was given. */
+	uint64_t threads, batch, budgets;
+	bool has_keys;
+	bench_keys keys;
+} bench_options;
+
+/* ---- rows --------------------------------------------------------------------------------------------------- */
+
+/* What was measured of one workload on one store. Numbers that are NaN are null in JSON. */
+typedef struct bench_row {
+	const char *workload;
+	char store[32];
+	char backend[32];
+	char version[64];
+	const char *size;
+	ff_durability durability;
+	uint64_t threads, batch;
+	bench_keys keys;
+	uint64_t existing_keys, budgets, dimensions;
+	double rate;
+	uint64_t ops;
+	double seconds, per_second;
+	const char *against;
+	double against_per_second;
+	bench_spread ratio;
+	uint64_t pairs;
+	double p1, p50, p99, p999, p100;
+	double cpu_us_per_op, bytes_per_op;
+	double floor_cpu_us_per_op, floor_bytes_per_op;
+	double peak_memory_bytes, engine_memory_bytes;
+	bool books_wrong;
+	cJSON *extra;
+} bench_row;
+
+const char *bench_durability_name(ff_durability durability);
+const char *bench_keys_name(bench_keys keys);
+
+/* results.c */
+cJSON *bench_row_json(const bench_row *row);
+cJSON *bench_document(const char *directory, const char *label, cJSON *rows);
+cJSON *bench_read_document(const char *path);
+void bench_write_document(const cJSON *document, const char *path);
+void bench_table(const cJSON *rows);
+double bench_number(const cJSON *row, const char *name);
+const char *bench_text(const cJSON *row, const char *name);
+
+int bench_compare(const char *a, const char *b);
+int bench_plot(const char *from, const char *to);
+
+/* ---- pairs.c: two sides in turn ----------------------------------------------------------------------------- */
+
+/* What a slice took. */
+typedef struct bench_slice {
+	uint64_t ops;
+	double seconds;
+} bench_slice;
+
+/* Does `ops` operations and says how long the calls took. */
+typedef void bench_slice_fn(void *context, uint64_t ops, bench_slice *slice);
+
+typedef struct bench_side {
+	bench_slice_fn *slice;
+	void *context;
+	bench_histogram *latencies; /* emptied after the warm-up; NULL: none */
+
+	/* Measured. */
+	double *rates;
+	uint64_t ops;
+	double seconds;
+	bench_usage used;
+} bench_side;
+
+typedef struct bench_pairs {
+	unsigned pairs;
+	double slice_seconds;
+	uint64_t unit;    /* slices are whole multiples of so many operations */
+	uint64_t ops_max; /* in all, both for warming up and measuring; 0 = any number */
+} bench_pairs;
+
+/*
+ * Warms both sides up, finds how many operations a slice is, and lets the sides take turns. `b` may be NULL: one side
+ * alone. Fills the row's throughput, ratio, latencies, CPU and bytes.
+ */
+void bench_run_pairs(const bench_pairs *how, bench_side *a, bench_side *b, bench_row *row);
+
+/* ---- subject.c: the engine as a side ------------------------------------------------------------------------ */
+
+typedef struct bench_subject {
+	const bench_store *store;
+	ff_engine *engine;
+	char *uri;
+	bench_memory memory;
+	ff_allocator allocator;
+	const ff_clock *clock; /* NULL = the system's */
+	int64_t key_ttl_ms;    /* 0 = the default */
+} bench_subject;
+
+/* Opens, or opens anew, with this durability. */
+void bench_subject_open(bench_subject *subject, ff_durability durability);
+void bench_subject_close(bench_subject *subject);
+void bench_store_remove(const bench_store *store);
+
+/* What a workload is made of, where it reports. */
+typedef struct bench_shape {
+	unsigned threads;
+	size_t batch;       /* reports a call; 1 = ff_engine_report_usage */
+	size_t floor_batch; /* reports a commit of the floor; 0 = batch */
+	bench_keys keys;
+	uint64_t existing; /* keys in the store when the run begins */
+	uint64_t budgets;
+	unsigned dimensions;
+	ff_durability durability;
+	bool zipf;
+	bool refuse; /* budgets are full from the start */
+	bool replay; /* every key is known */
+} bench_shape;
+
+/* Reports on one side's store: which come next, and what was accepted. */
+typedef struct bench_reports {
+	const bench_shape *shape;
+	bench_stream stream;
+	_Atomic uint64_t next;
+	_Atomic uint64_t *accepted; /* by budget and dimension */
+	double rate;                /* 0 = closed loop */
+	bench_histogram latencies;
+} bench_reports;
+
+void bench_reports_init(bench_reports *reports, const bench_shape *shape, uint64_t seed);
+void bench_reports_free(bench_reports *reports);
+/* Counts what was applied. */
+void bench_reports_accept(bench_reports *reports, const bench_texts *texts, size_t amounts_count);
+
+/* The limit of every budget and dimension. */
+uint64_t bench_hard_limit(const bench_shape *shape);
+
+/* Creates the budgets, and reports the keys that are to exist, without durability. */
+void bench_subject_fill(bench_subject *subject, bench_reports *reports);
+
+typedef struct bench_engine_side {
+	bench_subject *subject;
+	bench_reports *reports;
+} bench_engine_side;
+
+bench_slice_fn bench_engine_slice;
+
+/* Compares usage with what was accepted, and with the limits. False where the books are wrong: stderr says which. */
+bool bench_subject_books(bench_subject *subject, const bench_reports *reports);
+
+/* ---- the floor as a side: floorside.c ------------------------------------------------------------------------ */
+
+typedef struct bench_floor bench_floor;
+
+typedef struct bench_floor_side {
+	const bench_floor_ops *ops;
+	bench_floor *floor;
+	char *path;
+	bench_reports *reports;
+	bench_batch batch;
+	unsigned char *applied;
+} bench_floor_side;
+
+/* Makes the floor's store, with the budgets and keys that are to exist. */
+void bench_floor_side_fill(bench_floor_side *side, const bench_store *store, ff_durability durability);
+void bench_floor_side_close(bench_floor_side *side);
+bench_slice_fn bench_floor_slice;
+bool bench_floor_books(bench_floor_side *side);
+
+/* ---- workloads.c -------------------------------------------------------------------------------------------- */
+
+typedef struct bench_workload bench_workload;
+struct bench_workload {
+	const char *name;
+	const char *summary;
+	/* Measures on one store and fills the rows, of which there are at most BENCH_ROWS_MAX. Answers their number. */
+	unsigned (*run)(const bench_workload *workload, const bench_store *store, const bench_options *options,
+	                bench_row *rows);
+	bench_shape shape;
+	uint64_t size; /* of the workload's own kind: entries in a window, budgets that are due, expired keys */
+};
+
+#define BENCH_ROWS_MAX 8
+
+extern const bench_workload bench_workloads[];
+extern const size_t bench_workloads_count;
+
+#endif

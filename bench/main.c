@@ -1,0 +1,416 @@
+/* ff-bench: the command line. */
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "floors/floor.h"
+
+#define STORES_MAX 16
+#define WORKLOADS_MAX 64
+#define FILES_MAX 64
+
+static const bench_floor_ops *const floors[] = { &bench_floor_sqlite, &bench_floor_lmdb };
+#define FLOORS_COUNT (sizeof(floors) / sizeof(*floors))
+
+/* The folder that the stores are made in where none is named; removed at the end, however it comes. */
+static char scratch[] = "./ff-bench-XXXXXX";
+static bool scratch_made;
+
+/* ---- what every file uses ------------------------------------------------------------------------------------- */
+
+_Noreturn void bench_die(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fputs("ff-bench: ", stderr);
+	vfprintf(stderr, format, arguments);
+	putc('\n', stderr);
+	va_end(arguments);
+	exit(BENCH_FAILED);
+}
+
+_Noreturn void bench_die_of(const char *doing, const ff_error *error)
+{
+	bench_die("cannot %s: %s (%s)", doing, error->message, ff_code_name(error->code));
+}
+
+void *bench_allocate(size_t count, size_t size)
+{
+	void *memory = calloc(count ? count : 1, size);
+	if (!memory)
+		bench_die("memory is out");
+	return memory;
+}
+
+/* ---- help ----------------------------------------------------------------------------------------------------- */
+
+static const char help_text[] =
+    "usage: ff-bench run [OPTION]…\n"
+    "       ff-bench list\n"
+    "       ff-bench compare A.json B.json\n"
+    "       ff-bench merge FILE.json… -o FILE.json\n"
+    "       ff-bench plot FILE.json -o FILE.svg\n"
+    "\n"
+    "run measures workloads on stores, each beside the floor: the same durable work by hand.\n"
+    "  --store URI        a store: a scheme alone (in a folder of its own, here), or with the path of a store that does\n"
+    "                     not exist; may be repeated. Default: sqlite and lmdb. durability= replaces the workload's\n"
+    "  --workload NAME    may be repeated; default: all\n"
+    "  --quick            small and short: shows that it works, measures nothing\n"
+    "  --seconds S        that the engine is measured for in each workload; default 6, quick 0.05\n"
+    "  --pairs N          turns of engine and floor; default 15, quick 2\n"
+    "  --threads N  --batch N  --budgets N  --keys none|random|ordered    in place of the workload's own\n"
+    "  --rate N           an open loop: N reports a second are due, and latency counts from when they were\n"
+    "  --seed N           of the requests; default 1\n"
+    "  --label TEXT       is written into the JSON\n"
+    "  --json FILE        writes the rows ('-': to stdout, in place of the table)\n"
+    "\n"
+    "compare prints B's rates in proportion to A's, row by row. Exit status: 0, or 1 where a row of B is slower by more\n"
+    "than the spread of both; 2 wrong usage.\n"
+    "exit status of run: 0 done, 1 an error or wrong books, 2 wrong usage\n";
+
+static int usage(const char *format, ...) FF_PRINTF(1, 2);
+
+static int usage(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fputs("ff-bench: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fprintf(stderr, "\n%s", help_text);
+	va_end(arguments);
+	return BENCH_USAGE;
+}
+
+/* ---- the command line ----------------------------------------------------------------------------------------- */
+
+typedef struct command_line {
+	bench_options options;
+	bool has_seconds, has_pairs;
+	const char *stores[STORES_MAX];
+	size_t stores_count;
+	const bench_workload *workloads[WORKLOADS_MAX];
+	size_t workloads_count;
+	const char *json;
+	const char *label;
+	const char *output;
+	const char *files[FILES_MAX];
+	size_t files_count;
+} command_line;
+
+static bool read_count(const char *text, uint64_t most, uint64_t *count)
+{
+	char *end;
+	errno = 0;
+	*count = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && !errno && *count >= 1 && *count <= most;
+}
+
+static bool read_real(const char *text, double *number)
+{
+	char *end;
+	*number = strtod(text, &end);
+	return *text >= '0' && *text <= '9' && !*end && *number > 0 && *number < 1e9;
+}
+
+static bool read_keys(const char *text, bench_keys *keys)
+{
+	for (int i = BENCH_KEYS_NONE; i <= BENCH_KEYS_ORDERED; i++)
+		if (strcmp(text, bench_keys_name((bench_keys)i)) == 0) {
+			*keys = (bench_keys)i;
+			return true;
+		}
+	return false;
+}
+
+static bool add_workload(command_line *line, const char *name)
+{
+	for (size_t i = 0; i < bench_workloads_count; i++)
+		if (strcmp(bench_workloads[i].name, name) == 0 && line->workloads_count < WORKLOADS_MAX) {
+			line->workloads[line->workloads_count++] = &bench_workloads[i];
+			return true;
+		}
+	return false;
+}
+
+/* A fault that a run must notice. */
+static bool read_canary(command_line *line, const char *kind)
+{
+	line->options.doctor = strcmp(kind, "books") == 0;
+	line->options.doctor_floor = strcmp(kind, "floor-books") == 0;
+	return line->options.doctor || line->options.doctor_floor;
+}
+
+/* False where the option's value is none. */
+static bool take_value(command_line *line, const char *name, const char *value, bool *known)
+{
+	bench_options *options = &line->options;
+	uint64_t pairs;
+	*known = true;
+	if (strcmp(name, "--store") == 0) {
+		if (line->stores_count == STORES_MAX)
+			return false;
+		line->stores[line->stores_count++] = value;
+		return true;
+	}
+	if (strcmp(name, "--workload") == 0)
+		return add_workload(line, value);
+	if (strcmp(name, "--seconds") == 0)
+		return line->has_seconds = read_real(value, &options->seconds);
+	if (strcmp(name, "--pairs") == 0) {
+		line->has_pairs = read_count(value, 10000, &pairs);
+		options->pairs = line->has_pairs ? (unsigned)pairs : 0;
+		return line->has_pairs;
+	}
+	if (strcmp(name, "--threads") == 0)
+		return read_count(value, 4096, &options->threads);
+	if (strcmp(name, "--batch") == 0)
+		return read_count(value, 1000000, &options->batch);
+	if (strcmp(name, "--budgets") == 0)
+		return read_count(value, 9999999, &options->budgets);
+	if (strcmp(name, "--keys") == 0)
+		return options->has_keys = read_keys(value, &options->keys);
+	if (strcmp(name, "--rate") == 0)
+		return read_real(value, &options->rate);
+	if (strcmp(name, "--seed") == 0)
+		return read_count(value, UINT64_MAX, &options->seed);
+	if (strcmp(name, "--canary") == 0)
+		return read_canary(line, value);
+	const char **text = strcmp(name, "--json") == 0    ? &line->json
+	                    : strcmp(name, "--label") == 0 ? &line->label
+	                    : strcmp(name, "-o") == 0      ? &line->output
+	                                                   : NULL;
+	*known = text != NULL;
+	if (text)
+		*text = value;
+	return true;
+}
+
+/* Answers BENCH_USAGE where the command line is wrong. */
+static int read_line(command_line *line, int count, char **words)
+{
+	for (int i = 0; i < count; i++) {
+		bool known;
+		if (strcmp(words[i], "--quick") == 0) {
+			line->options.quick = true;
+			continue;
+		}
+		if (words[i][0] != '-' || !words[i][1]) {
+			if (line->files_count == FILES_MAX)
+				return usage("more than %d files", FILES_MAX);
+			line->files[line->files_count++] = words[i];
+			continue;
+		}
+		bool valid = take_value(line, words[i], i + 1 < count ? words[i + 1] : "", &known);
+		if (!known)
+			return usage("there is no option '%s'", words[i]);
+		if (i + 1 == count)
+			return usage("'%s' wants a value", words[i]);
+		if (!valid)
+			return usage("'%s' is no value of '%s'", words[i + 1], words[i]);
+		i++;
+	}
+	if (!line->has_seconds)
+		line->options.seconds = line->options.quick ? 0.05 : 6;
+	if (!line->has_pairs)
+		line->options.pairs = line->options.quick ? 2 : 15;
+	return BENCH_DONE;
+}
+
+/* ---- stores --------------------------------------------------------------------------------------------------- */
+
+static bool is_file_scheme(const char *scheme)
+{
+	for (size_t i = 0; i < FLOORS_COUNT; i++)
+		if (strcmp(floors[i]->scheme, scheme) == 0)
+			return true;
+	return false;
+}
+
+/* Takes durability= out of the query. */
+static bool read_query(bench_store *store, const char *query)
+{
+	size_t size = strlen(query) + 1;
+	char *copy = bench_allocate(size, 1), *rest = copy;
+	store->query = bench_allocate(size + 1, 1);
+	strcpy(copy, query);
+	bool valid = true;
+	for (char *part; (part = strtok_r(rest, "&", &rest));) {
+		if (strncmp(part, "durability=", 11) != 0) {
+			if (*store->query)
+				strcat(store->query, "&");
+			strcat(store->query, part);
+			continue;
+		}
+		store->has_durability = false;
+		for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++)
+			if (strcmp(part + 11, bench_durability_name((ff_durability)i)) == 0) {
+				store->durability = (ff_durability)i;
+				store->has_durability = true;
+			}
+		valid = valid && store->has_durability;
+	}
+	free(copy);
+	return valid;
+}
+
+static const char *make_scratch(void)
+{
+	if (!scratch_made && !mkdtemp(scratch))
+		bench_die("cannot make a folder here: %s", strerror(errno));
+	scratch_made = true;
+	return scratch;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+	(void)status, (void)kind, (void)place;
+	return remove(path);
+}
+
+/* What a run that ended early has left in it, too. */
+static void remove_scratch(void)
+{
+	if (scratch_made)
+		nftw(scratch, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int read_store(const char *uri, bench_store *store)
+{
+	size_t scheme_size = strcspn(uri, ":");
+	if (scheme_size == 0 || scheme_size >= sizeof store->scheme)
+		return usage("'%s' names no store", uri);
+	memcpy(store->scheme, uri, scheme_size);
+	const char *path = uri[scheme_size] ? uri + scheme_size + 1 : "";
+	size_t path_size = strcspn(path, "?");
+	if (!read_query(store, path[path_size] ? path + path_size + 1 : ""))
+		return usage("'%s' has a durability that is none", uri);
+	for (size_t i = 0; i < FLOORS_COUNT; i++)
+		if (strcmp(floors[i]->scheme, store->scheme) == 0)
+			store->floor = floors[i];
+	if (!is_file_scheme(store->scheme))
+		return usage("'%s' is no store that ff-bench can make", uri);
+	if (path_size) {
+		store->path = bench_allocate(path_size + 1, 1);
+		memcpy(store->path, path, path_size);
+		if (access(store->path, F_OK) == 0)
+			return usage("'%s' exists, and ff-bench measures on stores of its own", store->path);
+		return BENCH_DONE;
+	}
+	size_t folder_size = strlen(make_scratch());
+	store->path = bench_allocate(folder_size + 1 + sizeof store->scheme, 1);
+	memcpy(store->path, scratch, folder_size);
+	store->path[folder_size] = '/';
+	memcpy(store->path + folder_size + 1, store->scheme, sizeof store->scheme);
+	return BENCH_DONE;
+}
+
+/* ---- commands ------------------------------------------------------------------------------------------------- */
+
+/* One workload on one store, into the rows. False where the books are wrong. */
+static bool run_one(const bench_workload *workload, const bench_store *store, const bench_options *options, cJSON *rows)
+{
+	bench_row measured[BENCH_ROWS_MAX];
+	bool right = true;
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K%s on %s …", workload->name, store->scheme);
+	unsigned count = workload->run(workload, store, options, measured);
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	for (unsigned i = 0; i < count; i++) {
+		if (measured[i].books_wrong)
+			fprintf(stderr, "ff-bench: the books of '%s' on %s are wrong\n", measured[i].workload,
+			        store->scheme);
+		right = right && !measured[i].books_wrong;
+		cJSON_AddItemToArray(rows, bench_row_json(&measured[i]));
+	}
+	return right;
+}
+
+static int run(command_line *line)
+{
+	static const char *const embedded[] = { "sqlite", "lmdb" };
+	bench_store stores[STORES_MAX] = { 0 };
+	size_t stores_count = line->stores_count ? line->stores_count : sizeof(embedded) / sizeof(*embedded);
+	if (line->files_count)
+		return usage("run takes no file '%s'", line->files[0]);
+	for (size_t i = 0; i < stores_count; i++) {
+		int status = read_store(line->stores_count ? line->stores[i] : embedded[i], &stores[i]);
+		if (status != BENCH_DONE)
+			return status;
+	}
+	for (size_t i = 0; !line->workloads_count && i < bench_workloads_count; i++)
+		line->workloads[i] = &bench_workloads[i];
+	size_t workloads_count = line->workloads_count ? line->workloads_count : bench_workloads_count;
+	cJSON *rows = cJSON_CreateArray();
+	bool right = true;
+	for (size_t i = 0; i < workloads_count; i++)
+		for (size_t j = 0; j < stores_count; j++)
+			right = run_one(line->workloads[i], &stores[j], &line->options, rows) && right;
+	if (!line->json || strcmp(line->json, "-") != 0)
+		bench_table(rows);
+	cJSON *document = bench_document(".", line->label, rows);
+	if (line->json)
+		bench_write_document(document, line->json);
+	cJSON_Delete(document);
+	for (size_t i = 0; i < stores_count; i++) {
+		free(stores[i].path);
+		free(stores[i].query);
+	}
+	return right ? BENCH_DONE : BENCH_FAILED;
+}
+
+static int list(const command_line *line)
+{
+	if (line->files_count)
+		return usage("list takes no file");
+	for (size_t i = 0; i < bench_workloads_count; i++)
+		printf("%-20s %s\n", bench_workloads[i].name, bench_workloads[i].summary);
+	return BENCH_DONE;
+}
+
+/* The rows of several files, with the first one's machine and date. */
+static int merge(const command_line *line)
+{
+	if (!line->files_count || !line->output)
+		return usage("merge takes files, and -o FILE");
+	cJSON *document = bench_read_document(line->files[0]);
+	cJSON *rows = cJSON_GetObjectItemCaseSensitive(document, "rows");
+	for (size_t i = 1; i < line->files_count; i++) {
+		cJSON *other = bench_read_document(line->files[i]);
+		cJSON *more = cJSON_GetObjectItemCaseSensitive(other, "rows");
+		while (more->child)
+			cJSON_AddItemToArray(rows, cJSON_DetachItemViaPointer(more, more->child));
+		cJSON_Delete(other);
+	}
+	bench_write_document(document, line->output);
+	cJSON_Delete(document);
+	return BENCH_DONE;
+}
+
+int main(int count, char **words)
+{
+	command_line line = { .options.seed = 1 };
+	setlocale(LC_CTYPE, "");
+	atexit(remove_scratch);
+	const char *command = count > 1 ? words[1] : "";
+	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
+		fputs(help_text, stdout);
+		return BENCH_DONE;
+	}
+	int status = count > 1 ? read_line(&line, count - 2, words + 2) : usage("a command is missing");
+	if (status != BENCH_DONE)
+		return status;
+	if (strcmp(command, "run") == 0)
+		return run(&line);
+	if (strcmp(command, "list") == 0)
+		return list(&line);
+	if (strcmp(command, "merge") == 0)
+		return merge(&line);
+	return usage("there is no command '%s'", command);
+}

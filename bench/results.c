@@ -1,0 +1,249 @@
+/* Rows as JSON and as a table. */
+#include <errno.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <libsmartcols/libsmartcols.h>
+
+#include "bench.h"
+
+const char *bench_durability_name(ff_durability durability)
+{
+	static const char *const names[] = { "full", "normal", "none" };
+	return names[durability];
+}
+
+const char *bench_keys_name(bench_keys keys)
+{
+	static const char *const names[] = { "none", "random", "ordered" };
+	return names[keys];
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------------- */
+
+/* A number as short as it can be without losing what was measured; NaN is null. */
+static void add_number(cJSON *object, const char *name, double number)
+{
+	char digits[64];
+	if (isnan(number) || isinf(number)) {
+		cJSON_AddNullToObject(object, name);
+		return;
+	}
+	snprintf(digits, sizeof digits, number == floor(number) && fabs(number) < 1e15 ? "%.0f" : "%.6g", number);
+	cJSON_AddRawToObject(object, name, digits);
+}
+
+static void add_text(cJSON *object, const char *name, const char *text)
+{
+	if (text)
+		cJSON_AddStringToObject(object, name, text);
+	else
+		cJSON_AddNullToObject(object, name);
+}
+
+static void add_count(cJSON *object, const char *name, uint64_t count)
+{
+	char digits[32];
+	snprintf(digits, sizeof digits, "%" PRIu64, count);
+	cJSON_AddRawToObject(object, name, digits);
+}
+
+static void add_ratio(cJSON *object, const bench_row *row)
+{
+	bool is_floor = row->against && strcmp(row->against, "floor") == 0;
+	add_text(object, "against", row->against);
+	add_number(object, "against_per_second", row->against_per_second);
+	add_number(object, "floor_per_second", is_floor ? row->against_per_second : NAN);
+	add_number(object, "ratio", row->ratio.median);
+	add_number(object, "ratio_min", row->ratio.min);
+	add_number(object, "ratio_q1", row->ratio.q1);
+	add_number(object, "ratio_q3", row->ratio.q3);
+	add_number(object, "ratio_max", row->ratio.max);
+	add_count(object, "pairs", row->pairs);
+}
+
+cJSON *bench_row_json(const bench_row *row)
+{
+	cJSON *object = cJSON_CreateObject();
+	add_text(object, "workload", row->workload);
+	add_text(object, "store", row->store);
+	add_text(object, "backend", row->backend);
+	add_text(object, "version", row->version);
+	cJSON_AddBoolToObject(object, "peer", false);
+	add_text(object, "size", row->size);
+	add_text(object, "durability", bench_durability_name(row->durability));
+	add_count(object, "threads", row->threads);
+	add_count(object, "batch", row->batch);
+	add_text(object, "keys", bench_keys_name(row->keys));
+	add_count(object, "existing_keys", row->existing_keys);
+	add_count(object, "budgets", row->budgets);
+	add_count(object, "dimensions", row->dimensions);
+	add_text(object, "loop", row->rate > 0 ? "open" : "closed");
+	add_number(object, "rate", row->rate > 0 ? row->rate : NAN);
+	add_count(object, "ops", row->ops);
+	add_number(object, "seconds", row->seconds);
+	add_number(object, "per_second", row->per_second);
+	add_ratio(object, row);
+	cJSON *latency = cJSON_AddObjectToObject(object, "latency_us");
+	add_number(latency, "p1", row->p1);
+	add_number(latency, "p50", row->p50);
+	add_number(latency, "p99", row->p99);
+	add_number(latency, "p999", row->p999);
+	add_number(latency, "p100", row->p100);
+	add_number(object, "cpu_us_per_op", row->cpu_us_per_op);
+	add_number(object, "bytes_written_per_op", row->bytes_per_op);
+	add_number(object, "floor_cpu_us_per_op", row->floor_cpu_us_per_op);
+	add_number(object, "floor_bytes_written_per_op", row->floor_bytes_per_op);
+	add_number(object, "peak_memory_bytes", row->peak_memory_bytes);
+	add_number(object, "engine_memory_bytes", row->engine_memory_bytes);
+	add_text(object, "books", row->books_wrong ? "wrong" : "ok");
+	cJSON_AddItemToObject(object, "extra", row->extra ? row->extra : cJSON_CreateObject());
+	return object;
+}
+
+/* ---- documents ---------------------------------------------------------------------------------------------- */
+
+cJSON *bench_document(const char *directory, const char *label, cJSON *rows)
+{
+	cJSON *document = cJSON_CreateObject();
+	char date[32];
+	time_t now = time(NULL);
+	struct tm parts;
+	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+	cJSON_AddNumberToObject(document, "version", 1);
+	add_text(document, "label", label);
+	add_text(document, "date", date);
+	add_text(document, "ff_version", FF_VERSION);
+	cJSON_AddItemToObject(document, "machine", bench_machine(directory));
+	cJSON_AddItemToObject(document, "rows", rows);
+	return document;
+}
+
+cJSON *bench_read_document(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char *text = NULL;
+	size_t capacity = 0;
+	if (!file)
+		bench_die("cannot read '%s': %s", path, strerror(errno));
+	ssize_t size = getdelim(&text, &capacity, '\0', file);
+	fclose(file);
+	cJSON *document = size > 0 ? cJSON_ParseWithOpts(text, NULL, 1) : NULL;
+	free(text);
+	const cJSON *version = cJSON_GetObjectItemCaseSensitive(document, "version");
+	if (!cJSON_IsNumber(version) || version->valuedouble != 1 ||
+	    !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(document, "rows")))
+		bench_die("'%s' holds no rows of ff-bench, version 1", path);
+	return document;
+}
+
+void bench_write_document(const cJSON *document, const char *path)
+{
+	char *text = cJSON_Print(document);
+	bool to_stdout = strcmp(path, "-") == 0;
+	FILE *file = to_stdout ? stdout : fopen(path, "w");
+	bool written = text && file && fputs(text, file) >= 0 && putc('\n', file) != EOF;
+	if (file && !to_stdout)
+		written = fclose(file) == 0 && written;
+	if (!written)
+		bench_die("cannot write '%s': %s", path, strerror(errno));
+	cJSON_free(text);
+}
+
+double bench_number(const cJSON *row, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(row, name);
+	if (cJSON_IsRaw(item)) /* made here, not read */
+		return strtod(item->valuestring, NULL);
+	return cJSON_IsNumber(item) ? item->valuedouble : NAN;
+}
+
+const char *bench_text(const cJSON *row, const char *name)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, name));
+	return text ? text : "";
+}
+
+/* ---- the table ---------------------------------------------------------------------------------------------- */
+
+typedef struct words {
+	char text[64];
+} words;
+
+/* 1234567 as 1,234,567; small numbers with their decimals. */
+static words digits(double number)
+{
+	words answer = { "" };
+	char plain[48];
+	if (isnan(number))
+		return answer;
+	if (number < 100) {
+		snprintf(answer.text, sizeof answer.text, number < 10 ? "%.2f" : "%.1f", number);
+		return answer;
+	}
+	int count = snprintf(plain, sizeof plain, "%.0f", number);
+	char *to = answer.text;
+	for (int i = 0; i < count; i++) {
+		if (i && (count - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = plain[i];
+	}
+	*to = '\0';
+	return answer;
+}
+
+static words ratio_words(const cJSON *row)
+{
+	words answer = { "" };
+	double ratio = bench_number(row, "ratio");
+	if (!isnan(ratio))
+		snprintf(answer.text, sizeof answer.text, "%.2f (%.2f–%.2f)", ratio, bench_number(row, "ratio_q1"),
+		         bench_number(row, "ratio_q3"));
+	return answer;
+}
+
+static void set(struct libscols_line *line, size_t column, const char *text)
+{
+	if (scols_line_set_data(line, column, text))
+		bench_die("memory is out");
+}
+
+static void add_line(struct libscols_table *table, const cJSON *row)
+{
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	if (!line)
+		bench_die("memory is out");
+	const cJSON *latency = cJSON_GetObjectItemCaseSensitive(row, "latency_us");
+	set(line, 0, bench_text(row, "workload"));
+	set(line, 1, bench_text(row, "store"));
+	set(line, 2, bench_text(row, "durability"));
+	set(line, 3, digits(bench_number(row, "per_second")).text);
+	set(line, 4, digits(bench_number(row, "against_per_second")).text);
+	set(line, 5, ratio_words(row).text);
+	set(line, 6, digits(bench_number(latency, "p50")).text);
+	set(line, 7, digits(bench_number(latency, "p99")).text);
+	set(line, 8, digits(bench_number(latency, "p100")).text);
+	set(line, 9, digits(bench_number(row, "cpu_us_per_op")).text);
+	set(line, 10, digits(bench_number(row, "bytes_written_per_op")).text);
+	set(line, 11, bench_text(row, "against"));
+}
+
+void bench_table(const cJSON *rows)
+{
+	static const char *const names[] = { "WORKLOAD", "STORE", "DURABLE", "PER SECOND", "OTHER SIDE", "RATIO",
+		                             "P50 µs",   "P99",   "P100",    "CPU µs",     "BYTES",      "TO" };
+	struct libscols_table *table = scols_new_table();
+	if (!table || scols_table_set_column_separator(table, "  "))
+		bench_die("memory is out");
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!scols_table_new_column(table, names[i], 0, i >= 3 && i <= 10 ? SCOLS_FL_RIGHT : 0))
+			bench_die("memory is out");
+	for (const cJSON *row = rows->child; row; row = row->next)
+		add_line(table, row);
+	scols_print_table(table);
+	scols_unref_table(table);
+}

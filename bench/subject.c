@@ -1,0 +1,336 @@
+/* The engine as a side: its store, its budgets, threads that report, and its books. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define FILL_BATCH 8192
+
+/* ---- the store ---------------------------------------------------------------------------------------------- */
+
+void bench_subject_open(bench_subject *subject, ff_durability durability)
+{
+	bench_subject_close(subject);
+	const bench_store *store = subject->store;
+	size_t size = strlen(store->scheme) + strlen(store->path) + strlen(store->query) + 64;
+	char *uri = bench_allocate(size, 1);
+	snprintf(uri, size, "%s:%s?durability=%s%s%s", store->scheme, store->path, bench_durability_name(durability),
+	         *store->query ? "&" : "", store->query);
+	subject->allocator = bench_counting_allocator(&subject->memory);
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.allocator = &subject->allocator;
+	options.clock = subject->clock;
+	options.key_ttl_ms = subject->key_ttl_ms;
+	ff_error error;
+	if (ff_engine_open(uri, &options, &subject->engine, &error) != FF_OK)
+		bench_die_of("open", &error);
+	free(uri);
+}
+
+void bench_subject_close(bench_subject *subject)
+{
+	ff_engine_close(&subject->engine);
+}
+
+/* Files of an embedded store: PATH, PATH-wal and PATH-shm, or the folder PATH. What is no file of ours is not there. */
+void bench_store_remove(const bench_store *store)
+{
+	static const char *const names[] = { "%s/data.mdb", "%s/lock.mdb", "%s-wal", "%s-shm", "%s-journal", "%s" };
+	size_t size = strlen(store->path) + 16;
+	char *file = bench_allocate(size, 1);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(file, size, names[i], store->path);
+#pragma GCC diagnostic pop
+		if (remove(file) != 0 && errno != ENOENT && errno != ENOTDIR)
+			bench_die("cannot remove '%s': %s", file, strerror(errno));
+	}
+	free(file);
+}
+
+/* ---- reports ------------------------------------------------------------------------------------------------ */
+
+uint64_t bench_hard_limit(const bench_shape *shape)
+{
+	return shape->refuse ? 1 : (uint64_t)INT64_MAX / 4;
+}
+
+void bench_reports_init(bench_reports *reports, const bench_shape *shape, uint64_t seed)
+{
+	memset(reports, 0, sizeof(*reports));
+	reports->shape = shape;
+	reports->stream = (bench_stream){ .seed = seed,
+		                          .keys = shape->keys,
+		                          .budgets = shape->budgets,
+		                          .dimensions = shape->dimensions,
+		                          .zipf = shape->zipf };
+	reports->accepted = bench_allocate(shape->budgets * shape->dimensions, sizeof(*reports->accepted));
+}
+
+void bench_reports_free(bench_reports *reports)
+{
+	free((void *)reports->accepted);
+}
+
+void bench_reports_accept(bench_reports *reports, const bench_texts *texts, size_t amounts_count)
+{
+	for (size_t i = 0; i < amounts_count; i++)
+		atomic_fetch_add_explicit(&reports->accepted[texts->budget_number * amounts_count + i],
+		                          texts->amounts[i].amount, memory_order_relaxed);
+}
+
+/* ---- filling ------------------------------------------------------------------------------------------------ */
+
+static void create_budgets(ff_engine *engine, const bench_shape *shape, uint64_t from, size_t count)
+{
+	ff_call *calls = bench_allocate(count, sizeof(*calls));
+	ff_budget_spec *specs = bench_allocate(count, sizeof(*specs));
+	char(*ids)[24] = bench_allocate(count, sizeof(*ids));
+	ff_limit limits[BENCH_DIMENSIONS_MAX];
+	ff_error error;
+	for (unsigned i = 0; i < shape->dimensions; i++)
+		limits[i] = (ff_limit){ .dimension = bench_dimension(i), .hard = bench_hard_limit(shape) };
+	for (size_t i = 0; i < count; i++) {
+		bench_budget_id(from + i, ids[i]);
+		specs[i] = (ff_budget_spec)FF_BUDGET_SPEC_INIT;
+		specs[i].budget_id = ids[i];
+		specs[i].limits = limits;
+		specs[i].limits_count = shape->dimensions;
+		calls[i] = (ff_call){ .op = FF_OP_CREATE_BUDGET, .in.create_budget = &specs[i], .error = &error };
+	}
+	ff_code code = ff_engine_submit(engine, calls, count, &error);
+	for (size_t i = 0; code == FF_OK && i < count; i++)
+		code = calls[i].code;
+	if (code != FF_OK)
+		bench_die_of("create budgets", &error);
+	free(calls);
+	free(specs);
+	free(ids);
+}
+
+/* Reports the next `count` requests in one call. Answers how long the call took. */
+static uint64_t report_batch(ff_engine *engine, bench_reports *reports, bench_batch *batch, uint64_t from, size_t count)
+{
+	ff_error error;
+	for (size_t i = 0; i < count; i++)
+		bench_request(&reports->stream, from + i, &batch->texts[i], &batch->reports[i]);
+	uint64_t began = bench_now_ns();
+	ff_code code = ff_engine_report_usage_batch(engine, batch->reports, count, batch->results, NULL, &error);
+	uint64_t took = bench_now_ns() - began;
+	if (code != FF_OK)
+		bench_die_of("report", &error);
+	for (size_t i = 0; i < count; i++) {
+		if (batch->results[i].code != FF_OK)
+			bench_die("a report of a batch failed: %s", ff_code_name(batch->results[i].code));
+		if (batch->results[i].outcome.applied && !batch->results[i].outcome.replayed)
+			bench_reports_accept(reports, &batch->texts[i], reports->stream.dimensions);
+	}
+	return took;
+}
+
+void bench_subject_fill(bench_subject *subject, bench_reports *reports)
+{
+	const bench_shape *shape = reports->shape;
+	bench_batch batch;
+	for (uint64_t at = 0; at < shape->budgets; at += FILL_BATCH) {
+		uint64_t left = shape->budgets - at;
+		create_budgets(subject->engine, shape, at, left < FILL_BATCH ? left : FILL_BATCH);
+	}
+	bench_batch_init(&batch, FILL_BATCH);
+	while (reports->next < shape->existing) {
+		uint64_t left = shape->existing - reports->next;
+		size_t count = left < FILL_BATCH ? left : FILL_BATCH;
+		report_batch(subject->engine, reports, &batch, reports->next, count);
+		reports->next += count;
+	}
+	bench_batch_free(&batch);
+	if (shape->replay)
+		reports->stream.repeat = shape->existing;
+}
+
+/* ---- slices ------------------------------------------------------------------------------------------------- */
+
+/* Threads of a slice. */
+typedef struct crew {
+	bench_subject *subject;
+	bench_reports *reports;
+	pthread_barrier_t start;
+	pthread_mutex_t lock; /* over the latencies */
+	uint64_t began_at;    /* the number of the slice's first request */
+	uint64_t end;
+	_Atomic uint64_t started_ns;
+	uint64_t calls_ns; /* that the calls of one thread alone took */
+} crew;
+
+/* Waits for the moment that a request is due in an open loop, and answers it. */
+static uint64_t wait_until_due(const crew *of, uint64_t number)
+{
+	double after_ns = (double)(number - of->began_at) / of->reports->rate * 1e9;
+	uint64_t due = of->started_ns + (uint64_t)after_ns;
+	struct timespec at = { .tv_sec = (time_t)(due / 1000000000), .tv_nsec = (long)(due % 1000000000) };
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+		;
+	return due;
+}
+
+static void report_one(crew *of, bench_texts *texts, uint64_t number, bench_histogram *latencies)
+{
+	bench_reports *reports = of->reports;
+	ff_report report;
+	ff_outcome outcome;
+	ff_error error;
+	bench_request(&reports->stream, number, texts, &report);
+	uint64_t due = reports->rate > 0 ? wait_until_due(of, number) : 0;
+	uint64_t began = bench_now_ns();
+	if (ff_engine_report_usage(of->subject->engine, &report, &outcome, &error) != FF_OK)
+		bench_die_of("report", &error);
+	uint64_t ended = bench_now_ns();
+	bench_record(latencies, ended - (due ? due : began));
+	if (reports->shape->threads == 1)
+		of->calls_ns += ended - began;
+	if (outcome.applied && !outcome.replayed)
+		bench_reports_accept(reports, texts, reports->stream.dimensions);
+}
+
+static void report_some(crew *of, bench_batch *batch, uint64_t from, size_t count, bench_histogram *latencies)
+{
+	uint64_t took = report_batch(of->subject->engine, of->reports, batch, from, count);
+	bench_record(latencies, took);
+	if (of->reports->shape->threads == 1)
+		of->calls_ns += took;
+}
+
+static void work(crew *of)
+{
+	bench_reports *reports = of->reports;
+	size_t unit = reports->shape->batch;
+	bench_histogram *latencies = bench_allocate(1, sizeof(*latencies));
+	bench_batch batch;
+	bench_batch_init(&batch, unit);
+	if (reports->shape->threads > 1)
+		pthread_barrier_wait(&of->start);
+	uint64_t now = bench_now_ns(), unset = 0;
+	atomic_compare_exchange_strong(&of->started_ns, &unset, now);
+	for (;;) {
+		uint64_t from = atomic_fetch_add(&reports->next, unit);
+		if (from >= of->end)
+			break;
+		if (unit == 1)
+			report_one(of, batch.texts, from, latencies);
+		else
+			report_some(of, &batch, from, unit, latencies);
+	}
+	pthread_mutex_lock(&of->lock);
+	bench_merge(&reports->latencies, latencies);
+	pthread_mutex_unlock(&of->lock);
+	free(latencies);
+	bench_batch_free(&batch);
+}
+
+static void *work_in_thread(void *context)
+{
+	work(context);
+	return NULL;
+}
+
+static void work_in_threads(crew *of, unsigned threads)
+{
+	pthread_t *ids = bench_allocate(threads, sizeof(*ids));
+	pthread_barrier_init(&of->start, NULL, threads);
+	for (unsigned i = 0; i < threads; i++)
+		if (pthread_create(&ids[i], NULL, work_in_thread, of) != 0)
+			bench_die("cannot start %u threads", threads);
+	for (unsigned i = 0; i < threads; i++)
+		pthread_join(ids[i], NULL);
+	pthread_barrier_destroy(&of->start);
+	free(ids);
+}
+
+void bench_engine_slice(void *context, uint64_t ops, bench_slice *slice)
+{
+	bench_engine_side *side = context;
+	bench_reports *reports = side->reports;
+	crew of = { .subject = side->subject,
+		    .reports = reports,
+		    .began_at = reports->next,
+		    .end = reports->next + ops };
+	pthread_mutex_init(&of.lock, NULL);
+	unsigned threads = reports->shape->threads;
+	if (threads == 1)
+		work(&of);
+	else
+		work_in_threads(&of, threads);
+	uint64_t ended = bench_now_ns();
+	reports->next = of.end; /* each thread took one more to see the end */
+	pthread_mutex_destroy(&of.lock);
+	slice->ops = ops;
+	bool closed_alone = threads == 1 && !(reports->rate > 0);
+	slice->seconds = (double)(closed_alone ? of.calls_ns : ended - of.started_ns) / 1e9;
+}
+
+/* ---- the books ---------------------------------------------------------------------------------------------- */
+
+static bool check_amount(const bench_subject *subject, const bench_reports *reports, const ff_budget_status *status,
+                         const ff_amount *amount, uint64_t accepted)
+{
+	if (amount->amount == accepted && amount->amount <= bench_hard_limit(reports->shape))
+		return true;
+	fprintf(stderr,
+	        "ff-bench: wrong books of %s: budget '%s' has used %" PRIu64 " %s, but %" PRIu64
+	        " were accepted; the limit is %" PRIu64 "\n",
+	        subject->store->scheme, status->budget_id, amount->amount, amount->dimension, accepted,
+	        bench_hard_limit(reports->shape));
+	return false;
+}
+
+/* What of a dimension a status says was used; 0 where it names none. */
+static ff_amount usage_of(const ff_budget_status *status, const char *dimension)
+{
+	for (size_t i = 0; i < status->usage_count; i++)
+		if (strcmp(status->usage[i].dimension, dimension) == 0)
+			return status->usage[i];
+	return (ff_amount){ dimension, 0 };
+}
+
+static bool check_page(bench_subject *subject, const bench_reports *reports, const ff_budget_page *page, uint64_t from)
+{
+	unsigned dimensions = reports->stream.dimensions;
+	for (size_t i = 0; i < page->budgets_count; i++)
+		for (unsigned j = 0; j < dimensions; j++) {
+			ff_amount amount = usage_of(&page->budgets[i], bench_dimension(j));
+			uint64_t accepted = reports->accepted[(from + i) * dimensions + j];
+			if (!check_amount(subject, reports, &page->budgets[i], &amount, accepted))
+				return false;
+		}
+	return true;
+}
+
+bool bench_subject_books(bench_subject *subject, const bench_reports *reports)
+{
+	char after[24] = "";
+	uint64_t seen = 0;
+	for (bool more = true; more;) {
+		const ff_budget_page *page;
+		ff_error error;
+		if (ff_engine_list_budgets(subject->engine, after, 1000, &page, &error) != FF_OK)
+			bench_die_of("read the books", &error);
+		bool right = check_page(subject, reports, page, seen);
+		seen += page->budgets_count;
+		more = page->more;
+		if (page->budgets_count)
+			bench_budget_id(seen - 1, after);
+		ff_free(page);
+		if (!right)
+			return false;
+	}
+	if (seen != reports->shape->budgets)
+		fprintf(stderr, "ff-bench: wrong books of %s: %" PRIu64 " budgets instead of %" PRIu64 "\n",
+		        subject->store->scheme, seen, reports->shape->budgets);
+	return seen == reports->shape->budgets;
+}

@@ -1,0 +1,184 @@
+/* The workloads as data, and the one that most of them are: reports beside the floor. */
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "workloads.h"
+
+/* ---- what they share ---------------------------------------------------------------------------------------- */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+bench_shape bench_shape_for(const bench_workload *workload, const bench_store *store, const bench_options *options)
+{
+	bench_shape shape = workload->shape;
+	if (store->has_durability)
+		shape.durability = store->durability;
+	if (options->threads)
+		shape.threads = (unsigned)options->threads;
+	if (options->batch)
+		shape.batch = options->batch;
+	if (options->has_keys)
+		shape.keys = options->keys;
+	if (options->budgets)
+		shape.budgets = options->budgets;
+	if (options->quick) {
+		shape.threads = (unsigned)least(shape.threads, 8);
+		shape.batch = least(shape.batch, 256);
+		shape.floor_batch = least(shape.floor_batch, 256);
+		shape.existing = least(shape.existing, 2000);
+		shape.budgets = least(shape.budgets, 500);
+	}
+	if (!shape.floor_batch || options->batch)
+		shape.floor_batch = shape.batch;
+	return shape;
+}
+
+bench_pairs bench_pairs_for(const bench_options *options, uint64_t unit)
+{
+	return (bench_pairs){ .pairs = options->pairs,
+		              .slice_seconds = options->seconds / options->pairs,
+		              .unit = unit };
+}
+
+void bench_row_begin(bench_row *row, const char *name, const bench_store *store, const bench_shape *shape,
+                     const bench_options *options)
+{
+	*row = (bench_row){ .workload = name,
+		            .size = options->quick ? "quick" : "full",
+		            .durability = shape->durability,
+		            .threads = shape->threads,
+		            .batch = shape->batch,
+		            .keys = shape->keys,
+		            .existing_keys = shape->existing,
+		            .budgets = shape->budgets,
+		            .dimensions = shape->dimensions,
+		            .rate = options->rate };
+	double *const measured[] = { &row->seconds,      &row->per_second,   &row->against_per_second,
+		                     &row->ratio.min,    &row->ratio.q1,     &row->ratio.median,
+		                     &row->ratio.q3,     &row->ratio.max,    &row->p1,
+		                     &row->p50,          &row->p99,          &row->p999,
+		                     &row->p100,         &row->cpu_us_per_op, &row->bytes_per_op,
+		                     &row->floor_cpu_us_per_op, &row->floor_bytes_per_op };
+	for (size_t i = 0; i < sizeof(measured) / sizeof(*measured); i++)
+		*measured[i] = NAN;
+	snprintf(row->store, sizeof row->store, "%s", store->scheme);
+	row->extra = cJSON_CreateObject();
+	bench_peak_restart();
+}
+
+void bench_row_end(bench_row *row, bench_subject *subject)
+{
+	ff_engine_info info;
+	ff_error error;
+	if (ff_engine_get_info(subject->engine, &info, &error) != FF_OK)
+		bench_die_of("ask", &error);
+	snprintf(row->backend, sizeof row->backend, "%s", info.backend);
+	snprintf(row->version, sizeof row->version, "%s", info.version);
+	row->peak_memory_bytes = bench_peak_bytes();
+	row->engine_memory_bytes = (double)subject->memory.peak;
+}
+
+/* What was written so far goes to the disk now, and not while something else is measured. */
+void bench_settle(const bench_store *store)
+{
+	int file = open(store->path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return;
+	syncfs(file);
+	close(file);
+}
+
+/* ---- reports beside the floor --------------------------------------------------------------------------------- */
+
+unsigned bench_run_reports(const bench_workload *workload, const bench_store *store, const bench_options *options,
+                           bench_row *rows)
+{
+	bench_shape shape = bench_shape_for(workload, store, options);
+	bench_subject subject = { .store = store };
+	bench_reports reports, floor_reports;
+	bench_reports_init(&reports, &shape, options->seed);
+	bench_reports_init(&floor_reports, &shape, options->seed);
+	bench_row_begin(rows, workload->name, store, &shape, options);
+
+	bench_subject_open(&subject, FF_DURABILITY_NONE);
+	bench_subject_fill(&subject, &reports);
+	bench_subject_open(&subject, shape.durability);
+	bench_floor_side floor_side = { .reports = &floor_reports };
+	/* In an open loop there is nothing that a floor could be better at. */
+	bool has_floor = store->floor && !(options->rate > 0);
+	if (has_floor)
+		bench_floor_side_fill(&floor_side, store, shape.durability);
+	bench_settle(store);
+
+	reports.rate = options->rate;
+	bench_engine_side engine_side = { &subject, &reports };
+	bench_side a = { .slice = bench_engine_slice, .context = &engine_side, .latencies = &reports.latencies };
+	bench_side b = { .slice = bench_floor_slice, .context = &floor_side };
+	uint64_t unit = shape.batch > shape.floor_batch ? shape.batch : shape.floor_batch;
+	bench_pairs how = bench_pairs_for(options, unit);
+	rows->against = has_floor ? "floor" : NULL;
+	bench_run_pairs(&how, &a, has_floor ? &b : NULL, rows);
+
+	bench_row_end(rows, &subject);
+	reports.accepted[0] += options->doctor;
+	floor_reports.accepted[0] += options->doctor_floor;
+	rows->books_wrong = !bench_subject_books(&subject, &reports);
+	if (has_floor) {
+		rows->books_wrong = !bench_floor_books(&floor_side) || rows->books_wrong;
+		bench_floor_side_close(&floor_side);
+	}
+	bench_subject_close(&subject);
+	bench_store_remove(store);
+	bench_reports_free(&reports);
+	bench_reports_free(&floor_reports);
+	return 1;
+}
+
+/* ---- the list ------------------------------------------------------------------------------------------------- */
+
+#define REPORTS(name_, summary_, ...)                                                                    \
+	{                                                                                                \
+		.name = (name_), .summary = (summary_), .run = bench_run_reports, .shape = { __VA_ARGS__ } \
+	}
+#define ORDERED .keys = BENCH_KEYS_ORDERED
+#define RANDOM .keys = BENCH_KEYS_RANDOM
+#define FULL .durability = FF_DURABILITY_FULL
+#define NONE .durability = FF_DURABILITY_NONE
+#define ALONE .threads = 1, .batch = 1
+
+const bench_workload bench_workloads[] = {
+	REPORTS("single", "one caller, one report a commit, with keys", ALONE, ORDERED, FULL, .budgets = 100,
+	        .dimensions = 1),
+	REPORTS("single-none", "the same without durability", ALONE, ORDERED, NONE, .budgets = 100, .dimensions = 1),
+	REPORTS("crowd-64", "64 threads, plain calls, ordered keys; the floor in batches of 64", .threads = 64,
+	        .batch = 1, .floor_batch = 64, ORDERED, FULL, .budgets = 100, .dimensions = 1),
+	REPORTS("crowd-512", "512 threads, likewise", .threads = 512, .batch = 1, .floor_batch = 512, ORDERED, FULL,
+	        .budgets = 100, .dimensions = 1),
+	REPORTS("hot", "64 threads, one budget; the floor in batches of 64", .threads = 64, .batch = 1,
+	        .floor_batch = 64, ORDERED, FULL, .budgets = 1, .dimensions = 1),
+	REPORTS("zipf", "64 threads, a million budgets, few of them popular", .threads = 64, .batch = 1,
+	        .floor_batch = 64, ORDERED, FULL, .budgets = 1000000, .dimensions = 1, .zipf = true),
+	REPORTS("batch-1", "batches of 8,192, ordered keys, one budget", .threads = 1, .batch = 8192, ORDERED, FULL,
+	        .budgets = 1, .dimensions = 1),
+	REPORTS("batch-100", "the same, 100 budgets", .threads = 1, .batch = 8192, ORDERED, FULL, .budgets = 100,
+	        .dimensions = 1),
+	REPORTS("batch-5000", "the same, 5,000 budgets", .threads = 1, .batch = 8192, ORDERED, FULL, .budgets = 5000,
+	        .dimensions = 1),
+	REPORTS("batch-random", "batches of 8,192, random keys, 2 million keys in the store", .threads = 1,
+	        .batch = 8192, RANDOM, FULL, .existing = 2000000, .budgets = 100, .dimensions = 1),
+	REPORTS("batch-no-keys", "batches of 65,536, no keys, 2 dimensions, 100 budgets", .threads = 1, .batch = 65536,
+	        FULL, .budgets = 100, .dimensions = 2),
+	REPORTS("replays", "batches of 8,192 of keys that are known", .threads = 1, .batch = 8192, RANDOM, FULL,
+	        .existing = 100000, .budgets = 100, .dimensions = 1, .replay = true),
+	REPORTS("refusals", "batches of 8,192 on budgets that are full, with keys", .threads = 1, .batch = 8192,
+	        ORDERED, FULL, .budgets = 100, .dimensions = 1, .refuse = true),
+};
+
+const size_t bench_workloads_count = sizeof(bench_workloads) / sizeof(*bench_workloads);

@@ -1,0 +1,23 @@
+/* What workloads share among themselves. */
+#ifndef FF_BENCH_WORKLOADS_H
+#define FF_BENCH_WORKLOADS_H
+
+#include "bench.h"
+
+typedef unsigned bench_run_fn(const bench_workload *workload, const bench_store *store, const bench_options *options,
+                              bench_row *rows);
+
+/* A workload's shape as the command line changes it. */
+bench_shape bench_shape_for(const bench_workload *workload, const bench_store *store, const bench_options *options);
+bench_pairs bench_pairs_for(const bench_options *options, uint64_t unit);
+
+void bench_row_begin(bench_row *row, const char *name, const bench_store *store, const bench_shape *shape,
+                     const bench_options *options);
+/* Adds what the engine is, and memory. */
+void bench_row_end(bench_row *row, bench_subject *subject);
+
+void bench_settle(const bench_store *store);
+
+bench_run_fn bench_run_reports;
+
+#endif
