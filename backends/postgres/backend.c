@@ -224,6 +224,7 @@ static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
 	limits->caps = BEST_CAPS;
 	if (limits->durability != FF_DURABILITY_FULL)
 		limits->caps &= ~FF_CAP_DURABLE_COMMIT;
+	limits->lanes = (uint32_t)store->pool;
 	snprintf(limits->version, sizeof(limits->version), "%s", store->version);
 	return FF_OK;
 }
