@@ -257,14 +257,20 @@ typedef struct bench_shape {
 } bench_shape;
 
 /* Reports on one side's store: which come next, and what was accepted. */
-typedef struct bench_reports {
+typedef struct bench_reports bench_reports;
+struct bench_reports {
 	const bench_shape *shape;
 	bench_stream stream;
 	_Atomic uint64_t next;
 	_Atomic uint64_t *accepted; /* by budget and dimension */
 	double rate;                /* 0 = closed loop */
 	bench_histogram latencies;
-} bench_reports;
+	/* Calls that are no reports, of which this makes some: NULL, or whether request `number` was one; *ns is what it
+	 * took. */
+	bool (*other)(bench_subject *subject, bench_reports *reports, const ff_report *report, uint64_t number,
+	              uint64_t *ns);
+	_Atomic uint64_t admitted;
+};
 
 void bench_reports_init(bench_reports *reports, const bench_shape *shape, uint64_t seed);
 void bench_reports_free(bench_reports *reports);
@@ -316,7 +322,10 @@ struct bench_workload {
 	unsigned (*run)(const bench_workload *workload, const bench_store *store, const bench_options *options,
 	                bench_row *rows);
 	bench_shape shape;
-	uint64_t size; /* of the workload's own kind: entries in a window, budgets that are due, expired keys */
+	uint64_t size;       /* of the workload's own kind: entries in a window, budgets that are due, expired keys */
+	bool purges;         /* expired keys, where house is kept */
+	const char *against; /* where the engine is the other side too: what it does there */
+	uint64_t base_budgets, base_existing; /* and with how many */
 };
 
 #define BENCH_ROWS_MAX 8

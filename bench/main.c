@@ -58,7 +58,8 @@ static const char help_text[] =
     "       ff-bench plot FILE.json -o FILE.svg\n"
     "\n"
     "run measures workloads on stores, each beside the floor: the same durable work by hand.\n"
-    "  --store URI        a store: a scheme alone (in a folder of its own, here), or with the path of a store that does\n"
+    "  --store URI        a store: a scheme alone (in a folder of its own, here), or with the path of a store that "
+    "does\n"
     "                     not exist; may be repeated. Default: sqlite and lmdb. durability= replaces the workload's\n"
     "  --workload NAME    may be repeated; default: all\n"
     "  --quick            small and short: shows that it works, measures nothing\n"
@@ -70,7 +71,8 @@ static const char help_text[] =
     "  --label TEXT       is written into the JSON\n"
     "  --json FILE        writes the rows ('-': to stdout, in place of the table)\n"
     "\n"
-    "compare prints B's rates in proportion to A's, row by row. Exit status: 0, or 1 where a row of B is slower by more\n"
+    "compare prints B's rates in proportion to A's, row by row. Exit status: 0, or 1 where a row of B is slower by "
+    "more\n"
     "than the spread of both; 2 wrong usage.\n"
     "exit status of run: 0 done, 1 an error or wrong books, 2 wrong usage\n";
 
@@ -412,5 +414,11 @@ int main(int count, char **words)
 		return list(&line);
 	if (strcmp(command, "merge") == 0)
 		return merge(&line);
+	if (strcmp(command, "compare") == 0)
+		return line.files_count == 2 ? bench_compare(line.files[0], line.files[1])
+		                             : usage("compare takes two files");
+	if (strcmp(command, "plot") == 0)
+		return line.files_count == 1 && line.output ? bench_plot(line.files[0], line.output)
+		                                            : usage("plot takes a file, and -o FILE");
 	return usage("there is no command '%s'", command);
 }

@@ -159,9 +159,8 @@ static const char *filesystem_name(const char *directory)
 		long magic;
 		const char *name;
 	} known[] = {
-		{ 0xef53, "ext4" },      { 0x58465342, "xfs" }, { 0x9123683e, "btrfs" },
-		{ 0x01021994, "tmpfs" }, { 0x6969, "nfs" },     { 0x794c7630, "overlayfs" },
-		{ 0x2fc12fc1, "zfs" },
+		{ 0xef53, "ext4" }, { 0x58465342, "xfs" },       { 0x9123683e, "btrfs" }, { 0x01021994, "tmpfs" },
+		{ 0x6969, "nfs" },  { 0x794c7630, "overlayfs" }, { 0x2fc12fc1, "zfs" },
 	};
 	struct statfs status;
 	if (statfs(directory, &status) != 0)

@@ -80,9 +80,8 @@ void bench_request(const bench_stream *stream, uint64_t number, bench_texts *tex
 	bench_budget_id(texts->budget_number, texts->budget);
 	for (unsigned i = 0; i < stream->dimensions; i++)
 		texts->amounts[i] = (ff_amount){ bench_dimension(i), 1 + (bits >> (44 + 8 * i) & 0xff) % 100 };
-	*report = (ff_report){ .budget_id = texts->budget,
-		               .amounts = texts->amounts,
-		               .amounts_count = stream->dimensions };
+	*report =
+	    (ff_report){ .budget_id = texts->budget, .amounts = texts->amounts, .amounts_count = stream->dimensions };
 	if (stream->keys == BENCH_KEYS_NONE)
 		return;
 	make_key(stream, number, texts->key);

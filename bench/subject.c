@@ -187,6 +187,12 @@ static void report_one(crew *of, bench_texts *texts, uint64_t number, bench_hist
 	ff_error error;
 	bench_request(&reports->stream, number, texts, &report);
 	uint64_t due = reports->rate > 0 ? wait_until_due(of, number) : 0;
+	uint64_t other_ns;
+	if (reports->other && reports->other(of->subject, reports, &report, number, &other_ns)) {
+		bench_record(latencies, due ? bench_now_ns() - due : other_ns);
+		of->calls_ns += reports->shape->threads == 1 ? other_ns : 0;
+		return;
+	}
 	uint64_t began = bench_now_ns();
 	if (ff_engine_report_usage(of->subject->engine, &report, &outcome, &error) != FF_OK)
 		bench_die_of("report", &error);
@@ -256,10 +262,9 @@ void bench_engine_slice(void *context, uint64_t ops, bench_slice *slice)
 {
 	bench_engine_side *side = context;
 	bench_reports *reports = side->reports;
-	crew of = { .subject = side->subject,
-		    .reports = reports,
-		    .began_at = reports->next,
-		    .end = reports->next + ops };
+	crew of = {
+		.subject = side->subject, .reports = reports, .began_at = reports->next, .end = reports->next + ops
+	};
 	pthread_mutex_init(&of.lock, NULL);
 	unsigned threads = reports->shape->threads;
 	if (threads == 1)

@@ -108,7 +108,8 @@ static ff_code load_and_decide(batch_run *run)
 	bool again = true;
 	for (unsigned round = 0; again && round < ROUNDS_MAX; round++) {
 		ff_code code = ffp_rows_are_pending(&run->batch.rows) ? load(run) : FF_OK;
-		ffp_rows_revert(&run->batch.rows);
+		if (round)
+			ffp_rows_revert(&run->batch.rows);
 		if (code == FF_OK)
 			code = decide_all(run, &again);
 		if (code != FF_OK)

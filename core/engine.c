@@ -116,7 +116,7 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise)
 
 static void set_up(ff_engine *engine, const ff_engine_options *options)
 {
-	engine->process = getpid();
+	engine->guard = ff_fork_guard_open();
 	engine->flags = options->flags;
 	engine->attempts = or_default(options->attempts, 3);
 	engine->backoff_ms = or_default(options->backoff_ms, 5);
@@ -166,6 +166,7 @@ static void tear_down(ff_engine *engine)
 	pthread_mutex_destroy(&engine->spares_lock);
 	pthread_cond_destroy(&engine->queue_turn);
 	pthread_mutex_destroy(&engine->queue_lock);
+	ff_fork_guard_close(&engine->guard);
 	ff_allocator allocator = engine->allocator;
 	allocator.resize(allocator.context, engine, sizeof(*engine), 0);
 }
@@ -206,19 +207,27 @@ static ff_code open_store(ff_engine *engine, const char *uri, uint64_t required,
 	return code;
 }
 
+static ff_code check_open(const char *uri, const ff_engine_options *options, ff_engine **engine, ff_error *error)
+{
+	if (!engine)
+		return ff_error_set(error, FF_E_INVALID, "engine is NULL");
+	if (!uri)
+		return ff_error_set(error, FF_E_INVALID, "uri is NULL");
+	return check_options(options, error);
+}
+
 ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_engine **engine, ff_error *error)
 {
 	const ff_engine_options defaults = FF_ENGINE_OPTIONS_INIT;
 	if (!options)
 		options = &defaults;
-	if (!engine)
-		return ff_error_set(error, FF_E_INVALID, "engine is NULL");
-	*engine = NULL;
-	if (!uri)
-		return ff_error_set(error, FF_E_INVALID, "uri is NULL");
-	ff_code code = check_options(options, error);
-	if (code != FF_OK)
+	if (engine)
+		*engine = NULL;
+	ff_code code = check_open(uri, options, engine, error);
+	if (code != FF_OK) {
+		ffp_error_about(NULL, error, "open", "store", ffp_text(uri));
 		return code;
+	}
 	ff_allocator allocator = options->allocator ? *options->allocator : libc_allocator;
 	ff_engine *opened = allocator.resize(allocator.context, NULL, 0, sizeof(*opened));
 	if (!opened)
@@ -241,7 +250,7 @@ void ff_engine_close(ff_engine **engine)
 		return;
 	ff_engine *closed = *engine;
 	*engine = NULL;
-	if (closed->process != getpid())
+	if (ff_fork_guard_is_copy(&closed->guard))
 		return;
 	ffp_tick_stop(closed);
 	ffp_store_close(&closed->store);
@@ -252,7 +261,7 @@ ff_code ffp_engine_check(const ff_engine *engine, ff_error *error)
 {
 	if (!engine)
 		return ff_error_set(error, FF_E_MISUSE, "engine is closed");
-	if (engine->process != getpid())
+	if (ff_fork_guard_is_copy(&engine->guard))
 		return ff_error_set(error, FF_E_MISUSE, "engine was opened in another process, open one after fork");
 	return FF_OK;
 }

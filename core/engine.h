@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <semaphore.h>
-#include <sys/types.h>
 
 #include "arena.h"
 #include "request.h"
@@ -49,7 +48,7 @@ struct ffp_spare {
 };
 
 struct ff_engine {
-	pid_t process;
+	ff_fork_guard guard;
 	uint32_t flags;
 	uint32_t attempts;
 	uint32_t backoff_ms;

@@ -11,7 +11,7 @@
 typedef struct ffp_slot ffp_slot;
 struct ffp_slot {
 	const ff_table *table;
-	const ff_row *key;    /* the columns that it is asked for by are set */
+	const ff_row *key;    /* the key columns alone; those that it is asked for by are set */
 	const ff_row *before; /* as it was loaded; NULL: absent */
 	const ff_row *after;  /* as it is now; NULL: absent */
 	ffp_slot *members;    /* of a group: its rows */
@@ -86,6 +86,9 @@ void ffp_rows_revert(ffp_rows *rows);
 
 /* Whether something was asked for that is not loaded yet. */
 bool ffp_rows_are_pending(const ffp_rows *rows);
+
+/* By table id and then by key (sort.c). */
+bool ffp_slots_sort(ffp_slot **slots, size_t count, ff_arena *arena);
 
 /* The reads of all that is pending, rows in key order; and their answers put in place. */
 bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count);

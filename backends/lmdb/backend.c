@@ -49,7 +49,7 @@ static void leave(const ff_store *store)
 /* A handle that a fork has copied must not touch what it shares with the parent. */
 static bool is_copy(const ff_store *store)
 {
-	return store->environment->pid != getpid();
+	return ff_fork_guard_is_copy(&store->environment->guard);
 }
 
 static ff_code copied(const ff_store *store, ff_code code, ff_error *error)

@@ -330,6 +330,7 @@ static void discard(ffp_environment *environment)
 		close(environment->directory);
 	pthread_rwlock_destroy(&environment->map);
 	pthread_mutex_destroy(&environment->mutex);
+	ff_fork_guard_close(&environment->guard);
 	free(environment->path);
 	free(environment);
 }
@@ -354,7 +355,7 @@ static ff_code make_environment(const ffp_environment_options *options, ffp_open
 	}
 	environment->device = status.st_dev;
 	environment->inode = status.st_ino;
-	environment->pid = getpid();
+	environment->guard = ff_fork_guard_open();
 	environment->next = list;
 	list = environment;
 	opening->environment = environment;
@@ -365,9 +366,9 @@ static ff_code make_environment(const ffp_environment_options *options, ffp_open
 static ffp_environment *find(int directory)
 {
 	struct stat status;
-	pid_t pid = getpid();
 	ffp_environment *found = fstat(directory, &status) == 0 ? list : NULL;
-	while (found && (found->device != status.st_dev || found->inode != status.st_ino || found->pid != pid))
+	while (found && (found->device != status.st_dev || found->inode != status.st_ino ||
+	                 ff_fork_guard_is_copy(&found->guard)))
 		found = found->next;
 	return found;
 }
@@ -413,7 +414,7 @@ void ffp_environment_release(ffp_environment *environment)
 	if (last) {
 		*at = environment->next;
 		/* After a fork LMDB's part belongs to the parent: closing it here would take away its readers. */
-		if (environment->pid == getpid())
+		if (!ff_fork_guard_is_copy(&environment->guard))
 			mdb_env_close(environment->env);
 	}
 	pthread_mutex_unlock(&list_mutex);

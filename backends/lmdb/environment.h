@@ -18,7 +18,7 @@ typedef struct ffp_environment {
 	int directory; /* keeps the inode, by which the list finds the environment, from being used anew */
 	dev_t device;
 	ino_t inode;
-	pid_t pid; /* that opened it */
+	ff_fork_guard guard;
 	unsigned users;
 	bool read_only; /* the files may not be written */
 	/*

@@ -160,8 +160,7 @@ static void read_budget(bench_floor *floor, floor_budget *budget)
 		memcpy(budget->dimensions[i].name, policy.dimensions[i].name, sizeof(policy.dimensions[i].name));
 		budget->dimensions[i].hard = policy.dimensions[i].hard;
 		budget->dimensions[i].changed = false;
-		budget->dimensions[i].used =
-		    read_usage(floor, budget->id, budget->id_size, policy.dimensions[i].name);
+		budget->dimensions[i].used = read_usage(floor, budget->id, budget->id_size, policy.dimensions[i].name);
 	}
 }
 

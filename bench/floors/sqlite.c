@@ -36,8 +36,8 @@ static const char *const statements[STATEMENTS_COUNT] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[READ_BUDGET] = "SELECT p.dimension, p.hard, u.value FROM policy p CROSS JOIN usage u"
-	                " ON u.budget = p.budget AND u.dimension = p.dimension WHERE p.budget = ?1",
+	[READ_BUDGET] =
+	    "SELECT dimension, hard, value FROM policy CROSS JOIN usage USING(budget, dimension) WHERE budget = ?1",
 	[WRITE_USAGE] = "UPDATE usage SET value = ?3 WHERE budget = ?1 AND dimension = ?2",
 	[WRITE_BREACHES] = "UPDATE policy SET breaches = breaches + ?2 WHERE budget = ?1",
 	[READ_KEY] = "SELECT digest, outcome FROM keys WHERE key = ?1 AND budget = ?2",
@@ -123,7 +123,8 @@ static void create(bench_floor *floor, const ff_budget_spec *budgets, size_t cou
 		for (size_t j = 0; j < budgets[i].limits_count; j++) {
 			const ff_limit *limit = &budgets[i].limits[j];
 			for (int which = CREATE_POLICY; which <= CREATE_USAGE; which++) {
-				bind_text(floor->statements[which], 1, budgets[i].budget_id, strlen(budgets[i].budget_id));
+				bind_text(floor->statements[which], 1, budgets[i].budget_id,
+				          strlen(budgets[i].budget_id));
 				bind_text(floor->statements[which], 2, limit->dimension, strlen(limit->dimension));
 			}
 			sqlite3_bind_int64(floor->statements[CREATE_POLICY], 3, (sqlite3_int64)limit->hard);

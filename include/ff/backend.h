@@ -54,6 +54,29 @@ static inline void *ff_arena_take(ff_arena *arena, size_t size)
 	return taken;
 }
 
+/* ---- fork --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Tells a process from the copies that fork makes of it, in which handles are dead. Open it where a handle is made, and
+ * look at it before each use: that costs a load, and no call of the system (but on kernels before 4.14). The core looks
+ * before each of its calls; a backend needs one where closing in the copy would harm the parent.
+ */
+typedef struct ff_fork_guard {
+	volatile unsigned char *page; /* NULL: the system cannot wipe one, and the process's number tells */
+	int process;
+} ff_fork_guard;
+
+FF_API ff_fork_guard ff_fork_guard_open(void);
+FF_API void ff_fork_guard_close(ff_fork_guard *guard);
+
+/* By the number of the process alone. */
+FF_API bool ff_fork_guard_ask(const ff_fork_guard *guard);
+
+static inline bool ff_fork_guard_is_copy(const ff_fork_guard *guard)
+{
+	return guard->page ? *guard->page == 0 : ff_fork_guard_ask(guard);
+}
+
 /* ---- the catalog: tables as data ---------------------------------------------------------------------------- */
 
 typedef enum ff_type {
