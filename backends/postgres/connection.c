@@ -219,8 +219,6 @@ ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_err
 	set(store, &count, "fallback_application_name", "ff");
 	set(store, &count, "connect_timeout", "10");
 	snprintf(store->schema, sizeof(store->schema), "%s", schema);
-	snprintf(store->name, sizeof(store->name), "%s:%s/%s", setting(store, "host", "localhost"),
-	         setting(store, "port", "5432"), setting(store, "dbname", ""));
 	/* Locks are the database's, and a store is a schema. */
 	store->lock_base = XXH64(schema, strlen(schema), 0) & ~UINT64_C(0xfff);
 	return FF_OK;
@@ -250,10 +248,15 @@ static void say_nothing(void *context, const PGresult *notice)
 
 static bool reach(ff_txn *txn)
 {
-	const ff_store *store = txn->store;
+	ff_store *store = txn->store;
 	int timeout_ms = 1000 * atoi(setting(store, "connect_timeout", "10"));
 	txn->pg = PQconnectStartParams(store->keywords, store->values, 0);
-	if (!txn->pg || PQstatus(txn->pg) == CONNECTION_BAD)
+	if (!txn->pg)
+		return false;
+	/* Only now is known what the environment and libpq's files say; and only open comes here without a name. */
+	if (!store->name[0])
+		snprintf(store->name, sizeof(store->name), "%s:%s/%s", PQhost(txn->pg), PQport(txn->pg), PQdb(txn->pg));
+	if (PQstatus(txn->pg) == CONNECTION_BAD)
 		return false;
 	PQsetNoticeReceiver(txn->pg, say_nothing, NULL);
 	PQsetErrorVerbosity(txn->pg, PQERRORS_VERBOSE); /* the SQLSTATE of a refusal is told nowhere else */
