@@ -383,7 +383,9 @@ typedef struct ff_engine_backend {
 	 * Must provide. Begins a transaction, which belongs to the backend and ends with commit or abort.
 	 * A write transaction sees every commit that was acknowledged before, anywhere, and nothing else may commit
 	 * between its loads and its commit, or its store or commit answers CONFLICT. A read transaction sees one
-	 * committed state (where SNAPSHOT_READ is not claimed it may wait for writers and hold them up).
+	 * committed state, that of its begin or of its first load (where SNAPSHOT_READ is not claimed it may wait for
+	 * writers and hold them up). Where a round trip is dear, begin sends nothing, and what it would have waited for
+	 * or failed with comes from the first load.
 	 * Errors: BUSY (after the backend's own waiting), FULL, MISUSE.
 	 */
 	ff_code (*begin)(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error);
