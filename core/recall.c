@@ -4,7 +4,8 @@ struct ffp_recalled {
 	const ff_table *table;
 	uint64_t hash;
 	uint64_t era; /* 0: forgotten */
-	size_t room;  /* behind this head, for the row and then its texts */
+	size_t size;  /* of the row and then its texts, behind this head */
+	size_t room;  /* for them */
 	_Alignas(16) char bytes[];
 };
 
@@ -41,15 +42,6 @@ bool ffp_recall_keeps(const ff_table *table)
 	return table->id == FFP_BUDGET_POLICY || table->id == FFP_BUDGET_USAGE || table->id == FFP_QUOTA_POLICY;
 }
 
-const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash)
-{
-	ffp_recalled *kept = recall->places ? *place_of(recall, hash) : NULL;
-	if (!kept || kept->hash != hash || kept->era != recall->era || kept->table != table ||
-	    ff_row_compare(table, NULL, row_of(kept), key, table->key_count) != 0)
-		return NULL;
-	return row_of(kept);
-}
-
 static bool has_text(const ff_table *table, const ff_row *row, unsigned column)
 {
 	return table->columns[column].type == FF_TYPE_TEXT && !ff_row_is_null(row, column);
@@ -64,11 +56,11 @@ static size_t size_of(const ff_table *table, const ff_row *row)
 }
 
 /* A row and its texts in one piece. */
-static void copy(ffp_recalled *kept, const ff_table *table, const ff_row *row)
+static void copy(char *piece, const ff_table *table, const ff_row *row)
 {
-	ff_row *own = row_of(kept);
+	ff_row *own = (ff_row *)(void *)piece;
 	memcpy(own, row, table->row_size);
-	char *at = kept->bytes + table->row_size;
+	char *at = piece + table->row_size;
 	for (unsigned i = 0; i < table->columns_count; i++) {
 		ff_text *text = ff_row_text(own, &table->columns[i]);
 		if (!has_text(table, row, i))
@@ -78,6 +70,30 @@ static void copy(ffp_recalled *kept, const ff_table *table, const ff_row *row)
 		text->data = at;
 		at += text->size;
 	}
+}
+
+static ffp_recalled *find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash)
+{
+	ffp_recalled *kept = recall->places ? *place_of(recall, hash) : NULL;
+	if (!kept || kept->hash != hash || kept->era != recall->era || kept->table != table ||
+	    ff_row_compare(table, NULL, row_of(kept), key, table->key_count) != 0)
+		return NULL;
+	return kept;
+}
+
+bool ffp_recall_has(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash)
+{
+	return find(recall, table, key, hash) != NULL;
+}
+
+const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash,
+                              ff_arena *arena)
+{
+	ffp_recalled *kept = find(recall, table, key, hash);
+	char *piece = kept ? ff_arena_take(arena, kept->size) : NULL;
+	if (piece)
+		copy(piece, table, row_of(kept));
+	return (const ff_row *)(void *)piece;
 }
 
 /* The entry of a place, with room for so much; NULL where memory is out. */
@@ -120,7 +136,8 @@ void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *ro
 	kept->table = table;
 	kept->hash = hash;
 	kept->era = recall->era;
-	copy(kept, table, row);
+	kept->size = size;
+	copy(kept->bytes, table, row);
 }
 
 void ffp_recall_forget(ffp_recall *recall, uint64_t hash)

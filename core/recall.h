@@ -24,8 +24,12 @@ void ffp_recall_free(ffp_recall *recall);
 /* Whether rows of a table are worth it. */
 bool ffp_recall_keeps(const ff_table *table);
 
-/* The row with a key, or NULL. It lives until the next keep, forget or clear. */
-const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash);
+/* Whether the row with a key is remembered. */
+bool ffp_recall_has(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash);
+
+/* A copy of the row with a key in the arena; NULL where it is not remembered, or memory is out. */
+const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash,
+                              ff_arena *arena);
 
 /* Remembers a row, which is copied; where memory is out or the row is too large, it forgets the key instead. */
 void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash);
