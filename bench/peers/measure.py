@@ -20,7 +20,7 @@ BUILD = TOP / "build-peers"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 POLL_SECONDS = 0.05
 START_SECONDS = 60
-WARNINGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
+FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]
 
 
 class Missing(Exception):
@@ -65,7 +65,7 @@ def compile_c(source, name, *libraries):
         BUILD.mkdir(exist_ok=True)
         say(f"building {program.relative_to(TOP)}")
         flags = must_run(["pkg-config", "--cflags", "--libs", *libraries]).split()
-        must_run([os.environ.get("CC", "cc"), *WARNINGS, source, "-o", program, "-pthread", *flags])
+        must_run([os.environ.get("CC", "cc"), *FLAGS, source, "-o", program, "-pthread", *flags])
     return program
 
 
@@ -97,15 +97,17 @@ def free_port():
 
 
 @contextmanager
-def server(words, port, log, stop=signal.SIGTERM, **options):
-    """A server from when it takes connections until the block ends; answers its process."""
+def server(words, port, log, stop=signal.SIGTERM, is_ready=None, **options):
+    """A server from when it is ready (it takes connections, where nothing else is said) until the block ends; answers its
+    process."""
+    is_ready = is_ready or takes_connections
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [str(word) for word in words], stdout=output, stderr=output, stdin=subprocess.DEVNULL, **options
         )
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not takes_connections(port):
+        while not is_ready(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Missing(f"'{words[0]}' did not start: {Path(log).read_text(errors='replace')[-2000:]}")
             time.sleep(POLL_SECONDS)

@@ -5,7 +5,6 @@
  * thread has a connection of its own and waits for the lock by busy_timeout. Not tuned on purpose: the floors of the
  * bench are. Says that it is ready and waits for a line, then prints one JSON object; the latency of each report goes to a file, as doubles in microseconds.
  */
-#define _GNU_SOURCE
 #include <inttypes.h>
 #include <pthread.h>
 #include <sqlite3.h>

@@ -1,7 +1,6 @@
--- What the tables hold after a run, as JSON: the usage, and the outcomes by kind.
+-- What the tables hold after a run, as JSON: the usage, the outcomes by kind, and keys without one.
 SELECT json_build_object(
 	'usage', (SELECT coalesce(sum(current_value), 0) FROM ff_budget_usage),
 	'accepted', (SELECT count(*) FROM ff_budget_usage_dedup WHERE outcome ->> 'kind' = 'Ok'),
 	'refused', (SELECT count(*) FROM ff_budget_usage_dedup WHERE outcome ->> 'kind' = 'HardBreach'),
-	'breaches', (SELECT sum(breach_count) FROM ff_budget_policy),
-	'unfinished', (SELECT count(*) FROM ff_budget_usage_dedup WHERE outcome = '{}'));
+	'failed', (SELECT count(*) FROM ff_budget_usage_dedup WHERE outcome = '{}'));

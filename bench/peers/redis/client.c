@@ -6,7 +6,6 @@
  * the budget's number change. Prints one JSON object: what was accepted, refused and failed, and the usage that the
  * server holds in the end. The latency of each report goes to a file, as doubles in microseconds.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
