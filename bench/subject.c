@@ -40,7 +40,8 @@ void bench_subject_close(bench_subject *subject)
 /* Files of an embedded store: PATH, PATH-wal and PATH-shm, or the folder PATH. What is no file of ours is not there. */
 void bench_store_remove(const bench_store *store)
 {
-	static const char *const names[] = { "%s/data.mdb", "%s/lock.mdb", "%s-wal", "%s-shm", "%s-journal", "%s" };
+	static const char *const names[] = { "%s/data.mdb", "%s/lock.mdb", "%s/ff.lock", "%s-wal",
+		                             "%s-shm",      "%s-journal",  "%s" };
 	size_t size = strlen(store->path) + 16;
 	char *file = bench_allocate(size, 1);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
