@@ -1,11 +1,14 @@
 /* ff-bench: the command line. */
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -18,9 +21,10 @@
 static const bench_floor_ops *const floors[] = { &bench_floor_sqlite, &bench_floor_lmdb };
 #define FLOORS_COUNT (sizeof(floors) / sizeof(*floors))
 
-/* The folder that the stores are made in where none is named; removed at the end, however it comes. */
+/* The folder that the stores are made in where none is named; removed at the end. */
 static char scratch[] = "./ff-bench-XXXXXX";
-static bool scratch_made;
+static pid_t sweeper; /* removes it */
+static int held;      /* for as long as the folder is wanted */
 
 /* ---- what every file uses ------------------------------------------------------------------------------------- */
 
@@ -279,25 +283,50 @@ static bool read_query(bench_store *store, const char *query)
 	return valid;
 }
 
-static const char *make_scratch(void)
-{
-	if (!scratch_made && !mkdtemp(scratch))
-		bench_die("cannot make a folder here: %s", strerror(errno));
-	scratch_made = true;
-	return scratch;
-}
-
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
 	(void)status, (void)kind, (void)place;
 	return remove(path);
 }
 
-/* What a run that ended early has left in it, too. */
+/* Waits until nobody holds the other end, and then takes the folder away. */
+static _Noreturn void sweep(int end)
+{
+	char nothing;
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	while (read(end, &nothing, 1) < 0 && errno == EINTR)
+		;
+	_exit(nftw(scratch, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : 1);
+}
+
+/* The folder goes with this process, however that ends: a child sees to it. */
+static const char *make_scratch(void)
+{
+	int ends[2];
+	if (sweeper)
+		return scratch;
+	if (pipe2(ends, O_CLOEXEC) != 0 || !mkdtemp(scratch))
+		bench_die("cannot make a folder here: %s", strerror(errno));
+	sweeper = fork();
+	if (sweeper < 0)
+		bench_die("cannot start a process: %s", strerror(errno));
+	if (sweeper == 0) {
+		close(ends[1]);
+		sweep(ends[0]);
+	}
+	close(ends[0]);
+	held = ends[1];
+	return scratch;
+}
+
 static void remove_scratch(void)
 {
-	if (scratch_made)
-		nftw(scratch, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	if (sweeper <= 0)
+		return;
+	close(held);
+	waitpid(sweeper, NULL, 0);
 }
 
 static int read_store(const char *uri, bench_store *store)

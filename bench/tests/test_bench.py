@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -164,6 +165,16 @@ class Run(Case):
             for row in self.rows("--floor", kind, *workloads):
                 self.assertEqual((row["against"], row["books"]), (f"{kind} floor", "ok"), row["workload"])
                 self.assertGreater(row["floor_per_second"], 0)
+
+    def test_an_interrupted_run_leaves_nothing(self):
+        child = subprocess.Popen([FF_BENCH, "run", "--store", SCHEME, "--workload", "single", "--seconds", "100000"],
+                                 cwd=self.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while child.poll() is None and not list(self.dir.glob("ff-bench-*/*")):
+            pass
+        child.kill()
+        self.assertEqual(child.wait(timeout=60), -signal.SIGKILL)
+        while list(self.dir.iterdir()):  # until the test's time is over
+            pass
 
     def test_wrong_books_fail(self):
         for workload in sorted(set(self.names())):
