@@ -16,6 +16,8 @@
 
 #include <ff/ff.h>
 
+#include "floors/floor.h"
+
 /* Exit statuses. */
 enum { BENCH_DONE = 0, BENCH_FAILED = 1, BENCH_USAGE = 2 };
 
@@ -119,8 +121,6 @@ bench_spread bench_spread_of(double *values, size_t count);
 
 /* ---- stores ------------------------------------------------------------------------------------------------- */
 
-typedef struct bench_floor_ops bench_floor_ops;
-
 /* A store as the command line names it. */
 typedef struct bench_store {
 	char scheme[32];
@@ -135,6 +135,7 @@ typedef struct bench_options {
 	double seconds; /* that the engine is measured for, in each workload */
 	unsigned pairs;
 	bool quick;
+	bench_floor_kind floor;
 	bool doctor;       /* the engine's expected books are made wrong */
 	bool doctor_floor; /* the floor's */
 	uint64_t seed;
@@ -257,14 +258,20 @@ typedef struct bench_shape {
 } bench_shape;
 
 /* Reports on one side's store: which come next, and what was accepted. */
-typedef struct bench_reports {
+typedef struct bench_reports bench_reports;
+struct bench_reports {
 	const bench_shape *shape;
 	bench_stream stream;
 	_Atomic uint64_t next;
 	_Atomic uint64_t *accepted; /* by budget and dimension */
 	double rate;                /* 0 = closed loop */
 	bench_histogram latencies;
-} bench_reports;
+	/* Calls that are no reports, of which this makes some: NULL, or whether request `number` was one; *ns is what it
+	 * took. */
+	bool (*other)(bench_subject *subject, bench_reports *reports, const ff_report *report, uint64_t number,
+	              uint64_t *ns);
+	_Atomic uint64_t admitted;
+};
 
 void bench_reports_init(bench_reports *reports, const bench_shape *shape, uint64_t seed);
 void bench_reports_free(bench_reports *reports);
@@ -289,11 +296,10 @@ bool bench_subject_books(bench_subject *subject, const bench_reports *reports);
 
 /* ---- the floor as a side: floorside.c ------------------------------------------------------------------------ */
 
-typedef struct bench_floor bench_floor;
-
 typedef struct bench_floor_side {
 	const bench_floor_ops *ops;
 	bench_floor *floor;
+	bench_floor_kind kind;
 	char *path;
 	bench_reports *reports;
 	bench_batch batch;
@@ -316,7 +322,10 @@ struct bench_workload {
 	unsigned (*run)(const bench_workload *workload, const bench_store *store, const bench_options *options,
 	                bench_row *rows);
 	bench_shape shape;
-	uint64_t size; /* of the workload's own kind: entries in a window, budgets that are due, expired keys */
+	uint64_t size;       /* of the workload's own kind: entries in a window, budgets that are due, expired keys */
+	bool purges;         /* expired keys, where house is kept */
+	const char *against; /* where the engine is the other side too: what it does there */
+	uint64_t base_budgets, base_existing; /* and with how many */
 };
 
 #define BENCH_ROWS_MAX 8

@@ -180,6 +180,12 @@ static uint64_t wait_until_due(const crew *of, uint64_t number)
 	return due;
 }
 
+static void add_time(crew *of, uint64_t ns)
+{
+	if (of->reports->shape->threads == 1)
+		of->calls_ns += ns;
+}
+
 static void report_one(crew *of, bench_texts *texts, uint64_t number, bench_histogram *latencies)
 {
 	bench_reports *reports = of->reports;
@@ -188,13 +194,18 @@ static void report_one(crew *of, bench_texts *texts, uint64_t number, bench_hist
 	ff_error error;
 	bench_request(&reports->stream, number, texts, &report);
 	uint64_t due = reports->rate > 0 ? wait_until_due(of, number) : 0;
+	uint64_t other_ns;
+	if (reports->other && reports->other(of->subject, reports, &report, number, &other_ns)) {
+		bench_record(latencies, due ? bench_now_ns() - due : other_ns);
+		add_time(of, other_ns);
+		return;
+	}
 	uint64_t began = bench_now_ns();
 	if (ff_engine_report_usage(of->subject->engine, &report, &outcome, &error) != FF_OK)
 		bench_die_of("report", &error);
 	uint64_t ended = bench_now_ns();
 	bench_record(latencies, ended - (due ? due : began));
-	if (reports->shape->threads == 1)
-		of->calls_ns += ended - began;
+	add_time(of, ended - began);
 	if (outcome.applied && !outcome.replayed)
 		bench_reports_accept(reports, texts, reports->stream.dimensions);
 }
@@ -203,8 +214,7 @@ static void report_some(crew *of, bench_batch *batch, uint64_t from, size_t coun
 {
 	uint64_t took = report_batch(of->subject->engine, of->reports, batch, from, count);
 	bench_record(latencies, took);
-	if (of->reports->shape->threads == 1)
-		of->calls_ns += took;
+	add_time(of, took);
 }
 
 static void work(crew *of)

@@ -35,6 +35,8 @@ bench_shape bench_shape_for(const bench_workload *workload, const bench_store *s
 		shape.existing = least(shape.existing, 2000);
 		shape.budgets = least(shape.budgets, 500);
 	}
+	if (options->quick && shape.threads > 1)
+		shape.floor_batch = shape.threads;
 	if (!shape.floor_batch || options->batch)
 		shape.floor_batch = shape.batch;
 	return shape;
@@ -105,22 +107,37 @@ void bench_settle(const bench_store *store)
 	close(file);
 }
 
+void bench_prepare(bench_subject *subject, bench_reports *reports, const bench_shape *shape, uint64_t seed)
+{
+	bench_reports_init(reports, shape, seed);
+	bench_subject_open(subject, FF_DURABILITY_NONE);
+	bench_subject_fill(subject, reports);
+	bench_subject_open(subject, shape->durability);
+	bench_settle(subject->store);
+}
+
+void bench_clear(bench_subject *subject, bench_reports *reports)
+{
+	bench_subject_close(subject);
+	bench_store_remove(subject->store);
+	bench_reports_free(reports);
+}
+
 /* ---- reports beside the floor --------------------------------------------------------------------------------- */
 
 unsigned bench_run_reports(const bench_workload *workload, const bench_store *store, const bench_options *options,
                            bench_row *rows)
 {
+	static const char *const against[] = { [BENCH_FLOOR_LOOKS] = "floor",
+		                               [BENCH_FLOOR_UNSEEN] = "unseen floor",
+		                               [BENCH_FLOOR_PLAIN] = "plain floor" };
 	bench_shape shape = bench_shape_for(workload, store, options);
 	bench_subject subject = { .store = store };
 	bench_reports reports, floor_reports;
-	bench_reports_init(&reports, &shape, options->seed);
 	bench_reports_init(&floor_reports, &shape, options->seed);
 	bench_row_begin(rows, workload->name, store, &shape, options);
-
-	bench_subject_open(&subject, FF_DURABILITY_NONE);
-	bench_subject_fill(&subject, &reports);
-	bench_subject_open(&subject, shape.durability);
-	bench_floor_side floor_side = { .reports = &floor_reports };
+	bench_prepare(&subject, &reports, &shape, options->seed);
+	bench_floor_side floor_side = { .kind = options->floor, .reports = &floor_reports };
 	/* In an open loop there is nothing that a floor could be better at. */
 	bool has_floor = store->floor && !(options->rate > 0);
 	if (has_floor)
@@ -133,7 +150,8 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 	bench_side b = { .slice = bench_floor_slice, .context = &floor_side };
 	uint64_t unit = shape.batch > shape.floor_batch ? shape.batch : shape.floor_batch;
 	bench_pairs how = bench_pairs_for(options, unit);
-	rows->against = has_floor ? "floor" : NULL;
+	if (has_floor)
+		rows->against = against[options->floor];
 	bench_run_pairs(&how, &a, has_floor ? &b : NULL, rows);
 
 	bench_row_end(rows, &subject);
@@ -144,9 +162,7 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 		rows->books_wrong = !bench_floor_books(&floor_side) || rows->books_wrong;
 		bench_floor_side_close(&floor_side);
 	}
-	bench_subject_close(&subject);
-	bench_store_remove(store);
-	bench_reports_free(&reports);
+	bench_clear(&subject, &reports);
 	bench_reports_free(&floor_reports);
 	return 1;
 }
@@ -162,6 +178,40 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 #define FULL .durability = FF_DURABILITY_FULL
 #define NONE .durability = FF_DURABILITY_NONE
 #define ALONE .threads = 1, .batch = 1
+
+/* Growth: the other side has the same engine with 100,000 keys, or 1,000 budgets. */
+#define KEYS(name_, summary_, keys_, existing_)                                                              \
+	{                                                                                                    \
+		.name = (name_), .summary = (summary_), .run = bench_run_against, .against = "100,000 keys", \
+		.base_existing = 100000, .base_budgets = 100, .shape = {                                     \
+			.threads = 1,                                                                        \
+			.batch = 8192,                                                                       \
+			keys_,                                                                               \
+			FULL,                                                                                \
+			.existing = (existing_),                                                             \
+			.budgets = 100,                                                                      \
+			.dimensions = 1                                                                      \
+		}                                                                                            \
+	}
+#define BUDGETS(name_, summary_, budgets_)                                                                    \
+	{                                                                                                     \
+		.name = (name_), .summary = (summary_), .run = bench_run_against, .against = "1,000 budgets", \
+		.base_budgets = 1000, .shape = {                                                              \
+			ALONE,                                                                                \
+			ORDERED,                                                                              \
+			NONE,                                                                                 \
+			.budgets = (budgets_),                                                                \
+			.dimensions = 1                                                                       \
+		}                                                                                             \
+	}
+#define ADMISSION(name_, summary_, size_)                                                                       \
+	{                                                                                                       \
+		.name = (name_), .summary = (summary_), .run = bench_run_admission, .against = "1,000 entries", \
+		.size = (size_), .shape = {                                                                     \
+			ALONE,                                                                                  \
+			NONE                                                                                    \
+		}                                                                                               \
+	}
 
 const bench_workload bench_workloads[] = {
 	REPORTS("single", "one caller, one report a commit, with keys", ALONE, ORDERED, FULL, .budgets = 100,
@@ -189,6 +239,49 @@ const bench_workload bench_workloads[] = {
 	        .existing = 100000, .budgets = 100, .dimensions = 1, .replay = true),
 	REPORTS("refusals", "batches of 8,192 on budgets that are full, with keys", .threads = 1, .batch = 8192,
 	        ORDERED, FULL, .budgets = 100, .dimensions = 1, .refuse = true),
+	{ .name = "spend",
+	  .summary = "batches of 4,096 spends, and of their releases",
+	  .run = bench_run_spend,
+	  .shape = { .threads = 1, .batch = 4096, ORDERED, FULL, .budgets = 100, .dimensions = 1 } },
+	ADMISSION("admission-1k", "admissions into a full window of 1,000 entries", 1000),
+	ADMISSION("admission-100k", "the same, 100,000 entries", 100000),
+	ADMISSION("admission-1m", "the same, a million entries", 1000000),
+	{ .name = "status",
+	  .summary = "status reads by one thread, beside single durable reports",
+	  .run = bench_run_status,
+	  .against = "status-writer",
+	  .shape = { ALONE, ORDERED, FULL, .budgets = 1000, .dimensions = 1 } },
+	{ .name = "status-batch",
+	  .summary = "the same beside batches of 8,192",
+	  .run = bench_run_status,
+	  .against = "status-batch-writer",
+	  .shape = { .threads = 1, .batch = 8192, ORDERED, FULL, .budgets = 1000, .dimensions = 1 } },
+	{ .name = "mixed",
+	  .summary = "64 threads: 80 % reports, 15 % admissions, 5 % status reads",
+	  .run = bench_run_mixed,
+	  .shape = { .threads = 64, .batch = 1, ORDERED, FULL, .budgets = 1000, .dimensions = 1 } },
+	{ .name = "day",
+	  .summary = "100,000 budgets that are due at one instant; reports beside the tick",
+	  .run = bench_run_house,
+	  .size = 100000,
+	  .shape = { ALONE, ORDERED, FULL, .budgets = 100000, .dimensions = 1 } },
+	{ .name = "purge",
+	  .summary = "a million keys that are over; reports beside the tick",
+	  .run = bench_run_house,
+	  .size = 1 << 20,
+	  .purges = true,
+	  .shape = { ALONE, ORDERED, FULL, .budgets = 100, .dimensions = 1 } },
+	KEYS("keys-1k", "batches of 8,192, ordered keys, 1,000 keys in the store", ORDERED, 1000),
+	KEYS("keys-10k", "the same, 10,000 keys", ORDERED, 10000),
+	KEYS("keys-1m", "the same, a million", ORDERED, 1000000),
+	KEYS("keys-10m", "the same, 10 million", ORDERED, 10000000),
+	KEYS("random-1k", "the same, random keys, 1,000 keys in the store", RANDOM, 1000),
+	KEYS("random-10k", "the same, 10,000 keys", RANDOM, 10000),
+	KEYS("random-1m", "the same, a million", RANDOM, 1000000),
+	BUDGETS("budgets-1k", "one report a commit, no durability, among 1,000 budgets", 1000),
+	BUDGETS("budgets-10k", "the same, 10,000 budgets", 10000),
+	BUDGETS("budgets-100k", "the same, 100,000 budgets", 100000),
+	BUDGETS("budgets-1m", "the same, a million budgets", 1000000),
 };
 
 const size_t bench_workloads_count = sizeof(bench_workloads) / sizeof(*bench_workloads);

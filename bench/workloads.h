@@ -18,6 +18,16 @@ void bench_row_end(bench_row *row, bench_subject *subject);
 
 void bench_settle(const bench_store *store);
 
+/* Opens the workload's store with the budgets and keys that are to be there; and takes everything away again. */
+void bench_prepare(bench_subject *subject, bench_reports *reports, const bench_shape *shape, uint64_t seed);
+void bench_clear(bench_subject *subject, bench_reports *reports);
+
 bench_run_fn bench_run_reports;
+bench_run_fn bench_run_against;
+bench_run_fn bench_run_admission;
+bench_run_fn bench_run_status;
+bench_run_fn bench_run_mixed;
+bench_run_fn bench_run_spend;
+bench_run_fn bench_run_house;
 
 #endif

@@ -133,6 +133,10 @@ ff_code ffp_raw_open(ff_test *test, const ff_catalog *catalog, uint32_t flags, f
 ff_code ffp_raw_open_at(ff_test *test, const char *uri, const ff_catalog *catalog, uint32_t flags, ffp_raw **raw);
 void ffp_raw_close(ff_test *test, ffp_raw *raw);
 
+/* A write transaction that has loaded a row, and so holds the store's writer, or where there are several, that row. The
+ * caller ends it. */
+ff_txn *ffp_row_hold(ff_test *test, const char *table, const char *key, ffp_raw **raw);
+
 /* The arena that the slots take rows from, until the case's end. */
 ff_arena *ffp_raw_arena(ff_test *test);
 

@@ -269,15 +269,6 @@ static void breach_comes_before_overflow(ff_test *t)
 
 /* ---- contention --------------------------------------------------------------------------------------------- */
 
-/* Holds the store's writer through the backend itself. */
-static ff_txn *hold_writer(ff_test *t, ffp_raw **raw)
-{
-	ff_txn *held = NULL;
-	FF_REQUIRE_OK(t, ffp_raw_open(t, &ffp_raw_catalog, FF_STORE_MUST_EXIST, raw));
-	FF_REQUIRE_OK(t, (*raw)->backend->begin((*raw)->store, FF_TXN_WRITE, &held, ff_test_error(t)));
-	return held;
-}
-
 static void busy_is_retried_and_then_told(ff_test *t)
 {
 	static const struct {
@@ -294,7 +285,7 @@ static void busy_is_retried_and_then_told(ff_test *t)
 		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
 		uint64_t before = ff_test_sleeps(t);
 		ffp_raw *raw = NULL;
-		ff_txn *held = hold_writer(t, &raw);
+		ff_txn *held = ffp_row_hold(t, "ff_budget_policy", "b", &raw);
 		const char *answer = ffp_report(t, e, "b", key, "a=1");
 		raw->backend->abort(held);
 		FF_CHECK_STR(t, answer, "!busy");

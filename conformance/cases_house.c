@@ -315,7 +315,7 @@ static void import_can_be_run_again(ff_test *t)
 	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
 }
 
-/* A line twice, or cut in the middle, is no state. */
+/* A line twice, or cut in the middle, is no state; nor is one that lacks a column, which is named. */
 static void import_refuses_what_was_tampered_with(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -325,6 +325,8 @@ static void import_refuses_what_was_tampered_with(ff_test *t)
 	ff_engine *copy = open_beside(t);
 	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s%s", lines, lines)), "!invalid");
 	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%.*s", (int)size - 3, lines)), "!invalid");
+	FF_CHECK_STR(t, ffp_import(t, copy, "{\"table\":\"ff_budget_usage\"}\n"), "!invalid");
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "'budget_id'") != NULL);
 	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
 }
 

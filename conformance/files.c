@@ -1,4 +1,4 @@
-/* The harness for stores that are files or directories of their own. */
+/* The harness for stores that are files or directories of their own, and for those of a server. */
 #include <dirent.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -34,6 +34,15 @@ static bool make_same(void *context, char uri[FF_URI_SIZE])
 {
 	files_harness *files = context;
 	return fits(snprintf(uri, FF_URI_SIZE, "%s", files->uri));
+}
+
+/* Puts the store's number in the place of the first {}. */
+static bool make_numbered(void *context, char uri[FF_URI_SIZE])
+{
+	files_harness *files = context;
+	const char *place = strstr(files->uri, "{}");
+	return fits(snprintf(uri, FF_URI_SIZE, "%.*s%ld_%u%s", (int)(place - files->uri), files->uri, (long)getpid(),
+	                     files->made++, place + 2));
 }
 
 static bool make_impatient(void *context, const char *uri, char impatient[FF_URI_SIZE])
@@ -96,7 +105,8 @@ static void make_last_folder(const char *path)
 const ff_harness *ff_harness_for_files(const char *uri)
 {
 	const char *colon = strchr(uri, ':');
-	if (!colon || !colon[1] || colon[1] == '?' || strchr(uri, '%') || strlen(uri) > FF_URI_SIZE / 2)
+	bool numbered = strstr(uri, "{}") != NULL;
+	if (!colon || !colon[1] || colon[1] == '?' || strlen(uri) > FF_URI_SIZE / 2 || (strchr(uri, '%') && !numbered))
 		return NULL;
 	files_harness *files = calloc(1, sizeof(*files));
 	if (!files)
@@ -111,16 +121,17 @@ const ff_harness *ff_harness_for_files(const char *uri)
 		return NULL;
 	}
 	bool alone = colon[1] == ':';
+	bool (*make)(void *context, char uri[FF_URI_SIZE]) = numbered ? make_numbered : make_file;
 	files->harness = (ff_harness){
 		.name = files->uri,
 		.context = files,
-		.make = alone ? make_same : make_file,
+		.make = alone ? make_same : make,
 		.shared = !alone,
-		.missing = alone ? NULL : make_file,
+		.missing = alone ? NULL : make,
 		.impatient = alone ? NULL : make_impatient,
-		.destroy = alone ? destroy_nothing : destroy_files,
+		.destroy = alone || numbered ? destroy_nothing : destroy_files,
 	};
-	if (!alone)
+	if (!alone && !numbered)
 		make_last_folder(files->path);
 	return &files->harness;
 }

@@ -286,6 +286,13 @@ static transaction begin_at(ff_test *test, ff_txn_kind kind, const char *table, 
 	return at;
 }
 
+ff_txn *ffp_row_hold(ff_test *test, const char *table, const char *key, ffp_raw **raw)
+{
+	transaction at = begin_at(test, FF_TXN_WRITE, table, key);
+	*raw = at.raw;
+	return at.txn;
+}
+
 const char *ffp_row_get(ff_test *test, const char *table, const char *key, const char *column)
 {
 	unsigned wanted = column_named(test, table_named(test, table), column);

@@ -254,7 +254,8 @@ ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *reports
                                      ff_report_result *results, ff_error *errors, ff_error *error)
 {
 	if (count && (!reports || !results))
-		return ff_error_set(error, FF_E_INVALID, "%s is NULL", reports ? "results" : "reports");
+		return refuse_arrays(engine, FF_OP_REPORT_USAGE, reports ? "results is NULL" : "reports is NULL",
+		                     error);
 	ff_error own;
 	ff_code code = ffp_engine_check(engine, &own);
 	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;

@@ -167,8 +167,10 @@ ff_code ff_engine_check(ff_engine *engine, ff_problem_fn *problem, void *context
 	ff_code code = ffp_engine_check(engine, error);
 	if (code == FF_OK && !problem)
 		code = ff_error_set(error, FF_E_INVALID, "problem is NULL");
-	if (code != FF_OK)
+	if (code != FF_OK) {
+		ffp_error_about(engine, error, "check", "store", (ff_text){ "", 0 });
 		return code;
+	}
 	ff_error own;
 	check_run checking = { .problem = problem, .context = context };
 	code = ffp_store_check(&engine->store, problem, context, &own);

@@ -8,6 +8,21 @@
 
 #include <uriparser/Uri.h>
 
+const char *ffp_uri_show(const char *uri, char shown[FFP_URI_SHOWN])
+{
+	const char *user = uri ? strstr(uri, "://") : NULL;
+	const char *end = user ? user + 3 + strcspn(user + 3, "/?#") : NULL;
+	const char *at = end;
+	while (at && at > user && *at != '@')
+		at--;
+	const char *password = at > user ? memchr(user + 3, ':', (size_t)(at - user - 3)) : NULL;
+	if (password)
+		snprintf(shown, FFP_URI_SHOWN, "%.*s:***%s", (int)(password - uri), uri, at);
+	else
+		snprintf(shown, FFP_URI_SHOWN, "%s", uri ? uri : "");
+	return shown;
+}
+
 /* The path is a file name as people type it, so only the query follows RFC 3986 to the letter. */
 static ff_code copy_path(ffp_uri *parsed, const char *uri, size_t scheme_size, size_t path_size, ff_error *error)
 {
@@ -26,13 +41,15 @@ static ff_code copy_path(ffp_uri *parsed, const char *uri, size_t scheme_size, s
 
 static ff_code copy_params(ffp_uri *parsed, const char *uri, const char *query, ff_error *error)
 {
+	char shown[FFP_URI_SHOWN];
 	UriQueryListA *list = NULL;
 	int count = 0;
 	int status = uriDissectQueryMallocExA(&list, &count, query, query + strlen(query), URI_TRUE, URI_BR_DONT_TOUCH);
 	if (status == URI_ERROR_MALLOC)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
 	if (status != URI_SUCCESS)
-		return ff_error_set(error, FF_E_INVALID, "store '%s' has a query that cannot be read", uri);
+		return ff_error_set(error, FF_E_INVALID, "store '%s' has a query that cannot be read",
+		                    ffp_uri_show(uri, shown));
 	parsed->query = list;
 	parsed->params = calloc((size_t)count + 1, sizeof(*parsed->params));
 	if (!parsed->params)
@@ -44,13 +61,14 @@ static ff_code copy_params(ffp_uri *parsed, const char *uri, const char *query, 
 
 ff_code ffp_uri_parse(const char *uri, ffp_uri *parsed, ff_error *error)
 {
+	char shown[FFP_URI_SHOWN];
 	*parsed = (ffp_uri){ 0 };
 	const char *colon = uri ? strchr(uri, ':') : NULL;
 	if (uri && strstr(uri, "%00"))
-		return ff_error_set(error, FF_E_INVALID, "store '%s' holds a NUL", uri);
+		return ff_error_set(error, FF_E_INVALID, "store '%s' holds a NUL", ffp_uri_show(uri, shown));
 	if (!colon || colon == uri)
 		return ff_error_set(error, FF_E_INVALID, "store '%s' is no URI of the form SCHEME:PATH",
-		                    uri ? uri : "");
+		                    ffp_uri_show(uri, shown));
 	const char *question = strchr(colon, '?');
 	size_t path_size = question ? (size_t)(question - colon) - 1 : strlen(colon + 1);
 	ff_code code = copy_path(parsed, uri, (size_t)(colon - uri), path_size, error);

@@ -19,4 +19,9 @@ typedef struct ffp_uri {
 ff_code ffp_uri_parse(const char *uri, ffp_uri *parsed, ff_error *error);
 void ffp_uri_free(ffp_uri *parsed);
 
+#define FFP_URI_SHOWN 256
+
+/* The URI as an error may show it, cut to the size: without the password of //USER:PASSWORD@HOST. NULL is empty. */
+const char *ffp_uri_show(const char *uri, char shown[FFP_URI_SHOWN]);
+
 #endif

@@ -155,6 +155,7 @@ static void tear_down(ff_engine *engine)
 	}
 	for (uint32_t i = 0; i < engine->lanes_count; i++) {
 		ffp_policies_free(&engine->lanes[i].policies);
+		ffp_recall_free(&engine->lanes[i].recall);
 		ffp_arena_free(&engine->lanes[i].arena);
 	}
 	if (engine->lanes)
@@ -183,7 +184,7 @@ static ff_code open_lanes(ff_engine *engine, ff_error *error)
 	memset(engine->lanes, 0, count * sizeof(*engine->lanes));
 	for (engine->lanes_count = 0; engine->lanes_count < count; engine->lanes_count++) {
 		ffp_lane *lane = &engine->lanes[engine->lanes_count];
-		lane->policies.allocator = &engine->allocator;
+		lane->policies.allocator = lane->recall.allocator = &engine->allocator;
 		ffp_arena_init(&lane->arena, &engine->allocator);
 	}
 	return FF_OK;
@@ -207,19 +208,27 @@ static ff_code open_store(ff_engine *engine, const char *uri, uint64_t required,
 	return code;
 }
 
+static ff_code check_open(const char *uri, const ff_engine_options *options, ff_engine **engine, ff_error *error)
+{
+	if (!engine)
+		return ff_error_set(error, FF_E_INVALID, "engine is NULL");
+	if (!uri)
+		return ff_error_set(error, FF_E_INVALID, "uri is NULL");
+	return check_options(options, error);
+}
+
 ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_engine **engine, ff_error *error)
 {
 	const ff_engine_options defaults = FF_ENGINE_OPTIONS_INIT;
 	if (!options)
 		options = &defaults;
-	if (!engine)
-		return ff_error_set(error, FF_E_INVALID, "engine is NULL");
-	*engine = NULL;
-	if (!uri)
-		return ff_error_set(error, FF_E_INVALID, "uri is NULL");
-	ff_code code = check_options(options, error);
-	if (code != FF_OK)
+	if (engine)
+		*engine = NULL;
+	ff_code code = check_open(uri, options, engine, error);
+	if (code != FF_OK) {
+		ffp_error_about(NULL, error, "open", "store", ffp_text(uri));
 		return code;
+	}
 	ff_allocator allocator = options->allocator ? *options->allocator : libc_allocator;
 	ff_engine *opened = allocator.resize(allocator.context, NULL, 0, sizeof(*opened));
 	if (!opened)

@@ -104,16 +104,16 @@ static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena
 	*table = cJSON_IsObject(object) ? table_named(ffp_json_member(object, "table")) : NULL;
 	if (!*table)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " is no row of a known table", number);
-	if (cJSON_GetArraySize(object) != (*table)->columns_count + 1)
-		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has members that table '%s' does not know",
-		                    number, (*table)->name);
 	ff_row *read = ff_row_new(arena, *table);
 	if (!read)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a row");
 	for (unsigned i = 0; i < (*table)->columns_count; i++)
 		if (!read_column(object, *table, i, arena, read))
-			return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has a malformed '%s'", number,
+			return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has no or a malformed '%s'", number,
 			                    (*table)->columns[i].name);
+	if (cJSON_GetArraySize(object) != (*table)->columns_count + 1)
+		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has members that table '%s' does not know",
+		                    number, (*table)->name);
 	const char *fault = row_fault(*table, read, arena);
 	if (fault)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has %s", number, fault);
@@ -268,8 +268,10 @@ ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context
 	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
 	if (code == FF_OK && !spare)
 		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an import");
-	if (code != FF_OK)
+	if (code != FF_OK) {
+		ffp_error_about(engine, error, "import", "", (ff_text){ "", 0 });
 		return code;
+	}
 	importing import = {
 		.engine = engine, .next = next, .context = context, .arena = &spare->arena.base, .error = &own
 	};

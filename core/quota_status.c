@@ -125,14 +125,14 @@ ff_code ff_engine_get_quota_status(ff_engine *engine, const char *quota_policy_i
                                    ff_error *error)
 {
 	inquiry asked = { .limit = 1 };
-	if (!status)
-		return ff_error_set(error, FF_E_INVALID, "status is NULL");
-	ff_code code = ffp_name_check(&ffp_name_quota_policy_id, quota_policy_id, &asked.id, error);
+	ff_code code = status ? ffp_name_check(&ffp_name_quota_policy_id, quota_policy_id, &asked.id, error)
+	                      : ff_error_set(error, FF_E_INVALID, "status is NULL");
 	if (code == FF_OK)
 		code = ffp_engine_read(engine, "get_quota_status", 0, read_status, &asked, error);
 	if (code != FF_OK)
 		ffp_error_about(engine, error, "get_quota_status", "quota_policy", asked.id);
-	*status = code == FF_OK ? asked.result : NULL;
+	if (status)
+		*status = code == FF_OK ? asked.result : NULL;
 	return code;
 }
 

@@ -76,33 +76,47 @@ struct ffp_request {
 	ff_text id;
 	ff_text execution_id;
 	ff_text key;
-	const ffp_amount *amounts; /* in byte order of dimension, none twice */
-	size_t amounts_count;
-	int64_t digest; /* of operation, execution and amounts (FF-RU-2) */
-	bool is_spend;
-	ff_mode mode;
-	ffp_policy policy;
-	ff_text scope_type;
-	ff_text scope_id;
-	ff_quota_limits quota;
 
 	/* Set by plan and decide. */
-	ffp_slot *root; /* the budget's or the quota policy's row */
-	ffp_slot *key_slot;
-	ffp_slot *group;  /* an execution's ledger rows, or a quota policy's slots */
-	ffp_slot **usage; /* one for each amount */
-	ffp_slot *held;   /* the slot of an execution */
-	ffp_slot *entry;  /* the one that tells whether the window is full */
+	ffp_slot *root;  /* the budget's or the quota policy's row */
+	ffp_slot *group; /* an execution's ledger rows, or a quota policy's slots */
 	ffp_scan *scan;
-	uint32_t scan_limit;
-	int64_t scan_time_ms;
-	ffp_amount *released;
-	size_t released_count;
-	ffp_slice *slice;
-	const struct ffp_import_slice *import;
-	ffp_slot **slots;   /* one for each row of an import */
-	ffp_scan **scans;   /* one for each table */
 	const void *result; /* of prepare, until it is handed out */
+
+	/* What one kind of operation alone has, so that a batch of many takes little memory. */
+	union {
+		struct { /* create_budget */
+			ffp_policy policy;
+			ff_text scope_type;
+			ff_text scope_id;
+			ff_mode mode;
+		};
+		struct {                           /* report_usage, record_spend */
+			const ffp_amount *amounts; /* in byte order of dimension, none twice */
+			size_t amounts_count;
+			int64_t digest; /* of operation, execution and amounts (FF-RU-2) */
+			ffp_slot *key_slot;
+			ffp_slot **usage; /* one for each amount */
+			bool is_spend;
+		};
+		struct { /* release_budget */
+			ffp_amount *released;
+			size_t released_count;
+		};
+		struct { /* create_quota_policy, admit, release_admission */
+			ff_quota_limits quota;
+			ffp_slot *held;  /* the slot of an execution */
+			ffp_slot *entry; /* the one that tells whether the window is full */
+			uint32_t scan_limit;
+			int64_t scan_time_ms;
+		};
+		struct { /* import */
+			const struct ffp_import_slice *import;
+			ffp_slot **slots; /* one for each row */
+			ffp_scan **scans; /* one for each table */
+		};
+		ffp_slice *slice; /* tick */
+	};
 };
 
 /* Fills the request's error record, if there is one, and answers the code. */

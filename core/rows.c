@@ -47,6 +47,7 @@ static bool grow(ffp_rows *rows)
 		rows->slots[i]->next_in_bucket = *bucket;
 		*bucket = rows->slots[i];
 	}
+	grown.recall = rows->recall;
 	grown.slots_count = rows->slots_count;
 	grown.pending_count = rows->pending_count;
 	grown.pending_scans = rows->pending_scans;
@@ -56,14 +57,21 @@ static bool grow(ffp_rows *rows)
 	return true;
 }
 
-/* The key columns of `row` in a row of its own whose other columns are 0 or empty. */
-static ff_row *copy_key(ff_arena *arena, const ff_table *table, const ff_row *row)
+/* The head of a row and its key columns, which come first. */
+static size_t key_size(const ff_table *table)
 {
 	const ff_column *last = &table->columns[table->key_count - 1];
-	size_t size = last->offset + (last->type == FF_TYPE_TEXT ? sizeof(ff_text) : sizeof(int64_t));
-	ff_row *copy = ff_row_new(arena, table);
-	if (copy)
-		memcpy((char *)copy + sizeof(ff_row), (const char *)row + sizeof(ff_row), size - sizeof(ff_row));
+	return last->offset + (last->type == FF_TYPE_TEXT ? sizeof(ff_text) : sizeof(int64_t));
+}
+
+/* The key columns of `row`, and no others. */
+static ff_row *copy_key(ff_arena *arena, const ff_table *table, const ff_row *row)
+{
+	ff_row *copy = ff_arena_take(arena, key_size(table));
+	if (copy) {
+		memcpy(copy, row, key_size(table));
+		*copy = (ff_row){ .state = FF_ROW_OK };
+	}
 	return copy;
 }
 
@@ -74,6 +82,20 @@ static ffp_slot *find(const ffp_rows *rows, const ff_table *table, const ff_row 
 	                ff_row_compare(table, NULL, slot->key, key, columns) != 0))
 		slot = slot->next_in_bucket;
 	return slot;
+}
+
+static bool is_kept(const ffp_slot *slot)
+{
+	return slot->columns == slot->table->key_count && ffp_recall_keeps(slot->table);
+}
+
+/* Whether a slot's row is remembered and need not be loaded. */
+static bool recall(const ffp_rows *rows, ffp_slot *slot)
+{
+	if (rows->recall && is_kept(slot))
+		slot->before = slot->after = ffp_recall_find(rows->recall, slot->table, slot->key, slot->hash);
+	slot->loaded = slot->after != NULL;
+	return slot->loaded;
 }
 
 /* The slot of a key, which a new one is given as `loaded` or leaves pending. */
@@ -98,7 +120,7 @@ static ffp_slot *get(ffp_rows *rows, const ff_table *table, const ff_row *key, u
 		            .loaded = loaded };
 	*bucket = slot;
 	rows->slots[rows->slots_count++] = slot;
-	if (!loaded)
+	if (!loaded && !recall(rows, slot))
 		rows->pending[rows->pending_count++] = slot;
 	return slot;
 }
@@ -159,7 +181,12 @@ ff_row *ffp_rows_change(ffp_rows *rows, ffp_slot *slot)
 	ff_row *copy = ff_arena_take(rows->arena, slot->table->row_size);
 	if (!copy)
 		return NULL;
-	memcpy(copy, slot->after ? slot->after : slot->key, slot->table->row_size);
+	if (slot->after) {
+		memcpy(copy, slot->after, slot->table->row_size);
+	} else {
+		memset(copy, 0, slot->table->row_size);
+		memcpy(copy, slot->key, key_size(slot->table));
+	}
 	slot->after = copy;
 	slot->changed = true;
 	return copy;
@@ -187,6 +214,23 @@ bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table)
 	return true;
 }
 
+void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall)
+{
+	if (rows->table_deletes_count) { /* which rows went is not known here */
+		ffp_recall_clear(recall);
+		return;
+	}
+	for (size_t i = 0; i < rows->slots_count; i++) {
+		const ffp_slot *slot = rows->slots[i];
+		if (!slot->loaded || !is_kept(slot))
+			continue;
+		if (!slot->after)
+			ffp_recall_forget(recall, slot->hash);
+		else if (slot->changed || !ffp_recall_find(recall, slot->table, slot->key, slot->hash))
+			ffp_recall_keep(recall, slot->table, slot->after, slot->hash);
+	}
+}
+
 void ffp_rows_revert(ffp_rows *rows)
 {
 	for (size_t i = 0; i < rows->slots_count; i++) {
@@ -199,29 +243,6 @@ void ffp_rows_revert(ffp_rows *rows)
 bool ffp_rows_are_pending(const ffp_rows *rows)
 {
 	return rows->pending_count || rows->pending_scans;
-}
-
-/* ---- in key order ------------------------------------------------------------------------------------------- */
-
-static int compare_slots(const void *a, const void *b)
-{
-	const ffp_slot *x = *(ffp_slot *const *)a;
-	const ffp_slot *y = *(ffp_slot *const *)b;
-	if (x->table != y->table)
-		return x->table->id < y->table->id ? -1 : 1;
-	uint8_t columns = x->columns < y->columns ? x->columns : y->columns;
-	int order = ff_row_compare(x->table, NULL, x->key, y->key, columns);
-	return order ? order : x->columns - y->columns;
-}
-
-/* Sorts what is not sorted already, as keys made in order of time are. */
-static void sort_slots(ffp_slot **slots, size_t count)
-{
-	size_t i = 1;
-	while (i < count && compare_slots(&slots[i - 1], &slots[i]) <= 0)
-		i++;
-	if (i < count)
-		qsort(slots, count, sizeof(*slots), compare_slots);
 }
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
@@ -247,9 +268,8 @@ bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
 	for (const ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
 		++*count;
 	*reads = ffp_arena_array(rows->arena, *count, sizeof(**reads));
-	if (!*reads)
+	if (!*reads || !ffp_slots_sort(rows->pending, rows->pending_count, rows->arena))
 		return false;
-	sort_slots(rows->pending, rows->pending_count);
 	if (rows->pending_count == rows->slots_count) /* the writes need not be sorted again */
 		memcpy(rows->slots, rows->pending, rows->slots_count * sizeof(*rows->slots));
 	ff_read *read = *reads;
@@ -317,9 +337,8 @@ bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
 	}
 	*count = n + rows->table_deletes_count;
 	*writes = ffp_arena_array(rows->arena, *count, sizeof(**writes));
-	if (!changed || !*writes)
+	if (!changed || !*writes || !ffp_slots_sort(changed, n, rows->arena))
 		return false;
-	sort_slots(changed, n);
 	for (size_t i = 0; i < n; i++)
 		(*writes)[i] = (ff_write){ .table = changed[i]->table,
 			                   .kind = changed[i]->after ? FF_WRITE_PUT : FF_WRITE_DELETE,

@@ -7,11 +7,12 @@
 #define FFP_ROWS_H
 
 #include "catalog.h"
+#include "recall.h"
 
 typedef struct ffp_slot ffp_slot;
 struct ffp_slot {
 	const ff_table *table;
-	const ff_row *key;    /* the columns that it is asked for by are set */
+	const ff_row *key;    /* the key columns alone; those that it is asked for by are set */
 	const ff_row *before; /* as it was loaded; NULL: absent */
 	const ff_row *after;  /* as it is now; NULL: absent */
 	ffp_slot *members;    /* of a group: its rows */
@@ -39,6 +40,7 @@ struct ffp_scan {
 
 typedef struct ffp_rows {
 	ff_arena *arena;
+	const ffp_recall *recall; /* rows that need not be loaded; or NULL */
 	ffp_slot **buckets;
 	size_t buckets_count; /* a power of two */
 	ffp_slot **slots;
@@ -81,11 +83,17 @@ void ffp_rows_delete(ffp_slot *slot);
 /* Deletes every row of a table that the store has, unseen. */
 bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table);
 
+/* What is known of rows now that a batch is over, for the next: all of it holds. */
+void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall);
+
 /* Undoes every change. */
 void ffp_rows_revert(ffp_rows *rows);
 
 /* Whether something was asked for that is not loaded yet. */
 bool ffp_rows_are_pending(const ffp_rows *rows);
+
+/* By table id and then by key (sort.c). */
+bool ffp_slots_sort(ffp_slot **slots, size_t count, ff_arena *arena);
 
 /* The reads of all that is pending, rows in key order; and their answers put in place. */
 bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count);

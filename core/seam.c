@@ -85,8 +85,9 @@ ff_code ffp_store_open(ffp_store *store, const char *uri, uint32_t flags, const 
 	code = ffp_backend_find(parsed.scheme, &store->backend, error);
 	if (code == FF_OK)
 		code = open_instance(store, &config, error);
+	char shown[FFP_URI_SHOWN];
 	if (code != FF_OK)
-		ff_error_set_entity(error, "store", uri);
+		ff_error_set_entity(error, "store", ffp_uri_show(uri, shown));
 	ffp_uri_free(&parsed);
 	return code;
 }
@@ -118,6 +119,12 @@ ff_code ffp_begin(ffp_store *store, ff_txn_kind kind, ffp_txn *txn, ff_error *er
 	if (code != FF_OK)
 		txn->txn = NULL;
 	return code;
+}
+
+bool ffp_is_untouched(const ffp_txn *txn)
+{
+	const ff_engine_backend *backend = txn->store->backend;
+	return backend->is_untouched && backend->is_untouched(txn->txn);
 }
 
 /* A range that holds more than was asked for would make a bounded call unbounded. */

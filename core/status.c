@@ -204,13 +204,13 @@ ff_code ff_engine_get_budget_status(ff_engine *engine, const char *budget_id, co
                                     ff_error *error)
 {
 	inquiry asked = { .limit = 1 };
-	if (!status)
-		return ff_error_set(error, FF_E_INVALID, "status is NULL");
-	ff_code code = ffp_name_check(&ffp_name_budget_id, budget_id, &asked.id, error);
+	ff_code code = status ? ffp_name_check(&ffp_name_budget_id, budget_id, &asked.id, error)
+	                      : ff_error_set(error, FF_E_INVALID, "status is NULL");
 	if (code == FF_OK)
 		code = ffp_engine_read(engine, "get_budget_status", 0, read_status, &asked, error);
 	if (code != FF_OK)
 		ffp_error_about(engine, error, "get_budget_status", "budget", asked.id);
-	*status = code == FF_OK ? asked.result : NULL;
+	if (status)
+		*status = code == FF_OK ? asked.result : NULL;
 	return code;
 }

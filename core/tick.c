@@ -232,10 +232,12 @@ static ff_code start(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 {
 	ff_code code = interval_ms ? ffp_engine_check_writable(engine, error) : ffp_engine_check(engine, error);
-	if (code != FF_OK)
+	if (code == FF_OK && interval_ms > 86400000)
+		code = ff_error_set(error, FF_E_INVALID, "tick interval is %u ms, it takes at most a day", interval_ms);
+	if (code != FF_OK) {
+		ffp_error_about(engine, error, "tick", "", (ff_text){ "", 0 });
 		return code;
-	if (interval_ms > 86400000)
-		return ff_error_set(error, FF_E_INVALID, "tick interval is %u ms, it takes at most a day", interval_ms);
+	}
 	pthread_mutex_lock(&engine->tick_control);
 	if (interval_ms)
 		code = start(engine, interval_ms, error);

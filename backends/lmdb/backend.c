@@ -280,8 +280,10 @@ static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 
 static ff_code commit_writing(ff_txn *writer, ff_error *error)
 {
+	size_t id = mdb_txn_id(writer->txn);
 	int result = mdb_txn_commit(writer->txn);
 	writer->txn = NULL;
+	writer->kv.store->last_id = result ? 0 : id;
 	return result ? failed_commit(writer, result, error) : FF_OK;
 }
 
@@ -433,6 +435,13 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	ff_code code = txn->kv.kind == FF_TXN_WRITE ? commit_all(txn, error) : FF_OK;
 	end(txn);
 	return code;
+}
+
+/* Commits are numbered. One that changed nothing takes no number, but then nothing was changed. */
+static bool is_untouched(ff_txn *txn)
+{
+	const ff_store *store = txn->kv.store;
+	return store->last_id && txn->id == store->last_id + 1;
 }
 
 static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
@@ -615,4 +624,5 @@ const ff_engine_backend ffp_lmdb_backend = {
 	.commit = commit,
 	.abort = end,
 	.check = check,
+	.is_untouched = is_untouched,
 };

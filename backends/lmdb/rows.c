@@ -53,19 +53,6 @@ ff_code ffp_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create,
 
 /* ---- keys --------------------------------------------------------------------------------------------------- */
 
-ff_code ffp_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error)
-{
-	MDB_val sought = val_of(key);
-	MDB_val found;
-	int result = mdb_get(txn->txn, txn->kv.store->trees[tree], &sought, &found);
-	if (result == MDB_NOTFOUND)
-		return FF_E_NOT_FOUND;
-	if (result)
-		return ffp_txn_fail(txn, result, "read", error);
-	*value = bytes_of(found);
-	return FF_OK;
-}
-
 /* The writer's cursor on a tree: one that stands where the last key was finds the next one sooner. */
 static int cursor_of(ff_txn *txn, unsigned tree, MDB_cursor **cursor)
 {
@@ -74,6 +61,27 @@ static int cursor_of(ff_txn *txn, unsigned tree, MDB_cursor **cursor)
 		result = mdb_cursor_open(txn->txn, txn->kv.store->trees[tree], &txn->cursors[tree]);
 	*cursor = txn->cursors[tree];
 	return result;
+}
+
+ff_code ffp_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error)
+{
+	MDB_val sought = val_of(key);
+	MDB_val found;
+	MDB_cursor *cursor;
+	int result = 0;
+	if (txn->kv.kind == FF_TXN_READ) {
+		result = mdb_get(txn->txn, txn->kv.store->trees[tree], &sought, &found);
+	} else {
+		result = cursor_of(txn, tree, &cursor);
+		if (result == 0)
+			result = mdb_cursor_get(cursor, &sought, &found, MDB_SET);
+	}
+	if (result == MDB_NOTFOUND)
+		return FF_E_NOT_FOUND;
+	if (result)
+		return ffp_txn_fail(txn, result, "read", error);
+	*value = bytes_of(found);
+	return FF_OK;
 }
 
 ff_code ffp_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error)

@@ -129,9 +129,9 @@ static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 		return ffp_sqlite_fail(connection->db, result, kind == FF_TXN_WRITE ? "write to" : "read",
 		                       connection->store->path, error);
 	/* A writer has its snapshot now. Where the store is as it was left by our last commit, its version is, too. */
-	if (kind == FF_TXN_WRITE && connection->content_left && content_of(connection) == connection->content_left)
-		return FF_OK;
-	return check_version(connection, error);
+	connection->untouched =
+	    kind == FF_TXN_WRITE && connection->content_left && content_of(connection) == connection->content_left;
+	return connection->untouched ? FF_OK : check_version(connection, error);
 }
 
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
@@ -194,6 +194,11 @@ static void abort_txn(ff_txn *txn)
 {
 	roll_back(txn);
 	release(txn);
+}
+
+static bool is_untouched(ff_txn *txn)
+{
+	return txn->untouched;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -515,4 +520,5 @@ const ff_engine_backend ffp_sqlite_backend = {
 	.commit = commit,
 	.abort = abort_txn,
 	.check = check,
+	.is_untouched = is_untouched,
 };

@@ -63,32 +63,6 @@ static ff_code run_sql(ff_txn *connection, ff_error *error)
 	return result == SQLITE_OK ? FF_OK : fail(connection, result, "create the tables of", error);
 }
 
-static ff_code migrate_table(ff_txn *connection, const ff_table *table, uint32_t from, ff_error *error)
-{
-	ff_sql_text *sql = &connection->sql;
-	const ff_sql_dialect *dialect = &ffp_sqlite_dialect;
-	bool is_new = table->since > from;
-	ff_code code = FF_OK;
-	ff_sql_clear(sql);
-	if (is_new) {
-		ff_sql_create_table(sql, dialect, table);
-		code = run_sql(connection, error);
-	}
-	for (unsigned i = 0; code == FF_OK && i < table->columns_count; i++) {
-		if (!is_new && table->columns[i].since > from) {
-			ff_sql_add_column(sql, dialect, table, &table->columns[i]);
-			code = run_sql(connection, error);
-		}
-	}
-	for (unsigned i = 0; code == FF_OK && i < table->indexes_count; i++) {
-		if (is_new || table->indexes[i].since > from) {
-			ff_sql_create_index(sql, dialect, table, &table->indexes[i]);
-			code = run_sql(connection, error);
-		}
-	}
-	return code;
-}
-
 static ff_code set_version(ff_txn *connection, uint32_t from, uint32_t version, ff_error *error)
 {
 	char number[16];
@@ -105,12 +79,9 @@ static ff_code set_version(ff_txn *connection, uint32_t from, uint32_t version, 
 static ff_code migrate_from(ff_txn *connection, uint32_t from, ff_error *error)
 {
 	const ff_catalog *catalog = connection->store->catalog;
-	ff_code code = FF_OK;
-	for (uint32_t i = 0; code == FF_OK && i < catalog->tables_count; i++)
-		code = migrate_table(connection, &catalog->tables[i], from, error);
-	if (code == FF_OK)
-		code = set_version(connection, from, catalog->version, error);
-	return code;
+	ff_sql_clear(&connection->sql);
+	ff_sql_migrate(&connection->sql, &ffp_sqlite_dialect, catalog, from);
+	return set_version(connection, from, catalog->version, error);
 }
 
 ff_code ffp_schema_migrate(ff_txn *connection, ff_error *error)

@@ -38,6 +38,7 @@ struct ff_txn {
 	ff_txn *next; /* in the store's list of idle readers */
 	ff_txn_kind kind;
 	bool once;             /* not kept after its transaction */
+	bool untouched;        /* since this writer's last commit nobody has written */
 	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */
 	ff_wait wait;
 	ff_sql_text sql;

@@ -9,36 +9,34 @@ int ffp_kv_compare(ff_kv_bytes a, ff_kv_bytes b)
 	return ff_text_compare((ff_text){ a.data, a.size }, (ff_text){ b.data, b.size });
 }
 
-static void append_bytes(ffp_kv_key *key, const void *data, size_t size)
-{
-	if (size > FF_KV_KEY_MAX - key->size)
-		key->too_long = true;
-	if (size && !key->too_long) {
-		memcpy(key->bytes + key->size, data, size);
-		key->size += size;
-	}
-}
-
 static void append_int64(ffp_kv_key *key, int64_t value)
 {
 	uint64_t bits = (uint64_t)value ^ UINT64_C(1) << 63;
-	unsigned char bytes[8];
-	for (unsigned i = 0; i < 8; i++)
-		bytes[i] = (unsigned char)(bits >> (56 - 8 * i));
-	append_bytes(key, bytes, sizeof(bytes));
+	key->too_long |= FF_KV_KEY_MAX - key->size < 8;
+	for (unsigned i = 0; !key->too_long && i < 8; i++)
+		key->bytes[key->size++] = (unsigned char)(bits >> (56 - 8 * i));
+}
+
+static void append_text(ffp_kv_key *key, ff_text text)
+{
+	key->too_long |= FF_KV_KEY_MAX - key->size <= text.size;
+	if (key->too_long)
+		return;
+	if (text.size)
+		memcpy(key->bytes + key->size, text.data, text.size);
+	key->size += text.size;
+	key->bytes[key->size++] = '\0';
 }
 
 void ffp_kv_append(ffp_kv_key *key, const ff_table *table, const ff_index *index, const ff_row *row, unsigned first,
                    unsigned end)
 {
 	for (unsigned i = first; i < end; i++) {
-		const ff_column *column = &table->columns[ff_order_column(table, index, i)];
-		if (column->type == FF_TYPE_INT64) {
+		const ff_column *column = &table->columns[index ? ff_order_column(table, index, i) : i];
+		if (column->type == FF_TYPE_INT64)
 			append_int64(key, *ff_row_int64(row, column));
-		} else {
-			append_bytes(key, ff_row_text(row, column)->data, ff_row_text(row, column)->size);
-			append_bytes(key, "", 1);
-		}
+		else
+			append_text(key, *ff_row_text(row, column));
 	}
 }
 

@@ -155,6 +155,33 @@ void ff_sql_add_column(ff_sql_text *text, const ff_sql_dialect *dialect, const f
 		words(&s, column->type == FF_TYPE_TEXT ? " NOT NULL DEFAULT ''" : " NOT NULL DEFAULT 0");
 }
 
+static void migrate_table(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t from)
+{
+	bool is_new = table->since > from;
+	if (is_new) {
+		ff_sql_create_table(text, dialect, table);
+		ff_sql_append(text, ";\n");
+	}
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		if (is_new || table->columns[i].since <= from)
+			continue;
+		ff_sql_add_column(text, dialect, table, &table->columns[i]);
+		ff_sql_append(text, ";\n");
+	}
+	for (unsigned i = 0; i < table->indexes_count; i++) {
+		if (!is_new && table->indexes[i].since <= from)
+			continue;
+		ff_sql_create_index(text, dialect, table, &table->indexes[i]);
+		ff_sql_append(text, ";\n");
+	}
+}
+
+void ff_sql_migrate(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_catalog *catalog, uint32_t from)
+{
+	for (uint32_t i = 0; i < catalog->tables_count; i++)
+		migrate_table(text, dialect, &catalog->tables[i], from);
+}
+
 static void select_columns(statement *s, const ff_table *table)
 {
 	words(s, "SELECT ");
@@ -294,4 +321,141 @@ void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect, const
 	words(&s, "DELETE FROM ");
 	name(&s, range->table->name);
 	where_range(&s, range);
+}
+
+/* ---- many rows at once -------------------------------------------------------------------------------------- */
+
+static const char *array_type(const statement *s, const ff_column *column)
+{
+	return column->type == FF_TYPE_TEXT ? s->dialect->array_text : s->dialect->array_int64;
+}
+
+/* One array for each column of `mask`: $1::text[], $2::bigint[] */
+static void arrays(statement *s, const ff_table *table, uint32_t mask)
+{
+	const char *join = s->params ? ", " : "";
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		if (!(mask >> i & 1u))
+			continue;
+		words(s, join);
+		param(s);
+		words(s, "::");
+		words(s, array_type(s, &table->columns[i]));
+		join = ", ";
+	}
+}
+
+static void names_of(statement *s, const ff_table *table, uint32_t mask, const char *join)
+{
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		if (!(mask >> i & 1u))
+			continue;
+		words(s, join);
+		name(s, table->columns[i].name);
+		join = ", ";
+	}
+}
+
+static uint32_t key_mask(const ff_table *table)
+{
+	return (1u << table->key_count) - 1;
+}
+
+/* unnest($1::bigint[], $2::text[]) AS k("v", "a"): the columns of `mask`, then those of the key. */
+static void rows_of_arrays(statement *s, const ff_table *table, uint32_t mask)
+{
+	words(s, "unnest(");
+	arrays(s, table, mask);
+	arrays(s, table, key_mask(table));
+	words(s, ") AS k(");
+	names_of(s, table, mask, "");
+	names_of(s, table, key_mask(table), mask ? ", " : "");
+	words(s, ")");
+}
+
+/* "t"."a" = k."a" AND … */
+static void where_key_is_in(statement *s, const ff_table *table, const char *before)
+{
+	for (unsigned i = 0; i < table->key_count; i++) {
+		words(s, before);
+		name(s, table->name);
+		words(s, ".");
+		name(s, table->columns[i].name);
+		words(s, " = k.");
+		name(s, table->columns[i].name);
+		before = " AND ";
+	}
+}
+
+void ff_sql_select_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "SELECT k.\"#\"");
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		words(&s, ", ");
+		name(&s, table->name);
+		words(&s, ".");
+		name(&s, table->columns[i].name);
+	}
+	words(&s, " FROM unnest(");
+	arrays(&s, table, key_mask(table));
+	words(&s, ") WITH ORDINALITY AS k(");
+	names_of(&s, table, key_mask(table), "");
+	words(&s, ", \"#\") JOIN ");
+	name(&s, table->name);
+	where_key_is_in(&s, table, " ON ");
+}
+
+void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+{
+	statement s = { .text = text, .dialect = dialect };
+	uint32_t all = (uint32_t)((UINT64_C(1) << table->columns_count) - 1);
+	words(&s, "INSERT INTO ");
+	name(&s, table->name);
+	words(&s, " (");
+	names_of(&s, table, all, "");
+	words(&s, ") SELECT * FROM unnest(");
+	arrays(&s, table, all);
+	words(&s, ")");
+}
+
+/* Each statement says how many rows it changed by a row a row, and the sum must be that of the arrays. */
+static void check_count(statement *s)
+{
+	words(s, " RETURNING 1) SELECT 1 / (count(*) = cardinality(");
+	s->params = 0;
+	param(s);
+	words(s, "))::int FROM w");
+}
+
+void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "WITH w AS (UPDATE ");
+	name(&s, table->name);
+	const char *join = " SET ";
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		if (!(mask >> i & 1u))
+			continue;
+		words(&s, join);
+		name(&s, table->columns[i].name);
+		words(&s, " = k.");
+		name(&s, table->columns[i].name);
+		join = ", ";
+	}
+	words(&s, " FROM ");
+	rows_of_arrays(&s, table, mask);
+	where_key_is_in(&s, table, " WHERE ");
+	check_count(&s);
+}
+
+void ff_sql_delete_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "WITH w AS (DELETE FROM ");
+	name(&s, table->name);
+	words(&s, " USING ");
+	rows_of_arrays(&s, table, 0);
+	where_key_is_in(&s, table, " WHERE ");
+	check_count(&s);
 }

@@ -10,6 +10,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FFCTL = os.environ.get("FFCTL", str(ROOT / "build" / "bin" / "ffctl"))
 SCHEME = os.environ.get("FF_TEST_SCHEME", "sqlite")
+IN_FILES = SCHEME != "postgres"  # whose stores are schemas of the server that libpq's variables lead to
 
 INT64_MAX = 2**63 - 1
 HOUR = 3600000
@@ -27,7 +28,13 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ffctl-"))
         self.addCleanup(shutil.rmtree, self.dir)
-        self.store = f"{SCHEME}:{self.dir}/store"
+        self.store = self.uri("store")
+
+    def uri(self, name, query=""):
+        """The store of this name that belongs to the test; the query is "durability=none" or the like."""
+        if IN_FILES:
+            return f"{SCHEME}:{self.dir}/{name}{query and '?'}{query}"
+        return f"{SCHEME}:///?{query}{query and '&'}schema={self.dir.name}_{name}"
 
     def environment(self):
         kept = {name: value for name, value in os.environ.items() if name != "FF_STORE"}

@@ -5,7 +5,7 @@ import re
 import subprocess
 import unittest
 
-from harness import FFCTL, INT64_MAX, SCHEME, Case, exact, only_on
+from harness import FFCTL, IN_FILES, INT64_MAX, SCHEME, Case, exact, only_on
 
 T = 1700000000000
 
@@ -78,7 +78,8 @@ class CommandLine(Case):
                                   capture_output=True)
 
         run(FF_STORE=self.store)
-        self.assertTrue((self.dir / "store").exists())
+        self.assertEqual((self.dir / "store").exists(), IN_FILES)
+        self.assertEqual([budget["budget_id"] for budget in self.lines("budget", "list")], ["b"])
         if SCHEME == "sqlite":
             run()
             self.assertTrue((self.dir / "ff.db").exists())
@@ -88,6 +89,8 @@ class CommandLine(Case):
                           ["export"], ["check"]):
             self.assertEqual(self.error(*arguments), "not_found", arguments)
         self.assertEqual(list(self.dir.iterdir()), [])
+        if not IN_FILES:
+            return
         self.one("budget", "create", "b", store=f"{SCHEME}:{self.dir}/new/store")
         self.assertTrue((self.dir / "new").is_dir())
         self.assertNotEqual(self.run_raw("budget", "create", "b", store=f"{SCHEME}:{self.dir}/no/no/store").returncode, 0)
@@ -98,7 +101,7 @@ class CommandLine(Case):
         self.assertEqual(self.run_raw("--store=", "budget", "list", store=None).returncode, 2, "given twice")
         done = subprocess.run([FFCTL, "--store=", "budget", "create", "b"], capture_output=True, cwd=self.dir)
         self.assertEqual((done.returncode, list(self.dir.iterdir())), (1, []))
-        self.assertEqual(self.error("budget", "list", store=f"{self.store}?nonsense=1"), "invalid")
+        self.assertEqual(self.error("budget", "list", store=self.uri("store", "nonsense=1")), "invalid")
 
     def test_no_colours_but_on_a_terminal(self):
         self.one("budget", "create", "b", "--limit", "x=10:5")
@@ -366,10 +369,10 @@ class Store(Case):
             self.assertEqual(file.read(), text)
         lines = text.splitlines()
         self.assertTrue(lines and all(isinstance(json.loads(line), dict) for line in lines))
-        other = f"{SCHEME}:{self.dir}/other"
+        other = self.uri("other")
         self.assertEqual(self.one("import", path, store=other), {"imported": len(lines)})
         self.assertEqual(self.run_raw("--now", T, "export", store=other).stdout, text)
-        third = f"{SCHEME}:{self.dir}/third"
+        third = self.uri("third")
         self.assertEqual(self.one("import", "-", store=third, stdin=text), {"imported": len(lines)})
         self.assertEqual(self.one("--now", T, "budget", "status", "b"),
                          self.one("--now", T, "budget", "status", "b", store=third))
@@ -419,7 +422,7 @@ class Store(Case):
         opened = of(SCHEME)
         self.assertIn(SCHEME, opened["schemes"])
         self.assertRegex(opened["version"], r"\d")
-        weak = of(SCHEME, store=self.store + "?durability=none")
+        weak = of(SCHEME, store=self.uri("store", "durability=none"))
         self.assertNotIn("DURABLE_COMMIT", weak["capabilities"])
         self.assertTrue(re.search(SCHEME, self.run_raw("backends").stdout))
 

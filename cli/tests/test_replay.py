@@ -11,7 +11,7 @@ import sys
 import time
 import unittest
 
-from harness import DAY, HOUR, INT64_MAX, ROOT, SCHEME, Case, Count, exact, only_on, read_policy
+from harness import DAY, HOUR, INT64_MAX, ROOT, Case, Count, exact, only_on, read_policy
 
 T = 1700000000000
 SAMPLES = ROOT / "samples"
@@ -202,7 +202,7 @@ class Columns(Replay):
                 "2023-11-15T00:13:20.9991+02:00", "2023-11-14T16:43:20.999-05:30", "2023-11-14t22:13:20.999z"]
         for text in same:
             with self.subTest(text):
-                store = f"{SCHEME}:{self.dir}/{same.index(text)}"
+                store = self.uri(same.index(text))
                 self.one("--now", T, "budget", "create", "b", "--limit", "x=1", store=store)
                 log = self.write("log", f'time,n\n"{text}",2\n')
                 self.assertEqual(self.counts(log, "--budget", "b", "--dim", "x=n", "--time-from", "time", store=store),
@@ -350,7 +350,7 @@ class Again(Replay):
         self.assertGreater(count.outcomes["soft"], 100)
         for batch in (1, 7, 256, 65536):
             with self.subTest(batch):
-                self.store = f"{SCHEME}:{self.dir}/{batch}"
+                self.store = self.uri(batch)
                 self.assertEqual(self.replay(path, *self.arguments("--batch", batch)), count.summary())
                 self.check_books(count)
                 before = self.lines("--now", count.latest, "budget", "list")
@@ -363,7 +363,7 @@ class Again(Replay):
         lines = text.splitlines(keepends=True)
         for part in (500, 1700, 2999):
             with self.subTest(part):
-                self.store = f"{SCHEME}:{self.dir}/{part}"
+                self.store = self.uri(part)
                 # It waits for the rest of the lines, in the middle of a batch, when it is killed.
                 process = subprocess.Popen(self.command("replay", "-", *self.arguments("--batch", 16)),
                                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
@@ -393,7 +393,7 @@ class Again(Replay):
         text, count = self.log(3000)
         path = self.write("log", text)
         for i in range(6):
-            self.store = f"{SCHEME}:{self.dir}/kill{i}"
+            self.store = self.uri(f"kill{i}")
             for wait in (0.004 * (i + 1), 0.003 * (i + 1)):
                 process = subprocess.Popen(self.command("replay", path, *self.arguments("--batch", 4)),
                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment())
@@ -420,7 +420,7 @@ class Again(Replay):
                 log.write("n,note\n")
                 for _ in range(lines // 1000):
                     log.write(f"1,{'x' * 200}\n" * 1000)
-            store = self.store + f"{lines}?durability=none"
+            store = self.uri(f"store{lines}", "durability=none")
             code = ("import resource,subprocess,sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); "
                     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
             command = self.command("replay", self.dir / "log.csv", "--budget", "b", "--dim", "x=n", "--batch", "64",
@@ -545,7 +545,7 @@ class Trace(Replay):
         arguments = ("--policy", file, "--budget", "code", "--dim", "in=ContextTokens", "--dim", "out=GeneratedTokens",
                      "--time-from", "TIMESTAMP", "--key-prefix", "azure-")
         for batch in (1, 256):
-            self.store = f"{SCHEME}:{self.dir}/{batch}"
+            self.store = self.uri(batch)
             self.assertEqual(self.replay(TRACE, *arguments, "--batch", batch), count.summary())
             self.check_books(count)
             self.assertEqual(self.counts(TRACE, *arguments), (0, 0, len(rows), 0))

@@ -113,18 +113,6 @@ static ff_code commit_or_keep_reader(ff_txn *txn, ff_error *error)
 	return inner_commit(txn, error);
 }
 
-static ff_code begin_reader_later(ff_txn *txn, ff_error *error)
-{
-	return txn->kind == FF_TXN_READ ? FF_OK : inner_begin(txn, error);
-}
-
-static ff_code snapshots_begin_at_the_first_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count,
-                                                 ff_error *error)
-{
-	ff_code code = txn->inner ? FF_OK : inner_begin(txn, error);
-	return code ? code : broken_inner_load(txn, arena, reads, count, error);
-}
-
 static ff_code commit_what_was_begun(ff_txn *txn, ff_error *error)
 {
 	return txn->inner ? inner_commit(txn, error) : FF_OK;
@@ -524,19 +512,23 @@ static ff_code errors_have_another_code(broken_slot slot, ff_code code, ff_error
 
 #define HELD .store = hold_writes
 
+static bool nobody_else_writes(ff_txn *txn)
+{
+	(void)txn;
+	return true;
+}
+
 static const broken_fault table[] = {
 	FAULT("reads_are_stale", .begin = reads_are_stale),
 	FAULT("writers_read_stale_rows", .begin = writers_read_stale_rows, .load = load_aside,
 	      .commit = commit_and_end_side, .abort = abort_and_end_side),
 	FAULT("a_handle_sees_its_own_commits_only", .begin = a_handle_sees_its_own_commits_only,
 	      .commit = commit_or_keep_reader, .abort = keep_reader),
-	FAULT("snapshots_begin_at_the_first_load", .begin = begin_reader_later,
-	      .load = snapshots_begin_at_the_first_load, .commit = commit_what_was_begun,
-	      .abort = abort_what_was_begun),
 	FAULT("each_load_has_its_snapshot", .load = each_load_has_its_snapshot, .commit = commit_what_was_begun,
 	      .abort = abort_what_was_begun),
 	FAULT("reads_are_dirty", .load = reads_are_dirty, .store = store_under_lock, .commit = commit_under_lock,
 	      .abort = abort_under_lock),
+	FAULT("others_write_and_are_not_told_of", .is_untouched = nobody_else_writes),
 	FAULT("commits_abort", .commit = commits_abort),
 	FAULT("commits_abort_at_times", .commit = commits_abort_at_times),
 	FAULT("aborts_commit", .abort = aborts_commit),

@@ -64,6 +64,29 @@ static const ff_store_config *config_of(ff_test *t, const ff_param *params, size
 	return config;
 }
 
+static void uri_without_its_password(ff_test *t)
+{
+	static const struct {
+		const char *uri, *shown;
+	} uris[] = {
+		{ "s:/path", "s:/path" },
+		{ "s://host/db?a=u:p@h", "s://host/db?a=u:p@h" },
+		{ "s://user@host:1/db", "s://user@host:1/db" },
+		{ "s://user:secret@host:1/db?a=b", "s://user:***@host:1/db?a=b" },
+		{ "s://u:se:cr@et@host", "s://u:***@host" },
+		{ "s://:secret@/db", "s://:***@/db" },
+		{ "s://[::1]:1/db", "s://[::1]:1/db" },
+		{ "s:x://u:p@h", "s:x://u:***@h" },
+		{ NULL, "" },
+	};
+	char shown[FFP_URI_SHOWN];
+	for (size_t i = 0; i < COUNT_OF(uris); i++)
+		FF_CHECK_STR(t, ffp_uri_show(uris[i].uri, shown), uris[i].shown);
+	ffp_uri parsed;
+	FF_CHECK_CODE(t, ffp_uri_parse("s://u:secret@h/?a=%00", &parsed, ff_test_error(t)), FF_E_INVALID);
+	FF_CHECK(t, !strstr(ff_test_error(t)->message, "secret"));
+}
+
 static void params_are_found(ff_test *t)
 {
 	static const ff_param params[] = { { "a", "1" }, { "b", "" } };
@@ -181,6 +204,7 @@ static const ff_case cases[] = {
 	CASE(uri_parts, "", 0),
 	CASE(uri_refusals, "", 0),
 	CASE(uri_without_nul, "", 0),
+	CASE(uri_without_its_password, "", 0),
 	CASE(params_are_found, "", 0),
 	CASE(params_are_known, "", 0),
 	CASE(params_are_given_once, "", 0),

@@ -415,6 +415,24 @@ static void every_error_names_its_operation(ff_test *t)
 	FF_CHECK_STR(t, error->backend, "fake");
 	ff_engine_report_usage(NULL, &report, NULL, error);
 	FF_CHECK_STR(t, error->operation, "report_usage");
+	ff_engine_get_budget_status(e, "b", NULL, error);
+	FF_CHECK_STR(t, error->operation, "get_budget_status");
+	FF_CHECK_STR(t, error->backend, "fake");
+	ff_engine_get_quota_status(e, "q", NULL, error);
+	FF_CHECK_STR(t, error->operation, "get_quota_status");
+	ff_engine_export(e, 0, NULL, NULL, error);
+	FF_CHECK_STR(t, error->operation, "export");
+	ff_engine_import(e, NULL, NULL, NULL, error);
+	FF_CHECK_STR(t, error->operation, "import");
+	ff_engine_check(e, NULL, NULL, error);
+	FF_CHECK_STR(t, error->operation, "check");
+	ff_engine_tick_every(NULL, 1, error);
+	FF_CHECK_STR(t, error->operation, "tick");
+	ff_engine_report_usage_batch(e, NULL, 1, NULL, NULL, error);
+	FF_CHECK_STR(t, error->operation, "report_usage");
+	ff_engine *none;
+	ff_engine_open(NULL, NULL, &none, error);
+	FF_CHECK_STR(t, error->operation, "open");
 }
 
 /* A list that is refused as a whole tells each of its calls so. */

@@ -491,6 +491,66 @@ static void rows_without_memory(ff_test *t)
 	FF_CHECK(t, takes > 300);
 }
 
+/* ---- sorting ------------------------------------------------------------------------------------------------ */
+
+/* A text of few letters, so that many begin alike, some are the beginning of others, and eight bytes seldom tell. */
+static ff_text some_text(ff_test *t)
+{
+	size_t size = 1 + ff_test_random_below(t, 24);
+	char *bytes = ff_test_alloc(t, size + 1);
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = "aab\xff"[ff_test_random_below(t, i % 5 ? 2 : 4)];
+	return (ff_text){ bytes, size };
+}
+
+static ffp_slot *some_slot(ff_test *t, ffp_rows *rows)
+{
+	const ffp_budget_row budget = { .budget_id = some_text(t) };
+	const ffp_usage_row usage = { .budget_id = some_text(t), .dimensions_key = some_text(t) };
+	const ffp_ledger_row ledger = { .budget_id = some_text(t), .execution_id = some_text(t) };
+	const ffp_entry_row entry = { .quota_policy_id = BYTES("q"), .entry = (int64_t)ff_test_random(t) };
+	switch (ff_test_random_below(t, 4)) {
+	case 0:
+		return ffp_rows_get(rows, FFP_BUDGET_POLICY, &budget.row);
+	case 1:
+		return ffp_rows_get(rows, FFP_BUDGET_USAGE, &usage.row);
+	case 2:
+		return ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger.row, 2, true);
+	default:
+		return ffp_rows_get(rows, FFP_QUOTA_WINDOW, &entry.row);
+	}
+}
+
+static bool in_order(const ffp_slot *a, const ffp_slot *b)
+{
+	if (a->table != b->table)
+		return a->table->id < b->table->id;
+	return ff_row_compare(a->table, NULL, a->key, b->key, a->columns) < 0;
+}
+
+/* Few and many, in any order, in order, and the other way round. */
+static void slots_are_sorted(ff_test *t)
+{
+	for (size_t wanted = 0; wanted < 2000; wanted += 1 + wanted / 2) {
+		ffp_rows *rows = new_rows(t);
+		while (rows->slots_count < wanted)
+			FF_REQUIRE(t, some_slot(t, rows) != NULL);
+		for (unsigned round = 0; round < 3; round++) {
+			for (size_t i = 0; round == 2 && i < wanted / 2; i++) {
+				ffp_slot *slot = rows->slots[i];
+				rows->slots[i] = rows->slots[wanted - 1 - i];
+				rows->slots[wanted - 1 - i] = slot;
+			}
+			unsigned wrong = 0;
+			FF_CHECK(t, ffp_slots_sort(rows->slots, wanted, ffp_raw_arena(t)));
+			for (size_t i = 1; i < wanted; i++)
+				wrong += !in_order(rows->slots[i - 1], rows->slots[i]);
+			if (!FF_CHECK_EQ_INT(t, wrong, 0))
+				ff_test_note(t, "%zu slots, round %u", wanted, round);
+		}
+	}
+}
+
 static const ff_case cases[] = {
 	CASE(order_columns, "FF-LIM-2", 0),
 	CASE(order_compares, "FF-LIM-2", 0),
@@ -509,6 +569,7 @@ static const ff_case cases[] = {
 	CASE(rows_scan_keeps_the_stores_order, "", 0),
 	CASE(rows_read_in_order, "", 0),
 	CASE(rows_without_memory, "", 0),
+	CASE(slots_are_sorted, "", 0),
 };
 
 FAMILY(ffp_tests_rows, cases);

@@ -388,7 +388,9 @@ typedef struct ff_engine_backend {
 	 * Must provide. Begins a transaction, which belongs to the backend and ends with commit or abort.
 	 * A write transaction sees every commit that was acknowledged before, anywhere, and nothing else may commit
 	 * between its loads and its commit, or its store or commit answers CONFLICT. A read transaction sees one
-	 * committed state (where SNAPSHOT_READ is not claimed it may wait for writers and hold them up).
+	 * committed state, that of its begin or of its first load (where SNAPSHOT_READ is not claimed it may wait for
+	 * writers and hold them up). Where a round trip is dear, begin sends nothing, and what it would have waited for
+	 * or failed with comes from the first load.
 	 * Errors: BUSY (after the backend's own waiting), FULL, MISUSE.
 	 */
 	ff_code (*begin)(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error);
@@ -425,6 +427,13 @@ typedef struct ff_engine_backend {
 	 * FF_OK where the check itself could be made. NULL: the core checks only what it can read through load.
 	 */
 	ff_code (*check)(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
+
+	/*
+	 * May provide. Whether nobody, in this process or another, has committed to the store between the last commit
+	 * of this open store and the begin of this write transaction, so that rows which the core remembers from there
+	 * are still so. Asked once, right behind begin; no I/O. False where in doubt. NULL: the core remembers nothing.
+	 */
+	bool (*is_untouched)(ff_txn *txn);
 } ff_engine_backend;
 
 /*

@@ -85,7 +85,9 @@ typedef struct ff_harness {
 /*
  * A harness for stores that are files or directories, from a URI SCHEME:PATH[?PARAMETERS] without percent signs: each
  * store lies at PATH-PID-N, the last directory of PATH is created, and all that begins with PATH-PID-N is removed.
- * Where PATH begins with a colon (sqlite::memory:) the URI is used as it is, and each handle is a store of its own. The
+ * Where PATH begins with a colon (sqlite::memory:) the URI is used as it is, and each handle is a store of its own.
+ * Where there is {} in the URI (postgres://HOST/DATABASE?schema=case_{}) each store has PID_N in its place, and nothing
+ * is created beside it or removed: stores of a server that is there for the tests are removed with the server. The
  * harness is handed out; ff_harness_free. NULL where the URI has no such form, or memory is out.
  */
 FF_API const ff_harness *ff_harness_for_files(const char *uri);

@@ -20,6 +20,8 @@ typedef struct ff_sql_dialect {
 	const char *type_text;    /* a text that sorts by bytes: "TEXT", "text COLLATE \"C\"" */
 	const char *table_suffix; /* after the last parenthesis of a table: " STRICT, WITHOUT ROWID", or NULL */
 	const char *index_hint; /* pins a read to its index, with the index's name behind it: " INDEXED BY ", or NULL */
+	const char *array_int64; /* an array of each, for the statements on many rows: "bigint[]", or NULL */
+	const char *array_text;  /* "text[]", or NULL */
 } ff_sql_dialect;
 
 /*
@@ -47,6 +49,10 @@ FF_API void ff_sql_create_index(ff_sql_text *text, const ff_sql_dialect *dialect
 FF_API void ff_sql_add_column(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table,
                               const ff_column *column);
 
+/* All statements that bring a store of schema version `from` (0: an empty one) to the catalog's, each with a semicolon:
+ * its tables, columns and indexes. */
+FF_API void ff_sql_migrate(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_catalog *catalog, uint32_t from);
+
 /* Answers all columns in table order. Parameters: the key columns. */
 FF_API void ff_sql_select_key(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
 
@@ -72,5 +78,22 @@ FF_API void ff_sql_delete_key(ff_sql_text *text, const ff_sql_dialect *dialect, 
 
 /* Deletes the rows of a range, whatever its limit and direction. Parameters: as ff_sql_select_range, but no limit. */
 FF_API void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_read *range);
+
+/*
+ * Statements on many rows at once, for stores whose dialect has arrays. Each parameter is an array of the values of one
+ * column, all of the same length; the i-th elements are one row.
+ */
+
+/* Answers, of each key that is there, its number in the arrays from 1 on, then all columns in table order; in any
+ * order. Parameters: the key columns. */
+FF_API void ff_sql_select_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
+
+/* Parameters: all columns in table order. */
+FF_API void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
+
+/* As ff_sql_update and ff_sql_delete_key, for each row. Where one of them is not there the statement fails (a division
+ * by zero), so that what stands behind it in a pipeline is not done either. */
+FF_API void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask);
+FF_API void ff_sql_delete_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
 
 #endif

@@ -1,0 +1,247 @@
+/* The PostgreSQL backend's slots: opening a store, the pool of connections, transactions. */
+#include "store.h"
+
+#include <stdio.h>
+
+#include "postgres.h"
+
+#define BEST_CAPS (FF_CAP_DURABLE_COMMIT | FF_CAP_MULTI_PROCESS | FF_CAP_SNAPSHOT_READ | FF_CAP_CONCURRENT_WRITERS)
+
+/* ---- the pool ----------------------------------------------------------------------------------------------- */
+
+/* A connection that is not used, connected or not. Nothing is sent yet. */
+static ff_txn *acquire(ff_store *store)
+{
+	pthread_mutex_lock(&store->mutex);
+	ff_txn *txn = store->idle;
+	if (txn) {
+		store->idle = txn->next;
+		store->idle_count--;
+	}
+	pthread_mutex_unlock(&store->mutex);
+	if (!txn)
+		return ffp_txn_new(store);
+	if (txn->process != getpid())
+		ffp_disconnect(txn);
+	return txn;
+}
+
+static void release(ff_txn *txn)
+{
+	ff_store *store = txn->store;
+	txn->used = txn->pg != NULL;
+	pthread_mutex_lock(&store->mutex);
+	store->writers -= txn->kind == FF_TXN_WRITE;
+	bool kept = store->idle_count < store->pool;
+	if (kept) {
+		txn->next = store->idle;
+		store->idle = txn;
+		store->idle_count++;
+	}
+	pthread_mutex_unlock(&store->mutex);
+	if (!kept)
+		ffp_txn_free(txn);
+}
+
+/* ---- transactions ------------------------------------------------------------------------------------------- */
+
+static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
+{
+	if (kind == FF_TXN_WRITE && store->read_only)
+		return ff_error_set(error, FF_E_MISUSE, "'%s' is open for reading only", store->name);
+	pthread_mutex_lock(&store->mutex);
+	bool room = kind == FF_TXN_READ || store->writers < store->pool;
+	store->writers += room && kind == FF_TXN_WRITE;
+	pthread_mutex_unlock(&store->mutex);
+	if (!room)
+		return ff_error_set(error, FF_E_BUSY, "all %lld connections for writing to '%s' are in use",
+		                    (long long)store->pool, store->name);
+	ff_txn *begun = acquire(store);
+	if (!begun) {
+		pthread_mutex_lock(&store->mutex);
+		store->writers -= kind == FF_TXN_WRITE;
+		pthread_mutex_unlock(&store->mutex);
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
+	}
+	begun->kind = kind;
+	begun->begun = begun->holds_all = false;
+	begun->writes_count = 0;
+	memset(begun->lanes, 0, sizeof(begun->lanes));
+	*txn = begun;
+	return FF_OK;
+}
+
+static ff_code ready(ff_txn *txn, ff_error *error)
+{
+	if (txn->process != getpid())
+		return ff_error_set(error, FF_E_IO, "the transaction belongs to a parent process");
+	ff_code code = txn->pg ? FF_OK : ffp_connect(txn, error);
+	if (code == FF_OK && PQpipelineStatus(txn->pg) == PQ_PIPELINE_OFF) {
+		PQsetnonblocking(txn->pg, 1);
+		PQenterPipelineMode(txn->pg);
+	}
+	return code;
+}
+
+static void send_begin(ff_txn *txn)
+{
+	const ffp_sent start = { .kind = FFP_BEGIN };
+	ffp_params_begin(txn);
+	ffp_send(txn, start, txn->kind, NULL);
+}
+
+static void send_version(ff_txn *txn)
+{
+	const ffp_sent version = { .kind = FFP_VERSION };
+	ffp_params_begin(txn);
+	ffp_send(txn, version, 0, NULL);
+}
+
+static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
+{
+	ff_code code = ready(txn, error);
+	if (code != FF_OK)
+		return code;
+	bool first = !txn->begun;
+	if (first)
+		send_begin(txn);
+	if (txn->kind == FF_TXN_WRITE)
+		ffp_lock(txn, reads, count, txn->writes, txn->writes_count);
+	if (first)
+		send_version(txn);
+	if (!ffp_rows_select(txn, arena, reads, count))
+		txn->no_memory = true;
+	code = ffp_exchange(txn, arena, txn->kind == FF_TXN_WRITE ? "write to" : "read", error);
+	txn->begun = code == FF_OK;
+	return code;
+}
+
+/*
+ * A connection that lay idle may have been lost since: the server was restarted, a firewall forgot it. Nothing has
+ * happened then, so the transaction begins again on a new one.
+ */
+static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
+{
+	bool again = txn->used && txn->pg && !txn->begun;
+	ff_code code = load_once(txn, arena, reads, count, error);
+	if (code == FF_OK || !again || txn->pg || code == FF_E_NO_MEMORY)
+		return code;
+	txn->holds_all = false;
+	memset(txn->lanes, 0, sizeof(txn->lanes));
+	return load_once(txn, arena, reads, count, error);
+}
+
+static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
+{
+	if (txn->kind != FF_TXN_WRITE)
+		return ff_error_set(error, FF_E_IO, "a read transaction writes nothing");
+	txn->writes = writes;
+	txn->writes_count = count;
+	return FF_OK;
+}
+
+static ff_code write_and_commit(ff_txn *txn, ff_error *error)
+{
+	const ffp_sent end = { .kind = FFP_COMMIT };
+	ff_code code = ready(txn, error);
+	if (code != FF_OK)
+		return code;
+	ffp_rows_write(txn);
+	ffp_params_begin(txn);
+	ffp_send(txn, end, 0, NULL);
+	return ffp_exchange(txn, NULL, "commit to", error);
+}
+
+static void abort_txn(ff_txn *txn)
+{
+	if (txn->process == getpid())
+		ffp_roll_back(txn);
+	else
+		ffp_disconnect(txn);
+	release(txn);
+}
+
+/* What a transaction writes and has not loaded, no root of it, is locked first, with a round trip of its own. */
+static ff_code lock_rest(ff_txn *txn, ff_error *error)
+{
+	if (!txn->begun)
+		return load(txn, NULL, NULL, 0, error);
+	if (!ffp_lock(txn, NULL, 0, txn->writes, txn->writes_count))
+		return FF_OK;
+	return ffp_exchange(txn, NULL, "write to", error);
+}
+
+static ff_code commit(ff_txn *txn, ff_error *error)
+{
+	ff_code code = txn->writes_count ? lock_rest(txn, error) : FF_OK;
+	if (code == FF_OK && txn->writes_count)
+		code = write_and_commit(txn, error);
+	abort_txn(txn);
+	return code;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------ */
+
+static void close_store(ff_store *store)
+{
+	while (store->idle) {
+		ff_txn *next = store->idle->next;
+		ffp_txn_free(store->idle);
+		store->idle = next;
+	}
+	PQconninfoFree(store->options);
+	pthread_mutex_destroy(&store->mutex);
+}
+
+static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	pthread_mutex_init(&store->mutex, NULL);
+	store->catalog = config->catalog;
+	store->allocator = config->allocator;
+	store->read_only = (config->flags & FF_STORE_READ_ONLY) != 0;
+	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
+	ff_code code = ffp_settings_read(store, config, error);
+	ff_txn *txn = NULL;
+	if (code == FF_OK && !(txn = ffp_txn_new(store)))
+		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
+	if (code == FF_OK)
+		code = ffp_connect(txn, error);
+	if (code == FF_OK)
+		code = ffp_schema_open(txn, must_exist, error);
+	if (txn) {
+		txn->kind = FF_TXN_READ;
+		release(txn);
+	}
+	if (code != FF_OK)
+		close_store(store);
+	return code;
+}
+
+static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
+{
+	(void)error;
+	limits->durability = store->syncs ? store->durability : FF_DURABILITY_NONE;
+	limits->caps = BEST_CAPS;
+	if (limits->durability != FF_DURABILITY_FULL)
+		limits->caps &= ~FF_CAP_DURABLE_COMMIT;
+	limits->lanes = (uint32_t)store->pool;
+	snprintf(limits->version, sizeof(limits->version), "%s", store->version);
+	return FF_OK;
+}
+
+const ff_engine_backend ffp_postgres_backend = {
+	.size = sizeof(ff_engine_backend),
+	.abi_major = FF_BACKEND_ABI,
+	.caps = BEST_CAPS,
+	.name = "postgres",
+	.schemes = "postgresql",
+	.instance_size = sizeof(ff_store),
+	.open = open_store,
+	.close = close_store,
+	.limits = limits,
+	.begin = begin,
+	.load = load,
+	.store = store_writes,
+	.commit = commit,
+	.abort = abort_txn,
+};

@@ -1,0 +1,386 @@
+/* Connections: what a URI says of them, opening and dropping them, and what the server's errors mean. */
+#include "store.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <xxhash.h>
+
+const ff_sql_dialect ffp_postgres_dialect = {
+	.placeholder = '$',
+	.quote = '"',
+	.type_int64 = "bigint",
+	.type_text = "text COLLATE \"C\"",
+	.array_int64 = "bigint[]",
+	.array_text = "text[]",
+};
+
+/* ---- errors ------------------------------------------------------------------------------------------------- */
+
+static ff_code code_of(const char *state)
+{
+	static const struct {
+		const char *state; /* or a class */
+		ff_code code;
+	} known[] = {
+		{ "55P03", FF_E_BUSY },     /* lock_timeout */
+		{ "53300", FF_E_BUSY },     /* too many connections */
+		{ "40001", FF_E_CONFLICT }, /* serialization_failure */
+		{ "40P01", FF_E_CONFLICT }, /* deadlock_detected */
+		{ "23505", FF_E_CONFLICT }, /* a new row is there already */
+		{ "22012", FF_E_CONFLICT }, /* a row that was loaded is gone: the count of a statement on many rows */
+		{ "25P03", FF_E_CONFLICT }, /* idle_in_transaction_session_timeout: rolled back */
+		{ "53100", FF_E_FULL },     /* disk_full */
+		{ "XX001", FF_E_CORRUPT },  /* data_corrupted */
+		{ "XX002", FF_E_CORRUPT },  /* index_corrupted */
+		{ "42501", FF_E_IO },       /* insufficient_privilege */
+		{ "42", FF_E_CORRUPT },    /* all statements are ours, so a table or column must be gone, or not ours */
+		{ "3F000", FF_E_CORRUPT }, /* the schema is gone */
+	};
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strncmp(state, known[i].state, strlen(known[i].state)) == 0)
+			return known[i].code;
+	return FF_E_IO;
+}
+
+/* The session is over, or never began; another one may do. */
+static bool is_lost(const ff_txn *txn, const char *state)
+{
+	return PQstatus(txn->pg) == CONNECTION_BAD || strncmp(state, "57P", 3) == 0 || strncmp(state, "08", 2) == 0;
+}
+
+/* The SQLSTATE in a message of libpq, where the server refused the connection: "FATAL:  53300: sorry, …". */
+static const char *state_in(const char *message, char state[6])
+{
+	state[0] = '\0';
+	for (const char *at = strstr(message, ":  "); at; at = strstr(at + 1, ":  ")) {
+		if (strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && at[8] == ':') {
+			snprintf(state, 6, "%.5s", at + 3);
+			return at + 9 + strspn(at + 9, " ");
+		}
+	}
+	return message;
+}
+
+ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
+{
+	char found[6];
+	const char *message = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+	if (!message) {
+		message = state_in(txn->pg ? PQerrorMessage(txn->pg) : "out of memory", found);
+		state = found;
+	}
+	ff_code code = txn->pg ? code_of(state ? state : "") : FF_E_NO_MEMORY;
+	ff_error_set(error, code, "cannot %s '%s': %.*s", doing, txn->store->name, (int)strcspn(message, "\n"),
+	             message);
+	if (state && strcmp(state, "25006") == 0)
+		ff_error_set(error, code, "cannot %s '%s': the server is a read-only standby", doing, txn->store->name);
+	snprintf(error->native_code, sizeof(error->native_code), "%s", state ? state : "");
+	error->retryable |= is_lost(txn, state ? state : "") || strcmp(error->native_code, "57014") == 0;
+	return code;
+}
+
+/* ---- settings ----------------------------------------------------------------------------------------------- */
+
+/* Ours, then those of libpq that make sense in a URI of a store. */
+static const char *const known[] = { "schema",
+	                             "pool",
+	                             "busy_timeout_ms",
+	                             "statement_timeout_ms",
+	                             "durability",
+	                             "host",
+	                             "port",
+	                             "user",
+	                             "dbname",
+	                             "passfile",
+	                             "sslmode",
+	                             "sslrootcert",
+	                             "sslcert",
+	                             "sslkey",
+	                             "sslcrl",
+	                             "connect_timeout",
+	                             "application_name",
+	                             "target_session_attrs",
+	                             "tcp_user_timeout",
+	                             "channel_binding",
+	                             "gssencmode",
+	                             "service",
+	                             NULL };
+enum { OURS = 5 };
+
+static bool is_ours(const char *name)
+{
+	for (unsigned i = 0; i < OURS; i++)
+		if (strcmp(known[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* With every byte escaped, so that none is taken for what it is not. */
+static void write_value(ff_sql_text *text, const char *value)
+{
+	for (; *value; value++) {
+		char escaped[4];
+		snprintf(escaped, sizeof(escaped), "%%%02x", (unsigned)(unsigned char)*value);
+		ff_sql_append(text, escaped);
+	}
+}
+
+/* The URI as libpq reads it: who and where in the form that they were given, and the parameters that are libpq's. */
+static void write_uri(ff_sql_text *text, const ff_store_config *config)
+{
+	char piece[2] = "";
+	ff_sql_append(text, "postgresql");
+	for (const char *at = strchr(config->uri, ':'); *at && *at != '?'; at++) {
+		piece[0] = *at;
+		ff_sql_append(text, piece);
+	}
+	const char *join = "?";
+	for (size_t i = 0; i < config->params_count; i++) {
+		if (is_ours(config->params[i].name))
+			continue;
+		ff_sql_append(text, join);
+		ff_sql_append(text, config->params[i].name);
+		ff_sql_append(text, "=");
+		write_value(text, config->params[i].value);
+		join = "&";
+	}
+}
+
+static ff_code parse_uri(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	if (strncmp(config->path, "//", 2) != 0)
+		return ff_error_set(error, FF_E_INVALID, "the store is none of the form '%s://USER@HOST/DATABASE'",
+		                    config->scheme);
+	ff_sql_text text = { .allocator = config->allocator };
+	write_uri(&text, config);
+	store->options = text.failed ? NULL : PQconninfoParse(text.data, NULL);
+	bool no_memory = text.failed;
+	ff_sql_free(&text);
+	if (no_memory)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
+	/* What libpq would say quotes the URI, password and all. */
+	if (!store->options)
+		return ff_error_set(error, FF_E_INVALID, "libpq cannot read the store's URI");
+	return FF_OK;
+}
+
+static void set(ff_store *store, unsigned *count, const char *keyword, const char *value)
+{
+	for (unsigned i = 0; i < *count; i++)
+		if (strcmp(store->keywords[i], keyword) == 0)
+			return;
+	if (*count < FFP_SETTINGS_MAX - 1) {
+		store->keywords[*count] = keyword;
+		store->values[(*count)++] = value;
+	}
+}
+
+static const char *setting(const ff_store *store, const char *keyword, const char *otherwise)
+{
+	for (unsigned i = 0; store->keywords[i]; i++)
+		if (strcmp(store->keywords[i], keyword) == 0)
+			return store->values[i];
+	return otherwise;
+}
+
+ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	const char *schema = ff_config_param(config, "schema");
+	schema = schema ? schema : "ff";
+	store->pool = 4;
+	store->busy_timeout_ms = 5000;
+	store->statement_timeout_ms = 30000;
+	ff_code code = ff_config_check(config, known, error);
+	if (code == FF_OK)
+		code = ff_config_durability(config, &store->durability, error);
+	if (code == FF_OK)
+		code = ff_config_int64(config, "pool", 1, 1000, &store->pool, error);
+	if (code == FF_OK)
+		code = ff_config_int64(config, "busy_timeout_ms", 0, INT32_MAX, &store->busy_timeout_ms, error);
+	if (code == FF_OK)
+		code = ff_config_int64(config, "statement_timeout_ms", 0, INT32_MAX / 2, &store->statement_timeout_ms,
+		                       error);
+	if (code == FF_OK && (!*schema || strlen(schema) >= sizeof(store->schema)))
+		code = ff_error_set(error, FF_E_INVALID, "parameter 'schema' takes a name of 1 to 63 bytes");
+	if (code == FF_OK)
+		code = parse_uri(store, config, error);
+	if (code != FF_OK)
+		return code;
+	unsigned count = 0;
+	for (const PQconninfoOption *at = store->options; at->keyword; at++)
+		if (at->val)
+			set(store, &count, at->keyword, at->val);
+	set(store, &count, "client_encoding", "UTF8");
+	set(store, &count, "fallback_application_name", "ff");
+	set(store, &count, "connect_timeout", "10");
+	snprintf(store->schema, sizeof(store->schema), "%s", schema);
+	/* Locks are the database's, and a store is a schema. */
+	store->lock_base = XXH64(schema, strlen(schema), 0) & ~UINT64_C(0xfff);
+	return FF_OK;
+}
+
+/* ---- connecting --------------------------------------------------------------------------------------------- */
+
+/* Who finds nobody waits a little longer each time, so that many who try do not keep a server from coming back. */
+static void back_off(ff_store *store)
+{
+	pthread_mutex_lock(&store->mutex);
+	unsigned failures = store->failures;
+	pthread_mutex_unlock(&store->mutex);
+	if (!failures)
+		return;
+	long wait_ms = 5L << (failures < 8 ? failures : 8);
+	struct timespec time = { .tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L };
+	nanosleep(&time, NULL);
+}
+
+/* A library prints nothing. */
+static void say_nothing(void *context, const PGresult *notice)
+{
+	(void)context;
+	(void)notice;
+}
+
+static bool reach(ff_txn *txn)
+{
+	ff_store *store = txn->store;
+	int timeout_ms = 1000 * atoi(setting(store, "connect_timeout", "10"));
+	txn->pg = PQconnectStartParams(store->keywords, store->values, 0);
+	if (!txn->pg)
+		return false;
+	/* Only now is known what the environment and libpq's files say; and only open comes here without a name. */
+	if (!store->name[0])
+		snprintf(store->name, sizeof(store->name), "%s:%s/%s", PQhost(txn->pg), PQport(txn->pg), PQdb(txn->pg));
+	if (PQstatus(txn->pg) == CONNECTION_BAD)
+		return false;
+	PQsetNoticeReceiver(txn->pg, say_nothing, NULL);
+	PQsetErrorVerbosity(txn->pg, PQERRORS_VERBOSE); /* the SQLSTATE of a refusal is told nowhere else */
+	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
+		struct pollfd socket = { .fd = PQsocket(txn->pg),
+			                 .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+		if (poll(&socket, 1, timeout_ms > 0 ? timeout_ms : -1) == 0)
+			return false;
+		status = PQconnectPoll(txn->pg);
+	}
+	return status == PGRES_POLLING_OK;
+}
+
+static void write_setup(const ff_store *store, ff_sql_text *sql)
+{
+	char numbers[256];
+	int64_t busy_ms = store->busy_timeout_ms ? store->busy_timeout_ms : 1; /* 0 would be for ever */
+	ff_sql_clear(sql);
+	ff_sql_append(sql, "SET search_path TO ");
+	ff_sql_append_name(sql, &ffp_postgres_dialect, store->schema);
+	/* Plans are made once, and for one way only: a loop over the keys, each looked up in an index. A plan that was
+	 * made while a table was empty is then as good as any. */
+	ff_sql_append(sql, "; SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off; SET enable_hashjoin"
+	                   " TO off; SET enable_mergejoin TO off; SET jit TO off; SET synchronous_commit TO ");
+	ff_sql_append(sql, store->durability == FF_DURABILITY_FULL ? "on" : "off");
+	snprintf(numbers, sizeof(numbers),
+	         "; SET lock_timeout TO %lld; SET statement_timeout TO %lld; SET idle_in_transaction_session_timeout"
+	         " TO %lld",
+	         (long long)busy_ms, (long long)store->statement_timeout_ms, (long long)store->statement_timeout_ms);
+	ff_sql_append(sql, numbers);
+}
+
+static ff_code set_up(ff_txn *txn, ff_error *error)
+{
+	write_setup(txn->store, &txn->sql);
+	if (txn->sql.failed)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
+	PGresult *result = PQexec(txn->pg, txn->sql.data);
+	ff_code code =
+	    PQresultStatus(result) == PGRES_COMMAND_OK ? FF_OK : ffp_postgres_fail(txn, result, "set up", error);
+	PQclear(result);
+	return code;
+}
+
+ff_code ffp_connect(ff_txn *txn, ff_error *error)
+{
+	ff_store *store = txn->store;
+	back_off(store);
+	txn->process = getpid();
+	ff_code code = FF_OK;
+	if (!reach(txn)) {
+		code = ffp_postgres_fail(txn, NULL, "connect to", error);
+		error->retryable = true;
+	}
+	if (code == FF_OK)
+		code = set_up(txn, error);
+	pthread_mutex_lock(&store->mutex);
+	store->failures = code == FF_OK ? 0 : store->failures + 1;
+	pthread_mutex_unlock(&store->mutex);
+	if (code != FF_OK)
+		ffp_disconnect(txn);
+	return code;
+}
+
+/* Puts nothing in the place of a parent's socket, so that a goodbye does not reach its server. */
+static void leave_socket(const ff_txn *txn)
+{
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (nothing < 0)
+		return;
+	dup2(nothing, PQsocket(txn->pg));
+	close(nothing);
+}
+
+void ffp_disconnect(ff_txn *txn)
+{
+	if (txn->pg && txn->process != getpid() && PQsocket(txn->pg) >= 0)
+		leave_socket(txn);
+	PQfinish(txn->pg);
+	txn->pg = NULL;
+	txn->used = txn->open = txn->begun = txn->committing = false;
+	txn->statements.count = txn->sent.count = 0;
+}
+
+/* ---- a connection's memory ---------------------------------------------------------------------------------- */
+
+void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t size)
+{
+	const ff_allocator *allocator = txn->store->allocator;
+	if ((list->count + 1) * size > list->capacity) {
+		size_t capacity = list->capacity ? 2 * list->capacity : 1024;
+		void *items = allocator->resize(allocator->context, list->items, list->capacity, capacity);
+		txn->no_memory |= !items;
+		if (!items)
+			return NULL;
+		list->items = items;
+		list->capacity = capacity;
+	}
+	return (char *)list->items + list->count++ * size;
+}
+
+static void free_list(ff_txn *txn, ffp_list *list)
+{
+	if (list->items)
+		txn->store->allocator->resize(txn->store->allocator->context, list->items, list->capacity, 0);
+}
+
+ff_txn *ffp_txn_new(ff_store *store)
+{
+	ff_txn *txn = store->allocator->resize(store->allocator->context, NULL, 0, sizeof(*txn));
+	if (txn)
+		*txn = (ff_txn){ .store = store, .process = getpid(), .sql = { .allocator = store->allocator } };
+	return txn;
+}
+
+void ffp_txn_free(ff_txn *txn)
+{
+	const ff_allocator *allocator = txn->store->allocator;
+	ffp_disconnect(txn);
+	free_list(txn, &txn->statements);
+	free_list(txn, &txn->sent);
+	free_list(txn, &txn->bytes);
+	free_list(txn, &txn->rows);
+	ff_sql_free(&txn->sql);
+	allocator->resize(allocator->context, txn, sizeof(*txn), 0);
+}

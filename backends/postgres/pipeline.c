@@ -1,0 +1,397 @@
+/* The pipeline: statements with their parameters are queued, sent in one go, and answered in order. */
+#include "store.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include <arpa/inet.h>
+
+/* ---- parameters, in the server's binary format ----------------------------------------------------------------- */
+
+enum { OID_INT64 = 20, OID_TEXT = 25 };
+
+static char *add_bytes(ff_txn *txn, size_t size)
+{
+	ffp_list *bytes = &txn->bytes;
+	const ff_allocator *allocator = txn->store->allocator;
+	if (bytes->capacity - bytes->count < size) {
+		size_t capacity = 2 * bytes->capacity + size + 1024;
+		void *grown = allocator->resize(allocator->context, bytes->items, bytes->capacity, capacity);
+		txn->no_memory |= !grown;
+		if (!grown)
+			return NULL;
+		bytes->items = grown;
+		bytes->capacity = capacity;
+	}
+	bytes->count += size;
+	return (char *)bytes->items + bytes->count - size;
+}
+
+static void add_int32(ff_txn *txn, uint32_t value)
+{
+	uint32_t wire = htonl(value);
+	char *at = add_bytes(txn, sizeof(wire));
+	if (at)
+		memcpy(at, &wire, sizeof(wire));
+}
+
+static void add_int64(ff_txn *txn, int64_t value)
+{
+	add_int32(txn, (uint32_t)((uint64_t)value >> 32));
+	add_int32(txn, (uint32_t)value);
+}
+
+static void add_value(ff_txn *txn, const ff_column *column, const ff_row *row)
+{
+	if (column->type == FF_TYPE_INT64) {
+		add_int64(txn, *ff_row_int64(row, column));
+		return;
+	}
+	const ff_text *text = ff_row_text(row, column);
+	char *at = text->size ? add_bytes(txn, text->size) : NULL;
+	if (at)
+		memcpy(at, text->data, text->size);
+}
+
+void ffp_params_begin(ff_txn *txn)
+{
+	txn->bytes.count = 0;
+	txn->params_count = 0;
+}
+
+static void end_param(ff_txn *txn, size_t at)
+{
+	txn->params_at[txn->params_count] = at;
+	txn->params_size[txn->params_count++] = (int)(txn->bytes.count - at);
+}
+
+void ffp_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row)
+{
+	size_t at = txn->bytes.count;
+	add_value(txn, &table->columns[column], row);
+	end_param(txn, at);
+}
+
+void ffp_param_int64(ff_txn *txn, int64_t value)
+{
+	size_t at = txn->bytes.count;
+	add_int64(txn, value);
+	end_param(txn, at);
+}
+
+static void begin_array(ff_txn *txn, bool has_null, uint32_t type, size_t count)
+{
+	add_int32(txn, count ? 1 : 0); /* dimensions */
+	add_int32(txn, has_null);
+	add_int32(txn, type);
+	if (count) {
+		add_int32(txn, (uint32_t)count);
+		add_int32(txn, 1); /* the first element's number */
+	}
+}
+
+void ffp_param_array(ff_txn *txn, const ff_table *table, unsigned column)
+{
+	const ff_column *described = &table->columns[column];
+	const ff_row *const *rows = txn->rows.items;
+	bool is_text = described->type == FF_TYPE_TEXT;
+	size_t at = txn->bytes.count;
+	begin_array(txn, described->nullable, is_text ? OID_TEXT : OID_INT64, txn->rows.count);
+	for (size_t i = 0; i < txn->rows.count; i++) {
+		bool is_null = ff_row_is_null(rows[i], column);
+		size_t size = is_text && !is_null ? ff_row_text(rows[i], described)->size : sizeof(int64_t);
+		add_int32(txn, is_null ? UINT32_MAX : (uint32_t)size);
+		if (!is_null)
+			add_value(txn, described, rows[i]);
+	}
+	end_param(txn, at);
+}
+
+void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
+{
+	size_t at = txn->bytes.count;
+	begin_array(txn, false, OID_INT64, count);
+	for (size_t i = 0; i < count; i++) {
+		add_int32(txn, sizeof(int64_t));
+		add_int64(txn, lanes[i]);
+	}
+	end_param(txn, at);
+}
+
+/* ---- statements ------------------------------------------------------------------------------------------------ */
+
+static void write_begin(ff_sql_text *sql, uint32_t kind)
+{
+	/* A write transaction must see what the holder of its locks before it has committed, so each statement has a
+	 * snapshot of its own. */
+	ff_sql_append(sql, kind == FF_TXN_WRITE ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+	                                        : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+}
+
+static void write_lock(ff_sql_text *sql, uint32_t shape)
+{
+	/* $1: keys in ascending order; $2: the one among them that is only shared. */
+	ff_sql_append(sql, shape ? "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
+	                           " ELSE pg_try_advisory_xact_lock(k) END)::int FROM unnest($1::bigint[]) k"
+	                         : "SELECT count(CASE k WHEN $2 THEN pg_advisory_xact_lock_shared(k)"
+	                           " ELSE pg_advisory_xact_lock(k) END) FROM unnest($1::bigint[]) k");
+}
+
+static void write_sql(ff_sql_text *sql, const ffp_sent *what, uint32_t shape, const ff_read *range)
+{
+	const ff_sql_dialect *dialect = &ffp_postgres_dialect;
+	ff_sql_clear(sql);
+	switch (what->kind) {
+	case FFP_BEGIN:
+		write_begin(sql, shape);
+		break;
+	case FFP_LOCK:
+		write_lock(sql, shape);
+		break;
+	case FFP_VERSION:
+		ff_sql_append(sql, "SELECT version FROM ff_schema");
+		break;
+	case FFP_SELECT_KEYS:
+		ff_sql_select_keys(sql, dialect, what->table);
+		break;
+	case FFP_SELECT_RANGE:
+		ff_sql_select_range(sql, dialect, range);
+		break;
+	case FFP_INSERT:
+		ff_sql_insert_rows(sql, dialect, what->table);
+		break;
+	case FFP_UPDATE:
+		ff_sql_update_rows(sql, dialect, what->table, shape);
+		break;
+	case FFP_DELETE:
+		ff_sql_delete_keys(sql, dialect, what->table);
+		break;
+	case FFP_DELETE_RANGE:
+		ff_sql_delete_range(sql, dialect, range);
+		break;
+	case FFP_COMMIT:
+		ff_sql_append(sql, "COMMIT");
+		break;
+	case FFP_ROLLBACK:
+		ff_sql_append(sql, "ROLLBACK");
+		break;
+	case FFP_PREPARE:
+	case FFP_SYNC:
+		break;
+	}
+}
+
+static bool note_sent(ff_txn *txn, ffp_sent what)
+{
+	ffp_sent *place = ffp_list_add(txn, &txn->sent, sizeof(*place));
+	if (place)
+		*place = what;
+	return place != NULL;
+}
+
+/* The place of a statement among those of the connection; a new one is not prepared yet. */
+static bool place_of(ff_txn *txn, uint64_t key, size_t *place)
+{
+	ffp_statement *statements = txn->statements.items;
+	for (*place = 0; *place < txn->statements.count; ++*place)
+		if (statements[*place].key == key)
+			return true;
+	ffp_statement *added = ffp_list_add(txn, &txn->statements, sizeof(*added));
+	if (added)
+		*added = (ffp_statement){ .key = key };
+	return added != NULL;
+}
+
+static bool prepare(ff_txn *txn, const ffp_sent *what, size_t place, const char *name, uint32_t shape,
+                    const ff_read *range)
+{
+	const ffp_sent preparation = { .kind = FFP_PREPARE, .statement = place };
+	ffp_statement *statements = txn->statements.items;
+	write_sql(&txn->sql, what, shape, range);
+	statements[place].prepared =
+	    !txn->sql.failed && note_sent(txn, preparation) && PQsendPrepare(txn->pg, name, txn->sql.data, 0, NULL);
+	return statements[place].prepared;
+}
+
+static bool execute(ff_txn *txn, const char *name)
+{
+	const char *values[FFP_PARAMS_MAX];
+	int formats[FFP_PARAMS_MAX];
+	for (unsigned i = 0; i < txn->params_count; i++) {
+		values[i] = (const char *)txn->bytes.items + txn->params_at[i];
+		formats[i] = 1;
+	}
+	return PQsendQueryPrepared(txn->pg, name, (int)txn->params_count, values, txn->params_size, formats, 1);
+}
+
+void ffp_send(ff_txn *txn, ffp_sent what, uint32_t shape, const ff_read *range)
+{
+	uint64_t table = what.table ? what.table->id : 0;
+	uint64_t key = (uint64_t)what.kind << 48 | table << 32 | shape;
+	size_t place;
+	char name[32];
+	if (txn->no_memory || !place_of(txn, key, &place)) {
+		txn->no_memory = true;
+		return;
+	}
+	snprintf(name, sizeof(name), "ff%zu", place);
+	const ffp_statement *statements = txn->statements.items;
+	bool sent = statements[place].prepared || prepare(txn, &what, place, name, shape, range);
+	sent = sent && note_sent(txn, what) && execute(txn, name);
+	if (sent && what.kind == FFP_BEGIN)
+		txn->open = true;
+	if (sent && what.kind == FFP_COMMIT)
+		txn->committing = true;
+	txn->no_memory |= !sent && PQstatus(txn->pg) == CONNECTION_OK;
+}
+
+/* ---- the exchange ---------------------------------------------------------------------------------------------- */
+
+/* Waits until the socket is ready. False: nothing came for longer than any statement may take. */
+static bool wait_for(const ff_txn *txn, short events)
+{
+	int64_t statement_ms = txn->store->statement_timeout_ms;
+	int timeout_ms = statement_ms ? (int)statement_ms + 5000 : -1;
+	struct pollfd socket = { .fd = PQsocket(txn->pg), .events = events };
+	int ready;
+	do
+		ready = poll(&socket, 1, timeout_ms);
+	while (ready < 0 && errno == EINTR);
+	return ready > 0;
+}
+
+static bool flush(ff_txn *txn)
+{
+	int more;
+	while ((more = PQflush(txn->pg)) > 0)
+		/* A server whose answers nobody reads stops reading, too. */
+		if (!wait_for(txn, POLLIN | POLLOUT) || !PQconsumeInput(txn->pg))
+			return false;
+	return more == 0;
+}
+
+/* The next result; NULL at the end of those of a statement, and where the connection is lost. */
+static PGresult *next_result(ff_txn *txn, bool *lost)
+{
+	while (PQisBusy(txn->pg)) {
+		if (!wait_for(txn, POLLIN) || !PQconsumeInput(txn->pg)) {
+			*lost = true;
+			return NULL;
+		}
+	}
+	PGresult *result = PQgetResult(txn->pg);
+	*lost = PQstatus(txn->pg) == CONNECTION_BAD;
+	return result;
+}
+
+static ff_code answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result, const char *doing,
+                      ff_error *error)
+{
+	ExecStatusType status = PQresultStatus(result);
+	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+		return ffp_postgres_fail(txn, result, doing, error);
+	if (sent->kind != FFP_COMMIT)
+		return ffp_postgres_answer(txn, arena, sent, result, error);
+	txn->open = txn->committing = false;
+	if (strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") != 0)
+		return ff_error_set(error, FF_E_IO, "cannot %s '%s': it was rolled back", doing, txn->store->name);
+	return FF_OK;
+}
+
+/* Where COMMIT was sent and not answered, nobody knows, unless a statement before it failed. */
+static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
+{
+	ff_code code = ffp_postgres_fail(txn, result, doing, error);
+	if (txn->committing)
+		code = error->code = FF_E_COMMIT_UNKNOWN;
+	else if (code != FF_E_NO_MEMORY && code != FF_E_CONFLICT)
+		code = error->code = FF_E_IO;
+	error->retryable = true;
+	return code;
+}
+
+static bool has_failed(const PGresult *result)
+{
+	return PQresultStatus(result) == PGRES_FATAL_ERROR && PQresultErrorField(result, PG_DIAG_SQLSTATE);
+}
+
+/* The server ends the session. */
+static bool is_fatal(const PGresult *result)
+{
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	return severity && strcmp(severity, "ERROR") != 0;
+}
+
+/* Reads what one of the things that were sent is answered. */
+static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const char *doing, ff_error *error)
+{
+	bool lost = false;
+	ff_code code = FF_OK;
+	PGresult *result = next_result(txn, &lost);
+	bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
+	bool failed = result && has_failed(result);
+	/* An answer before that of COMMIT says that COMMIT was not reached. */
+	if (sent->kind != FFP_COMMIT && (failed || aborted))
+		txn->committing = false;
+	if (sent->kind == FFP_PREPARE && (failed || aborted))
+		((ffp_statement *)txn->statements.items)[sent->statement].prepared = false;
+	if (failed && is_fatal(result))
+		code = lose(txn, result, doing, error);
+	else if (result && !aborted && (failed || !lost) && sent->kind != FFP_SYNC)
+		code = answer(txn, arena, sent, result, doing, error);
+	PQclear(result);
+	while (sent->kind != FFP_SYNC && !lost && (result = next_result(txn, &lost)) != NULL)
+		PQclear(result);
+	return code == FF_OK && lost ? lose(txn, NULL, doing, error) : code;
+}
+
+static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error)
+{
+	ff_code code = FF_OK;
+	ff_error ignored;
+	for (size_t i = 0; i < txn->sent.count; i++) {
+		ffp_sent sent = ((const ffp_sent *)txn->sent.items)[i];
+		ff_code one = read_one(txn, arena, &sent, doing, code == FF_OK ? error : &ignored);
+		code = code == FF_OK ? one : code;
+		if (PQstatus(txn->pg) == CONNECTION_BAD)
+			break;
+	}
+	txn->sent.count = 0;
+	return code;
+}
+
+ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error)
+{
+	const ffp_sent sync = { .kind = FFP_SYNC };
+	if (!note_sent(txn, sync) || txn->no_memory) {
+		ff_code memory = txn->committing ? FF_E_COMMIT_UNKNOWN : FF_E_NO_MEMORY;
+		ffp_disconnect(txn); /* with half of a pipeline sent there is no other way back */
+		return ff_error_set(error, memory, "out of memory for statements");
+	}
+	ff_code code = FF_OK;
+	bool sent = PQstatus(txn->pg) == CONNECTION_OK && PQpipelineSync(txn->pg) && flush(txn);
+	if (!sent)
+		code = lose(txn, NULL, doing, error);
+	else
+		code = read_all(txn, arena, doing, error);
+	if (!sent || PQstatus(txn->pg) == CONNECTION_BAD)
+		ffp_disconnect(txn);
+	return code;
+}
+
+void ffp_roll_back(ff_txn *txn)
+{
+	const ffp_sent rollback = { .kind = FFP_ROLLBACK };
+	const ffp_sent sync = { .kind = FFP_SYNC };
+	txn->no_memory = false;
+	txn->begun = txn->committing = false;
+	if (!txn->pg || !txn->open)
+		return;
+	ffp_params_begin(txn);
+	ffp_send(txn, rollback, 0, NULL);
+	bool sent = !txn->no_memory && note_sent(txn, sync) && PQpipelineSync(txn->pg) && PQflush(txn->pg) == 0;
+	txn->open = false;
+	if (!sent)
+		ffp_disconnect(txn);
+}

@@ -1,0 +1,366 @@
+/* Rows: which locks they want, the statements that read and write them, and what the server answers. */
+#include "store.h"
+
+#include <arpa/inet.h>
+
+#include <xxhash.h>
+
+/* ---- locks -------------------------------------------------------------------------------------------------- */
+
+static unsigned lane_of(const ff_table *table, const ff_row *row)
+{
+	const ff_column *root = &table->columns[table->root];
+	XXH64_hash_t hash;
+	if (root->type == FF_TYPE_TEXT) {
+		const ff_text *text = ff_row_text(row, root);
+		hash = XXH64(text->size ? text->data : "", text->size, 0);
+	} else {
+		hash = XXH64(ff_row_int64(row, root), sizeof(int64_t), 0);
+	}
+	return 1 + (unsigned)(hash % FFP_LANES);
+}
+
+/* Whether a range lies within one root. */
+static bool has_root(const ff_read *range)
+{
+	for (unsigned i = 0; i < range->equal_count; i++)
+		if (ff_order_column(range->table, range->index, i) == range->table->root)
+			return true;
+	return false;
+}
+
+/* Adds the lane of a root, or lane 0 where the range `read` may reach into any. */
+static void want(uint64_t *lanes, const ff_table *table, const ff_row *row, const ff_read *read)
+{
+	bool all = read && read->kind == FF_READ_RANGE && !has_root(read);
+	unsigned lane = all ? 0 : lane_of(table, row);
+	lanes[lane / 64] |= UINT64_C(1) << lane % 64;
+}
+
+static void find_wanted(uint64_t *lanes, const ff_read *reads, size_t count, const ff_write *writes,
+                        size_t writes_count)
+{
+	for (size_t i = 0; i < count; i++)
+		want(lanes, reads[i].table, reads[i].low, &reads[i]);
+	for (size_t i = 0; i < writes_count; i++) {
+		const ff_write *write = &writes[i];
+		if (write->kind == FF_WRITE_DELETE_RANGE)
+			want(lanes, write->table, write->range->low, write->range);
+		else
+			want(lanes, write->table, write->after ? write->after : write->before, NULL);
+	}
+}
+
+/* Those that are wanted and not held yet, as keys in ascending order; *in_order where all lie above those held. */
+static size_t list_new(ff_txn *txn, const uint64_t *wanted, int64_t *keys, bool *in_order)
+{
+	size_t count = 0;
+	unsigned highest = 0;
+	for (unsigned lane = 1; lane <= FFP_LANES; lane++)
+		if (txn->lanes[lane / 64] >> lane % 64 & 1u)
+			highest = lane;
+	*in_order = true;
+	for (unsigned lane = 1; lane <= FFP_LANES; lane++) {
+		if (!((wanted[lane / 64] & ~txn->lanes[lane / 64]) >> lane % 64 & 1u))
+			continue;
+		keys[count++] = (int64_t)(txn->store->lock_base + lane);
+		*in_order &= lane > highest;
+	}
+	for (unsigned i = 0; i < sizeof(txn->lanes) / sizeof(*txn->lanes); i++)
+		txn->lanes[i] |= wanted[i];
+	return count;
+}
+
+static bool takes_all(ff_store *store, bool wanted)
+{
+	pthread_mutex_lock(&store->mutex);
+	bool all = wanted || store->lock_all;
+	store->lock_all = false;
+	pthread_mutex_unlock(&store->mutex);
+	return all;
+}
+
+static void send_lock(ff_txn *txn, const int64_t *keys, size_t count, int64_t shared, bool waits)
+{
+	const ffp_sent lock = { .kind = FFP_LOCK };
+	ffp_params_begin(txn);
+	ffp_param_lanes(txn, keys, count);
+	ffp_param_int64(txn, shared);
+	ffp_send(txn, lock, !waits, NULL);
+}
+
+/*
+ * Who works on some roots shares lane 0 and holds theirs; who reads across roots holds lane 0 alone. Locks are waited
+ * for in ascending order only. What comes late and out of order is tried: where it is taken, the batch runs again.
+ */
+bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count)
+{
+	int64_t keys[FFP_LANES + 1];
+	uint64_t wanted[sizeof(txn->lanes) / sizeof(*txn->lanes)] = { 0 };
+	find_wanted(wanted, reads, count, writes, writes_count);
+	keys[0] = (int64_t)txn->store->lock_base;
+	if (txn->holds_all)
+		return false;
+	bool all = wanted[0] & 1u;
+	if (!txn->begun)
+		all = takes_all(txn->store, all);
+	if (all) {
+		/* An upgrade that fails is made from the start the next time. */
+		if (txn->begun)
+			txn->store->lock_all = true;
+		txn->holds_all = true;
+		send_lock(txn, keys, 1, 0, !txn->begun);
+		return true;
+	}
+	bool in_order;
+	size_t first = txn->begun ? 0 : 1;
+	size_t new_count = list_new(txn, wanted, keys + first, &in_order);
+	if (first + new_count == 0)
+		return false;
+	send_lock(txn, keys, first + new_count, (int64_t)txn->store->lock_base, in_order);
+	return true;
+}
+
+/* ---- reads -------------------------------------------------------------------------------------------------- */
+
+static void add_row(ff_txn *txn, const ff_row *row)
+{
+	const ff_row **place = ffp_list_add(txn, &txn->rows, sizeof(*place));
+	if (place)
+		*place = row;
+}
+
+static void send_range(ff_txn *txn, ffp_statement_kind kind, const ff_read *range, ff_read **reads)
+{
+	unsigned low = range->low_count > range->equal_count ? range->low_count : range->equal_count;
+	ffp_params_begin(txn);
+	for (unsigned i = 0; i < low; i++)
+		ffp_param_value(txn, range->table, ff_order_column(range->table, range->index, i), range->low);
+	for (unsigned i = range->equal_count; i < range->high_count; i++)
+		ffp_param_value(txn, range->table, ff_order_column(range->table, range->index, i), range->high);
+	if (kind == FFP_SELECT_RANGE)
+		ffp_param_int64(txn, range->limit);
+	const ffp_sent select = { .kind = kind, .table = range->table, .reads = reads };
+	ffp_send(txn, select, ff_sql_range_shape(range), range);
+}
+
+static void send_arrays(ff_txn *txn, ffp_statement_kind kind, const ff_table *table, uint32_t mask, ff_read **reads)
+{
+	ffp_params_begin(txn);
+	for (unsigned i = 0; i < table->columns_count; i++)
+		if (mask >> i & 1u)
+			ffp_param_array(txn, table, i);
+	for (unsigned i = 0; kind != FFP_INSERT && i < table->key_count; i++)
+		ffp_param_array(txn, table, i);
+	const ffp_sent what = { .kind = kind, .table = table, .reads = reads };
+	ffp_send(txn, what, kind == FFP_UPDATE ? mask : 0, NULL);
+}
+
+/* One SELECT for all the keys of a table. `members` gets the reads in the order of the arrays; answers how many. */
+static size_t select_keys(ff_txn *txn, const ff_table *table, ff_read *reads, size_t count, ff_read **members)
+{
+	/* A key that is there after all fails the insert, and only a write transaction comes to one. */
+	uint32_t unseen = txn->kind == FF_TXN_WRITE ? FF_READ_LIKELY_ABSENT : 0;
+	size_t found = 0;
+	txn->rows.count = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (reads[i].kind != FF_READ_GET || reads[i].table->id != table->id || (reads[i].flags & unseen))
+			continue;
+		members[found++] = &reads[i];
+		add_row(txn, reads[i].low);
+	}
+	if (found)
+		send_arrays(txn, FFP_SELECT_KEYS, members[0]->table, 0, members);
+	return found;
+}
+
+bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
+{
+	const ff_catalog *catalog = txn->store->catalog;
+	ff_read **members = count ? ff_arena_take(arena, count * sizeof(*members)) : NULL;
+	if (count && !members)
+		return false;
+	for (uint32_t i = 0; count && i < catalog->tables_count; i++)
+		members += select_keys(txn, &catalog->tables[i], reads, count, members);
+	for (size_t i = 0; i < count; i++) {
+		reads[i].row = NULL;
+		reads[i].rows = NULL;
+		reads[i].rows_count = 0;
+		if (reads[i].kind == FF_READ_RANGE) {
+			*members = &reads[i];
+			send_range(txn, FFP_SELECT_RANGE, &reads[i], members++);
+		}
+	}
+	return true;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------ */
+
+enum { OID_INT64 = 20, OID_TEXT = 25 };
+
+static int64_t int64_at(const char *bytes)
+{
+	uint32_t high, low;
+	memcpy(&high, bytes, sizeof(high));
+	memcpy(&low, bytes + sizeof(high), sizeof(low));
+	return (int64_t)((uint64_t)ntohl(high) << 32 | ntohl(low));
+}
+
+/* Copies a cell. False when memory is out; a value of a wrong kind marks the row. */
+static bool decode_cell(const PGresult *result, int at, int field, ff_arena *arena, const ff_table *table,
+                        unsigned column, ff_row *row)
+{
+	const ff_column *described = &table->columns[column];
+	const char *bytes = PQgetvalue(result, at, field);
+	size_t size = (size_t)PQgetlength(result, at, field);
+	bool is_text = described->type == FF_TYPE_TEXT;
+	if (PQgetisnull(result, at, field)) {
+		row->nulls |= 1u << column;
+		row->state |= described->nullable ? FF_ROW_OK : FF_ROW_CORRUPT;
+		return true;
+	}
+	if (PQftype(result, field) != (is_text ? OID_TEXT : OID_INT64)) {
+		row->state = FF_ROW_CORRUPT;
+		return true;
+	}
+	if (is_text) {
+		ff_text *text = ff_row_text(row, described);
+		*text = ff_text_copy(arena, bytes, size);
+		return text->data != NULL;
+	}
+	*ff_row_int64(row, described) = int64_at(bytes);
+	return true;
+}
+
+static ff_row *decode(const PGresult *result, int at, int first, ff_arena *arena, const ff_table *table)
+{
+	ff_row *row = ff_row_new(arena, table);
+	for (unsigned i = 0; row && i < table->columns_count; i++)
+		if (!decode_cell(result, at, first + (int)i, arena, table, i, row))
+			return NULL;
+	return row;
+}
+
+static ff_code no_memory(ff_error *error)
+{
+	return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for rows");
+}
+
+static ff_code answer_keys(ff_arena *arena, const ffp_sent *sent, const PGresult *result, ff_error *error)
+{
+	for (int i = 0; i < PQntuples(result); i++) {
+		ff_read *read = sent->reads[int64_at(PQgetvalue(result, i, 0)) - 1];
+		read->row = decode(result, i, 1, arena, sent->table);
+		if (!read->row)
+			return no_memory(error);
+	}
+	return FF_OK;
+}
+
+static ff_code answer_range(ff_arena *arena, const ffp_sent *sent, const PGresult *result, ff_error *error)
+{
+	ff_read *read = sent->reads[0];
+	size_t count = (size_t)PQntuples(result);
+	read->rows = count ? ff_arena_take(arena, count * sizeof(ff_row *)) : NULL;
+	if (count && !read->rows)
+		return no_memory(error);
+	for (; read->rows_count < count; read->rows_count++) {
+		ff_row *row = decode(result, (int)read->rows_count, 0, arena, sent->table);
+		if (!row)
+			return no_memory(error);
+		read->rows[read->rows_count] = row;
+	}
+	return FF_OK;
+}
+
+/* Each begin looks, since a newer library may have migrated the store meanwhile. */
+static ff_code answer_version(const ff_txn *txn, const PGresult *result, ff_error *error)
+{
+	int64_t version = PQntuples(result) == 1 && PQgetlength(result, 0, 0) == sizeof(int64_t)
+	                      ? int64_at(PQgetvalue(result, 0, 0))
+	                      : 0;
+	if (version == txn->store->catalog->version)
+		return FF_OK;
+	return ff_error_set(error, FF_E_IO, "the schema of '%s' is now version %lld, it was %u when opened",
+	                    txn->store->name, (long long)version, (unsigned)txn->store->catalog->version);
+}
+
+ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result, ff_error *error)
+{
+	switch (sent->kind) {
+	case FFP_SELECT_KEYS:
+		return answer_keys(arena, sent, result, error);
+	case FFP_SELECT_RANGE:
+		return answer_range(arena, sent, result, error);
+	case FFP_VERSION:
+		return answer_version(txn, result, error);
+	default:
+		return FF_OK;
+	}
+}
+
+/* ---- writes ------------------------------------------------------------------------------------------------- */
+
+static bool differs(const ff_table *table, unsigned column, const ff_row *a, const ff_row *b)
+{
+	const ff_column *described = &table->columns[column];
+	bool is_null = ff_row_is_null(a, column);
+	if (is_null || is_null != ff_row_is_null(b, column))
+		return is_null != ff_row_is_null(b, column);
+	if (described->type == FF_TYPE_INT64)
+		return *ff_row_int64(a, described) != *ff_row_int64(b, described);
+	return ff_text_compare(*ff_row_text(a, described), *ff_row_text(b, described)) != 0;
+}
+
+/* The value columns that a write changes; all of them where the stored row cannot be trusted. */
+static uint32_t changed_columns(const ff_write *write)
+{
+	uint32_t mask = 0;
+	for (unsigned i = write->table->key_count; i < write->table->columns_count; i++)
+		if (write->before->state == FF_ROW_CORRUPT || differs(write->table, i, write->before, write->after))
+			mask |= 1u << i;
+	return mask;
+}
+
+static ffp_statement_kind kind_of(const ff_write *write)
+{
+	if (write->kind != FF_WRITE_PUT)
+		return write->kind == FF_WRITE_DELETE ? FFP_DELETE : FFP_DELETE_RANGE;
+	return write->before ? FFP_UPDATE : FFP_INSERT;
+}
+
+/* One statement for the writes of a kind among those of a table; an update sets what any of its rows changes. */
+static void write_rows(ff_txn *txn, ffp_statement_kind kind, const ff_write *writes, size_t count)
+{
+	const ff_table *table = writes[0].table;
+	uint32_t mask = kind == FFP_INSERT ? (uint32_t)((UINT64_C(1) << table->columns_count) - 1) : 0;
+	txn->rows.count = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t changed = 0;
+		if (kind_of(&writes[i]) != kind)
+			continue;
+		if (kind == FFP_UPDATE && !(changed = changed_columns(&writes[i])))
+			continue;
+		mask |= changed;
+		add_row(txn, kind == FFP_DELETE ? writes[i].before : writes[i].after);
+	}
+	if (txn->rows.count)
+		send_arrays(txn, kind, table, mask, NULL);
+}
+
+void ffp_rows_write(ff_txn *txn)
+{
+	const ff_write *writes = txn->writes;
+	for (size_t first = 0, end = 0; first < txn->writes_count; first = end) {
+		if (writes[first].kind == FF_WRITE_DELETE_RANGE) {
+			send_range(txn, FFP_DELETE_RANGE, writes[end++].range, NULL);
+			continue;
+		}
+		while (end < txn->writes_count && writes[end].table == writes[first].table &&
+		       writes[end].kind != FF_WRITE_DELETE_RANGE)
+			end++;
+		write_rows(txn, FFP_DELETE, writes + first, end - first);
+		write_rows(txn, FFP_UPDATE, writes + first, end - first);
+		write_rows(txn, FFP_INSERT, writes + first, end - first);
+	}
+}

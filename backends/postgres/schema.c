@@ -1,0 +1,178 @@
+/* The schema: looked at when a store is opened, created and brought up to date by whoever comes first. */
+#include "store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Behind the lanes. */
+#define LOCK_MIGRATION (FFP_LANES + 1)
+
+static ff_code run(ff_txn *txn, const char *sql, PGresult **answer, ff_error *error)
+{
+	PGresult *result = PQexec(txn->pg, sql);
+	ExecStatusType status = PQresultStatus(result);
+	ff_code code = FF_OK;
+	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+		code = ffp_postgres_fail(txn, result, "open", error);
+		if (strcmp(error->native_code, "25006") == 0)
+			code = error->code = FF_E_UNAVAILABLE;
+	}
+	if (code == FF_OK && answer)
+		*answer = result;
+	else
+		PQclear(result);
+	return code;
+}
+
+/* Runs what was written to the transaction's text, and empties it. */
+static ff_code run_text(ff_txn *txn, ff_error *error)
+{
+	ff_code code = txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
+	                               : run(txn, txn->sql.data, NULL, error);
+	ff_sql_clear(&txn->sql);
+	return code;
+}
+
+/* What the server is, and does. */
+static ff_code look_at_server(ff_txn *txn, ff_error *error)
+{
+	ff_store *store = txn->store;
+	PGresult *result;
+	ff_code code = run(txn,
+	                   "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('server_encoding'),"
+	                   " current_setting('server_version')",
+	                   &result, error);
+	if (code != FF_OK)
+		return code;
+	store->standby = PQgetvalue(result, 0, 0)[0] == 't';
+	store->syncs = strcmp(PQgetvalue(result, 0, 1), "on") == 0;
+	snprintf(store->version, sizeof(store->version), "PostgreSQL %.40s", PQgetvalue(result, 0, 3));
+	if (strcmp(PQgetvalue(result, 0, 2), "UTF8") != 0)
+		code = ff_error_set(error, FF_E_UNAVAILABLE, "'%s' is encoded in %s, which has to be UTF8", store->name,
+		                    PQgetvalue(result, 0, 2));
+	else if (PQserverVersion(txn->pg) < 120000)
+		code = ff_error_set(error, FF_E_UNAVAILABLE, "'%s' is %s, older than 12", store->name, store->version);
+	PQclear(result);
+	return code;
+}
+
+/* Whether the schema and its table ff_schema are there. The catalogs are read like any table: what resolves names may
+ * not have heard yet of what another session has just committed. */
+static ff_code look_for_schema(ff_txn *txn, bool *has_schema, bool *has_table, ff_error *error)
+{
+	PGresult *result = NULL;
+	char *literal = PQescapeLiteral(txn->pg, txn->store->schema, strlen(txn->store->schema));
+	ff_sql_clear(&txn->sql);
+	ff_sql_append(&txn->sql,
+	              "SELECT count(*), count(relname) FROM pg_namespace n LEFT JOIN pg_class ON relnamespace"
+	              " = n.oid AND relname = 'ff_schema' WHERE nspname = ");
+	ff_sql_append(&txn->sql, literal ? literal : "");
+	bool no_memory = !literal || txn->sql.failed;
+	PQfreemem(literal);
+	ff_code code = no_memory ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
+	                         : run(txn, txn->sql.data, &result, error);
+	ff_sql_clear(&txn->sql);
+	if (code != FF_OK)
+		return code;
+	*has_schema = PQgetvalue(result, 0, 0)[0] == '1';
+	*has_table = PQgetvalue(result, 0, 1)[0] == '1';
+	PQclear(result);
+	return FF_OK;
+}
+
+/* The stored schema's version, 0 where there is none. */
+static ff_code look(ff_txn *txn, uint32_t *version, bool *has_schema, ff_error *error)
+{
+	PGresult *result = NULL;
+	bool has_table = false;
+	*version = 0;
+	ff_code code = look_for_schema(txn, has_schema, &has_table, error);
+	if (code == FF_OK && has_table)
+		code = run(txn, "SELECT version FROM ff_schema", &result, error);
+	if (code != FF_OK || !has_table)
+		return code;
+	long long value = PQntuples(result) == 1 ? atoll(PQgetvalue(result, 0, 0)) : 0;
+	if (value < 1)
+		code = ff_error_set(error, FF_E_CORRUPT, "the table 'ff_schema' of '%s' holds no version",
+		                    txn->store->name);
+	*version = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+	PQclear(result);
+	return code;
+}
+
+static void write_version(ff_txn *txn, uint32_t from)
+{
+	char number[64];
+	snprintf(number, sizeof(number),
+	         from ? "UPDATE ff_schema SET version = %u" : "INSERT INTO ff_schema VALUES (%u)",
+	         (unsigned)txn->store->catalog->version);
+	if (!from)
+		ff_sql_append(&txn->sql, "CREATE TABLE ff_schema (version bigint NOT NULL);\n");
+	ff_sql_append(&txn->sql, number);
+}
+
+static ff_code migrate_from(ff_txn *txn, uint32_t from, bool has_schema, ff_error *error)
+{
+	/* Who may not create schemas in this database may have been given one. */
+	if (!has_schema) {
+		ff_sql_append(&txn->sql, "CREATE SCHEMA ");
+		ff_sql_append_name(&txn->sql, &ffp_postgres_dialect, txn->store->schema);
+		ff_sql_append(&txn->sql, ";\n");
+	}
+	ff_sql_migrate(&txn->sql, &ffp_postgres_dialect, txn->store->catalog, from);
+	write_version(txn, from);
+	return run_text(txn, error);
+}
+
+/* In one transaction, which waits for whoever came first. */
+static ff_code migrate(ff_txn *txn, ff_error *error)
+{
+	char begin[128];
+	uint32_t version;
+	bool has_schema;
+	snprintf(begin, sizeof(begin),
+	         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(%lld)",
+	         (long long)(int64_t)(txn->store->lock_base + LOCK_MIGRATION));
+	ff_sql_clear(&txn->sql);
+	ff_code code = run(txn, begin, NULL, error);
+	if (code == FF_OK)
+		code = look(txn, &version, &has_schema, error);
+	if (code == FF_OK && version < txn->store->catalog->version)
+		code = migrate_from(txn, version, has_schema, error);
+	if (code == FF_OK)
+		code = run(txn, "COMMIT", NULL, error);
+	else
+		PQclear(PQexec(txn->pg, "ROLLBACK"));
+	return code;
+}
+
+ff_code ffp_schema_open(ff_txn *txn, bool must_exist, ff_error *error)
+{
+	const ff_store *store = txn->store;
+	uint32_t wanted = store->catalog->version;
+	uint32_t version;
+	bool has_schema;
+	ff_code code = look_at_server(txn, error);
+	if (code == FF_OK)
+		code = look(txn, &version, &has_schema, error);
+	if (code != FF_OK)
+		return code;
+	if (version == 0 && must_exist)
+		return ff_error_set(error, FF_E_NOT_FOUND, "the schema '%s' of '%s' holds no store", store->schema,
+		                    store->name);
+	if (store->standby && !store->read_only)
+		return ff_error_set(error, FF_E_UNAVAILABLE, "'%s' is a read-only standby", store->name);
+	if (version < wanted && store->read_only)
+		return ff_error_set(error, FF_E_UNAVAILABLE,
+		                    "'%s' has schema version %u, which opening it for writing brings to %u",
+		                    store->name, (unsigned)version, (unsigned)wanted);
+	if (version < wanted) {
+		code = migrate(txn, error);
+		if (code == FF_OK)
+			code = look(txn, &version, &has_schema, error);
+	}
+	if (code == FF_OK && version > wanted)
+		return ff_error_set(error, FF_E_VERSION, "'%s' has schema version %u, newer than %u, the library's",
+		                    store->name, (unsigned)version, (unsigned)wanted);
+	return code;
+}

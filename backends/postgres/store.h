@@ -1,0 +1,151 @@
+/*
+ * The PostgreSQL backend inside: a store is a pool of connections, and a transaction is a connection that the core
+ * holds. Statements are queued and sent together (libpq's pipeline mode), so what a slot does is one round trip.
+ */
+#ifndef FFP_POSTGRES_STORE_H
+#define FFP_POSTGRES_STORE_H
+
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <ff/backend.h>
+#include <ff/sql.h>
+
+extern const ff_sql_dialect ffp_postgres_dialect;
+
+/* Roots are folded to so many locks; lane 0 stands for all of them. Part of what the schema's version means. */
+#define FFP_LANES 1024u
+
+typedef enum ffp_statement_kind {
+	FFP_BEGIN = 1, /* shape: ff_txn_kind */
+	FFP_LOCK,      /* shape: 1 where it must not wait */
+	FFP_VERSION,
+	FFP_SELECT_KEYS,
+	FFP_SELECT_RANGE, /* shape: ff_sql_range_shape */
+	FFP_INSERT,
+	FFP_UPDATE, /* shape: the mask of columns */
+	FFP_DELETE,
+	FFP_DELETE_RANGE, /* shape: ff_sql_range_shape */
+	FFP_COMMIT,
+	FFP_ROLLBACK,
+	FFP_PREPARE, /* of another statement, by its place */
+	FFP_SYNC
+} ffp_statement_kind;
+
+/* A statement that a connection has prepared, or tried to. */
+typedef struct ffp_statement {
+	uint64_t key; /* kind, table and shape */
+	bool prepared;
+} ffp_statement;
+
+/* What was sent and is not answered yet, in order. */
+typedef struct ffp_sent {
+	ffp_statement_kind kind;
+	size_t statement; /* PREPARE: its place */
+	const ff_table *table;
+	ff_read **reads; /* SELECT_KEYS: whose keys, in the order of the arrays. SELECT_RANGE: the one */
+} ffp_sent;
+
+/* Memory that grows, of items of one size. */
+typedef struct ffp_list {
+	void *items;
+	size_t count;
+	size_t capacity; /* in bytes */
+} ffp_list;
+
+/* Two bounds of a range and its limit. */
+enum { FFP_PARAMS_MAX = 2 * FF_COLUMNS_MAX + 1 };
+
+struct ff_txn {
+	ff_store *store;
+	PGconn *pg; /* NULL: not connected */
+	pid_t process;
+	ff_txn *next; /* in the store's list of idle connections */
+	ff_txn_kind kind;
+	bool used;       /* it has served before, and may have been lost since */
+	bool open;       /* the server has a transaction that has not ended */
+	bool begun;      /* by this transaction, which holds its locks */
+	bool committing; /* COMMIT is on the way */
+	bool no_memory;  /* for something that was to be sent */
+	ffp_list statements, sent, bytes, rows;
+	size_t params_at[FFP_PARAMS_MAX]; /* of the statement that is made, in bytes; SIZE_MAX: NULL */
+	int params_size[FFP_PARAMS_MAX];
+	unsigned params_count;
+	ff_sql_text sql;
+	uint64_t lanes[FFP_LANES / 64 + 1]; /* that are held */
+	bool holds_all;
+	const ff_write *writes; /* held back until commit */
+	size_t writes_count;
+};
+
+enum { FFP_SETTINGS_MAX = 80 };
+
+struct ff_store {
+	const ff_catalog *catalog;
+	const ff_allocator *allocator;
+	PQconninfoOption *options; /* owns the values */
+	const char *keywords[FFP_SETTINGS_MAX];
+	const char *values[FFP_SETTINGS_MAX];
+	char schema[64];
+	char name[128]; /* "host:port/database", for messages */
+	char version[64];
+	uint64_t lock_base; /* of this schema's advisory locks; a lane is added */
+	int64_t pool;
+	int64_t statement_timeout_ms;
+	int64_t busy_timeout_ms;
+	ff_durability durability;
+	bool read_only;
+	bool standby;          /* the server, when the store was opened */
+	bool syncs;            /* the server writes to its disk before it says so */
+	pthread_mutex_t mutex; /* guards what is below */
+	ff_txn *idle;
+	int64_t idle_count;
+	int64_t writers;
+	unsigned failures; /* to connect, one after the other */
+	bool lock_all;     /* the next write transaction takes all lanes at once */
+};
+
+/* Room for one more item, or NULL, and the transaction is marked. */
+void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t size);
+
+/* connection.c */
+
+ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_error *error);
+ff_code ffp_connect(ff_txn *txn, ff_error *error);
+/* Drops the connection; one of a parent process is left as it is. */
+void ffp_disconnect(ff_txn *txn);
+ff_txn *ffp_txn_new(ff_store *store);
+void ffp_txn_free(ff_txn *txn);
+/* Fills `error` from what a statement answered (or from the connection, where `result` is NULL). */
+ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error);
+
+/* pipeline.c */
+
+/* Queues a statement, prepared where it is not yet. Parameters lie in txn->bytes. */
+void ffp_send(ff_txn *txn, ffp_sent what, uint32_t shape, const ff_read *range);
+/* Begins the parameters of a statement, and adds one. */
+void ffp_params_begin(ff_txn *txn);
+void ffp_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row);
+void ffp_param_int64(ff_txn *txn, int64_t value);
+void ffp_param_array(ff_txn *txn, const ff_table *table, unsigned column);
+void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count);
+/* Sends what is queued, and reads every answer. */
+ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error);
+/* Sends a rollback where a transaction is open; its answer is read by the next exchange. */
+void ffp_roll_back(ff_txn *txn);
+
+/* rows.c */
+
+ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result,
+                            ff_error *error);
+bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count);
+void ffp_rows_write(ff_txn *txn);
+/* Queues the locks that the reads and writes want beyond those that are held. False: there are none. */
+bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count);
+
+/* schema.c */
+
+ff_code ffp_schema_open(ff_txn *txn, bool must_exist, ff_error *error);
+
+#endif

@@ -1,0 +1,219 @@
+/* Workloads whose other side is the engine too: with fewer rows, or with fewer entries in a window. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "workloads.h"
+
+/* A store beside the workload's own. */
+static bench_store beside(const bench_store *store)
+{
+	bench_store other = *store;
+	size_t size = strlen(store->path) + sizeof ".base";
+	other.path = bench_allocate(size, 1);
+	snprintf(other.path, size, "%s.base", store->path);
+	return other;
+}
+
+/* ---- reports among more, or fewer ------------------------------------------------------------------------------ */
+
+/* The engine with a store that is filled and waits. */
+typedef struct filled {
+	bench_store store;
+	bench_shape shape;
+	bench_subject subject;
+	bench_reports reports;
+	bench_engine_side side;
+} filled;
+
+static void fill(filled *of, const bench_options *options)
+{
+	of->subject.store = &of->store;
+	bench_prepare(&of->subject, &of->reports, &of->shape, options->seed);
+	of->side = (bench_engine_side){ &of->subject, &of->reports };
+}
+
+unsigned bench_run_against(const bench_workload *workload, const bench_store *store, const bench_options *options,
+                           bench_row *rows)
+{
+	filled large = { .store = *store, .shape = bench_shape_for(workload, store, options) };
+	filled small = { .store = beside(store), .shape = bench_shape_for(workload, store, options) };
+	small.shape.budgets = workload->base_budgets;
+	small.shape.existing = workload->base_existing;
+	if (options->quick) {
+		small.shape.budgets = small.shape.budgets < 100 ? small.shape.budgets : 100;
+		small.shape.existing = small.shape.existing < 100 ? small.shape.existing : 100;
+	}
+	bench_row_begin(rows, workload->name, store, &large.shape, options);
+	fill(&large, options);
+	fill(&small, options);
+	bench_side a = { .slice = bench_engine_slice, .context = &large.side, .latencies = &large.reports.latencies };
+	bench_side b = { .slice = bench_engine_slice, .context = &small.side };
+	bench_pairs how = bench_pairs_for(options, large.shape.batch);
+	rows->against = workload->against;
+	bench_run_pairs(&how, &a, &b, rows);
+	bench_row_end(rows, &large.subject);
+	large.reports.accepted[0] += options->doctor;
+	rows->books_wrong = !bench_subject_books(&large.subject, &large.reports);
+	rows->books_wrong = !bench_subject_books(&small.subject, &small.reports) || rows->books_wrong;
+	bench_clear(&large.subject, &large.reports);
+	bench_clear(&small.subject, &small.reports);
+	free(small.store.path);
+	return 1;
+}
+
+/* ---- admissions ------------------------------------------------------------------------------------------------ */
+
+#define QUOTA "quota"
+
+/* Each admission comes a millisecond after the one before, into a window of as many milliseconds as it may hold: it is
+ * always full, and its oldest entry is over at the moment that the next one asks. */
+typedef struct door {
+	bench_store store;
+	bench_subject subject;
+	_Atomic int64_t now_ms;
+	ff_clock clock;
+	uint64_t places;
+	uint64_t admitted;
+	bench_histogram latencies;
+} door;
+
+static int64_t door_now(void *context)
+{
+	return ((door *)context)->now_ms;
+}
+
+static void door_sleep(void *context, uint32_t ms)
+{
+	((door *)context)->now_ms += ms;
+}
+
+static void create_quota(const door *of)
+{
+	ff_quota_spec spec = FF_QUOTA_SPEC_INIT;
+	ff_created created;
+	ff_error error;
+	spec.quota_policy_id = QUOTA;
+	spec.limits = (ff_quota_limits){ .window_seconds = of->places / 1000, .max_requests_per_window = of->places };
+	if (ff_engine_create_quota_policy(of->subject.engine, &spec, &created, &error) != FF_OK)
+		bench_die_of("create a quota", &error);
+}
+
+static ff_admission admission_of(uint64_t number, char execution[32])
+{
+	ff_admission admission = FF_ADMISSION_INIT;
+	snprintf(execution, 32, "execution-%012" PRIu64, number);
+	admission.quota_policy_id = QUOTA;
+	admission.execution_id = execution;
+	return admission;
+}
+
+/* Many at once; each brings the moment that it comes at by its place in the batch. */
+static void fill_window(door *of)
+{
+	enum { BATCH = 1000 };
+	ff_call *calls = bench_allocate(BATCH, sizeof(*calls));
+	ff_admission *admissions = bench_allocate(BATCH, sizeof(*admissions));
+	ff_admission_outcome *outcomes = bench_allocate(BATCH, sizeof(*outcomes));
+	char(*names)[32] = bench_allocate(BATCH, sizeof(*names));
+	ff_error error;
+	while (of->admitted < of->places) {
+		for (size_t i = 0; i < BATCH; i++) {
+			admissions[i] = admission_of(of->admitted + i, names[i]);
+			calls[i] = (ff_call){ .op = FF_OP_ADMIT,
+				              .in.admission = &admissions[i],
+				              .out.admission = &outcomes[i] };
+		}
+		if (ff_engine_submit(of->subject.engine, calls, BATCH, &error) != FF_OK)
+			bench_die_of("admit", &error);
+		for (size_t i = 0; i < BATCH; i++)
+			if (calls[i].code != FF_OK || outcomes[i].kind != FF_ADMITTED)
+				bench_die("an admission into a window with room was refused");
+		of->admitted += BATCH;
+		of->now_ms += BATCH;
+	}
+	free(calls);
+	free(admissions);
+	free(outcomes);
+	free(names);
+}
+
+static void open_door(door *of, const bench_shape *shape)
+{
+	of->now_ms = INT64_C(1700000000000);
+	of->clock = (ff_clock){ .now_ms = door_now, .sleep_ms = door_sleep, .context = of };
+	of->subject = (bench_subject){ .store = &of->store, .clock = &of->clock };
+	bench_subject_open(&of->subject, FF_DURABILITY_NONE);
+	create_quota(of);
+	fill_window(of);
+	bench_subject_open(&of->subject, shape->durability);
+	/* The first thousand came at one moment. */
+	of->now_ms += 1000;
+}
+
+static void admit_slice(void *context, uint64_t ops, bench_slice *slice)
+{
+	door *of = context;
+	uint64_t took = 0;
+	for (uint64_t i = 0; i < ops; i++) {
+		char name[32];
+		ff_admission admission = admission_of(of->admitted, name);
+		ff_admission_outcome outcome;
+		ff_error error;
+		of->now_ms++;
+		uint64_t began = bench_now_ns();
+		if (ff_engine_admit(of->subject.engine, &admission, &outcome, &error) != FF_OK)
+			bench_die_of("admit", &error);
+		uint64_t ns = bench_now_ns() - began;
+		took += ns;
+		bench_record(&of->latencies, ns);
+		of->admitted += outcome.kind == FF_ADMITTED;
+	}
+	*slice = (bench_slice){ ops, (double)took / 1e9 };
+}
+
+/* How many of the window's places are taken: those that came in the last `places` milliseconds. */
+static bool check_door(door *of, uint64_t asked)
+{
+	const ff_quota_status *status;
+	ff_error error;
+	if (ff_engine_get_quota_status(of->subject.engine, QUOTA, &status, &error) != FF_OK)
+		bench_die_of("read the books", &error);
+	bool right = of->admitted == asked && status->in_window <= of->places && status->in_window + 2000 > of->places;
+	if (!right)
+		fprintf(stderr,
+		        "ff-bench: wrong books of %s: %" PRIu64 " of %" PRIu64 " were admitted, and %" PRIu64
+		        " of %" PRIu64 " places are taken\n",
+		        of->store.scheme, of->admitted, asked, status->in_window, of->places);
+	ff_free(status);
+	return right;
+}
+
+unsigned bench_run_admission(const bench_workload *workload, const bench_store *store, const bench_options *options,
+                             bench_row *rows)
+{
+	bench_shape shape = bench_shape_for(workload, store, options);
+	door large = { .store = *store, .places = options->quick ? 2000 : workload->size };
+	door small = { .store = beside(store), .places = 1000 };
+	bench_row_begin(rows, workload->name, store, &shape, options);
+	open_door(&large, &shape);
+	open_door(&small, &shape);
+	bench_settle(store);
+	uint64_t before_large = large.admitted, before_small = small.admitted;
+	int64_t began_large = large.now_ms, began_small = small.now_ms;
+	bench_side a = { .slice = admit_slice, .context = &large, .latencies = &large.latencies };
+	bench_side b = { .slice = admit_slice, .context = &small };
+	bench_pairs how = bench_pairs_for(options, 1);
+	rows->against = workload->against;
+	bench_run_pairs(&how, &a, &b, rows);
+	bench_row_end(rows, &large.subject);
+	cJSON_AddNumberToObject(rows->extra, "window_entries", (double)large.places);
+	bool right = check_door(&large, before_large + (uint64_t)(large.now_ms - began_large) + options->doctor);
+	rows->books_wrong = !check_door(&small, before_small + (uint64_t)(small.now_ms - began_small)) || !right;
+	bench_subject_close(&large.subject);
+	bench_subject_close(&small.subject);
+	bench_store_remove(store);
+	bench_store_remove(&small.store);
+	free(small.store.path);
+	return 1;
+}

@@ -1,0 +1,264 @@
+/* Workloads of more than reports: status reads beside a writer, calls of several kinds, spending and releasing. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "workloads.h"
+
+/* ---- status reads beside a writer ------------------------------------------------------------------------------ */
+
+typedef struct readers {
+	bench_engine_side writer;
+	pthread_t thread;
+	_Atomic bool stops;
+	uint64_t reads;
+	double seconds;
+	bench_histogram latencies;
+} readers;
+
+static void *read_statuses(void *context)
+{
+	readers *of = context;
+	const bench_stream *stream = &of->writer.reports->stream;
+	uint64_t began = bench_now_ns(), before = began;
+	while (!of->stops) {
+		char id[24];
+		const ff_budget_status *status;
+		ff_error error;
+		bench_budget_id(bench_mix(of->reads) % stream->budgets, id);
+		if (ff_engine_get_budget_status(of->writer.subject->engine, id, &status, &error) != FF_OK)
+			bench_die_of("read a status", &error);
+		ff_free(status);
+		uint64_t now = bench_now_ns();
+		bench_record(&of->latencies, now - before);
+		before = now;
+		of->reads++;
+	}
+	of->seconds += (double)(before - began) / 1e9;
+	return NULL;
+}
+
+static void read_slice(void *context, uint64_t ops, bench_slice *slice)
+{
+	readers *of = context;
+	of->stops = false;
+	if (pthread_create(&of->thread, NULL, read_statuses, of) != 0)
+		bench_die("cannot start a thread");
+	bench_engine_slice(&of->writer, ops, slice);
+	of->stops = true;
+	pthread_join(of->thread, NULL);
+}
+
+static void tell_reads(bench_row *row, const readers *of)
+{
+	row->ops = of->reads;
+	row->seconds = of->seconds;
+	row->per_second = (double)of->reads / of->seconds;
+	row->pairs = 0;
+	row->p1 = bench_percentile_us(&of->latencies, 0.01);
+	row->p50 = bench_percentile_us(&of->latencies, 0.5);
+	row->p99 = bench_percentile_us(&of->latencies, 0.99);
+	row->p999 = bench_percentile_us(&of->latencies, 0.999);
+	row->p100 = bench_percentile_us(&of->latencies, 1);
+}
+
+/* Two rows: the reads, and the writer beside them against the writer alone. */
+unsigned bench_run_status(const bench_workload *workload, const bench_store *store, const bench_options *options,
+                          bench_row *rows)
+{
+	bench_shape shape = bench_shape_for(workload, store, options);
+	bench_subject subject = { .store = store };
+	bench_reports reports;
+	readers of = { .writer = { &subject, &reports } };
+	bench_row_begin(&rows[0], workload->name, store, &shape, options);
+	bench_row_begin(&rows[1], workload->against, store, &shape, options);
+	bench_prepare(&subject, &reports, &shape, options->seed);
+	bench_side a = { .slice = read_slice, .context = &of, .latencies = &reports.latencies };
+	bench_side b = { .slice = bench_engine_slice, .context = &of.writer };
+	bench_pairs how = bench_pairs_for(options, shape.batch);
+	rows[1].against = "the writer alone";
+	bench_run_pairs(&how, &a, &b, &rows[1]);
+	tell_reads(&rows[0], &of);
+	bench_row_end(&rows[0], &subject);
+	bench_row_end(&rows[1], &subject);
+	reports.accepted[0] += options->doctor;
+	rows[0].books_wrong = rows[1].books_wrong = !bench_subject_books(&subject, &reports);
+	bench_clear(&subject, &reports);
+	return 2;
+}
+
+/* ---- calls of several kinds ------------------------------------------------------------------------------------ */
+
+#define QUOTA "mixed"
+
+/* Of 100 calls 80 report, 15 ask for admission, 5 read a status. True where the call was none that reports. */
+static bool call_other(bench_subject *subject, bench_reports *reports, const ff_report *report, uint64_t number,
+                       uint64_t *ns)
+{
+	uint64_t kind = bench_mix(~number) % 100;
+	ff_error error;
+	ff_code code;
+	if (kind < 80)
+		return false;
+	uint64_t began = bench_now_ns();
+	if (kind < 95) {
+		char execution[32];
+		ff_admission admission = FF_ADMISSION_INIT;
+		ff_admission_outcome outcome = { FF_ADMITTED, 0 };
+		snprintf(execution, sizeof execution, "execution-%012" PRIu64, number);
+		admission.quota_policy_id = QUOTA;
+		admission.execution_id = execution;
+		code = ff_engine_admit(subject->engine, &admission, &outcome, &error);
+		reports->admitted += outcome.kind == FF_ADMITTED;
+	} else {
+		const ff_budget_status *status = NULL;
+		code = ff_engine_get_budget_status(subject->engine, report->budget_id, &status, &error);
+		ff_free(status);
+	}
+	*ns = bench_now_ns() - began;
+	if (code != FF_OK)
+		bench_die_of("call", &error);
+	return true;
+}
+
+static void create_quota(ff_engine *engine)
+{
+	ff_quota_spec spec = FF_QUOTA_SPEC_INIT;
+	ff_created created;
+	ff_error error;
+	spec.quota_policy_id = QUOTA;
+	spec.limits = (ff_quota_limits){ .window_seconds = 86400, .max_requests_per_window = 1000000000 };
+	if (ff_engine_create_quota_policy(engine, &spec, &created, &error) != FF_OK)
+		bench_die_of("create a quota", &error);
+}
+
+static bool check_quota(ff_engine *engine, uint64_t admitted)
+{
+	const ff_quota_status *status;
+	ff_error error;
+	if (ff_engine_get_quota_status(engine, QUOTA, &status, &error) != FF_OK)
+		bench_die_of("read the books", &error);
+	bool right = status->in_window == admitted;
+	if (!right)
+		fprintf(stderr, "ff-bench: wrong books: %" PRIu64 " were admitted, and %" PRIu64 " are in the window\n",
+		        admitted, status->in_window);
+	ff_free(status);
+	return right;
+}
+
+unsigned bench_run_mixed(const bench_workload *workload, const bench_store *store, const bench_options *options,
+                         bench_row *rows)
+{
+	bench_shape shape = bench_shape_for(workload, store, options);
+	bench_subject subject = { .store = store };
+	bench_reports reports;
+	bench_row_begin(rows, workload->name, store, &shape, options);
+	bench_prepare(&subject, &reports, &shape, options->seed);
+	create_quota(subject.engine);
+	reports.other = call_other;
+	reports.rate = options->rate;
+	bench_engine_side side = { &subject, &reports };
+	bench_side a = { .slice = bench_engine_slice, .context = &side, .latencies = &reports.latencies };
+	bench_pairs how = bench_pairs_for(options, shape.threads);
+	bench_run_pairs(&how, &a, NULL, rows);
+	bench_row_end(rows, &subject);
+	reports.accepted[0] += options->doctor;
+	rows->books_wrong = !check_quota(subject.engine, reports.admitted);
+	rows->books_wrong = !bench_subject_books(&subject, &reports) || rows->books_wrong;
+	bench_clear(&subject, &reports);
+	return 1;
+}
+
+/* ---- spending and releasing ------------------------------------------------------------------------------------ */
+
+typedef struct spender {
+	bench_subject *subject;
+	bench_reports *reports;
+	bench_batch batch;
+	ff_spend *spends;
+	ff_call *calls;
+	ff_outcome *outcomes;
+	char (*executions)[32];
+	bench_histogram latencies;
+} spender;
+
+static void make_calls(spender *of, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t number = of->reports->next + i;
+		bench_request(&of->reports->stream, number, &of->batch.texts[i], &of->batch.reports[i]);
+		snprintf(of->executions[i], sizeof of->executions[i], "execution-%012" PRIu64, number);
+		of->spends[i] = (ff_spend){ of->batch.reports[i], of->executions[i] };
+		of->calls[i] =
+		    (ff_call){ .op = FF_OP_RECORD_SPEND, .in.spend = &of->spends[i], .out.outcome = &of->outcomes[i] };
+		of->calls[count + i] =
+		    (ff_call){ .op = FF_OP_RELEASE_BUDGET,
+			       .in.target = { .id = of->batch.texts[i].budget, .execution_id = of->executions[i] } };
+	}
+}
+
+/* The spends in one call, the releases in the next. */
+static uint64_t submit(spender *of, ff_call *calls, size_t count)
+{
+	ff_error error;
+	uint64_t began = bench_now_ns();
+	if (ff_engine_submit(of->subject->engine, calls, count, &error) != FF_OK)
+		bench_die_of("spend", &error);
+	uint64_t took = bench_now_ns() - began;
+	for (size_t i = 0; i < count; i++)
+		if (calls[i].code != FF_OK)
+			bench_die("a spend or a release failed: %s", ff_code_name(calls[i].code));
+	bench_record(&of->latencies, took);
+	return took;
+}
+
+static void spend_slice(void *context, uint64_t ops, bench_slice *slice)
+{
+	spender *of = context;
+	size_t half = of->reports->shape->batch;
+	uint64_t took = 0;
+	for (uint64_t done = 0; done < ops; done += 2 * half) {
+		make_calls(of, half);
+		took += submit(of, of->calls, half);
+		for (size_t i = 0; i < half; i++)
+			if (!of->outcomes[i].applied)
+				bench_die("a spend was refused");
+		took += submit(of, of->calls + half, half);
+		of->reports->next += half;
+	}
+	*slice = (bench_slice){ ops, (double)took / 1e9 };
+}
+
+/* What was spent was released: the books are all zeros. */
+unsigned bench_run_spend(const bench_workload *workload, const bench_store *store, const bench_options *options,
+                         bench_row *rows)
+{
+	bench_shape shape = bench_shape_for(workload, store, options);
+	bench_subject subject = { .store = store };
+	bench_reports reports;
+	bench_row_begin(rows, workload->name, store, &shape, options);
+	bench_prepare(&subject, &reports, &shape, options->seed);
+	spender *of = bench_allocate(1, sizeof(*of));
+	of->subject = &subject;
+	of->reports = &reports;
+	of->spends = bench_allocate(shape.batch, sizeof(*of->spends));
+	of->calls = bench_allocate(2 * shape.batch, sizeof(*of->calls));
+	of->outcomes = bench_allocate(shape.batch, sizeof(*of->outcomes));
+	of->executions = bench_allocate(shape.batch, sizeof(*of->executions));
+	bench_batch_init(&of->batch, shape.batch);
+	bench_side a = { .slice = spend_slice, .context = of, .latencies = &of->latencies };
+	bench_pairs how = bench_pairs_for(options, 2 * shape.batch);
+	bench_run_pairs(&how, &a, NULL, rows);
+	bench_row_end(rows, &subject);
+	reports.accepted[0] += options->doctor;
+	rows->books_wrong = !bench_subject_books(&subject, &reports);
+	bench_batch_free(&of->batch);
+	free(of->spends);
+	free(of->calls);
+	free(of->outcomes);
+	free(of->executions);
+	free(of);
+	bench_clear(&subject, &reports);
+	return 1;
+}

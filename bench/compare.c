@@ -1,0 +1,138 @@
+/*
+ * Two files, row by row. Noise is what the rows themselves say: where a row has a ratio to the floor, the ratios are
+ * compared, for a machine that was slower slowed both sides; else the rates. A row has become slower, or faster, where
+ * the two spreads between quartiles do not touch and the medians are more than 3 % apart. Where a spread says little,
+ * of fewer than 5 pairs or of none, the ends must not touch, and the medians be 20 % apart.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libsmartcols/libsmartcols.h>
+
+#include "bench.h"
+
+#define APART 0.03
+#define APART_WITHOUT_SPREAD 0.2
+#define PAIRS_MIN 5
+
+/* Whether two rows measured the same thing. */
+static bool are_alike(const cJSON *a, const cJSON *b)
+{
+	static const char *const texts[] = { "workload", "store", "durability", "keys", "loop", "size", "against" };
+	static const char *const numbers[] = { "threads", "batch", "existing_keys", "budgets" };
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (strcmp(bench_text(a, texts[i]), bench_text(b, texts[i])) != 0)
+			return false;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		double x = bench_number(a, numbers[i]), y = bench_number(b, numbers[i]);
+		if (x != y && !(isnan(x) && isnan(y)))
+			return false;
+	}
+	return true;
+}
+
+static const cJSON *find(const cJSON *rows, const cJSON *sought)
+{
+	for (const cJSON *row = rows->child; row; row = row->next)
+		if (are_alike(row, sought))
+			return row;
+	return NULL;
+}
+
+typedef struct verdict {
+	double change; /* b in proportion to a */
+	const char *of;
+	const char *word;
+	bool is_slower;
+} verdict;
+
+static bool has_spread(const cJSON *row)
+{
+	return bench_number(row, "pairs") >= PAIRS_MIN;
+}
+
+/* Whether all that counts of x lies below all of y. */
+static bool is_below(const cJSON *x, const cJSON *y, bool sure)
+{
+	return bench_number(x, sure ? "ratio_q3" : "ratio_max") < bench_number(y, sure ? "ratio_q1" : "ratio_min");
+}
+
+static verdict judge(const cJSON *a, const cJSON *b)
+{
+	bool by_ratio = !isnan(bench_number(a, "ratio")) && !isnan(bench_number(b, "ratio"));
+	bool sure = by_ratio && has_spread(a) && has_spread(b);
+	const char *field = by_ratio ? "ratio" : "per_second";
+	double apart = sure ? APART : APART_WITHOUT_SPREAD;
+	verdict answer = { .change = bench_number(b, field) / bench_number(a, field),
+		           .of = by_ratio ? "ratio" : "rate",
+		           .word = "same" };
+	answer.is_slower = answer.change < 1 - apart && (!by_ratio || is_below(b, a, sure));
+	if (answer.is_slower)
+		answer.word = "slower";
+	else if (answer.change > 1 + apart && (!by_ratio || is_below(a, b, sure)))
+		answer.word = "faster";
+	return answer;
+}
+
+static void set(struct libscols_line *line, size_t column, const char *text)
+{
+	if (!line || scols_line_set_data(line, column, text))
+		bench_die("memory is out");
+}
+
+static void set_number(struct libscols_line *line, size_t column, double number)
+{
+	char text[32] = "";
+	if (!isnan(number))
+		snprintf(text, sizeof text, number < 100 ? "%.2f" : "%.0f", number);
+	set(line, column, text);
+}
+
+static void add_line(struct libscols_table *table, const cJSON *a, const cJSON *b, const verdict *of)
+{
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	set(line, 0, bench_text(b, "workload"));
+	set(line, 1, bench_text(b, "store"));
+	set_number(line, 2, bench_number(a, "per_second"));
+	set_number(line, 3, bench_number(b, "per_second"));
+	set_number(line, 4, bench_number(a, "ratio"));
+	set_number(line, 5, bench_number(b, "ratio"));
+	set_number(line, 6, of->change);
+	set(line, 7, of->of);
+	set(line, 8, of->word);
+}
+
+int bench_compare(const char *a, const char *b)
+{
+	static const char *const names[] = {
+		"WORKLOAD", "STORE", "A/S", "B/S", "RATIO A", "RATIO B", "B : A", "OF", ""
+	};
+	cJSON *first = bench_read_document(a), *second = bench_read_document(b);
+	const cJSON *rows = cJSON_GetObjectItemCaseSensitive(first, "rows");
+	struct libscols_table *table = scols_new_table();
+	bool slower = false;
+	size_t alone = 0;
+	if (!table || scols_table_set_column_separator(table, "  "))
+		bench_die("memory is out");
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!scols_table_new_column(table, names[i], 0, i >= 2 && i <= 6 ? SCOLS_FL_RIGHT : 0))
+			bench_die("memory is out");
+	for (const cJSON *row = cJSON_GetObjectItemCaseSensitive(second, "rows")->child; row; row = row->next) {
+		const cJSON *other = find(rows, row);
+		if (!other) {
+			alone++;
+			continue;
+		}
+		verdict of = judge(other, row);
+		slower = slower || of.is_slower;
+		add_line(table, other, row, &of);
+	}
+	scols_print_table(table);
+	scols_unref_table(table);
+	if (alone)
+		fprintf(stderr, "ff-bench: %zu rows of '%s' have none like them in '%s'\n", alone, b, a);
+	cJSON_Delete(first);
+	cJSON_Delete(second);
+	return slower ? BENCH_FAILED : BENCH_DONE;
+}

@@ -1,0 +1,251 @@
+/* Keeping house beside reports: budgets that are all due at one instant, and keys that are all over. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "workloads.h"
+
+#define DAY_MS INT64_C(86400000)
+
+/* The system's time and a shift. Engines look at it before and after each slice of a tick. */
+typedef struct shifted {
+	_Atomic int64_t shift_ms;
+	ff_clock clock;
+} shifted;
+
+/* On the thread that ticks: when it looked at the clock last, and the longest that it did not. */
+typedef struct gaps {
+	uint64_t last_ns;
+	uint64_t longest_ns;
+} gaps;
+
+static _Thread_local gaps *ticking;
+
+static int64_t shifted_now(void *context)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (ticking) {
+		uint64_t ns = bench_now_ns();
+		if (ticking->last_ns && ns - ticking->last_ns > ticking->longest_ns)
+			ticking->longest_ns = ns - ticking->last_ns;
+		ticking->last_ns = ns;
+	}
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + ((shifted *)context)->shift_ms;
+}
+
+static void shifted_sleep(void *context, uint32_t ms)
+{
+	(void)context;
+	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+	nanosleep(&pause, NULL);
+}
+
+/* A tick under way. */
+typedef struct housekeeper {
+	ff_engine *engine;
+	pthread_t thread;
+	_Atomic bool done;
+	ff_tick_result result;
+	double seconds;
+	gaps gaps;
+} housekeeper;
+
+static void *keep_house(void *context)
+{
+	housekeeper *of = context;
+	ff_error error;
+	of->gaps = (gaps){ 0 };
+	ticking = &of->gaps;
+	uint64_t began = bench_now_ns();
+	if (ff_engine_tick(of->engine, 0, 0, &of->result, &error) != FF_OK)
+		bench_die_of("tick", &error);
+	of->seconds = (double)(bench_now_ns() - began) / 1e9;
+	ticking = NULL;
+	of->done = true;
+	return NULL;
+}
+
+/* ---- what is due ----------------------------------------------------------------------------------------------- */
+
+typedef struct house {
+	bench_shape shape;
+	bench_shape filling; /* batches that bring the keys which are to be over */
+	bench_subject subject;
+	bench_reports reports;
+	shifted time;
+	uint64_t due;
+	bool purges; /* keys are over; else budgets are due */
+	housekeeper keeper;
+	bench_histogram before, beside;
+	double rates[64], shares[64], alone;
+	uint64_t longest_ns;
+} house;
+
+static void create_due_budgets(house *of)
+{
+	enum { BATCH = 1000 };
+	ff_call *calls = bench_allocate(BATCH, sizeof(*calls));
+	ff_budget_spec *specs = bench_allocate(BATCH, sizeof(*specs));
+	char(*ids)[24] = bench_allocate(BATCH, sizeof(*ids));
+	ff_limit limit = { .dimension = bench_dimension(0), .hard = bench_hard_limit(&of->shape) };
+	int64_t now_ms = shifted_now(&of->time);
+	ff_error error;
+	for (uint64_t at = 0; at < of->shape.budgets;) {
+		size_t count = 0;
+		for (; count < BATCH && at < of->shape.budgets; count++, at++) {
+			bench_budget_id(at, ids[count]);
+			specs[count] = (ff_budget_spec)FF_BUDGET_SPEC_INIT;
+			specs[count].budget_id = ids[count];
+			specs[count].limits = &limit;
+			specs[count].limits_count = 1;
+			specs[count].reset_interval_ms = DAY_MS;
+			specs[count].now_ms = now_ms;
+			calls[count] = (ff_call){ .op = FF_OP_CREATE_BUDGET, .in.create_budget = &specs[count] };
+		}
+		if (ff_engine_submit(of->subject.engine, calls, count, &error) != FF_OK)
+			bench_die_of("create budgets", &error);
+	}
+	free(calls);
+	free(specs);
+	free(ids);
+}
+
+static void report_for(house *of, double seconds)
+{
+	bench_engine_side side = { &of->subject, &of->reports };
+	uint64_t end = bench_now_ns() + (uint64_t)(seconds * 1e9);
+	bench_slice slice;
+	do {
+		bench_engine_slice(&side, 1, &slice);
+	} while (bench_now_ns() < end);
+}
+
+static void bring_keys(house *of)
+{
+	bench_engine_side side = { &of->subject, &of->reports };
+	bench_slice slice;
+	of->reports.shape = &of->filling;
+	bench_engine_slice(&side, of->due, &slice);
+	of->reports.shape = &of->shape;
+}
+
+/* From here on everything is due: a day later, for keys that are honoured so long too. */
+static void become_due(house *of)
+{
+	of->time.shift_ms += DAY_MS + 60000;
+	/* A new period: nothing is used yet. */
+	for (uint64_t i = 0; !of->purges && i < of->shape.budgets; i++)
+		of->reports.accepted[i] = 0;
+}
+
+static void start_keeper(house *of)
+{
+	of->keeper.engine = of->subject.engine;
+	of->keeper.done = false;
+	if (pthread_create(&of->keeper.thread, NULL, keep_house, &of->keeper) != 0)
+		bench_die("cannot start a thread");
+}
+
+static double rate_of(const house *of)
+{
+	const ff_tick_result *result = &of->keeper.result;
+	return (double)(of->purges ? result->purged_keys : result->resets) / of->keeper.seconds;
+}
+
+/* Reports alone, and then beside a tick that finds all of it due. */
+static void run_round(house *of, unsigned round, double seconds)
+{
+	if (of->purges)
+		bring_keys(of);
+	of->reports.latencies = (bench_histogram){ 0 };
+	report_for(of, seconds);
+	double p99 = bench_percentile_us(&of->reports.latencies, 0.99);
+	bench_merge(&of->before, &of->reports.latencies);
+	of->reports.latencies = (bench_histogram){ 0 };
+	become_due(of);
+	start_keeper(of);
+	while (!of->keeper.done)
+		report_for(of, 0);
+	pthread_join(of->keeper.thread, NULL);
+	bench_merge(&of->beside, &of->reports.latencies);
+	of->rates[round] = rate_of(of);
+	of->shares[round] = p99 / bench_percentile_us(&of->reports.latencies, 0.99);
+	if (of->keeper.gaps.longest_ns > of->longest_ns)
+		of->longest_ns = of->keeper.gaps.longest_ns;
+}
+
+static void run_alone(house *of)
+{
+	if (of->purges)
+		bring_keys(of);
+	become_due(of);
+	start_keeper(of);
+	pthread_join(of->keeper.thread, NULL);
+	of->alone = rate_of(of);
+}
+
+static void tell(bench_row *row, house *of, unsigned rounds)
+{
+	row->per_second = bench_spread_of(of->rates, rounds).median;
+	row->ratio = bench_spread_of(of->shares, rounds);
+	row->against = "p99 of reports: before, to beside the tick";
+	row->pairs = rounds;
+	row->ops = of->beside.count;
+	row->p1 = bench_percentile_us(&of->beside, 0.01);
+	row->p50 = bench_percentile_us(&of->beside, 0.5);
+	row->p99 = bench_percentile_us(&of->beside, 0.99);
+	row->p999 = bench_percentile_us(&of->beside, 0.999);
+	row->p100 = bench_percentile_us(&of->beside, 1);
+	cJSON_AddNumberToObject(row->extra, "due", (double)of->due);
+	cJSON_AddNumberToObject(row->extra, "per_second_alone", round(of->alone));
+	cJSON_AddNumberToObject(row->extra, "p99_before_us", bench_percentile_us(&of->before, 0.99));
+	cJSON_AddNumberToObject(row->extra, "p100_before_us", bench_percentile_us(&of->before, 1));
+	cJSON_AddNumberToObject(row->extra, "longest_slice_ms", (double)of->longest_ns / 1e6);
+}
+
+static void open_house(house *of)
+{
+	of->time.clock = (ff_clock){ shifted_now, shifted_sleep, &of->time };
+	of->subject.clock = &of->time.clock;
+	/* Keys are honoured a day where they are to be over, and else longer than the run goes on. */
+	of->subject.key_ttl_ms = of->purges ? DAY_MS : 1000 * DAY_MS;
+	bench_subject_open(&of->subject, FF_DURABILITY_NONE);
+	if (of->purges)
+		bench_subject_fill(&of->subject, &of->reports);
+	else
+		create_due_budgets(of);
+	bench_subject_open(&of->subject, of->shape.durability);
+}
+
+unsigned bench_run_house(const bench_workload *workload, const bench_store *store, const bench_options *options,
+                         bench_row *rows)
+{
+	house *of = bench_allocate(1, sizeof(*of));
+	of->shape = bench_shape_for(workload, store, options);
+	of->purges = workload->purges;
+	of->due = options->quick ? 1024 : workload->size;
+	if (!of->purges)
+		of->shape.budgets = of->due;
+	of->filling = of->shape;
+	of->filling.batch = options->quick ? 256 : 8192;
+	of->subject.store = store;
+	bench_reports_init(&of->reports, &of->shape, options->seed);
+	bench_row_begin(rows, workload->name, store, &of->shape, options);
+	open_house(of);
+	bench_settle(store);
+	unsigned rounds = options->pairs < 64 ? options->pairs : 64;
+	for (unsigned i = 0; i < rounds; i++)
+		run_round(of, i, options->seconds / rounds / 2);
+	run_alone(of);
+	tell(rows, of, rounds);
+	bench_row_end(rows, &of->subject);
+	of->reports.accepted[0] += options->doctor;
+	rows->books_wrong = !bench_subject_books(&of->subject, &of->reports);
+	bench_subject_close(&of->subject);
+	bench_store_remove(store);
+	bench_reports_free(&of->reports);
+	free(of);
+	return 1;
+}

@@ -1,0 +1,244 @@
+"""ff-bench from outside: its command line, what it measures on each store, and what it makes of the rows."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FF_BENCH = os.environ.get("FF_BENCH", str(ROOT / "build" / "bin" / "ff-bench"))
+SCHEME = os.environ.get("FF_TEST_SCHEME", "sqlite")
+README = ROOT / "bench" / "README.md"
+
+# Where the other side is the floor, and where it is not.
+FLOORED = {"single", "single-none", "crowd-64", "crowd-512", "hot", "zipf", "batch-1", "batch-100", "batch-5000",
+           "batch-random", "batch-no-keys", "replays", "refusals"}
+
+
+class Case(unittest.TestCase):
+    """A test with a folder of its own, in which ff-bench runs."""
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ff-bench-test-"))
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def bench(self, *arguments, status=0, **named):
+        """Runs ff-bench and checks its exit status."""
+        done = subprocess.run([FF_BENCH, *map(str, arguments)], capture_output=True, text=True, cwd=self.dir,
+                              timeout=600, env=os.environ | {"LC_ALL": "C.UTF-8"} | named)
+        self.assertEqual(done.returncode, status, (arguments, done.stdout, done.stderr))
+        return done
+
+    def rows(self, *arguments, status=0):
+        """The rows of a small run on the store of this test."""
+        done = self.bench("run", "--quick", "--seconds", "0.02", "--pairs", "2", "--store", SCHEME, "--json", "-",
+                          *arguments, status=status)
+        return json.loads(done.stdout)["rows"]
+
+    def names(self):
+        return [line.split()[0] for line in self.bench("list").stdout.splitlines()]
+
+    def write(self, name, rows):
+        (self.dir / name).write_text(json.dumps({"version": 1, "rows": rows}))
+
+
+def fields_of_readme():
+    """The names in the first column of the table of a row's fields."""
+    names = set()
+    for line in README.read_text().split("\n| field |")[1].splitlines():
+        if line.startswith("| `"):
+            names.update(line.split("|")[1].replace("`", "").replace(",", "").split())
+    return names
+
+
+class CommandLine(Case):
+    def test_wrong_usage_says_what_is_wrong_and_makes_nothing(self):
+        (self.dir / "there").touch()
+        wrong = {
+            (): "a command is missing",
+            ("fly",): "'fly'",
+            ("run", "--fast", "1"): "'--fast'",
+            ("run", "--seconds"): "'--seconds' wants a value",
+            ("run", "--seconds", "0"): "'0' is no value of '--seconds'",
+            ("run", "--pairs", "many"): "'many'",
+            ("run", "--threads", "5000"): "'5000'",
+            ("run", "--batch", "-1"): "'-1'",
+            ("run", "--keys", "sorted"): "'sorted'",
+            ("run", "--rate", "1x"): "'1x'",
+            ("run", "--workload", "idle"): "'idle'",
+            ("run", "--canary", "bird"): "'bird'",
+            ("run", "--floor", "none"): "'none'",
+            ("run", "--store", "tape:x"): "'tape:x'",
+            ("run", "--store", ":x"): "':x'",
+            ("run", "--store", "sqlite:there"): "'there' exists",
+            ("run", "--store", "sqlite:?durability=some"): "durability",
+            ("run", "file.json"): "'file.json'",
+            ("list", "all"): "no file",
+            ("compare", "a.json"): "two files",
+            ("merge", "a.json"): "-o FILE",
+            ("plot", "a.json"): "-o FILE",
+        }
+        for arguments, words in wrong.items():
+            with self.subTest(arguments):
+                done = self.bench(*arguments, status=2)
+                self.assertIn(words, done.stderr.splitlines()[0])
+                self.assertIn("usage:", done.stderr)
+                self.assertEqual(done.stdout, "")
+        self.assertEqual([entry.name for entry in self.dir.iterdir()], ["there"])
+
+    def test_help_and_list(self):
+        help_text = self.bench("help").stdout
+        for option in ("--store", "--workload", "--seconds", "--threads", "--batch", "--keys", "--json", "--pairs",
+                       "--rate", "--budgets", "--floor", "--label", "--seed", "--quick"):
+            self.assertIn(option, help_text)
+        names = self.names()
+        self.assertEqual(len(names), len(set(names)))
+        self.assertLess(FLOORED, set(names))
+
+    def test_what_cannot_be_read_is_named(self):
+        (self.dir / "no.json").write_text("{")
+        (self.dir / "other.json").write_text('{"version": 2, "rows": []}')
+        for file in ("absent.json", "no.json", "other.json"):
+            self.assertIn(file, self.bench("compare", file, file, status=1).stderr)
+        self.assertIn("absent.json", self.bench("merge", "absent.json", "-o", "to.json", status=1).stderr)
+
+
+class Run(Case):
+    def test_every_workload_measures_and_has_right_books(self):
+        rows = self.rows()
+        self.assertLessEqual(set(self.names()), {row["workload"] for row in rows})
+        for row in rows:
+            with self.subTest(row["workload"]):
+                self.check_row(row)
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+    def check_row(self, row):
+        self.assertEqual(set(row), fields_of_readme())
+        self.assertEqual((row["store"], row["backend"], row["peer"], row["size"], row["books"]),
+                         (SCHEME, SCHEME, False, "quick", "ok"))
+        self.assertGreater(row["per_second"], 0)
+        for field in ("threads", "batch", "existing_keys", "budgets", "dimensions", "ops", "pairs"):
+            self.assertIs(type(row[field]), int, field)
+        self.assertGreater(row["ops"], 0)
+        latency = row["latency_us"]
+        self.assertEqual(list(latency), ["p1", "p50", "p99", "p999", "p100"])
+        self.assertEqual(list(latency.values()), sorted(latency.values()))
+        self.assertGreater(row["engine_memory_bytes"], 0)
+        self.assertGreater(row["peak_memory_bytes"], row["engine_memory_bytes"])
+        self.assertEqual(row["against"] == "floor", row["workload"] in FLOORED)
+        if row["against"] == "floor":
+            self.assertEqual(row["floor_per_second"], row["against_per_second"])
+            self.assertEqual(row["pairs"], 2)
+            self.assertLessEqual(row["ratio_min"], row["ratio_q1"])
+            self.assertLessEqual(row["ratio_q1"], row["ratio"])
+            self.assertLessEqual(row["ratio"], row["ratio_q3"])
+            self.assertLessEqual(row["ratio_q3"], row["ratio_max"])
+        else:
+            self.assertIsNone(row["floor_per_second"])
+
+    def test_options_change_the_workload(self):
+        store = f"{SCHEME}:{self.dir}/store?durability=none&busy_timeout_ms=100"
+        done = self.bench("run", "--quick", "--store", store, "--workload", "single", "--threads", "3", "--batch", "7",
+                          "--keys", "random", "--budgets", "5", "--label", "mine", "--json", "rows.json")
+        self.assertIn("single", done.stdout)
+        document = json.loads((self.dir / "rows.json").read_text())
+        row = document["rows"][0]
+        self.assertEqual([row[name] for name in ("durability", "threads", "batch", "keys", "budgets")],
+                         ["none", 3, 7, "random", 5])
+        self.assertEqual((document["version"], document["label"]), (1, "mine"))
+        self.assertEqual(set(document["machine"]), {"cores", "cpu", "memory_bytes", "kernel", "filesystem"})
+        self.assertEqual(row["ops"] % 7, 0)
+        self.assertEqual([entry.name for entry in self.dir.iterdir()], ["rows.json"])
+
+    def test_an_open_loop_has_a_rate_and_no_floor(self):
+        row, = self.rows("--workload", "crowd-64", "--rate", "2000")
+        self.assertEqual((row["loop"], row["rate"], row["against"], row["ratio"]), ("open", 2000, None, None))
+        self.assertEqual(row["books"], "ok")
+
+    def test_the_other_floors_do_the_same(self):
+        workloads = [word for name in sorted(FLOORED) for word in ("--workload", name)]
+        for kind in ("unseen", "plain"):
+            for row in self.rows("--floor", kind, *workloads):
+                self.assertEqual((row["against"], row["books"]), (f"{kind} floor", "ok"), row["workload"])
+                self.assertGreater(row["floor_per_second"], 0)
+
+    def test_wrong_books_fail(self):
+        for workload in sorted(set(self.names())):
+            with self.subTest(workload):
+                if workload in FLOORED:
+                    self.check_canary(workload, "floor-books", "of the floor")
+                self.check_canary(workload, "books", "wrong books")
+
+    def check_canary(self, workload, kind, words):
+        done = self.bench("run", "--quick", "--seconds", "0.001", "--pairs", "1", "--store", SCHEME, "--workload",
+                          workload, "--canary", kind, "--json", "-", status=1)
+        self.assertIn(words, done.stderr)
+        self.assertIn(workload, done.stderr)
+        self.assertIn("wrong", {row["books"] for row in json.loads(done.stdout)["rows"]})
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+
+def row_of(ratio, spread=0.01, **fields):
+    return {"workload": "single", "store": "sqlite", "durability": "full", "keys": "none", "loop": "closed",
+            "size": "full", "threads": 1, "batch": 1, "existing_keys": 0, "budgets": 1, "per_second": 1000 * ratio,
+            "pairs": 15, "ratio": ratio, "ratio_min": ratio - 2 * spread, "ratio_q1": ratio - spread,
+            "ratio_q3": ratio + spread, "ratio_max": ratio + 2 * spread} | fields
+
+
+class Rows(Case):
+    def compare(self, a, b, word):
+        self.write("a.json", [a])
+        self.write("b.json", [b])
+        done = self.bench("compare", "a.json", "b.json", status=1 if word == "slower" else 0)
+        self.assertEqual(done.stdout.splitlines()[1].split()[-1], word)
+
+    def test_compare_minds_the_spread(self):
+        self.compare(row_of(0.9), row_of(0.9), "same")
+        self.compare(row_of(0.9), row_of(0.8), "slower")
+        self.compare(row_of(0.8), row_of(0.9), "faster")
+        self.compare(row_of(0.9, spread=0.1), row_of(0.8), "same")
+        self.compare(row_of(0.9, spread=0.001), row_of(0.89, spread=0.001), "same")
+        self.compare(row_of(0.9, pairs=2), row_of(0.8, pairs=2), "same")
+        self.compare(row_of(0.9, pairs=2), row_of(0.6, pairs=2), "slower")
+        alone = {name: None for name in ("ratio", "ratio_min", "ratio_q1", "ratio_q3", "ratio_max")} | {"pairs": 0}
+        for rate, word in ((800, "same"), (700, "slower"), (1200, "faster")):
+            self.compare(row_of(0.9, per_second=900) | alone, row_of(0.9, per_second=rate) | alone, word)
+
+    def test_compare_leaves_out_rows_without_a_like(self):
+        self.write("a.json", [row_of(0.9)])
+        self.write("b.json", [row_of(0.9), row_of(0.1, threads=2)])
+        done = self.bench("compare", "a.json", "b.json")
+        self.assertEqual(len(done.stdout.splitlines()), 2)
+        self.assertIn("1 rows of 'b.json'", done.stderr)
+
+    def test_merge_keeps_every_row(self):
+        self.write("a.json", [row_of(0.9)])
+        self.write("b.json", [row_of(0.5, store="redis", peer=True), row_of(0.6)])
+        self.bench("merge", "a.json", "b.json", "-o", "c.json")
+        merged = json.loads((self.dir / "c.json").read_text())["rows"]
+        self.assertEqual(merged, [row_of(0.9), row_of(0.5, store="redis", peer=True), row_of(0.6)])
+
+    def test_plot_without_gnuplot_says_so(self):
+        self.write("a.json", [row_of(0.9)])
+        done = self.bench("plot", "a.json", "-o", "a.svg", status=1, PATH=str(self.dir))
+        self.assertIn("gnuplot is not installed", done.stderr)
+        self.assertFalse((self.dir / "a.svg").exists())
+
+    @unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
+    def test_plot_draws_what_is_there(self):
+        latency = {"latency_us": {"p1": 1, "p50": 2, "p99": 3, "p999": 4, "p100": 5}, "floor_per_second": 1200}
+        growth = [row_of(1, workload=f"keys-{n}", existing_keys=n) for n in (1000, 100000)]
+        self.write("a.json", [row_of(0.9, **latency), row_of(0.5, store="it's \"a\" peer"), *growth])
+        self.bench("plot", "a.json", "-o", "the rows.svg")
+        drawn = xml.etree.ElementTree.parse(self.dir / "the rows.svg").getroot()
+        texts = {"".join(text.itertext()).strip() for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
+        self.assertLessEqual({"single, sqlite", "single, it's  a  peer", "floor", "keys-sqlite"}, texts)
+        self.write("b.json", [])
+        self.assertIn("'b.json' has no rows", self.bench("plot", "b.json", "-o", "b.svg", status=1).stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
