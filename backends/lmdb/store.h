@@ -35,7 +35,7 @@ struct ff_store {
 	size_t trees_count;
 	ff_durability durability;
 	uint64_t map_max;
-	ff_wait wait; /* the writer's */
+	ff_wait wait;   /* the writer's */
 	size_t last_id; /* of the writer's last commit that was made */
 	ff_txn writer;
 	bool writing; /* the writer's transaction is under way */
