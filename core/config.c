@@ -160,3 +160,11 @@ ff_code ff_config_durability(const ff_store_config *config, ff_durability *durab
 		                    "parameter 'durability' is '%s', it takes full, normal or none", text);
 	return FF_OK;
 }
+
+ff_code ff_config_wait(const ff_store_config *config, ff_wait *wait, ff_error *error)
+{
+	int64_t busy_timeout_ms = 5000;
+	ff_code code = ff_config_int64(config, "busy_timeout_ms", 0, INT32_MAX, &busy_timeout_ms, error);
+	*wait = (ff_wait){ .limit_us = busy_timeout_ms * 1000 };
+	return code;
+}

@@ -110,8 +110,6 @@ static void keep_room(ff_store *store)
 
 static ff_code begin_writer(ff_store *store, ff_txn **txn, ff_error *error)
 {
-	if (store->read_only)
-		return ff_error_set(error, FF_E_MISUSE, "'%s' is open for reading only", store->environment->path);
 	if (store->writing)
 		return ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
 	ff_code code = take_turn(store, error);
@@ -499,20 +497,17 @@ static ff_code read_config(ff_store *store, const ff_store_config *config, int64
 		"durability", "map_size", "map_max", "busy_timeout_ms", "write_map", NULL
 	};
 	int64_t map_max = MAP_MAX_DEFAULT;
-	int64_t busy_timeout_ms = 5000;
 	ff_code code = ff_config_check(config, known, error);
 	if (code == FF_OK)
 		code = ff_config_durability(config, &store->durability, error);
 	if (code == FF_OK)
-		code = ff_config_int64(config, "busy_timeout_ms", 0, INT32_MAX, &busy_timeout_ms, error);
+		code = ff_config_wait(config, &store->wait, error);
 	if (code == FF_OK)
 		code = ff_config_int64(config, "map_max", 1, MAP_MAX_DEFAULT, &map_max, error);
 	*map_size = map_max < MAP_SIZE_DEFAULT ? map_max : MAP_SIZE_DEFAULT;
 	if (code == FF_OK)
 		code = ff_config_int64(config, "map_size", 1, map_max, map_size, error);
 	store->map_max = (uint64_t)map_max;
-	store->wait.limit_us = busy_timeout_ms * 1000;
-	store->read_only = (config->flags & FF_STORE_READ_ONLY) != 0;
 	return code;
 }
 
@@ -544,9 +539,9 @@ static void free_memory(ff_store *store)
 }
 
 /* Sees to a file that is as long as it says, where it may be written. */
-static ff_code complete(ff_store *store, ff_error *error)
+static ff_code complete(ff_store *store, const ff_store_config *config, ff_error *error)
 {
-	if (store->read_only)
+	if (config->flags & FF_STORE_READ_ONLY)
 		return FF_OK;
 	if (store->environment->read_only)
 		return ffp_lmdb_fail(store->environment->path, EACCES, "write to", error);
@@ -573,7 +568,7 @@ static ff_code make_room(ff_store *store, ff_error *error)
 
 static ff_code open_schema(ff_store *store, const ff_store_config *config, ff_error *error)
 {
-	ff_code code = complete(store, error);
+	ff_code code = complete(store, config, error);
 	while (code == FF_OK) {
 		code = ff_kv_open(store, &ops, config, error);
 		if (!is_map_full(&store->writer, code))
@@ -599,7 +594,7 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 		return code;
 	store->shared = opening.shared;
 	store->environment = opening.shared->handle;
-	store->kv = (ff_kv){ &ops, config->catalog, config->allocator };
+	store->kv = (ff_kv){ .ops = &ops, .catalog = config->catalog, .allocator = config->allocator };
 	code = take_memory(store) ? open_schema(store, config, error)
 	                          : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
 	if (code != FF_OK)

@@ -33,7 +33,6 @@ struct ff_store {
 	ffp_environment *environment; /* its handle */
 	MDB_dbi *trees;
 	size_t trees_count;
-	bool read_only;
 	ff_durability durability;
 	uint64_t map_max;
 	ff_wait wait;   /* the writer's */

@@ -76,7 +76,7 @@ int ffp_turn_open(ffp_turn *turn, int directory)
 		return errno == EACCES || errno == EROFS ? 0 : errno;
 	bool alone = lock_file(turn->file, LOCK_EX | LOCK_NB) == 0;
 	int result = map_memory(turn);
-	if (result == 0 && alone)
+	if (alone && turn->memory)
 		result = init_mutex(&turn->memory->mutex);
 	if (result == 0)
 		result = lock_file(turn->file, LOCK_SH);

@@ -221,15 +221,15 @@ static ff_code set_path(ff_store *store, const char *path, ff_error *error)
 static ff_code read_config(ff_store *store, const ff_store_config *config, ff_error *error)
 {
 	static const char *const known[] = { "durability", "busy_timeout_ms", NULL };
-	int64_t busy_timeout_ms = 5000;
+	ff_wait wait = { 0 };
 	ff_code code = ff_config_check(config, known, error);
 	if (code == FF_OK)
 		code = ff_config_durability(config, &store->durability, error);
 	if (code == FF_OK)
-		code = ff_config_int64(config, "busy_timeout_ms", 0, INT32_MAX, &busy_timeout_ms, error);
+		code = ff_config_wait(config, &wait, error);
 	store->catalog = config->catalog;
 	store->allocator = config->allocator;
-	store->busy_timeout_us = busy_timeout_ms * 1000;
+	store->busy_timeout_us = wait.limit_us;
 	store->read_only = (config->flags & FF_STORE_READ_ONLY) != 0;
 	store->memory = strcmp(config->path, ":memory:") == 0;
 	if (store->memory)

@@ -12,6 +12,48 @@ unsigned ff_kv_tree_count(const ff_catalog *catalog)
 	return 1 + catalog->tables_count * (1u + FF_INDEXES_MAX);
 }
 
+void ff_kv_flatten(ff_kv_flat *flat, unsigned tree, ff_kv_bytes key)
+{
+	flat->bytes[0] = (char)(tree >> 8);
+	flat->bytes[1] = (char)tree;
+	if (key.size)
+		memcpy(flat->bytes + FF_KV_FLAT_PREFIX, key.data, key.size);
+	flat->size = FF_KV_FLAT_PREFIX + key.size;
+}
+
+bool ff_kv_unflatten(ff_kv_bytes flat, unsigned tree, ff_kv_bytes *key)
+{
+	const char *bytes = flat.data;
+	if (flat.size < FF_KV_FLAT_PREFIX || bytes[0] != (char)(tree >> 8) || bytes[1] != (char)tree)
+		return false;
+	*key = (ff_kv_bytes){ bytes + FF_KV_FLAT_PREFIX, flat.size - FF_KV_FLAT_PREFIX };
+	return true;
+}
+
+/* Looks for the key, where the engine does not: CONFLICT where it is there and should not be, or the other way round. */
+static ff_code look_before(ff_txn *txn, unsigned tree, ff_kv_bytes key, bool wanted, ff_error *error)
+{
+	ff_kv_bytes value;
+	if (!ffp_kv_of(txn)->ops->blind)
+		return FF_OK;
+	ff_code code = ffp_kv_of(txn)->ops->get(txn, tree, key, &value, error);
+	if (code != FF_OK && code != FF_E_NOT_FOUND)
+		return code;
+	return (code == FF_OK) == wanted ? FF_OK : FF_E_CONFLICT;
+}
+
+ff_code ffp_kv_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error)
+{
+	ff_code code = look_before(txn, tree, key, kind == FF_KV_UPDATE, error);
+	return code == FF_OK ? ffp_kv_of(txn)->ops->put(txn, tree, key, value, kind, error) : code;
+}
+
+ff_code ffp_kv_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error)
+{
+	ff_code code = look_before(txn, tree, key, true, error);
+	return code == FF_OK ? ffp_kv_of(txn)->ops->remove(txn, tree, key, error) : code;
+}
+
 /* ---- keys and rows ------------------------------------------------------------------------------------------ */
 
 static ff_code check_key(ff_txn *txn, const ff_table *table, const ffp_kv_key *key, ff_error *error)
@@ -290,7 +332,6 @@ static ff_code spoiled(const ff_index *index, ff_code code, ff_error *error)
 static ff_code reindex(ff_txn *txn, const ff_table *table, const ffp_kv_entries *before, const ffp_kv_entries *after,
                        ff_error *error)
 {
-	const ff_kv_ops *ops = ffp_kv_of(txn)->ops;
 	ff_code code = FF_OK;
 	for (unsigned i = 0; code == FF_OK && i < table->indexes_count; i++) {
 		const ff_index *index = &table->indexes[i];
@@ -302,9 +343,9 @@ static ff_code reindex(ff_txn *txn, const ff_table *table, const ffp_kv_entries 
 		if (goes && comes && ffp_kv_compare(old, fresh) == 0)
 			continue;
 		if (goes)
-			code = spoiled(index, ops->remove(txn, tree, old, error), error);
+			code = spoiled(index, ffp_kv_remove(txn, tree, old, error), error);
 		if (code == FF_OK && comes)
-			code = spoiled(index, ops->put(txn, tree, fresh, (ff_kv_bytes){ "", 0 }, FF_KV_INSERT, error),
+			code = spoiled(index, ffp_kv_put(txn, tree, fresh, (ff_kv_bytes){ "", 0 }, FF_KV_INSERT, error),
 			               error);
 	}
 	return code;
@@ -344,7 +385,7 @@ static ff_code unindex(ff_txn *txn, const ff_table *table, const ff_row *row, ff
 		of.at.size = 0;
 		while ((code = ffp_kv_first(txn, tree, &of.at, look_for_row, &of, error)) == FF_OK) {
 			if (of.found)
-				code = ffp_kv_of(txn)->ops->remove(txn, tree, ffp_kv_bytes_of(&of.at), error);
+				code = ffp_kv_remove(txn, tree, ffp_kv_bytes_of(&of.at), error);
 			if (code != FF_OK)
 				return code;
 			of.at.bytes[of.at.size++] = 0; /* the least key above it */
@@ -397,8 +438,8 @@ static ff_code put_value(ff_txn *txn, const ff_write *write, ff_kv_bytes key, ff
 	if (!bytes)
 		return no_memory(error);
 	ff_kv_bytes value = { bytes, ffp_kv_write_value(write->table, write->after, bytes) };
-	ff_code code = kv->ops->put(txn, ff_kv_tree(write->table, NULL), key, value,
-	                            write->before ? FF_KV_UPDATE : FF_KV_INSERT, error);
+	ff_code code = ffp_kv_put(txn, ff_kv_tree(write->table, NULL), key, value,
+	                          write->before ? FF_KV_UPDATE : FF_KV_INSERT, error);
 	if (bytes != small)
 		kv->allocator->resize(kv->allocator->context, bytes, room, 0);
 	return changed_meanwhile(code, error);
@@ -419,7 +460,7 @@ static ff_code delete_row(ff_txn *txn, const ff_write *write, ff_error *error)
 	const ff_table *table = write->table;
 	ff_code code = ffp_kv_key_of(txn, table, NULL, write->before, &key, error);
 	if (code == FF_OK)
-		code = ffp_kv_of(txn)->ops->remove(txn, ff_kv_tree(table, NULL), ffp_kv_bytes_of(&key), error);
+		code = ffp_kv_remove(txn, ff_kv_tree(table, NULL), ffp_kv_bytes_of(&key), error);
 	code = changed_meanwhile(code, error);
 	return code == FF_OK ? reindex_row(txn, table, write->before, NULL, error) : code;
 }
@@ -454,7 +495,7 @@ static ff_code delete_victim(ff_txn *txn, const victim *next, ff_error *error)
 {
 	ffp_kv_row names;
 	ff_kv_bytes key = ffp_kv_bytes_of(&next->key);
-	ff_code code = ffp_kv_of(txn)->ops->remove(txn, ff_kv_tree(next->table, NULL), key, error);
+	ff_code code = ffp_kv_remove(txn, ff_kv_tree(next->table, NULL), key, error);
 	if (code == FF_OK && !next->readable) {
 		memset(&names, 0, next->table->row_size);
 		ffp_kv_read_key(next->table, NULL, key, &names.row);

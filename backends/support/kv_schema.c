@@ -31,8 +31,8 @@ static ff_code write_version(ff_txn *txn, uint32_t before, ff_error *error)
 	unsigned char bytes[VERSION_SIZE];
 	for (unsigned i = 0; i < VERSION_SIZE; i++)
 		bytes[i] = (unsigned char)(kv->catalog->version >> (24 - 8 * i));
-	return kv->ops->put(txn, SCHEMA_TREE, version_key, (ff_kv_bytes){ bytes, VERSION_SIZE },
-	                    before ? FF_KV_UPDATE : FF_KV_INSERT, error);
+	return ffp_kv_put(txn, SCHEMA_TREE, version_key, (ff_kv_bytes){ bytes, VERSION_SIZE },
+	                  before ? FF_KV_UPDATE : FF_KV_INSERT, error);
 }
 
 /* ---- trees -------------------------------------------------------------------------------------------------- */
@@ -92,8 +92,8 @@ static ff_code fill_index(ff_txn *txn, const ff_table *table, const ff_index *in
 	ff_code code;
 	while ((code = ffp_kv_first(txn, rows, &of.at, look_at_row, &of, error)) == FF_OK) {
 		if (of.has)
-			code = ffp_kv_of(txn)->ops->put(txn, places, ffp_kv_bytes_of(&of.place), (ff_kv_bytes){ "", 0 },
-			                                FF_KV_INSERT, error);
+			code = ffp_kv_put(txn, places, ffp_kv_bytes_of(&of.place), (ff_kv_bytes){ "", 0 }, FF_KV_INSERT,
+			                  error);
 		if (code != FF_OK)
 			return code;
 		of.at.bytes[of.at.size++] = 0; /* the least key above the row's */
@@ -181,7 +181,8 @@ static ff_code check_tables(const ff_catalog *catalog, ff_error *error)
 
 ff_code ff_kv_open(ff_store *store, const ff_kv_ops *ops, const ff_store_config *config, ff_error *error)
 {
-	*(ff_kv *)(void *)store = (ff_kv){ ops, config->catalog, config->allocator };
+	*(ff_kv *)(void *)store =
+	    (ff_kv){ ops, config->catalog, config->allocator, (config->flags & FF_STORE_READ_ONLY) != 0 };
 	uint32_t ours = config->catalog->version;
 	uint32_t version = 0;
 	ff_code code = check_tables(config->catalog, error);
@@ -204,6 +205,8 @@ ff_code ff_kv_begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *e
 {
 	const ff_kv *kv = (const ff_kv *)(const void *)store;
 	uint32_t version = 0;
+	if (kind == FF_TXN_WRITE && kv->read_only)
+		return ff_error_set(error, FF_E_MISUSE, "the store is open for reading only");
 	ff_code code = kv->ops->begin(store, kind, txn, error);
 	if (code != FF_OK)
 		return code;

@@ -11,13 +11,11 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* ---- entries ------------------------------------------------------------------------------------------------ */
 
-/* A key of a tree and its value, which never changes. */
+/* A key and its value, which never changes. The keys of all trees lie in one array, behind the trees' numbers. */
 typedef struct entry {
-	unsigned tree;
 	size_t key_size;
 	size_t value_size;
 	unsigned char bytes[]; /* the key's and then the value's */
@@ -27,7 +25,7 @@ typedef struct memory memory;
 struct memory {
 	memory *next;
 	pthread_rwlock_t lock;
-	entry **at; /* in order of tree and key */
+	entry **at; /* in order of their keys */
 	size_t count;
 	size_t room;
 	char name[];
@@ -43,48 +41,45 @@ static ff_kv_bytes value_of(const entry *of)
 	return (ff_kv_bytes){ of->bytes + of->key_size, of->value_size };
 }
 
-static entry *entry_of(unsigned tree, ff_kv_bytes key, ff_kv_bytes value)
+static entry *entry_of(ff_kv_bytes key, ff_kv_bytes value)
 {
 	entry *made = malloc(sizeof(*made) + key.size + value.size);
 	if (!made)
 		return NULL;
-	*made = (entry){ .tree = tree, .key_size = key.size, .value_size = value.size };
-	if (key.size)
-		memcpy(made->bytes, key.data, key.size);
+	*made = (entry){ .key_size = key.size, .value_size = value.size };
+	memcpy(made->bytes, key.data, key.size);
 	if (value.size)
 		memcpy(made->bytes + key.size, value.data, value.size);
 	return made;
 }
 
-static int compare(const entry *of, unsigned tree, ff_kv_bytes key)
+static int compare(const entry *of, ff_kv_bytes key)
 {
 	size_t common = of->key_size < key.size ? of->key_size : key.size;
-	int order = (of->tree > tree) - (of->tree < tree);
-	if (order == 0 && common)
-		order = memcmp(of->bytes, key.data, common);
+	int order = memcmp(of->bytes, key.data, common);
 	return order ? order : (of->key_size > key.size) - (of->key_size < key.size);
 }
 
 /* The place of the first entry at or above a key; whether it is the key's own. */
-static size_t find(const memory *in, unsigned tree, ff_kv_bytes key, bool *found)
+static size_t find(const memory *in, ff_kv_bytes key, bool *found)
 {
 	size_t low = 0, high = in->count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (compare(in->at[middle], tree, key) < 0)
+		if (compare(in->at[middle], key) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	*found = low < in->count && compare(in->at[low], tree, key) == 0;
+	*found = low < in->count && compare(in->at[low], key) == 0;
 	return low;
 }
 
 /* Puts `now`, for which there is room, at a key, or nothing where it is NULL. Answers what was there, or NULL. */
-static entry *swap(memory *in, unsigned tree, ff_kv_bytes key, entry *now)
+static entry *swap(memory *in, ff_kv_bytes key, entry *now)
 {
 	bool found;
-	size_t at = find(in, tree, key, &found);
+	size_t at = find(in, key, &found);
 	size_t out = found ? 1 : 0, put = now ? 1 : 0;
 	entry *was = found ? in->at[at] : NULL;
 	if (in->count > at + out)
@@ -100,8 +95,7 @@ static entry *swap(memory *in, unsigned tree, ff_kv_bytes key, entry *now)
 struct ff_store {
 	ff_kv kv; /* the adapter's, first */
 	memory *memory;
-	int64_t busy_timeout_ms;
-	bool read_only;
+	ff_wait wait; /* as it begins */
 };
 
 typedef struct change {
@@ -132,21 +126,17 @@ static ff_code no_memory(ff_error *error)
 /* Waits in short steps, for nobody may be there to let go; the clock is not looked at. */
 static ff_code take_lock(ff_store *store, ff_txn_kind kind, ff_error *error)
 {
-	const struct timespec ms = { .tv_nsec = 1000000 };
+	ff_wait wait = store->wait; /* readers wait beside each other */
 	pthread_rwlock_t *lock = &store->memory->lock;
-	int64_t waited_ms = 0;
-	while ((kind == FF_TXN_WRITE ? pthread_rwlock_trywrlock(lock) : pthread_rwlock_tryrdlock(lock)) != 0) {
-		if (waited_ms++ == store->busy_timeout_ms)
+	ff_wait_start(&wait);
+	while ((kind == FF_TXN_WRITE ? pthread_rwlock_trywrlock(lock) : pthread_rwlock_tryrdlock(lock)) != 0)
+		if (!ff_wait_pause(&wait))
 			return ff_error_set(error, FF_E_BUSY, "'%s' is in use", store->memory->name);
-		nanosleep(&ms, NULL);
-	}
 	return FF_OK;
 }
 
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
-	if (kind == FF_TXN_WRITE && store->read_only)
-		return ff_error_set(error, FF_E_MISUSE, "'%s' is open for reading only", store->memory->name);
 	ff_txn *begun = calloc(1, sizeof(*begun));
 	if (!begun)
 		return no_memory(error);
@@ -182,7 +172,7 @@ static void undo(ff_txn *txn)
 	while (txn->count > 0) {
 		change last = txn->changes[--txn->count];
 		const entry *either = last.was ? last.was : last.now;
-		swap(txn->memory, either->tree, key_of(either), last.was);
+		swap(txn->memory, key_of(either), last.was);
 		free(last.now);
 	}
 	end(txn);
@@ -203,7 +193,7 @@ static void *reserve(void *array, size_t count, size_t *room, size_t size)
 }
 
 /* Swaps an entry in, which is now the store's, and notes it. */
-static ff_code write_entry(ff_txn *txn, unsigned tree, ff_kv_bytes key, entry *now, ff_error *error)
+static ff_code write_entry(ff_txn *txn, ff_kv_bytes key, entry *now, ff_error *error)
 {
 	memory *in = txn->memory;
 	entry **at = reserve(in->at, in->count, &in->room, sizeof(*at));
@@ -216,15 +206,22 @@ static ff_code write_entry(ff_txn *txn, unsigned tree, ff_kv_bytes key, entry *n
 		free(now);
 		return no_memory(error);
 	}
-	txn->changes[txn->count++] = (change){ swap(in, tree, key, now), now };
+	txn->changes[txn->count++] = (change){ swap(in, key, now), now };
 	return FF_OK;
+}
+
+static ff_kv_bytes flatten(ff_kv_flat *flat, unsigned tree, ff_kv_bytes key)
+{
+	ff_kv_flatten(flat, tree, key);
+	return (ff_kv_bytes){ flat->bytes, flat->size };
 }
 
 static ff_code get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error)
 {
 	(void)error;
 	bool found;
-	size_t at = find(txn->memory, tree, key, &found);
+	ff_kv_flat flat;
+	size_t at = find(txn->memory, flatten(&flat, tree, key), &found);
 	if (!found)
 		return FF_E_NOT_FOUND;
 	*value = value_of(txn->memory->at[at]);
@@ -233,19 +230,17 @@ static ff_code get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *val
 
 static ff_code put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error)
 {
-	bool found;
-	find(txn->memory, tree, key, &found);
-	if (found != (kind == FF_KV_UPDATE))
-		return FF_E_CONFLICT;
-	entry *now = entry_of(tree, key, value);
-	return now ? write_entry(txn, tree, key, now, error) : no_memory(error);
+	(void)kind; /* the adapter has looked */
+	ff_kv_flat flat;
+	ff_kv_bytes whole = flatten(&flat, tree, key);
+	entry *now = entry_of(whole, value);
+	return now ? write_entry(txn, whole, now, error) : no_memory(error);
 }
 
 static ff_code take_out(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error)
 {
-	bool found;
-	find(txn->memory, tree, key, &found);
-	return found ? write_entry(txn, tree, key, NULL, error) : FF_E_CONFLICT;
+	ff_kv_flat flat;
+	return write_entry(txn, flatten(&flat, tree, key), NULL, error);
 }
 
 /* ---- cursors ------------------------------------------------------------------------------------------------ */
@@ -267,9 +262,10 @@ static void close_cursor(ff_kv_cursor *cursor)
 static ff_code answer(const ff_kv_cursor *cursor, ff_kv_entry *found)
 {
 	const memory *in = cursor->memory;
-	if (cursor->at >= in->count || in->at[cursor->at]->tree != cursor->tree)
+	const entry *at = cursor->at < in->count ? in->at[cursor->at] : NULL;
+	if (!at || !ff_kv_unflatten(key_of(at), cursor->tree, &found->key))
 		return FF_E_NOT_FOUND;
-	*found = (ff_kv_entry){ key_of(in->at[cursor->at]), value_of(in->at[cursor->at]) };
+	found->value = value_of(at);
 	return FF_OK;
 }
 
@@ -278,7 +274,8 @@ static ff_code seek(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff_kv_
 	(void)error;
 	bool same;
 	bool from_the_end = way == FF_KV_DOWN && key.size == 0;
-	cursor->at = find(cursor->memory, from_the_end ? cursor->tree + 1 : cursor->tree, key, &same);
+	ff_kv_flat flat;
+	cursor->at = find(cursor->memory, flatten(&flat, from_the_end ? cursor->tree + 1 : cursor->tree, key), &same);
 	if (way == FF_KV_DOWN)
 		cursor->at--;
 	return answer(cursor, found);
@@ -303,6 +300,7 @@ static const ff_kv_ops ops = {
 	.close_cursor = close_cursor,
 	.seek = seek,
 	.step = step,
+	.blind = true,
 };
 
 /* ---- open, close, limits ------------------------------------------------------------------------------------ */
@@ -337,11 +335,9 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 {
 	static const char *const known[] = { "busy_timeout_ms", NULL };
 	const bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
-	store->busy_timeout_ms = 5000;
-	store->read_only = (config->flags & FF_STORE_READ_ONLY) != 0;
 	ff_code code = ff_config_check(config, known, error);
 	if (code == FF_OK)
-		code = ff_config_int64(config, "busy_timeout_ms", 0, 3600000, &store->busy_timeout_ms, error);
+		code = ff_config_wait(config, &store->wait, error);
 	if (code != FF_OK)
 		return code;
 	store->memory = find_memory(config->path, must_exist);

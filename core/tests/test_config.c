@@ -187,6 +187,19 @@ static void params_that_are_durabilities(ff_test *t)
 	}
 }
 
+static void the_wait_of_a_uri(ff_test *t)
+{
+	ff_param param = { "busy_timeout_ms", "20" };
+	ff_wait wait = { .slept_us = 1 };
+	FF_CHECK_CODE(t, ff_config_wait(config_of(t, NULL, 0), &wait, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, wait.limit_us, 5000000);
+	FF_CHECK_EQ_INT(t, wait.slept_us, 0);
+	FF_CHECK_CODE(t, ff_config_wait(config_of(t, &param, 1), &wait, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, wait.limit_us, 20000);
+	param.value = "-1";
+	FF_CHECK_CODE(t, ff_config_wait(config_of(t, &param, 1), &wait, ff_test_error(t)), FF_E_INVALID);
+}
+
 static const ff_case cases[] = {
 	CASE(uri_parts, "", 0),
 	CASE(uri_refusals, "", 0),
@@ -197,6 +210,7 @@ static const ff_case cases[] = {
 	CASE(params_are_given_once, "", 0),
 	CASE(params_that_are_integers, "", 0),
 	CASE(params_that_are_durabilities, "", 0),
+	CASE(the_wait_of_a_uri, "FF-ERR-8", 0),
 };
 
 FAMILY(ffp_tests_config, cases);

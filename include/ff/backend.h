@@ -267,6 +267,33 @@ typedef struct ff_write {
 	const ff_read *range; /* DELETE_RANGE: a RANGE in key order; its limit is not looked at */
 } ff_write;
 
+/* ---- waiting ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Waiting for a lock that is not given in turn, up to a limit and without a clock: short sleeps of random length, which
+ * are counted. `limit_us` is the caller's, and the rest begins as 0.
+ *
+ *     ff_wait_give_way(&wait);
+ *     while (!try_to_lock(…))
+ *         if (!ff_wait_pause(&wait))
+ *             return ff_error_set(error, FF_E_BUSY, …);
+ *
+ * Who had to wait the last time leaves the lock alone for a moment, so that processes that commit without pause do not
+ * shut each other out.
+ */
+typedef struct ff_wait {
+	int64_t limit_us;
+	int64_t slept_us;
+	uint32_t sleeps;
+	uint32_t random; /* kept from one wait to the next */
+} ff_wait;
+
+FF_API void ff_wait_start(ff_wait *wait);
+/* Starts, after a sleep of up to 4 ms where the wait before this one had any. */
+FF_API void ff_wait_give_way(ff_wait *wait);
+/* Sleeps a little, 2 ms at most; false, at once, when the limit was slept. */
+FF_API bool ff_wait_pause(ff_wait *wait);
+
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
 /* What a backend may want of the core. None is defined yet; a core refuses a backend that needs what it does not know.
@@ -308,6 +335,9 @@ FF_API ff_code ff_config_int64(const ff_store_config *config, const char *name, 
 /* Reads durability=full|normal|none; full where it was not given. FF_E_INVALID for any other word. */
 FF_API ff_code ff_config_durability(const ff_store_config *config, ff_durability *durability, ff_error *error);
 
+/* Reads busy_timeout_ms, 0 to INT32_MAX, into the limit of a wait; 5,000 where it was not given. */
+FF_API ff_code ff_config_wait(const ff_store_config *config, ff_wait *wait, ff_error *error);
+
 /* What the open store gives. */
 typedef struct ff_store_limits {
 	uint64_t caps; /* a subset of the backend's */
@@ -315,31 +345,6 @@ typedef struct ff_store_limits {
 	char version[64]; /* of the storage library or server: "SQLite 3.40.1" */
 	uint32_t lanes;   /* CONCURRENT_WRITERS: how many write transactions the core may have under way; 0 is 1 */
 } ff_store_limits;
-
-/*
- * Waiting for a lock that is not given in turn, up to a limit and without a clock: short sleeps of random length, which
- * are counted. `limit_us` is the caller's, and the rest begins as 0.
- *
- *     ff_wait_give_way(&wait);
- *     while (!try_to_lock(…))
- *         if (!ff_wait_pause(&wait))
- *             return ff_error_set(error, FF_E_BUSY, …);
- *
- * Who had to wait the last time leaves the lock alone for a moment, so that processes that commit without pause do not
- * shut each other out.
- */
-typedef struct ff_wait {
-	int64_t limit_us;
-	int64_t slept_us;
-	uint32_t sleeps;
-	uint32_t random; /* kept from one wait to the next */
-} ff_wait;
-
-FF_API void ff_wait_start(ff_wait *wait);
-/* Starts, after a sleep of up to 4 ms where the wait before this one had any. */
-FF_API void ff_wait_give_way(ff_wait *wait);
-/* Sleeps a little, 2 ms at most; false, at once, when the limit was slept. */
-FF_API bool ff_wait_pause(ff_wait *wait);
 
 /* An open store and a transaction: the backend's own structs behind these names. */
 typedef struct ff_store ff_store;

@@ -4,8 +4,8 @@
  *
  * A store is some number of trees: one a table, one an index, and tree 0 for the schema's version. A tree maps keys to
  * values, both plain bytes, and walks its keys in the order of memcmp. An engine with named databases gives each tree
- * its own (ff_kv_tree_name); one with a single keyspace puts the tree's number before each key, as two bytes, the high
- * one first.
+ * its own (ops.open_tree tells the names); one with a single keyspace puts the tree's number before each key
+ * (ff_kv_flatten).
  *
  *     struct ff_store { ff_kv kv; … };       the first member is the adapter's
  *     struct ff_txn { ff_kv_txn kv; … };     likewise
@@ -94,6 +94,9 @@ typedef struct ff_kv_ops {
 
 	/* May provide. A long walk of ff_kv_check rests: no cursor is open, and nothing that was answered is held. */
 	void (*rest)(ff_txn *txn);
+
+	/* put and remove do not look whether the key is there and answer no CONFLICT: the adapter gets it before. */
+	bool blind;
 } ff_kv_ops;
 
 /* The adapter's parts of a store and of a transaction; the engine clears them with the rest. */
@@ -101,6 +104,7 @@ typedef struct ff_kv {
 	const ff_kv_ops *ops;
 	const ff_catalog *catalog;
 	const ff_allocator *allocator;
+	bool read_only; /* write transactions are MISUSE */
 } ff_kv;
 
 typedef struct ff_kv_txn {
@@ -111,6 +115,18 @@ typedef struct ff_kv_txn {
 /* Trees are numbered from 0 to below the count; the numbers of a table and its indexes never change. */
 FF_API unsigned ff_kv_tree(const ff_table *table, const ff_index *index);
 FF_API unsigned ff_kv_tree_count(const ff_catalog *catalog);
+
+/* For engines with a single keyspace: a tree's key there, behind the tree's number; the way back is false where a key is
+ * of another tree. The end of a tree is the empty key of the next number. */
+#define FF_KV_FLAT_PREFIX 2
+
+typedef struct ff_kv_flat {
+	size_t size;
+	char bytes[FF_KV_FLAT_PREFIX + FF_KV_KEY_MAX];
+} ff_kv_flat;
+
+FF_API void ff_kv_flatten(ff_kv_flat *flat, unsigned tree, ff_kv_bytes key);
+FF_API bool ff_kv_unflatten(ff_kv_bytes flat, unsigned tree, ff_kv_bytes *key);
 
 /*
  * The last step of the engine's open, when transactions can be begun: looks at the schema's version, and creates or
