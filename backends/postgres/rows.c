@@ -71,6 +71,14 @@ static size_t list_new(ff_txn *txn, const uint64_t *wanted, int64_t *keys, bool 
 	return count;
 }
 
+/* A transaction that finds late that it wants all lanes tries; where that fails, the next one begins with them. */
+void ffp_lock_all_next(ff_store *store)
+{
+	pthread_mutex_lock(&store->mutex);
+	store->lock_all = true;
+	pthread_mutex_unlock(&store->mutex);
+}
+
 static bool takes_all(ff_store *store, bool wanted)
 {
 	pthread_mutex_lock(&store->mutex);
@@ -105,9 +113,7 @@ bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *w
 	if (!txn->begun)
 		all = takes_all(txn->store, all);
 	if (all) {
-		/* An upgrade that fails is made from the start the next time. */
-		if (txn->begun)
-			txn->store->lock_all = true;
+		txn->upgrades = txn->begun;
 		txn->holds_all = true;
 		send_lock(txn, keys, 1, 0, !txn->begun);
 		return true;
