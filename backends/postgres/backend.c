@@ -23,6 +23,7 @@ static ff_txn *acquire(ff_store *store)
 		return ffp_txn_new(store);
 	if (txn->process != getpid())
 		ffp_disconnect(txn);
+	txn->process = getpid();
 	return txn;
 }
 
