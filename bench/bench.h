@@ -16,6 +16,8 @@
 
 #include <ff/ff.h>
 
+#include "floors/floor.h"
+
 /* Exit statuses. */
 enum { BENCH_DONE = 0, BENCH_FAILED = 1, BENCH_USAGE = 2 };
 
@@ -119,8 +121,6 @@ bench_spread bench_spread_of(double *values, size_t count);
 
 /* ---- stores ------------------------------------------------------------------------------------------------- */
 
-typedef struct bench_floor_ops bench_floor_ops;
-
 /* A store as the command line names it. */
 typedef struct bench_store {
 	char scheme[32];
@@ -135,6 +135,7 @@ typedef struct bench_options {
 	double seconds; /* that the engine is measured for, in each workload */
 	unsigned pairs;
 	bool quick;
+	bench_floor_kind floor;
 	bool doctor;       /* the engine's expected books are made wrong */
 	bool doctor_floor; /* the floor's */
 	uint64_t seed;
@@ -295,11 +296,10 @@ bool bench_subject_books(bench_subject *subject, const bench_reports *reports);
 
 /* ---- the floor as a side: floorside.c ------------------------------------------------------------------------ */
 
-typedef struct bench_floor bench_floor;
-
 typedef struct bench_floor_side {
 	const bench_floor_ops *ops;
 	bench_floor *floor;
+	bench_floor_kind kind;
 	char *path;
 	bench_reports *reports;
 	bench_batch batch;

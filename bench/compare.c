@@ -19,7 +19,7 @@
 /* Whether two rows measured the same thing. */
 static bool are_alike(const cJSON *a, const cJSON *b)
 {
-	static const char *const texts[] = { "workload", "store", "durability", "keys", "loop", "size" };
+	static const char *const texts[] = { "workload", "store", "durability", "keys", "loop", "size", "against" };
 	static const char *const numbers[] = { "threads", "batch", "existing_keys", "budgets" };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (strcmp(bench_text(a, texts[i]), bench_text(b, texts[i])) != 0)

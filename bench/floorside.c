@@ -53,7 +53,7 @@ void bench_floor_side_fill(bench_floor_side *side, const bench_store *store, ff_
 	side->path = bench_allocate(size, 1);
 	snprintf(side->path, size, "%s.floor", store->path);
 	side->ops = store->floor;
-	side->floor = side->ops->open(side->path, FF_DURABILITY_NONE);
+	side->floor = side->ops->open(side->path, FF_DURABILITY_NONE, BENCH_FLOOR_UNSEEN);
 	side->applied = bench_allocate(room, 1);
 	bench_batch_init(&side->batch, room);
 	for (uint64_t at = 0; at < shape->budgets; at += FILL_BATCH) {
@@ -67,7 +67,7 @@ void bench_floor_side_fill(bench_floor_side *side, const bench_store *store, ff_
 	if (shape->replay)
 		reports->stream.repeat = shape->existing;
 	side->ops->close(side->floor);
-	side->floor = side->ops->open(side->path, durability);
+	side->floor = side->ops->open(side->path, durability, side->kind);
 }
 
 void bench_floor_side_close(bench_floor_side *side)

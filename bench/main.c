@@ -67,6 +67,9 @@ static const char help_text[] =
     "  --pairs N          turns of engine and floor; default 15, quick 2\n"
     "  --threads N  --batch N  --budgets N  --keys none|random|ordered    in place of the workload's own\n"
     "  --rate N           an open loop: N reports a second are due, and latency counts from when they were\n"
+    "  --floor looks|unseen|plain    the floor reads each key before it writes it (default); or only where one turns "
+    "out\n"
+    "                     to be known, as the engine does; or takes report by report within a batch\n"
     "  --seed N           of the requests; default 1\n"
     "  --label TEXT       is written into the JSON\n"
     "  --json FILE        writes the rows ('-': to stdout, in place of the table)\n"
@@ -130,6 +133,19 @@ static bool read_keys(const char *text, bench_keys *keys)
 	return false;
 }
 
+static bool read_floor(const char *text, bench_floor_kind *kind)
+{
+	static const char *const names[] = {
+		[BENCH_FLOOR_LOOKS] = "looks", [BENCH_FLOOR_UNSEEN] = "unseen", [BENCH_FLOOR_PLAIN] = "plain"
+	};
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*kind = (bench_floor_kind)i;
+			return true;
+		}
+	return false;
+}
+
 static bool add_workload(command_line *line, const char *name)
 {
 	for (size_t i = 0; i < bench_workloads_count; i++)
@@ -181,6 +197,8 @@ static bool take_value(command_line *line, const char *name, const char *value, 
 		return read_real(value, &options->rate);
 	if (strcmp(name, "--seed") == 0)
 		return read_count(value, UINT64_MAX, &options->seed);
+	if (strcmp(name, "--floor") == 0)
+		return read_floor(value, &options->floor);
 	if (strcmp(name, "--canary") == 0)
 		return read_canary(line, value);
 	const char **text = strcmp(name, "--json") == 0    ? &line->json
@@ -337,7 +355,7 @@ static bool run_one(const bench_workload *workload, const bench_store *store, co
 static int run(command_line *line)
 {
 	static const char *const embedded[] = { "sqlite", "lmdb" };
-	bench_store stores[STORES_MAX] = { 0 };
+	static bench_store stores[STORES_MAX]; /* static: what usage errors leave behind is not lost */
 	size_t stores_count = line->stores_count ? line->stores_count : sizeof(embedded) / sizeof(*embedded);
 	if (line->files_count)
 		return usage("run takes no file '%s'", line->files[0]);

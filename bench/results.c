@@ -54,7 +54,7 @@ static void add_count(cJSON *object, const char *name, uint64_t count)
 
 static void add_ratio(cJSON *object, const bench_row *row)
 {
-	bool is_floor = row->against && strcmp(row->against, "floor") == 0;
+	bool is_floor = row->against && strstr(row->against, "floor");
 	add_text(object, "against", row->against);
 	add_number(object, "against_per_second", row->against_per_second);
 	add_number(object, "floor_per_second", is_floor ? row->against_per_second : NAN);

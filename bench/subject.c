@@ -40,7 +40,8 @@ void bench_subject_close(bench_subject *subject)
 /* Files of an embedded store: PATH, PATH-wal and PATH-shm, or the folder PATH. What is no file of ours is not there. */
 void bench_store_remove(const bench_store *store)
 {
-	static const char *const names[] = { "%s/data.mdb", "%s/lock.mdb", "%s-wal", "%s-shm", "%s-journal", "%s" };
+	static const char *const names[] = { "%s/data.mdb", "%s/lock.mdb", "%s/ff.lock", "%s-wal",
+		                             "%s-shm",      "%s-journal",  "%s" };
 	size_t size = strlen(store->path) + 16;
 	char *file = bench_allocate(size, 1);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -179,6 +180,12 @@ static uint64_t wait_until_due(const crew *of, uint64_t number)
 	return due;
 }
 
+static void add_time(crew *of, uint64_t ns)
+{
+	if (of->reports->shape->threads == 1)
+		of->calls_ns += ns;
+}
+
 static void report_one(crew *of, bench_texts *texts, uint64_t number, bench_histogram *latencies)
 {
 	bench_reports *reports = of->reports;
@@ -190,7 +197,7 @@ static void report_one(crew *of, bench_texts *texts, uint64_t number, bench_hist
 	uint64_t other_ns;
 	if (reports->other && reports->other(of->subject, reports, &report, number, &other_ns)) {
 		bench_record(latencies, due ? bench_now_ns() - due : other_ns);
-		of->calls_ns += reports->shape->threads == 1 ? other_ns : 0;
+		add_time(of, other_ns);
 		return;
 	}
 	uint64_t began = bench_now_ns();
@@ -198,8 +205,7 @@ static void report_one(crew *of, bench_texts *texts, uint64_t number, bench_hist
 		bench_die_of("report", &error);
 	uint64_t ended = bench_now_ns();
 	bench_record(latencies, ended - (due ? due : began));
-	if (reports->shape->threads == 1)
-		of->calls_ns += ended - began;
+	add_time(of, ended - began);
 	if (outcome.applied && !outcome.replayed)
 		bench_reports_accept(reports, texts, reports->stream.dimensions);
 }
@@ -208,8 +214,7 @@ static void report_some(crew *of, bench_batch *batch, uint64_t from, size_t coun
 {
 	uint64_t took = report_batch(of->subject->engine, of->reports, batch, from, count);
 	bench_record(latencies, took);
-	if (of->reports->shape->threads == 1)
-		of->calls_ns += took;
+	add_time(of, took);
 }
 
 static void work(crew *of)

@@ -128,13 +128,16 @@ void bench_clear(bench_subject *subject, bench_reports *reports)
 unsigned bench_run_reports(const bench_workload *workload, const bench_store *store, const bench_options *options,
                            bench_row *rows)
 {
+	static const char *const against[] = { [BENCH_FLOOR_LOOKS] = "floor",
+		                               [BENCH_FLOOR_UNSEEN] = "unseen floor",
+		                               [BENCH_FLOOR_PLAIN] = "plain floor" };
 	bench_shape shape = bench_shape_for(workload, store, options);
 	bench_subject subject = { .store = store };
 	bench_reports reports, floor_reports;
 	bench_reports_init(&floor_reports, &shape, options->seed);
 	bench_row_begin(rows, workload->name, store, &shape, options);
 	bench_prepare(&subject, &reports, &shape, options->seed);
-	bench_floor_side floor_side = { .reports = &floor_reports };
+	bench_floor_side floor_side = { .kind = options->floor, .reports = &floor_reports };
 	/* In an open loop there is nothing that a floor could be better at. */
 	bool has_floor = store->floor && !(options->rate > 0);
 	if (has_floor)
@@ -147,7 +150,8 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 	bench_side b = { .slice = bench_floor_slice, .context = &floor_side };
 	uint64_t unit = shape.batch > shape.floor_batch ? shape.batch : shape.floor_batch;
 	bench_pairs how = bench_pairs_for(options, unit);
-	rows->against = has_floor ? "floor" : NULL;
+	if (has_floor)
+		rows->against = against[options->floor];
 	bench_run_pairs(&how, &a, has_floor ? &b : NULL, rows);
 
 	bench_row_end(rows, &subject);

@@ -171,7 +171,8 @@ static const ctl_command commands[] = {
 	      "Times are milliseconds since 1970, YYYY-MM-DD HH:MM:SS.fraction in UTC, or RFC 3339. With --time-from\n"
 	      "the data's own time decides, and a policy's budgets begin at the first line's.\n"
 	      "With keys, run it again after whatever happened: what was charged is not charged twice. But a quota\n"
-	      "keeps no keys: lines that it did not admit ask again.\n"
+	      "keeps no keys: every line asks it again, takes a new entry where its old one is gone, and may be let\n"
+	      "in, and charged, where it was not before.\n"
 	      "With more than one thread the lines are not decided in the file's order." },
 	{ .name = "tick",
 	  .arguments = "[--limit N]",

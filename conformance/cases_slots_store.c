@@ -691,6 +691,26 @@ static void slots_a_killed_process_holds_nobody_up(ff_test *t)
 	FF_CHECK_EQ_INT(t, count_committed(t, raw), ADDERS + 1);
 }
 
+/* Who does not want to wait for a writer in another process does not. */
+static void slots_a_writer_elsewhere_is_busy(ff_test *t)
+{
+	process *child = start(t, hold_a_transaction, 0);
+	ffp_raw *raw = ffp_odd_open(t), *hasty = NULL;
+	put_numbered(t, raw, 0);
+	FF_REQUIRE_OK(t, ffp_raw_open_at(t, ff_test_impatient_uri(t), &ffp_odd_catalog_1, 0, &hasty));
+	FF_REQUIRE(t, say(child) && hear(child));
+	ff_txn *txn = NULL;
+	ff_code code = hasty->backend->begin(hasty->store, FF_TXN_WRITE, &txn, ff_test_error(t));
+	if (code)
+		check_told(t, code);
+	else /* it lets several begin, and tells one of them later */
+		hasty->backend->abort(txn);
+	FF_CHECK_EQ_INT(t, count_committed(t, hasty), 1);
+	murder(t, child);
+	put_numbered(t, hasty, 1);
+	FF_CHECK_EQ_INT(t, count_committed(t, raw), 2);
+}
+
 static void commit_and_wait(ff_test *t, const process *parent)
 {
 	ffp_raw *raw = ffp_odd_open(t);
@@ -928,6 +948,8 @@ static const ff_case table[] = {
 	CASE(slots_processes_that_add, "FF-RU-13 FF-ERR-4", FF_CASE_SECOND_HANDLE | FF_CAP_MULTI_PROCESS),
 	CASE(slots_processes_that_migrate, "FF-MT-2", FF_CASE_SECOND_HANDLE | FF_CAP_MULTI_PROCESS),
 	CASE(slots_a_killed_process_holds_nobody_up, "FF-ERR-2", FF_CASE_SECOND_HANDLE | FF_CAP_MULTI_PROCESS),
+	CASE(slots_a_writer_elsewhere_is_busy, "FF-ERR-4 FF-GS-3",
+	     FF_CASE_SECOND_HANDLE | FF_CASE_NO_WAITING | FF_CAP_MULTI_PROCESS),
 	CASE(slots_commits_outlive_their_process, "FF-RU-12", FF_CASE_SECOND_HANDLE),
 	CASE(slots_limits_are_kept_to, "FF-MT-2", 0),
 	CASE(slots_an_unknown_parameter_is_refused, "FF-ERR-1", 0),

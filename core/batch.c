@@ -256,19 +256,23 @@ static ff_code begin_batch(batch_run *run)
 		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
 		.trusts_keys = run->lane->wary == 0,
 	};
-	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 4 * count_requests(run)) || !plan_look(run) ||
-	    !plan(run))
+	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 4 * count_requests(run)))
 		return no_memory(run);
-	return ffp_begin(&engine->store, FF_TXN_WRITE, &run->txn, &run->error);
+	ff_code code = ffp_begin(&engine->store, FF_TXN_WRITE, &run->txn, &run->error);
+	if (code != FF_OK)
+		return code;
+	if (!ffp_is_untouched(&run->txn))
+		ffp_recall_clear(&run->lane->recall);
+	run->batch.rows.recall = &run->lane->recall;
+	check_deadlines(run); /* after begin, which may have waited for the store */
+	return plan_look(run) && plan(run) ? FF_OK : no_memory(run);
 }
 
 static ff_code try_once(batch_run *run)
 {
 	ff_code code = begin_batch(run);
-	if (code == FF_OK) {
-		check_deadlines(run); /* after begin, which may have waited for the store */
+	if (code == FF_OK)
 		code = load_and_decide(run);
-	}
 	if (code == FF_OK)
 		code = look_over(run);
 	if (code == FF_OK)
@@ -276,6 +280,10 @@ static ff_code try_once(batch_run *run)
 	if (code == FF_OK)
 		code = store_and_commit(run);
 	ffp_abort(&run->txn);
+	if (code == FF_OK)
+		ffp_rows_remember(&run->batch.rows, &run->lane->recall);
+	else
+		ffp_recall_clear(&run->lane->recall);
 	if (code == FF_E_COMMIT_UNKNOWN)
 		code = resolve_unknown(run);
 	settle_results(run, code == FF_OK);

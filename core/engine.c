@@ -155,6 +155,7 @@ static void tear_down(ff_engine *engine)
 	}
 	for (uint32_t i = 0; i < engine->lanes_count; i++) {
 		ffp_policies_free(&engine->lanes[i].policies);
+		ffp_recall_free(&engine->lanes[i].recall);
 		ffp_arena_free(&engine->lanes[i].arena);
 	}
 	if (engine->lanes)
@@ -183,7 +184,7 @@ static ff_code open_lanes(ff_engine *engine, ff_error *error)
 	memset(engine->lanes, 0, count * sizeof(*engine->lanes));
 	for (engine->lanes_count = 0; engine->lanes_count < count; engine->lanes_count++) {
 		ffp_lane *lane = &engine->lanes[engine->lanes_count];
-		lane->policies.allocator = &engine->allocator;
+		lane->policies.allocator = lane->recall.allocator = &engine->allocator;
 		ffp_arena_init(&lane->arena, &engine->allocator);
 	}
 	return FF_OK;

@@ -36,6 +36,7 @@ typedef struct ffp_lane {
 	/* The leader's alone. */
 	ffp_arena arena;
 	ffp_policies policies;
+	ffp_recall recall;
 	uint32_t wary; /* so many batches look their keys up before they take one for fresh */
 } ffp_lane;
 

@@ -47,6 +47,7 @@ static bool grow(ffp_rows *rows)
 		rows->slots[i]->next_in_bucket = *bucket;
 		*bucket = rows->slots[i];
 	}
+	grown.recall = rows->recall;
 	grown.slots_count = rows->slots_count;
 	grown.pending_count = rows->pending_count;
 	grown.pending_scans = rows->pending_scans;
@@ -83,6 +84,20 @@ static ffp_slot *find(const ffp_rows *rows, const ff_table *table, const ff_row 
 	return slot;
 }
 
+static bool is_kept(const ffp_slot *slot)
+{
+	return slot->columns == slot->table->key_count && ffp_recall_keeps(slot->table);
+}
+
+/* Whether a slot's row is remembered and need not be loaded. */
+static bool recall(const ffp_rows *rows, ffp_slot *slot)
+{
+	if (rows->recall && is_kept(slot))
+		slot->before = slot->after = ffp_recall_find(rows->recall, slot->table, slot->key, slot->hash);
+	slot->loaded = slot->after != NULL;
+	return slot->loaded;
+}
+
 /* The slot of a key, which a new one is given as `loaded` or leaves pending. */
 static ffp_slot *get(ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, bool loaded)
 {
@@ -105,7 +120,7 @@ static ffp_slot *get(ffp_rows *rows, const ff_table *table, const ff_row *key, u
 		            .loaded = loaded };
 	*bucket = slot;
 	rows->slots[rows->slots_count++] = slot;
-	if (!loaded)
+	if (!loaded && !recall(rows, slot))
 		rows->pending[rows->pending_count++] = slot;
 	return slot;
 }
@@ -197,6 +212,23 @@ bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table)
 	rows->table_deletes[rows->table_deletes_count++] =
 	    (ff_write){ .table = range->table, .kind = FF_WRITE_DELETE_RANGE, .range = range };
 	return true;
+}
+
+void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall)
+{
+	if (rows->table_deletes_count) { /* which rows went is not known here */
+		ffp_recall_clear(recall);
+		return;
+	}
+	for (size_t i = 0; i < rows->slots_count; i++) {
+		const ffp_slot *slot = rows->slots[i];
+		if (!slot->loaded || !is_kept(slot))
+			continue;
+		if (!slot->after)
+			ffp_recall_forget(recall, slot->hash);
+		else if (slot->changed || !ffp_recall_find(recall, slot->table, slot->key, slot->hash))
+			ffp_recall_keep(recall, slot->table, slot->after, slot->hash);
+	}
 }
 
 void ffp_rows_revert(ffp_rows *rows)

@@ -7,6 +7,7 @@
 #define FFP_ROWS_H
 
 #include "catalog.h"
+#include "recall.h"
 
 typedef struct ffp_slot ffp_slot;
 struct ffp_slot {
@@ -39,6 +40,7 @@ struct ffp_scan {
 
 typedef struct ffp_rows {
 	ff_arena *arena;
+	const ffp_recall *recall; /* rows that need not be loaded; or NULL */
 	ffp_slot **buckets;
 	size_t buckets_count; /* a power of two */
 	ffp_slot **slots;
@@ -80,6 +82,9 @@ void ffp_rows_delete(ffp_slot *slot);
 
 /* Deletes every row of a table that the store has, unseen. */
 bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table);
+
+/* What is known of rows now that a batch is over, for the next: all of it holds. */
+void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall);
 
 /* Undoes every change. */
 void ffp_rows_revert(ffp_rows *rows);

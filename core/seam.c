@@ -121,6 +121,12 @@ ff_code ffp_begin(ffp_store *store, ff_txn_kind kind, ffp_txn *txn, ff_error *er
 	return code;
 }
 
+bool ffp_is_untouched(const ffp_txn *txn)
+{
+	const ff_engine_backend *backend = txn->store->backend;
+	return backend->is_untouched && backend->is_untouched(txn->txn);
+}
+
 /* A range that holds more than was asked for would make a bounded call unbounded. */
 static ff_code check_answers(const ff_engine_backend *backend, const ff_read *reads, size_t count, ff_error *error)
 {

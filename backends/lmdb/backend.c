@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "lmdb_backend.h"
 
@@ -49,7 +47,7 @@ static void leave(const ff_store *store)
 /* A handle that a fork has copied must not touch what it shares with the parent. */
 static bool is_copy(const ff_store *store)
 {
-	return ff_fork_guard_is_copy(&store->environment->guard);
+	return ff_kv_is_copy(store->shared);
 }
 
 static ff_code copied(const ff_store *store, ff_code code, ff_error *error)
@@ -59,19 +57,24 @@ static ff_code copied(const ff_store *store, ff_code code, ff_error *error)
 
 /* ---- the writer --------------------------------------------------------------------------------------------- */
 
-/* Waits for the writer's place, which one of this process's stores has at a time. Another process's LMDB waits for. */
-static ff_code take_place(ff_store *store, ff_error *error)
+/* Whoever writes has the place among this process's stores, and then the turn among all processes. */
+static ff_code take_turn(ff_store *store, ff_error *error)
 {
-	ffp_environment *environment = store->environment;
-	bool taken = ffp_environment_take(environment);
-	int64_t slept_us = 0;
-	for (int64_t sleep_us = 50; !taken && slept_us < store->busy_timeout_us; slept_us += sleep_us) {
-		struct timespec pause = { .tv_nsec = (long)sleep_us * 1000 };
-		nanosleep(&pause, NULL);
-		sleep_us = sleep_us < 1000 ? 2 * sleep_us : sleep_us;
-		taken = ffp_environment_take(environment);
-	}
-	return taken ? FF_OK : ffp_lmdb_fail(environment->path, EBUSY, "write to", error);
+	ff_code code = ff_kv_take_place(store->shared, &store->wait, error);
+	if (code != FF_OK)
+		return code;
+	const ff_wait *wait = &store->wait;
+	int result = ffp_turn_take(&store->environment->turn, wait->limit_us - wait->slept_us);
+	if (result == 0)
+		return FF_OK;
+	ff_kv_give_place(store->shared);
+	return ffp_lmdb_fail(store->environment->path, result, "write to", error);
+}
+
+static void give_turn(ff_store *store)
+{
+	ffp_turn_give(&store->environment->turn);
+	ff_kv_give_place(store->shared);
 }
 
 /* Begins LMDB's transaction, after the map was taken on where another process made it larger. */
@@ -111,7 +114,7 @@ static ff_code begin_writer(ff_store *store, ff_txn **txn, ff_error *error)
 		return ff_error_set(error, FF_E_MISUSE, "'%s' is open for reading only", store->environment->path);
 	if (store->writing)
 		return ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
-	ff_code code = take_place(store, error);
+	ff_code code = take_turn(store, error);
 	if (code != FF_OK)
 		return code;
 	keep_room(store);
@@ -121,7 +124,7 @@ static ff_code begin_writer(ff_store *store, ff_txn **txn, ff_error *error)
 	code = begin_writing(store, error);
 	store->writing = code == FF_OK;
 	if (code != FF_OK)
-		ffp_environment_give(store->environment);
+		give_turn(store);
 	*txn = &store->writer;
 	return code;
 }
@@ -131,7 +134,7 @@ static void end_writer(ff_store *store)
 	mdb_txn_abort(store->writer.txn);
 	store->writer.txn = NULL;
 	store->writing = false;
-	ffp_environment_give(store->environment);
+	give_turn(store);
 }
 
 /* ---- readers ------------------------------------------------------------------------------------------------ */
@@ -194,11 +197,12 @@ static int start_reader(ff_txn *reader)
 /* Takes the map on as another process has made it. */
 static ff_code follow_map(ff_store *store, ff_error *error)
 {
+	ff_wait wait = { .limit_us = store->wait.limit_us };
 	leave(store);
-	ff_code code = take_place(store, error);
+	ff_code code = ff_kv_take_place(store->shared, &wait, error);
 	if (code == FF_OK) {
 		code = ffp_environment_adopt(store->environment, error);
-		ffp_environment_give(store->environment);
+		ff_kv_give_place(store->shared);
 	}
 	enter(store);
 	return code;
@@ -278,8 +282,10 @@ static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 
 static ff_code commit_writing(ff_txn *writer, ff_error *error)
 {
+	size_t id = mdb_txn_id(writer->txn);
 	int result = mdb_txn_commit(writer->txn);
 	writer->txn = NULL;
+	writer->kv.store->last_id = result ? 0 : id;
 	return result ? failed_commit(writer, result, error) : FF_OK;
 }
 
@@ -433,6 +439,13 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	return code;
 }
 
+/* Commits are numbered. One that changed nothing takes no number, but then nothing was changed. */
+static bool is_untouched(ff_txn *txn)
+{
+	const ff_store *store = txn->kv.store;
+	return store->last_id && txn->id == store->last_id + 1;
+}
+
 static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
 {
 	int major, minor, patch;
@@ -498,7 +511,7 @@ static ff_code read_config(ff_store *store, const ff_store_config *config, int64
 	if (code == FF_OK)
 		code = ff_config_int64(config, "map_size", 1, map_max, map_size, error);
 	store->map_max = (uint64_t)map_max;
-	store->busy_timeout_us = busy_timeout_ms * 1000;
+	store->wait.limit_us = busy_timeout_ms * 1000;
 	store->read_only = (config->flags & FF_STORE_READ_ONLY) != 0;
 	return code;
 }
@@ -537,21 +550,24 @@ static ff_code complete(ff_store *store, ff_error *error)
 		return FF_OK;
 	if (store->environment->read_only)
 		return ffp_lmdb_fail(store->environment->path, EACCES, "write to", error);
-	if (!ffp_environment_take(store->environment))
-		return FF_OK; /* who has the writer's place did this */
+	if (ffp_environment_is_complete(store->environment))
+		return FF_OK;
+	ff_code code = take_turn(store, error);
+	if (code != FF_OK)
+		return code;
 	int result = ffp_environment_complete(store->environment);
-	ffp_environment_give(store->environment);
+	give_turn(store);
 	return result ? ffp_lmdb_fail(store->environment->path, result, "open", error) : FF_OK;
 }
 
 static ff_code make_room(ff_store *store, ff_error *error)
 {
-	ff_code code = take_place(store, error);
+	ff_code code = ff_kv_take_place(store->shared, &store->wait, error);
 	if (code != FF_OK)
 		return code;
 	store->writer.result = 0;
 	code = ffp_environment_grow(store->environment, store->map_max, error);
-	ffp_environment_give(store->environment);
+	ff_kv_give_place(store->shared);
 	return code;
 }
 
@@ -578,11 +594,11 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 		code = read_write_map(store, config, &write_map, error);
 	if (code != FF_OK)
 		return code;
-	const ffp_environment_options options = { config->path, config->flags, (size_t)map_size, write_map };
-	code = ffp_environment_open(&options, &opening, error);
+	code = ffp_environment_open(config, (size_t)map_size, write_map, &opening, error);
 	if (code != FF_OK)
 		return code;
-	store->environment = opening.environment;
+	store->shared = opening.shared;
+	store->environment = opening.shared->handle;
 	store->kv = (ff_kv){ &ops, config->catalog, config->allocator };
 	code = take_memory(store) ? open_schema(store, config, error)
 	                          : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
@@ -595,7 +611,7 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 static void close_store(ff_store *store)
 {
 	free_memory(store);
-	ffp_environment_release(store->environment);
+	ff_kv_unshare(store->shared);
 }
 
 const ff_engine_backend ffp_lmdb_backend = {
@@ -613,4 +629,5 @@ const ff_engine_backend ffp_lmdb_backend = {
 	.commit = commit,
 	.abort = end,
 	.check = check,
+	.is_untouched = is_untouched,
 };

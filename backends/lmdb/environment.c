@@ -20,9 +20,6 @@
 /* What a small transaction takes of the map, and more. */
 #define ROOM (128 << 10)
 
-static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
-static ffp_environment *list;
-
 /* ---- errors ------------------------------------------------------------------------------------------------- */
 
 static ff_code code_of(int result)
@@ -75,22 +72,6 @@ static size_t round_to_pages(uint64_t size)
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t most = SIZE_MAX / 2;
 	return (size_t)(((size < most ? size : most) + page - 1) / page * page);
-}
-
-bool ffp_environment_take(ffp_environment *environment)
-{
-	pthread_mutex_lock(&environment->mutex);
-	bool taken = environment->taken;
-	environment->taken = true;
-	pthread_mutex_unlock(&environment->mutex);
-	return !taken;
-}
-
-void ffp_environment_give(ffp_environment *environment)
-{
-	pthread_mutex_lock(&environment->mutex);
-	environment->taken = false;
-	pthread_mutex_unlock(&environment->mutex);
 }
 
 /* Whether so much address space is to be had. LMDB lets go of the old map before it asks for the new one, and is lost
@@ -169,22 +150,27 @@ ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error)
 	return code;
 }
 
-int ffp_environment_complete(ffp_environment *environment)
+/* ---- the file ----------------------------------------------------------------------------------------------- */
+
+bool ffp_environment_is_complete(const ffp_environment *environment)
 {
 	struct stat file;
 	int data;
+	return mdb_env_get_fd(environment->env, &data) == 0 && fstat(data, &file) == 0 &&
+	       (uint64_t)file.st_size >= size_by_meta(environment);
+}
+
+int ffp_environment_complete(ffp_environment *environment)
+{
+	int data;
 	MDB_txn *writer;
 	int result = mdb_env_get_fd(environment->env, &data);
-	if (result == 0 && fstat(data, &file) != 0)
-		result = errno;
-	if (result || (uint64_t)file.st_size >= size_by_meta(environment))
-		return result;
 	/* Nobody writes while we do. */
-	result = mdb_txn_begin(environment->env, NULL, 0, &writer);
+	if (result == 0)
+		result = mdb_txn_begin(environment->env, NULL, 0, &writer);
 	if (result)
 		return result == MDB_MAP_RESIZED ? 0 : result;
-	if (fstat(data, &file) != 0 || ((uint64_t)file.st_size < size_by_meta(environment) &&
-	                                ftruncate(data, (off_t)size_by_meta(environment)) != 0))
+	if (!ffp_environment_is_complete(environment) && ftruncate(data, (off_t)size_by_meta(environment)) != 0)
 		result = errno;
 	mdb_txn_abort(writer);
 	return result;
@@ -255,7 +241,8 @@ static ff_code lock_directory(const char *path, bool must_exist, ffp_opening *op
 		if (is_there(path, opening->lock))
 			return FF_OK;
 		close(opening->lock);
-		*opening = (ffp_opening){ .path = path, .lock = -1 };
+		opening->lock = -1;
+		opening->made_directory = false;
 	}
 	return ff_error_set(error, FF_E_BUSY, "'%s' is made and removed again and again", path);
 }
@@ -267,7 +254,7 @@ static ff_code lock_directory(const char *path, bool must_exist, ffp_opening *op
 static int make_lock_file(ffp_opening *opening)
 {
 	struct stat status;
-	opening->made_lock = fstatat(opening->lock, "lock.mdb", &status, 0) != 0 && errno == ENOENT;
+	opening->made_locks = fstatat(opening->lock, "lock.mdb", &status, 0) != 0 && errno == ENOENT;
 	int file = openat(opening->lock, "lock.mdb", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (file < 0)
 		return 0; /* LMDB says why, where it matters */
@@ -278,9 +265,9 @@ static int make_lock_file(ffp_opening *opening)
 	return result;
 }
 
-static int open_env(ffp_environment *environment, const ffp_environment_options *options, unsigned flags)
+static int open_env(ffp_environment *environment, const ffp_opening *opening, unsigned flags)
 {
-	size_t size = round_to_pages(options->map_size);
+	size_t size = round_to_pages(opening->map_size);
 	while (size > (1 << 20) && !has_space(size))
 		size = round_to_pages(size / 2);
 	int result = mdb_env_create(&environment->env);
@@ -288,8 +275,8 @@ static int open_env(ffp_environment *environment, const ffp_environment_options 
 		return result;
 	mdb_env_set_maxdbs(environment->env, TREES_MAX);
 	mdb_env_set_mapsize(environment->env, size);
-	result = mdb_env_open(environment->env, options->path,
-	                      MDB_NOTLS | (options->write_map ? MDB_WRITEMAP : 0) | flags, 0644);
+	result = mdb_env_open(environment->env, environment->path,
+	                      MDB_NOTLS | (opening->write_map ? MDB_WRITEMAP : 0) | flags, 0644);
 	if (result) {
 		mdb_env_close(environment->env);
 		environment->env = NULL;
@@ -298,15 +285,17 @@ static int open_env(ffp_environment *environment, const ffp_environment_options 
 }
 
 /* Opens the files; for reading only, too, where they may not be written. */
-static int open_files(ffp_environment *environment, const ffp_environment_options *options, ffp_opening *opening)
+static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening *opening)
 {
 	int dead;
 	int result = make_lock_file(opening);
 	if (result == 0)
-		result = open_env(environment, options, 0);
-	if ((result == EACCES || result == EROFS) && (options->flags & FF_STORE_READ_ONLY)) {
+		result = ffp_turn_open(&environment->turn, opening->lock);
+	if (result == 0)
+		result = open_env(environment, opening, 0);
+	if ((result == EACCES || result == EROFS) && (flags & FF_STORE_READ_ONLY)) {
 		environment->read_only = true;
-		result = open_env(environment, options, MDB_RDONLY);
+		result = open_env(environment, opening, MDB_RDONLY);
 	}
 	if (result == 0)
 		mdb_reader_check(environment->env, &dead);
@@ -326,51 +315,36 @@ static void init_locks(ffp_environment *environment)
 
 static void discard(ffp_environment *environment)
 {
-	if (environment->directory >= 0)
-		close(environment->directory);
 	pthread_rwlock_destroy(&environment->map);
 	pthread_mutex_destroy(&environment->mutex);
-	ff_fork_guard_close(&environment->guard);
+	ffp_turn_close(&environment->turn);
 	free(environment->path);
 	free(environment);
 }
 
-static ff_code make_environment(const ffp_environment_options *options, ffp_opening *opening, ff_error *error)
+static ff_code make_environment(const ff_store_config *config, void *context, void **handle, ff_error *error)
 {
-	struct stat status;
+	ffp_opening *opening = context;
 	ffp_environment *environment = calloc(1, sizeof(*environment));
 	if (!environment)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an environment");
 	init_locks(environment);
-	environment->path = strdup(options->path);
-	environment->directory = fcntl(opening->lock, F_DUPFD_CLOEXEC, 0);
-	int result = environment->path ? 0 : ENOMEM;
-	if (result == 0 && (environment->directory < 0 || fstat(opening->lock, &status) != 0))
-		result = errno;
-	if (result == 0)
-		result = open_files(environment, options, opening);
+	environment->turn.file = -1;
+	environment->path = strdup(config->path);
+	int result = environment->path ? open_files(environment, config->flags, opening) : ENOMEM;
 	if (result) {
 		discard(environment);
-		return ffp_lmdb_fail(options->path, result, "open", error);
+		return ffp_lmdb_fail(config->path, result, "open", error);
 	}
-	environment->device = status.st_dev;
-	environment->inode = status.st_ino;
-	environment->guard = ff_fork_guard_open();
-	environment->next = list;
-	list = environment;
-	opening->environment = environment;
+	*handle = environment;
 	return FF_OK;
 }
 
-/* The environment of a directory that this process has open. One that a parent had open before a fork is not ours. */
-static ffp_environment *find(int directory)
+static void close_environment(void *handle)
 {
-	struct stat status;
-	ffp_environment *found = fstat(directory, &status) == 0 ? list : NULL;
-	while (found && (found->device != status.st_dev || found->inode != status.st_ino ||
-	                 ff_fork_guard_is_copy(&found->guard)))
-		found = found->next;
-	return found;
+	ffp_environment *environment = handle;
+	mdb_env_close(environment->env);
+	discard(environment);
 }
 
 static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening, ff_error *error)
@@ -383,53 +357,31 @@ static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening
 	return FF_OK;
 }
 
-ff_code ffp_environment_open(const ffp_environment_options *options, ffp_opening *opening, ff_error *error)
+ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, bool write_map, ffp_opening *opening,
+                             ff_error *error)
 {
-	bool must_exist = (options->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
-	*opening = (ffp_opening){ .path = options->path, .lock = -1 };
-	ff_code code = lock_directory(options->path, must_exist, opening, error);
+	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
+	*opening = (ffp_opening){ .path = config->path, .map_size = map_size, .write_map = write_map, .lock = -1 };
+	ff_code code = lock_directory(config->path, must_exist, opening, error);
 	if (code == FF_OK)
-		code = find_data(options->path, must_exist, opening, error);
-	if (code == FF_OK) {
-		pthread_mutex_lock(&list_mutex);
-		opening->environment = find(opening->lock);
-		if (!opening->environment)
-			code = make_environment(options, opening, error);
-		if (code == FF_OK)
-			opening->environment->users++;
-		pthread_mutex_unlock(&list_mutex);
-	}
+		code = find_data(config->path, must_exist, opening, error);
+	if (code == FF_OK)
+		code = ff_kv_share(config, make_environment, close_environment, opening, &opening->shared, error);
 	if (code != FF_OK)
 		ffp_environment_settle(opening, true);
 	return code;
 }
 
-void ffp_environment_release(ffp_environment *environment)
-{
-	pthread_mutex_lock(&list_mutex);
-	bool last = --environment->users == 0;
-	ffp_environment **at = &list;
-	while (last && *at != environment)
-		at = &(*at)->next;
-	if (last) {
-		*at = environment->next;
-		/* After a fork LMDB's part belongs to the parent: closing it here would take away its readers. */
-		if (!ff_fork_guard_is_copy(&environment->guard))
-			mdb_env_close(environment->env);
-	}
-	pthread_mutex_unlock(&list_mutex);
-	if (last)
-		discard(environment);
-}
-
 void ffp_environment_settle(ffp_opening *opening, bool failed)
 {
-	if (failed && opening->environment)
-		ffp_environment_release(opening->environment);
+	if (failed && opening->shared)
+		ff_kv_unshare(opening->shared);
 	if (failed && opening->made_data)
 		unlinkat(opening->lock, "data.mdb", 0);
-	if (failed && opening->made_data && opening->made_lock)
+	if (failed && opening->made_data && opening->made_locks) {
 		unlinkat(opening->lock, "lock.mdb", 0);
+		unlinkat(opening->lock, FFP_TURN_FILE, 0);
+	}
 	if (failed && opening->made_directory)
 		rmdir(opening->path);
 	if (opening->lock >= 0) {

@@ -29,13 +29,15 @@ struct ff_txn {
 
 struct ff_store {
 	ff_kv kv;
-	ffp_environment *environment;
+	ff_kv_shared *shared;
+	ffp_environment *environment; /* its handle */
 	MDB_dbi *trees;
 	size_t trees_count;
 	bool read_only;
 	ff_durability durability;
 	uint64_t map_max;
-	int64_t busy_timeout_us;
+	ff_wait wait; /* the writer's */
+	size_t last_id; /* of the writer's last commit that was made */
 	ff_txn writer;
 	bool writing; /* the writer's transaction is under way */
 	ff_txn *idle; /* guarded by the environment's mutex, as is their number */

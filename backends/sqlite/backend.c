@@ -34,9 +34,9 @@ static ff_code acquire_writer(ff_store *store, ff_txn **connection, ff_error *er
 		return ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
 	if (!taken) {
 		/* An in-memory store has one connection for everything, so a transaction may have to wait for another. */
-		ffp_wait wait = { .limit_us = store->busy_timeout_us };
-		ffp_wait_start(&wait);
-		while (!taken && ffp_wait_pause(&wait))
+		ff_wait wait = { .limit_us = store->busy_timeout_us };
+		ff_wait_start(&wait);
+		while (!taken && ff_wait_pause(&wait))
 			taken = take_writer(store);
 	}
 	if (!taken)
@@ -123,15 +123,15 @@ static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 	if (code != FF_OK)
 		return code;
 	if (kind == FF_TXN_WRITE)
-		ffp_wait_give_way(&connection->wait);
+		ff_wait_give_way(&connection->wait);
 	int result = ffp_statement_run(statement);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, kind == FF_TXN_WRITE ? "write to" : "read",
 		                       connection->store->path, error);
 	/* A writer has its snapshot now. Where the store is as it was left by our last commit, its version is, too. */
-	if (kind == FF_TXN_WRITE && connection->content_left && content_of(connection) == connection->content_left)
-		return FF_OK;
-	return check_version(connection, error);
+	connection->untouched =
+	    kind == FF_TXN_WRITE && connection->content_left && content_of(connection) == connection->content_left;
+	return connection->untouched ? FF_OK : check_version(connection, error);
 }
 
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
@@ -194,6 +194,11 @@ static void abort_txn(ff_txn *txn)
 {
 	roll_back(txn);
 	release(txn);
+}
+
+static bool is_untouched(ff_txn *txn)
+{
+	return txn->untouched;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -264,11 +269,11 @@ static ff_code use_wal(ff_txn *connection, ff_error *error)
 	const char *path = connection->store->path;
 	sqlite3_stmt *statement = NULL;
 	int result = sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
-	ffp_wait wait = { .limit_us = connection->store->busy_timeout_us };
-	ffp_wait_start(&wait);
+	ff_wait wait = { .limit_us = connection->store->busy_timeout_us };
+	ff_wait_start(&wait);
 	while (result == SQLITE_OK && (result = sqlite3_step(statement)) != SQLITE_ROW) {
 		sqlite3_reset(statement);
-		if ((result & 0xff) == SQLITE_BUSY && ffp_wait_pause(&wait))
+		if ((result & 0xff) == SQLITE_BUSY && ff_wait_pause(&wait))
 			result = SQLITE_OK;
 	}
 	ff_code code = FF_OK;
@@ -515,4 +520,5 @@ const ff_engine_backend ffp_sqlite_backend = {
 	.commit = commit,
 	.abort = abort_txn,
 	.check = check,
+	.is_untouched = is_untouched,
 };

@@ -193,10 +193,10 @@ static void close_database(ff_txn *connection)
 
 static int on_busy(void *context, int count)
 {
-	ffp_wait *wait = context;
+	ff_wait *wait = context;
 	if (count == 0)
-		ffp_wait_start(wait);
-	return ffp_wait_pause(wait);
+		ff_wait_start(wait);
+	return ff_wait_pause(wait);
 }
 
 static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)

@@ -13,14 +13,6 @@
 
 extern const ff_sql_dialect ffp_sqlite_dialect;
 
-/* Waiting for a lock, without a clock: short sleeps of random length, which are counted. */
-typedef struct ffp_wait {
-	int64_t limit_us;
-	int64_t slept_us;
-	unsigned sleeps;
-	uint32_t random;
-} ffp_wait;
-
 typedef enum ffp_statement_kind {
 	FFP_SELECT_KEY = 1,
 	FFP_SELECT_RANGE, /* shape: ff_sql_range_shape */
@@ -46,8 +38,9 @@ struct ff_txn {
 	ff_txn *next; /* in the store's list of idle readers */
 	ff_txn_kind kind;
 	bool once;             /* not kept after its transaction */
+	bool untouched;        /* since this writer's last commit nobody has written */
 	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */
-	ffp_wait wait;
+	ff_wait wait;
 	ff_sql_text sql;
 	ffp_statement *statements; /* capacity is 0 or a power of two, never full */
 	size_t statements_count;
@@ -69,14 +62,6 @@ struct ff_store {
 	ff_txn *idle;          /* readers for transactions to come */
 	unsigned idle_count;
 };
-
-/* wait.c */
-
-void ffp_wait_start(ffp_wait *wait);
-/* Sleeps a little; false, at once, when the limit was slept. */
-bool ffp_wait_pause(ffp_wait *wait);
-/* Starts anew, after a sleep where the wait before this one had any: others are waiting, too. */
-void ffp_wait_give_way(ffp_wait *wait);
 
 /* connection.c */
 

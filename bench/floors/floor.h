@@ -13,10 +13,20 @@
 typedef struct bench_floor bench_floor;
 typedef struct bench_floor_ops bench_floor_ops;
 
+/* How a floor goes about a batch. */
+typedef enum bench_floor_kind {
+	/* Budgets are read and written once a batch. Each key is looked up, and keys are written in their order. */
+	BENCH_FLOOR_LOOKS,
+	/* The same, but keys are written without a look, until one of them turns out to be known. */
+	BENCH_FLOOR_UNSEEN,
+	/* Report by report: key, policy and usage are read, and key and usage written. */
+	BENCH_FLOOR_PLAIN
+} bench_floor_kind;
+
 struct bench_floor_ops {
 	const char *scheme;
 	/* Makes the store at `path`, or opens it again. */
-	bench_floor *(*open)(const char *path, ff_durability durability);
+	bench_floor *(*open)(const char *path, ff_durability durability, bench_floor_kind kind);
 	void (*close)(bench_floor *floor);
 	/* Takes the store's files away. */
 	void (*remove)(const char *path);

@@ -5,8 +5,8 @@
  *     usage      budget 0 dimension → value
  *     keys       key 0 budget → digest, expiry, outcome
  *
- * Keys are taken for fresh and written in their order, behind the last one by MDB_APPEND where they are later than it. If
- * one was there after all, the transaction begins anew and looks every key up first.
+ * A key that is later than the last one goes behind it, by MDB_APPEND.
+ * Where keys are taken for fresh and one was there after all, the transaction begins anew and looks every key up first.
  */
 #include "floor.h"
 
@@ -19,13 +19,32 @@
 
 #define MAP_SIZE ((size_t)16 << 30)
 
+/* Two texts with a 0 byte between them. */
+typedef struct name {
+	size_t size;
+	char text[512];
+} name;
+
+static MDB_val join(name *joined, const char *first, size_t first_size, const char *second)
+{
+	size_t second_size = strlen(second);
+	memcpy(joined->text, first, first_size);
+	joined->text[first_size] = '\0';
+	memcpy(joined->text + first_size + 1, second, second_size);
+	return (MDB_val){ first_size + 1 + second_size, joined->text };
+}
+
 struct bench_floor {
 	MDB_env *env;
 	MDB_dbi policies;
 	MDB_dbi usage;
 	MDB_dbi keys;
-	MDB_txn *txn;
+	bool is_plain;
 	bool look_first;
+	MDB_txn *txn;
+	MDB_cursor *keys_cursor;
+	MDB_cursor *usage_cursor;
+	name last; /* the last key in the tree, as this transaction sees it */
 	floor_batch batch;
 };
 
@@ -52,24 +71,9 @@ static void must(int result, const char *doing)
 		floor_die(doing, mdb_strerror(result));
 }
 
-/* Two texts with a 0 byte between them. */
-typedef struct name {
-	size_t size;
-	char text[512];
-} name;
-
-static MDB_val join(name *joined, const char *first, size_t first_size, const char *second)
-{
-	size_t second_size = strlen(second);
-	memcpy(joined->text, first, first_size);
-	joined->text[first_size] = '\0';
-	memcpy(joined->text + first_size + 1, second, second_size);
-	return (MDB_val){ first_size + 1 + second_size, joined->text };
-}
-
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static bench_floor *open_floor(const char *path, ff_durability durability)
+static bench_floor *open_floor(const char *path, ff_durability durability, bench_floor_kind kind)
 {
 	static const unsigned flags[] = {
 		[FF_DURABILITY_FULL] = 0,
@@ -79,6 +83,8 @@ static bench_floor *open_floor(const char *path, ff_durability durability)
 	bench_floor *floor = calloc(1, sizeof(*floor));
 	if (!floor)
 		floor_die("open", "memory is out");
+	floor->is_plain = kind == BENCH_FLOOR_PLAIN;
+	floor->look_first = kind != BENCH_FLOOR_UNSEEN;
 	mkdir(path, 0777);
 	must(mdb_env_create(&floor->env), "open");
 	must(mdb_env_set_maxdbs(floor->env, 3), "open");
@@ -164,7 +170,7 @@ static void read_budget(bench_floor *floor, floor_budget *budget)
 	}
 }
 
-static void write_budget(bench_floor *floor, MDB_cursor *usage, const floor_budget *budget)
+static void write_budget(bench_floor *floor, const floor_budget *budget)
 {
 	for (unsigned i = 0; i < budget->dimensions_count; i++) {
 		if (!budget->dimensions[i].changed)
@@ -173,7 +179,7 @@ static void write_budget(bench_floor *floor, MDB_cursor *usage, const floor_budg
 		uint64_t used = budget->dimensions[i].used;
 		MDB_val key = join(&joined, budget->id, budget->id_size, budget->dimensions[i].name);
 		MDB_val value = { sizeof(used), &used };
-		must(mdb_cursor_put(usage, &key, &value, 0), "write usage");
+		must(mdb_cursor_put(floor->usage_cursor, &key, &value, 0), "write usage");
 	}
 	if (!budget->breaches)
 		return;
@@ -227,59 +233,78 @@ static void decide(bench_floor *floor, const ff_report *reports, size_t count, u
 	}
 }
 
-/* MDB_KEYEXIST where a key was no fresh one. */
-static int write_keys(bench_floor *floor, const ff_report *reports, size_t count)
+/* Behind the last key there is, where the new one is later. MDB_KEYEXIST where it is no fresh one. */
+static int write_key(bench_floor *floor, const ff_report *report, const key_row *row)
+{
+	name joined;
+	MDB_val key = join(&joined, report->idempotency_key, strlen(report->idempotency_key), report->budget_id);
+	MDB_val value = { KEY_ROW_SIZE, (void *)(uintptr_t)row };
+	MDB_val last = { floor->last.size, floor->last.text };
+	bool is_last = last.mv_size == 0 || mdb_cmp(floor->txn, floor->keys, &last, &key) < 0;
+	if (is_last) {
+		memcpy(floor->last.text, joined.text, key.mv_size);
+		floor->last.size = key.mv_size;
+	}
+	return mdb_cursor_put(floor->keys_cursor, &key, &value, is_last ? MDB_APPEND : MDB_NOOVERWRITE);
+}
+
+/* False where a key was no fresh one. */
+static bool write_keys(bench_floor *floor, const ff_report *reports, size_t count, int64_t expires_at_ms)
 {
 	floor_batch *batch = &floor->batch;
 	floor_batch_sort(batch, reports, count);
-	if (!batch->keys_count)
-		return 0;
-	int64_t expires_at_ms = floor_now_ms() + FLOOR_KEY_TTL_MS;
-	MDB_cursor *cursor;
-	MDB_val last, value;
-	must(mdb_cursor_open(floor->txn, floor->keys, &cursor), "write keys");
-	int result = mdb_cursor_get(cursor, &last, &value, MDB_LAST);
-	unsigned flags = MDB_NOOVERWRITE;
 	for (size_t i = 0; i < batch->keys_count; i++) {
 		uint32_t at = batch->keys[i].report;
-		name joined;
-		MDB_val key = join(&joined, reports[at].idempotency_key, strlen(reports[at].idempotency_key),
-		                   reports[at].budget_id);
 		key_row row = { batch->digests[at], expires_at_ms, batch->outcomes[at] };
-		value = (MDB_val){ KEY_ROW_SIZE, &row };
-		if (i == 0 && (result == MDB_NOTFOUND || mdb_cmp(floor->txn, floor->keys, &last, &key) < 0))
-			flags = MDB_APPEND;
-		result = mdb_cursor_put(cursor, &key, &value, flags);
-		if (result == MDB_KEYEXIST && flags == MDB_APPEND) {
-			/* Keys that begin alike did not come in order. */
-			flags = MDB_NOOVERWRITE;
-			result = mdb_cursor_put(cursor, &key, &value, flags);
-		}
+		int result = write_key(floor, &reports[at], &row);
 		if (result == MDB_KEYEXIST)
-			return result;
+			return false;
 		must(result, "write a key");
 	}
-	return 0;
+	return true;
+}
+
+static void begin(bench_floor *floor)
+{
+	MDB_val key, value;
+	must(mdb_txn_begin(floor->env, NULL, 0, &floor->txn), "begin");
+	must(mdb_cursor_open(floor->txn, floor->keys, &floor->keys_cursor), "begin");
+	must(mdb_cursor_open(floor->txn, floor->usage, &floor->usage_cursor), "begin");
+	int result = mdb_cursor_get(floor->keys_cursor, &key, &value, MDB_LAST);
+	floor->last.size = 0;
+	if (result == MDB_NOTFOUND)
+		return;
+	must(result, "read the last key");
+	memcpy(floor->last.text, key.mv_data, key.mv_size);
+	floor->last.size = key.mv_size;
+}
+
+/* False where a key was no fresh one. */
+static bool report_some(bench_floor *floor, const ff_report *reports, size_t count, int64_t expires_at_ms,
+                        unsigned char *applied)
+{
+	floor_batch_begin(&floor->batch, count);
+	decide(floor, reports, count, applied);
+	if (!write_keys(floor, reports, count, expires_at_ms))
+		return false;
+	for (size_t i = 0; i < floor->batch.budgets_count; i++)
+		write_budget(floor, &floor->batch.budgets[i]);
+	return true;
 }
 
 static void report(bench_floor *floor, const ff_report *reports, size_t count, unsigned char *applied)
 {
-	for (;;) {
-		floor_batch_begin(&floor->batch, count);
-		must(mdb_txn_begin(floor->env, NULL, 0, &floor->txn), "begin");
-		decide(floor, reports, count, applied);
-		if (write_keys(floor, reports, count) == 0)
-			break;
-		if (floor->look_first)
-			floor_die("write a key", "a batch has a key twice");
-		mdb_txn_abort(floor->txn);
-		floor->look_first = true;
-	}
-	if (floor->batch.budgets_count) {
-		MDB_cursor *usage;
-		must(mdb_cursor_open(floor->txn, floor->usage, &usage), "write usage");
-		for (size_t i = 0; i < floor->batch.budgets_count; i++)
-			write_budget(floor, usage, &floor->batch.budgets[i]);
+	int64_t expires_at_ms = floor_now_ms() + FLOOR_KEY_TTL_MS;
+	size_t step = floor->is_plain ? 1 : count;
+	begin(floor);
+	for (size_t i = 0; i < count; i += step) {
+		while (!report_some(floor, reports + i, step, expires_at_ms, applied + i)) {
+			if (floor->look_first)
+				floor_die("write a key", "a batch has a key twice");
+			mdb_txn_abort(floor->txn);
+			floor->look_first = true;
+			begin(floor);
+		}
 	}
 	must(mdb_txn_commit(floor->txn), "commit");
 }

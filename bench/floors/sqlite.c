@@ -1,6 +1,6 @@
 /*
- * The floor on SQLite. Three tables without rowids; a budget is read by one statement. Keys are taken for fresh and
- * inserted in their order; if one was there after all, the transaction begins anew and looks every key up first.
+ * The floor on SQLite. Three tables without rowids; a budget is read by one statement. Where keys are taken
+ * for fresh and one was there after all, the transaction begins anew and looks every key up first.
  */
 #include "floor.h"
 
@@ -49,6 +49,7 @@ static const char *const statements[STATEMENTS_COUNT] = {
 struct bench_floor {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS_COUNT];
+	bool is_plain;
 	bool look_first;
 	floor_batch batch;
 };
@@ -73,7 +74,7 @@ static void run(const bench_floor *floor, int which, const char *doing)
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static bench_floor *open_floor(const char *path, ff_durability durability)
+static bench_floor *open_floor(const char *path, ff_durability durability, bench_floor_kind kind)
 {
 	static const char *const synchronous[] = {
 		[FF_DURABILITY_FULL] = "PRAGMA synchronous = FULL",
@@ -83,6 +84,8 @@ static bench_floor *open_floor(const char *path, ff_durability durability)
 	bench_floor *floor = calloc(1, sizeof(*floor));
 	if (!floor)
 		floor_die("open", "memory is out");
+	floor->is_plain = kind == BENCH_FLOOR_PLAIN;
+	floor->look_first = kind != BENCH_FLOOR_UNSEEN;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	must(floor, sqlite3_open_v2(path, &floor->db, flags, NULL), "open");
 	must(floor, sqlite3_exec(floor->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL), "open");
@@ -210,12 +213,11 @@ static void decide(bench_floor *floor, const ff_report *reports, size_t count, u
 }
 
 /* False where a key was no fresh one. */
-static bool write_keys(bench_floor *floor, const ff_report *reports, size_t count)
+static bool write_keys(bench_floor *floor, const ff_report *reports, size_t count, int64_t expires_at_ms)
 {
 	floor_batch *batch = &floor->batch;
 	sqlite3_stmt *statement = floor->statements[WRITE_KEY];
 	floor_batch_sort(batch, reports, count);
-	int64_t expires_at_ms = batch->keys_count ? floor_now_ms() + FLOOR_KEY_TTL_MS : 0;
 	int before = sqlite3_total_changes(floor->db);
 	for (size_t i = 0; i < batch->keys_count; i++) {
 		uint32_t at = batch->keys[i].report;
@@ -229,21 +231,33 @@ static bool write_keys(bench_floor *floor, const ff_report *reports, size_t coun
 	return sqlite3_total_changes(floor->db) - before == (int)batch->keys_count;
 }
 
-static void report(bench_floor *floor, const ff_report *reports, size_t count, unsigned char *applied)
+/* False where a key was no fresh one. */
+static bool report_some(bench_floor *floor, const ff_report *reports, size_t count, int64_t expires_at_ms,
+                        unsigned char *applied)
 {
-	for (;;) {
-		floor_batch_begin(&floor->batch, count);
-		run(floor, BEGIN, "begin");
-		decide(floor, reports, count, applied);
-		if (write_keys(floor, reports, count))
-			break;
-		if (floor->look_first)
-			floor_die("write a key", "a batch has a key twice");
-		run(floor, ROLLBACK, "roll back");
-		floor->look_first = true;
-	}
+	floor_batch_begin(&floor->batch, count);
+	decide(floor, reports, count, applied);
+	if (!write_keys(floor, reports, count, expires_at_ms))
+		return false;
 	for (size_t i = 0; i < floor->batch.budgets_count; i++)
 		write_budget(floor, &floor->batch.budgets[i]);
+	return true;
+}
+
+static void report(bench_floor *floor, const ff_report *reports, size_t count, unsigned char *applied)
+{
+	int64_t expires_at_ms = floor_now_ms() + FLOOR_KEY_TTL_MS;
+	size_t step = floor->is_plain ? 1 : count;
+	run(floor, BEGIN, "begin");
+	for (size_t i = 0; i < count; i += step) {
+		while (!report_some(floor, reports + i, step, expires_at_ms, applied + i)) {
+			if (floor->look_first)
+				floor_die("write a key", "a batch has a key twice");
+			run(floor, ROLLBACK, "roll back");
+			floor->look_first = true;
+			run(floor, BEGIN, "begin");
+		}
+	}
 	run(floor, COMMIT, "commit");
 }
 

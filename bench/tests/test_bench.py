@@ -48,7 +48,7 @@ class Case(unittest.TestCase):
 def fields_of_readme():
     """The names in the first column of the table of a row's fields."""
     names = set()
-    for line in README.read_text().splitlines():
+    for line in README.read_text().split("\n| field |")[1].splitlines():
         if line.startswith("| `"):
             names.update(line.split("|")[1].replace("`", "").replace(",", "").split())
     return names
@@ -70,6 +70,7 @@ class CommandLine(Case):
             ("run", "--rate", "1x"): "'1x'",
             ("run", "--workload", "idle"): "'idle'",
             ("run", "--canary", "bird"): "'bird'",
+            ("run", "--floor", "none"): "'none'",
             ("run", "--store", "tape:x"): "'tape:x'",
             ("run", "--store", ":x"): "':x'",
             ("run", "--store", "sqlite:there"): "'there' exists",
@@ -91,7 +92,7 @@ class CommandLine(Case):
     def test_help_and_list(self):
         help_text = self.bench("help").stdout
         for option in ("--store", "--workload", "--seconds", "--threads", "--batch", "--keys", "--json", "--pairs",
-                       "--rate", "--budgets", "--label", "--seed", "--quick"):
+                       "--rate", "--budgets", "--floor", "--label", "--seed", "--quick"):
             self.assertIn(option, help_text)
         names = self.names()
         self.assertEqual(len(names), len(set(names)))
@@ -156,6 +157,13 @@ class Run(Case):
         row, = self.rows("--workload", "crowd-64", "--rate", "2000")
         self.assertEqual((row["loop"], row["rate"], row["against"], row["ratio"]), ("open", 2000, None, None))
         self.assertEqual(row["books"], "ok")
+
+    def test_the_other_floors_do_the_same(self):
+        workloads = [word for name in sorted(FLOORED) for word in ("--workload", name)]
+        for kind in ("unseen", "plain"):
+            for row in self.rows("--floor", kind, *workloads):
+                self.assertEqual((row["against"], row["books"]), (f"{kind} floor", "ok"), row["workload"])
+                self.assertGreater(row["floor_per_second"], 0)
 
     def test_wrong_books_fail(self):
         for workload in sorted(set(self.names())):

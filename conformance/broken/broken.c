@@ -422,6 +422,14 @@ static void abort_txn(ff_txn *txn)
 	end(txn);
 }
 
+static bool is_untouched(ff_txn *txn)
+{
+	const ff_engine_backend *inner = txn->store->inner;
+	if (txn->store->fault->is_untouched)
+		return txn->store->fault->is_untouched(txn);
+	return inner->is_untouched && inner->is_untouched(txn->inner);
+}
+
 const ff_engine_backend broken_backend = {
 	.size = sizeof(ff_engine_backend),
 	.abi_major = FF_BACKEND_ABI,
@@ -437,4 +445,5 @@ const ff_engine_backend broken_backend = {
 	.commit = commit,
 	.abort = abort_txn,
 	.check = check,
+	.is_untouched = is_untouched,
 };

@@ -39,6 +39,7 @@ struct broken_fault {
 	ff_code (*store)(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 	ff_code (*commit)(ff_txn *txn, ff_error *error);
 	void (*abort)(ff_txn *txn);
+	bool (*is_untouched)(ff_txn *txn);
 	ff_code (*check)(broken_store *store, ff_problem_fn *problem, void *context, ff_error *error);
 
 	/* Changes a read before it is passed on (a copy), and its answer before it is handed out. */

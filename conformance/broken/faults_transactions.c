@@ -512,6 +512,12 @@ static ff_code errors_have_another_code(broken_slot slot, ff_code code, ff_error
 
 #define HELD .store = hold_writes
 
+static bool nobody_else_writes(ff_txn *txn)
+{
+	(void)txn;
+	return true;
+}
+
 static const broken_fault table[] = {
 	FAULT("reads_are_stale", .begin = reads_are_stale),
 	FAULT("writers_read_stale_rows", .begin = writers_read_stale_rows, .load = load_aside,
@@ -522,6 +528,7 @@ static const broken_fault table[] = {
 	      .abort = abort_what_was_begun),
 	FAULT("reads_are_dirty", .load = reads_are_dirty, .store = store_under_lock, .commit = commit_under_lock,
 	      .abort = abort_under_lock),
+	FAULT("others_write_and_are_not_told_of", .is_untouched = nobody_else_writes),
 	FAULT("commits_abort", .commit = commits_abort),
 	FAULT("commits_abort_at_times", .commit = commits_abort_at_times),
 	FAULT("aborts_commit", .abort = aborts_commit),

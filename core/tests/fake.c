@@ -25,8 +25,12 @@ struct ffp_fake {
 	size_t writes_count;
 	bool stored;
 	unsigned handles;
-	unsigned meeting; /* so many writers must have come to begin before one is let in */
-	unsigned writers; /* that came to begin and have not ended */
+	uint64_t changes;       /* of its rows, by whomever */
+	uint64_t left;          /* changes after the last commit of… */
+	const ff_store *leaver; /* … this handle */
+	const ff_store *writer; /* whose write transaction is open */
+	unsigned meeting;       /* so many writers must have come to begin before one is let in */
+	unsigned writers;       /* that came to begin and have not ended */
 	pthread_mutex_t door;
 	pthread_cond_t come;
 	char broken[200];
@@ -186,6 +190,7 @@ void ffp_fake_put(ffp_fake *fake, ffp_table_id table, const ff_row *row)
 {
 	pthread_mutex_lock(&fake->lock);
 	put_row(fake, ffp_table(table), row);
+	fake->changes++;
 	pthread_mutex_unlock(&fake->lock);
 }
 
@@ -196,6 +201,7 @@ size_t ffp_fake_count(const ffp_fake *fake, ffp_table_id table)
 
 void ffp_fake_wipe(ffp_fake *fake)
 {
+	fake->changes++;
 	for (unsigned t = 0; t < FFP_TABLES_COUNT; t++) {
 		for (size_t i = 0; i < fake->tables[t].count; i++)
 			free(fake->tables[t].rows[i]);
@@ -345,6 +351,7 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	count(fake, FFP_SLOT_BEGIN);
 	require(fake, !store->read_only || kind == FF_TXN_READ, "a write transaction of a store opened read only");
 	fake->kind = kind;
+	fake->writer = store;
 	fake->writes = NULL;
 	fake->writes_count = 0;
 	fake->stored = false;
@@ -506,6 +513,8 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 		else
 			drop_row(fake, fake->writes[i].table, fake->writes[i].before);
 	}
+	fake->left = ++fake->changes;
+	fake->leaver = fake->writer;
 	end(fake);
 	return FF_OK;
 }
@@ -515,6 +524,12 @@ static void abort_txn(ff_txn *txn)
 	ffp_fake *fake = (ffp_fake *)txn;
 	count(fake, FFP_SLOT_ABORT);
 	end(fake);
+}
+
+static bool is_untouched(ff_txn *txn)
+{
+	const ffp_fake *fake = (const ffp_fake *)txn;
+	return fake->leaver == fake->writer && fake->left == fake->changes;
 }
 
 static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
@@ -541,6 +556,7 @@ const ff_engine_backend ffp_fake_backend = {
 	.commit = commit,
 	.abort = abort_txn,
 	.check = check_store,
+	.is_untouched = is_untouched,
 };
 
 /* ---- the harness -------------------------------------------------------------------------------------------- */

@@ -77,6 +77,11 @@ static void abort_txn(ff_txn *txn)
 	ffp_fake_backend.abort(txn);
 }
 
+static bool is_untouched(ff_txn *txn)
+{
+	return ffp_fake_backend.is_untouched(txn);
+}
+
 static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
 {
 	ff_code code = fault(FFP_SLOT_CHECK, error);
@@ -98,6 +103,7 @@ const ff_engine_backend ffp_faulty_backend = {
 	.commit = commit,
 	.abort = abort_txn,
 	.check = check_store,
+	.is_untouched = is_untouched,
 };
 
 ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options)

@@ -45,10 +45,12 @@ checks = [
     ("cli/ includes <ff/…> and its own headers, and no storage", strangers("cli") + storage("cli")),
     ("conformance/ includes <ff/…> and its own headers, and no storage",
      [fault for fault in strangers("conformance") if "criterion_tests.h" not in fault] + storage("conformance")),
+    ("bench/ includes <ff/…> and its own headers; only its floors and peers know a storage", strangers("bench") +
+     [fault for fault in storage("bench") if "/floors/" not in fault and "/peers/" not in fault]),
     ("a backend includes nothing of core/ or of another", [fault for name in backends for fault in strangers(name)]),
     ("public headers include one another and C's", beyond_the_library("include")),
 ]
-assert all(sources(folder) for folder in ("core", "cli", "conformance", "include")) and backends
+assert all(sources(folder) for folder in ("core", "cli", "conformance", "bench", "include")) and backends
 for number, (name, faults) in enumerate(checks, 1):
     for fault in faults:
         print(f"# {fault}")

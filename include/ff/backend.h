@@ -316,6 +316,31 @@ typedef struct ff_store_limits {
 	uint32_t lanes;   /* CONCURRENT_WRITERS: how many write transactions the core may have under way; 0 is 1 */
 } ff_store_limits;
 
+/*
+ * Waiting for a lock that is not given in turn, up to a limit and without a clock: short sleeps of random length, which
+ * are counted. `limit_us` is the caller's, and the rest begins as 0.
+ *
+ *     ff_wait_give_way(&wait);
+ *     while (!try_to_lock(…))
+ *         if (!ff_wait_pause(&wait))
+ *             return ff_error_set(error, FF_E_BUSY, …);
+ *
+ * Who had to wait the last time leaves the lock alone for a moment, so that processes that commit without pause do not
+ * shut each other out.
+ */
+typedef struct ff_wait {
+	int64_t limit_us;
+	int64_t slept_us;
+	uint32_t sleeps;
+	uint32_t random; /* kept from one wait to the next */
+} ff_wait;
+
+FF_API void ff_wait_start(ff_wait *wait);
+/* Starts, after a sleep of up to 4 ms where the wait before this one had any. */
+FF_API void ff_wait_give_way(ff_wait *wait);
+/* Sleeps a little, 2 ms at most; false, at once, when the limit was slept. */
+FF_API bool ff_wait_pause(ff_wait *wait);
+
 /* An open store and a transaction: the backend's own structs behind these names. */
 typedef struct ff_store ff_store;
 typedef struct ff_txn ff_txn;
@@ -397,6 +422,13 @@ typedef struct ff_engine_backend {
 	 * FF_OK where the check itself could be made. NULL: the core checks only what it can read through load.
 	 */
 	ff_code (*check)(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
+
+	/*
+	 * May provide. Whether nobody, in this process or another, has committed to the store between the last commit
+	 * of this open store and the begin of this write transaction, so that rows which the core remembers from there
+	 * are still so. Asked once, right behind begin; no I/O. False where in doubt. NULL: the core remembers nothing.
+	 */
+	bool (*is_untouched)(ff_txn *txn);
 } ff_engine_backend;
 
 /*

@@ -14,6 +14,8 @@
  *         .begin = ff_kv_begin, .load = ff_kv_load, .store = ff_kv_store, .check = ff_kv_check,
  *         .commit = the engine's, .abort = the engine's };
  *
+ * An engine that a process may open only once is opened by ff_kv_share, at the end of this header.
+ *
  * What is stored. A key is the columns of its order one behind the other: a text as its bytes and a 0 byte, an int64 as
  * 8 bytes, the highest first, with the sign bit flipped; so memcmp gives the catalog's order, and a prefix of columns
  * is a prefix of bytes. A row is a byte of format and number of value columns, a bit for each that is plain (NULL, 0,
@@ -59,9 +61,9 @@ typedef struct ff_kv_cursor ff_kv_cursor;
  * The calls, each of which must be provided unless it says otherwise. They may answer what the slot that is under way
  * may answer, besides the codes that are named here; NOT_FOUND stays between engine and adapter and needs no message.
  *
- * Bytes that a call takes are borrowed for the call. Bytes that it answers hold until the transaction's next write or
- * its end, and those of a cursor until it moves or is closed. The adapter has at most
- * one cursor open in a transaction, writes only while it has none, and has none between two slots.
+ * Bytes that a call takes are borrowed for the call. Bytes that `get` answers hold until the transaction's next `get`
+ * or write or its end, and those of a cursor until it moves or is closed. The adapter has at most one cursor open in a
+ * transaction, writes only while it has none, and has none between two slots.
  */
 typedef struct ff_kv_ops {
 	uint32_t size;    /* sizeof(ff_kv_ops) */
@@ -123,5 +125,38 @@ FF_API ff_code ff_kv_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t c
 FF_API ff_code ff_kv_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 /* Tells problems only while it rests. */
 FF_API ff_code ff_kv_check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
+
+/* ---- an engine that a process opens once ---------------------------------------------------------------------- */
+
+/*
+ * For engines that a process may open only once on a file or directory, since their locks are the process's: what is
+ * open, so that the stores on one share its handle, by whatever path they name it. A child after a fork shares nothing
+ * with its parent, opens its own, and leaves the parent's alone.
+ */
+typedef struct ff_kv_shared {
+	void *handle; /* as `open` answered it */
+} ff_kv_shared;
+
+/*
+ * Opens what lies at config->path, which is there from then on. Nothing else is opened or closed meanwhile. `context` is
+ * that of ff_kv_share. Errors: as the slot open.
+ */
+typedef ff_code ff_kv_open_fn(const ff_store_config *config, void *context, void **handle, ff_error *error);
+/* Closes it, when the last store gives it back. */
+typedef void ff_kv_close_fn(void *handle);
+
+/* Answers what is open at config->path in this process, or opens it. Errors: those of `open`, IO, NO_MEMORY. Give it
+ * back by ff_kv_unshare. Any thread. */
+FF_API ff_code ff_kv_share(const ff_store_config *config, ff_kv_open_fn *open, ff_kv_close_fn *close, void *context,
+                           ff_kv_shared **shared, ff_error *error);
+FF_API void ff_kv_unshare(ff_kv_shared *shared);
+
+/* Whether a parent opened it, before a fork. */
+FF_API bool ff_kv_is_copy(const ff_kv_shared *shared);
+
+/* The writer's place, which one of the stores that share a handle has at a time. Waits up to the limit of `wait`, the
+ * store's own, and then answers BUSY. */
+FF_API ff_code ff_kv_take_place(ff_kv_shared *shared, ff_wait *wait, ff_error *error);
+FF_API void ff_kv_give_place(ff_kv_shared *shared);
 
 #endif

@@ -60,6 +60,81 @@ static void one_writer_in_a_process(void)
 	close_store(one);
 }
 
+/* Begins to write, tells the parent, and waits to be killed. */
+static int hold_the_turn(ff_store *store, int told)
+{
+	ff_txn *writer;
+	ff_code code = lmdb->begin(store, FF_TXN_WRITE, &writer, &error);
+	if (write(told, "!", 1) == 1)
+		pause();
+	return (int)code;
+}
+
+static pid_t start_writer(void)
+{
+	int ends[2];
+	char byte;
+	REQUIRE(pipe(ends) == 0);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(hold_the_turn(must_open(path_of("a.db")), ends[1]));
+	CHECK(child > 0 && read(ends[0], &byte, 1) == 1);
+	close(ends[0]);
+	close(ends[1]);
+	return child;
+}
+
+static void end_writer(pid_t writer)
+{
+	int status = 0;
+	CHECK(kill(writer, SIGKILL) == 0 && waitpid(writer, &status, 0) == writer);
+	CHECK(WIFSIGNALED(status));
+}
+
+/* Nobody waits longer than it was told for a writer in another process, whose turn ends when it dies. */
+static void one_writer_in_all_processes(void)
+{
+	static const char *const params[] = { "busy_timeout_ms", "0", NULL };
+	static const char *const patient[] = { "busy_timeout_ms", "20", NULL };
+	ff_store *one = must_open(path_of("a.db"));
+	ff_store *other, *third;
+	ff_txn *txn;
+	REQUIRE_OK(add_row(one, 1));
+	REQUIRE_OK(open_store(path_of("a.db"), &catalog_v1, 0, params, &other));
+	pid_t writer = start_writer();
+	CHECK_CODE(lmdb->begin(other, FF_TXN_WRITE, &txn, &error), FF_E_BUSY);
+	CHECK(error.retryable && error.native_code[0]);
+	CHECK_INT((int64_t)count_rows(other, odd_v1()), 1);
+	/* It may be opened meanwhile, too, and the place in this process is free again. */
+	REQUIRE_OK(open_store(path_of("a.db"), &catalog_v1, 0, patient, &third));
+	CHECK_CODE(lmdb->begin(third, FF_TXN_WRITE, &txn, &error), FF_E_BUSY);
+	end_writer(writer);
+	REQUIRE_OK(add_row(third, 2));
+	REQUIRE_OK(add_row(other, 3));
+	REQUIRE_OK(add_row(one, 4));
+	close_store(third);
+	close_store(other);
+	close_store(one);
+	CHECK_TEXT(check_store(path_of("a.db")).lines, "");
+}
+
+/* As a machine leaves it that lost power in the middle of a commit: taken, by nobody. */
+static void a_turn_that_nobody_gives_back(void)
+{
+	close_store(must_open(path_of("a.db")));
+	FILE *turn = fopen(path_of("a.db/ff.lock"), "r+");
+	REQUIRE(turn != NULL);
+	CHECK(fseek(turn, 0, SEEK_END) == 0);
+	long size = ftell(turn);
+	CHECK(size > 0 && fseek(turn, 0, SEEK_SET) == 0);
+	for (long i = 0; i < size; i++)
+		CHECK(fputc(1, turn) == 1);
+	CHECK(fclose(turn) == 0);
+	ff_store *store = must_open(path_of("a.db"));
+	REQUIRE_OK(add_row(store, 1));
+	close_store(store);
+}
+
 /* Each store's commits are as durable as it was opened. */
 static void each_store_has_its_durability(void)
 {
@@ -85,6 +160,7 @@ static void a_directory_made_anew(void)
 	ff_store *old = must_open(path_of("a.db"));
 	REQUIRE_OK(add_row(old, 1));
 	CHECK(unlink(path_of("a.db/data.mdb")) == 0 && unlink(path_of("a.db/lock.mdb")) == 0);
+	CHECK(unlink(path_of("a.db/ff.lock")) == 0);
 	CHECK(rmdir(path_of("a.db")) == 0);
 	ff_store *fresh = must_open(path_of("a.db"));
 	CHECK_INT((int64_t)count_rows(fresh, odd_v1()), 0);
@@ -266,10 +342,11 @@ static void idle_readers_hold_no_pages(void)
 }
 
 static const test_case cases[] = {
-	CASE(a_second_open_shares_the_first, ""), CASE(one_writer_in_a_process, "FF-ERR-4"),
-	CASE(each_store_has_its_durability, ""),  CASE(a_directory_made_anew, ""),
-	CASE(a_fork_takes_nothing_away, ""),      CASE(readers_find_no_slot, "FF-ERR-4"),
-	CASE(slots_of_the_dead_are_freed, ""),    CASE(a_dead_reader_holds_no_pages, ""),
+	CASE(a_second_open_shares_the_first, ""),      CASE(one_writer_in_a_process, "FF-ERR-4"),
+	CASE(one_writer_in_all_processes, "FF-ERR-4"), CASE(a_turn_that_nobody_gives_back, ""),
+	CASE(each_store_has_its_durability, ""),       CASE(a_directory_made_anew, ""),
+	CASE(a_fork_takes_nothing_away, ""),           CASE(readers_find_no_slot, "FF-ERR-4"),
+	CASE(slots_of_the_dead_are_freed, ""),         CASE(a_dead_reader_holds_no_pages, ""),
 	CASE(idle_readers_hold_no_pages, ""),
 };
 FAMILY(cases_share, cases);

@@ -62,8 +62,8 @@ raw_entry raw_text(const char *key, size_t key_size, const char *value, size_t v
 void remove_store(const char *path)
 {
 	char name[512];
-	static const char *const files[] = { "data.mdb", "lock.mdb" };
-	for (unsigned i = 0; i < 2; i++) {
+	static const char *const files[] = { "data.mdb", "lock.mdb", "ff.lock" };
+	for (unsigned i = 0; i < 3; i++) {
 		snprintf(name, sizeof(name), "%s/%s", path, files[i]);
 		unlink(name);
 	}

@@ -1,0 +1,27 @@
+/*
+ * The turn to write, which one process has at a time. It lies before LMDB's own lock, which knows no limit to waiting,
+ * and does no more than that: who writes without it (a program that is not ff) waits in LMDB's queue, as before.
+ */
+#ifndef FFP_LMDB_TURN_H
+#define FFP_LMDB_TURN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FFP_TURN_FILE "ff.lock"
+
+typedef struct ffp_turn {
+	struct ffp_turn_memory *memory; /* of the file; NULL where that may not be written */
+	int file;
+} ffp_turn;
+
+/* Opens the file in a directory, or makes it, and answers 0 or an errno. Nobody else opens it meanwhile. */
+int ffp_turn_open(ffp_turn *turn, int directory);
+void ffp_turn_close(ffp_turn *turn);
+
+/* Takes the turn, and answers 0, EBUSY where others had it for so long, or another errno. It is given by the thread that
+ * took it, or ends with the process. Costs no call of the system where nobody waits. */
+int ffp_turn_take(const ffp_turn *turn, int64_t limit_us);
+void ffp_turn_give(const ffp_turn *turn);
+
+#endif

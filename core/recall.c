@@ -1,0 +1,135 @@
+#include "recall.h"
+
+struct ffp_recalled {
+	const ff_table *table;
+	uint64_t hash;
+	uint64_t era; /* 0: forgotten */
+	size_t room;  /* behind this head, for the row and then its texts */
+	_Alignas(16) char bytes[];
+};
+
+static ffp_recalled **place_of(const ffp_recall *recall, uint64_t hash)
+{
+	return &recall->places[hash % FFP_RECALL_PLACES];
+}
+
+static ff_row *row_of(ffp_recalled *kept)
+{
+	return (ff_row *)(void *)kept->bytes;
+}
+
+static void release(const ffp_recall *recall, ffp_recalled **kept)
+{
+	if (*kept)
+		recall->allocator->resize(recall->allocator->context, *kept, sizeof(**kept) + (*kept)->room, 0);
+	*kept = NULL;
+}
+
+void ffp_recall_free(ffp_recall *recall)
+{
+	if (!recall->places)
+		return;
+	for (size_t i = 0; i < FFP_RECALL_PLACES; i++)
+		release(recall, &recall->places[i]);
+	recall->allocator->resize(recall->allocator->context, recall->places,
+	                          FFP_RECALL_PLACES * sizeof(ffp_recalled *), 0);
+	recall->places = NULL;
+}
+
+bool ffp_recall_keeps(const ff_table *table)
+{
+	return table->id == FFP_BUDGET_POLICY || table->id == FFP_BUDGET_USAGE || table->id == FFP_QUOTA_POLICY;
+}
+
+const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash)
+{
+	ffp_recalled *kept = recall->places ? *place_of(recall, hash) : NULL;
+	if (!kept || kept->hash != hash || kept->era != recall->era || kept->table != table ||
+	    ff_row_compare(table, NULL, row_of(kept), key, table->key_count) != 0)
+		return NULL;
+	return row_of(kept);
+}
+
+static bool has_text(const ff_table *table, const ff_row *row, unsigned column)
+{
+	return table->columns[column].type == FF_TYPE_TEXT && !ff_row_is_null(row, column);
+}
+
+static size_t size_of(const ff_table *table, const ff_row *row)
+{
+	size_t size = table->row_size;
+	for (unsigned i = 0; i < table->columns_count; i++)
+		size += has_text(table, row, i) ? ff_row_text(row, &table->columns[i])->size : 0;
+	return size;
+}
+
+/* A row and its texts in one piece. */
+static void copy(ffp_recalled *kept, const ff_table *table, const ff_row *row)
+{
+	ff_row *own = row_of(kept);
+	memcpy(own, row, table->row_size);
+	char *at = kept->bytes + table->row_size;
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		ff_text *text = ff_row_text(own, &table->columns[i]);
+		if (!has_text(table, row, i))
+			continue;
+		if (text->size)
+			memcpy(at, text->data, text->size);
+		text->data = at;
+		at += text->size;
+	}
+}
+
+/* The entry of a place, with room for so much; NULL where memory is out. */
+static ffp_recalled *make_room(const ffp_recall *recall, ffp_recalled **place, size_t size)
+{
+	const ff_allocator *allocator = recall->allocator;
+	if (*place && (*place)->room >= size)
+		return *place;
+	release(recall, place);
+	size_t room = (size + 63) / 64 * 64;
+	*place = allocator->resize(allocator->context, NULL, 0, sizeof(**place) + room);
+	if (*place)
+		(*place)->room = room;
+	return *place;
+}
+
+static bool has_places(ffp_recall *recall)
+{
+	const ff_allocator *allocator = recall->allocator;
+	const size_t size = FFP_RECALL_PLACES * sizeof(ffp_recalled *);
+	if (recall->places)
+		return true;
+	recall->places = allocator->resize(allocator->context, NULL, 0, size);
+	if (recall->places)
+		memset(recall->places, 0, size);
+	recall->era = 1;
+	return recall->places != NULL;
+}
+
+void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash)
+{
+	size_t size = size_of(table, row);
+	if (row->state != FF_ROW_OK || size > FFP_RECALL_SIZE_MAX || !has_places(recall)) {
+		ffp_recall_forget(recall, hash);
+		return;
+	}
+	ffp_recalled *kept = make_room(recall, place_of(recall, hash), size);
+	if (!kept)
+		return;
+	kept->table = table;
+	kept->hash = hash;
+	kept->era = recall->era;
+	copy(kept, table, row);
+}
+
+void ffp_recall_forget(ffp_recall *recall, uint64_t hash)
+{
+	if (recall->places && *place_of(recall, hash))
+		(*place_of(recall, hash))->era = 0;
+}
+
+void ffp_recall_clear(ffp_recall *recall)
+{
+	recall->era++;
+}

@@ -1,0 +1,37 @@
+/*
+ * Rows that are remembered from one batch to the next, where the store says that nobody else has written meanwhile:
+ * policies and usage, which nearly every call needs and which are few beside idempotency keys. One thread at a time.
+ */
+#ifndef FFP_RECALL_H
+#define FFP_RECALL_H
+
+#include "catalog.h"
+
+/* Rows that are kept at the most, a newcomer in the place of another; and the size of one. */
+#define FFP_RECALL_PLACES 16384
+#define FFP_RECALL_SIZE_MAX 2048
+
+typedef struct ffp_recalled ffp_recalled;
+
+typedef struct ffp_recall {
+	const ff_allocator *allocator;
+	ffp_recalled **places; /* by the key's hash; NULL before the first row is kept */
+	uint64_t era;          /* of the rows that count; those of earlier ones are forgotten */
+} ffp_recall;
+
+void ffp_recall_free(ffp_recall *recall);
+
+/* Whether rows of a table are worth it. */
+bool ffp_recall_keeps(const ff_table *table);
+
+/* The row with a key, or NULL. It lives until the next keep, forget or clear. */
+const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash);
+
+/* Remembers a row, which is copied; where memory is out or the row is too large, it forgets the key instead. */
+void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash);
+void ffp_recall_forget(ffp_recall *recall, uint64_t hash);
+
+/* Forgets everything. Constant time. */
+void ffp_recall_clear(ffp_recall *recall);
+
+#endif

@@ -1,0 +1,127 @@
+/* Rows that are remembered from one batch to the next. */
+#include "recall.h"
+#include "tests.h"
+
+static ffp_recall *new_recall(ff_test *t, ffp_memory *memory)
+{
+	ffp_recall *recall = ff_test_alloc(t, sizeof(*recall));
+	*recall = (ffp_recall){ .allocator = &memory->allocator };
+	return recall;
+}
+
+static const ff_table *usage_table(void)
+{
+	return ffp_table(FFP_BUDGET_USAGE);
+}
+
+static void keep(ffp_recall *recall, const char *budget, const char *dimension, int64_t value, uint64_t hash)
+{
+	const ffp_usage_row row = { .budget_id = { budget, strlen(budget) },
+		                    .dimensions_key = { dimension, strlen(dimension) },
+		                    .current_value = value };
+	ffp_recall_keep(recall, usage_table(), &row.row, hash);
+}
+
+/* The value that is remembered, or -1. */
+static int64_t find(const ffp_recall *recall, const char *budget, const char *dimension, uint64_t hash)
+{
+	const ffp_usage_row key = { .budget_id = { budget, strlen(budget) },
+		                    .dimensions_key = { dimension, strlen(dimension) } };
+	const ff_row *row = ffp_recall_find(recall, usage_table(), &key.row, hash);
+	return row ? ((const ffp_usage_row *)row)->current_value : -1;
+}
+
+static void rows_are_remembered(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ffp_recall *recall = new_recall(t, memory);
+	char name[] = "b";
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	ffp_recall_forget(recall, 7);
+	keep(recall, name, "d", 1, 7);
+	name[0] = 'x'; /* it has a copy */
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), 1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 8), -1);
+	uint64_t taken = memory->taken;
+	keep(recall, "b", "d", 2, 7);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), 2);
+	FF_CHECK_EQ_INT(t, memory->taken, taken); /* in the same place */
+	keep(recall, "c", "d", 3, 7 + FFP_RECALL_PLACES);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "c", "d", 7 + FFP_RECALL_PLACES), 3);
+	ffp_recall_forget(recall, 7 + FFP_RECALL_PLACES);
+	FF_CHECK_EQ_INT(t, find(recall, "c", "d", 7 + FFP_RECALL_PLACES), -1);
+	keep(recall, "b", "d", 4, 7);
+	keep(recall, "b", "e", 5, 9);
+	ffp_recall_clear(recall);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 9), -1);
+	keep(recall, "b", "e", 6, 9);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 9), 6);
+	ffp_recall_free(recall);
+	FF_CHECK_EQ_INT(t, memory->live, 0);
+	FF_CHECK_EQ_INT(t, memory->wrong, 0);
+}
+
+/* What is too large, corrupt, or has no memory is forgotten, not remembered as it was. */
+static void rows_that_are_not_remembered(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ffp_recall *recall = new_recall(t, memory);
+	const char *large = ffp_name_of_size(t, 'x', FFP_RECALL_SIZE_MAX);
+	const ffp_usage_row corrupt = { .row.state = FF_ROW_CORRUPT,
+		                        .budget_id = BYTES("b"),
+		                        .dimensions_key = BYTES("d") };
+	memory->at = memory->taken + 1;
+	keep(recall, "b", "d", 1, 7); /* no memory for the places */
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	keep(recall, "b", "d", 1, 7);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), 1);
+	ffp_recall_keep(recall, usage_table(), &corrupt.row, 7);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	keep(recall, "b", "d", 1, 7);
+	keep(recall, large, "d", 1, 7);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, large, "d", 7), -1);
+	keep(recall, "b", "d", 1, 7);
+	memory->at = memory->taken + 1;
+	keep(recall, ffp_name_of_size(t, 'y', 500), "d", 1, 7); /* nor for more of it */
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	ffp_recall_free(recall);
+	FF_CHECK_EQ_INT(t, memory->live, 0);
+}
+
+static uint64_t loads_of(ff_test *t, ff_engine *e)
+{
+	ff_engine_info info;
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &info, ff_test_error(t)));
+	return info.loads;
+}
+
+/* While nobody else writes, a warm report loads nothing; what another handle, or a hand, has written is seen. */
+static void what_others_wrote_is_seen(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	ff_engine *other = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	uint64_t loads = loads_of(t, e);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
+	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=7"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=2"), "hard a 9/10");
+	FF_CHECK(t, loads_of(t, e) > loads);
+	const ffp_usage_row by_hand = { .budget_id = BYTES("b"), .dimensions_key = BYTES("a"), .current_value = 3 };
+	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE, &by_hand.row);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=7"), "ok");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+static const ff_case cases[] = {
+	CASE(rows_are_remembered, "", 0),
+	CASE(rows_that_are_not_remembered, "", 0),
+	CASE(what_others_wrote_is_seen, "FF-RU-13", 0),
+};
+
+FAMILY(ffp_tests_recall, cases);
