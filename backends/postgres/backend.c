@@ -23,6 +23,7 @@ static ff_txn *acquire(ff_store *store)
 		return ffp_txn_new(store);
 	if (txn->process != getpid())
 		ffp_disconnect(txn);
+	txn->process = getpid();
 	return txn;
 }
 
@@ -64,7 +65,7 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
 	}
 	begun->kind = kind;
-	begun->begun = begun->holds_all = false;
+	begun->begun = begun->holds_all = begun->upgrades = false;
 	begun->writes_count = 0;
 	memset(begun->lanes, 0, sizeof(begun->lanes));
 	*txn = begun;
@@ -112,6 +113,8 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
 	if (!ffp_rows_select(txn, arena, reads, count))
 		txn->no_memory = true;
 	code = ffp_exchange(txn, arena, txn->kind == FF_TXN_WRITE ? "write to" : "read", error);
+	if (code == FF_E_CONFLICT && txn->upgrades)
+		ffp_lock_all_next(txn->store);
 	txn->begun = code == FF_OK;
 	return code;
 }

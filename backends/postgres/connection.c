@@ -92,6 +92,7 @@ static const char *const known[] = { "schema",
 	                             "busy_timeout_ms",
 	                             "statement_timeout_ms",
 	                             "durability",
+	                             "partitions",
 	                             "host",
 	                             "port",
 	                             "user",
@@ -110,7 +111,7 @@ static const char *const known[] = { "schema",
 	                             "gssencmode",
 	                             "service",
 	                             NULL };
-enum { OURS = 5 };
+enum { OURS = 6 };
 
 static bool is_ours(const char *name)
 {
@@ -192,7 +193,8 @@ ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_err
 {
 	const char *schema = ff_config_param(config, "schema");
 	schema = schema ? schema : "ff";
-	store->pool = 4;
+	store->pool = 2;
+	store->partitions = 1;
 	store->busy_timeout_ms = 5000;
 	store->statement_timeout_ms = 30000;
 	ff_code code = ff_config_check(config, known, error);
@@ -200,6 +202,8 @@ ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_err
 		code = ff_config_durability(config, &store->durability, error);
 	if (code == FF_OK)
 		code = ff_config_int64(config, "pool", 1, 1000, &store->pool, error);
+	if (code == FF_OK)
+		code = ff_config_int64(config, "partitions", 1, 1024, &store->partitions, error);
 	if (code == FF_OK)
 		code = ff_config_int64(config, "busy_timeout_ms", 0, INT32_MAX, &store->busy_timeout_ms, error);
 	if (code == FF_OK)

@@ -5,6 +5,8 @@
 
 #include <xxhash.h>
 
+#include "../support/changes.h"
+
 /* ---- locks -------------------------------------------------------------------------------------------------- */
 
 static unsigned lane_of(const ff_table *table, const ff_row *row)
@@ -71,6 +73,14 @@ static size_t list_new(ff_txn *txn, const uint64_t *wanted, int64_t *keys, bool 
 	return count;
 }
 
+/* A transaction that finds late that it wants all lanes tries; where that fails, the next one begins with them. */
+void ffp_lock_all_next(ff_store *store)
+{
+	pthread_mutex_lock(&store->mutex);
+	store->lock_all = true;
+	pthread_mutex_unlock(&store->mutex);
+}
+
 static bool takes_all(ff_store *store, bool wanted)
 {
 	pthread_mutex_lock(&store->mutex);
@@ -105,9 +115,7 @@ bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *w
 	if (!txn->begun)
 		all = takes_all(txn->store, all);
 	if (all) {
-		/* An upgrade that fails is made from the start the next time. */
-		if (txn->begun)
-			txn->store->lock_all = true;
+		txn->upgrades = txn->begun;
 		txn->holds_all = true;
 		send_lock(txn, keys, 1, 0, !txn->begun);
 		return true;
@@ -301,27 +309,6 @@ ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, 
 
 /* ---- writes ------------------------------------------------------------------------------------------------- */
 
-static bool differs(const ff_table *table, unsigned column, const ff_row *a, const ff_row *b)
-{
-	const ff_column *described = &table->columns[column];
-	bool is_null = ff_row_is_null(a, column);
-	if (is_null || is_null != ff_row_is_null(b, column))
-		return is_null != ff_row_is_null(b, column);
-	if (described->type == FF_TYPE_INT64)
-		return *ff_row_int64(a, described) != *ff_row_int64(b, described);
-	return ff_text_compare(*ff_row_text(a, described), *ff_row_text(b, described)) != 0;
-}
-
-/* The value columns that a write changes; all of them where the stored row cannot be trusted. */
-static uint32_t changed_columns(const ff_write *write)
-{
-	uint32_t mask = 0;
-	for (unsigned i = write->table->key_count; i < write->table->columns_count; i++)
-		if (write->before->state == FF_ROW_CORRUPT || differs(write->table, i, write->before, write->after))
-			mask |= 1u << i;
-	return mask;
-}
-
 static ffp_statement_kind kind_of(const ff_write *write)
 {
 	if (write->kind != FF_WRITE_PUT)
@@ -339,7 +326,7 @@ static void write_rows(ff_txn *txn, ffp_statement_kind kind, const ff_write *wri
 		uint32_t changed = 0;
 		if (kind_of(&writes[i]) != kind)
 			continue;
-		if (kind == FFP_UPDATE && !(changed = changed_columns(&writes[i])))
+		if (kind == FFP_UPDATE && !(changed = ffp_changed_columns(&writes[i])))
 			continue;
 		mask |= changed;
 		add_row(txn, kind == FFP_DELETE ? writes[i].before : writes[i].after);

@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Behind the lanes. */
-#define LOCK_MIGRATION (FFP_LANES + 1)
-
 static ff_code run(ff_txn *txn, const char *sql, PGresult **answer, ff_error *error)
 {
 	PGresult *result = PQexec(txn->pg, sql);
@@ -119,12 +116,14 @@ static ff_code migrate_from(ff_txn *txn, uint32_t from, bool has_schema, ff_erro
 		ff_sql_append_name(&txn->sql, &ffp_postgres_dialect, txn->store->schema);
 		ff_sql_append(&txn->sql, ";\n");
 	}
-	ff_sql_migrate(&txn->sql, &ffp_postgres_dialect, txn->store->catalog, from);
+	ff_sql_dialect dialect = ffp_postgres_dialect;
+	dialect.partitions = (uint32_t)txn->store->partitions;
+	ff_sql_migrate(&txn->sql, &dialect, txn->store->catalog, from);
 	write_version(txn, from);
 	return run_text(txn, error);
 }
 
-/* In one transaction, which waits for whoever came first. */
+/* In one transaction, which waits for whoever came first, and for every batch that is under way. */
 static ff_code migrate(ff_txn *txn, ff_error *error)
 {
 	char begin[128];
@@ -132,7 +131,7 @@ static ff_code migrate(ff_txn *txn, ff_error *error)
 	bool has_schema;
 	snprintf(begin, sizeof(begin),
 	         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(%lld)",
-	         (long long)(int64_t)(txn->store->lock_base + LOCK_MIGRATION));
+	         (long long)(int64_t)txn->store->lock_base);
 	ff_sql_clear(&txn->sql);
 	ff_code code = run(txn, begin, NULL, error);
 	if (code == FF_OK)

@@ -75,6 +75,7 @@ struct ff_txn {
 	ff_sql_text sql;
 	uint64_t lanes[FFP_LANES / 64 + 1]; /* that are held */
 	bool holds_all;
+	bool upgrades;          /* to all lanes, after it has loaded */
 	const ff_write *writes; /* held back until commit */
 	size_t writes_count;
 };
@@ -92,6 +93,7 @@ struct ff_store {
 	char version[64];
 	uint64_t lock_base; /* of this schema's advisory locks; a lane is added */
 	int64_t pool;
+	int64_t partitions;
 	int64_t statement_timeout_ms;
 	int64_t busy_timeout_ms;
 	ff_durability durability;
@@ -143,6 +145,7 @@ bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
 void ffp_rows_write(ff_txn *txn);
 /* Queues the locks that the reads and writes want beyond those that are held. False: there are none. */
 bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count);
+void ffp_lock_all_next(ff_store *store);
 
 /* schema.c */
 

@@ -1,6 +1,7 @@
 /* Rows: from the core's structs into statements, and back. */
 #include "store.h"
 
+#include "../support/changes.h"
 #include "../support/text.h"
 
 static ff_code fail(ff_txn *txn, int result, const char *doing, ff_error *error)
@@ -206,32 +207,10 @@ static ff_code insert(ff_txn *txn, const ff_write *write, ff_error *error)
 	return change(txn, statement, result, true, error);
 }
 
-static bool differs(const ff_table *table, unsigned column, const ff_row *a, const ff_row *b)
-{
-	const ff_column *described = &table->columns[column];
-	bool is_null = ff_row_is_null(a, column);
-	if (is_null || is_null != ff_row_is_null(b, column))
-		return is_null != ff_row_is_null(b, column);
-	if (described->type == FF_TYPE_INT64)
-		return *ff_row_int64(a, described) != *ff_row_int64(b, described);
-	return ff_text_compare(*ff_row_text(a, described), *ff_row_text(b, described)) != 0;
-}
-
-/* The value columns that a write changes; all of them where the stored row cannot be trusted. */
-static uint32_t changed_columns(const ff_write *write)
-{
-	const ff_table *table = write->table;
-	uint32_t mask = 0;
-	for (unsigned i = table->key_count; i < table->columns_count; i++)
-		if (write->before->state == FF_ROW_CORRUPT || differs(table, i, write->before, write->after))
-			mask |= 1u << i;
-	return mask;
-}
-
 static ff_code update(ff_txn *txn, const ff_write *write, ff_error *error)
 {
 	const ff_table *table = write->table;
-	uint32_t mask = changed_columns(write);
+	uint32_t mask = ffp_changed_columns(write);
 	if (!mask)
 		return FF_OK;
 	sqlite3_stmt *statement;

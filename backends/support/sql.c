@@ -128,6 +128,11 @@ void ff_sql_create_table(ff_sql_text *text, const ff_sql_dialect *dialect, const
 	order_names(&s, table, NULL, 0, table->key_count);
 	words(&s, ")\n)");
 	words(&s, dialect->table_suffix ? dialect->table_suffix : "");
+	if (dialect->partitions > 1) {
+		words(&s, " PARTITION BY HASH (");
+		name(&s, table->columns[table->root].name);
+		words(&s, ")");
+	}
 }
 
 void ff_sql_create_index(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, const ff_index *index)
@@ -155,12 +160,31 @@ void ff_sql_add_column(ff_sql_text *text, const ff_sql_dialect *dialect, const f
 		words(&s, column->type == FF_TYPE_TEXT ? " NOT NULL DEFAULT ''" : " NOT NULL DEFAULT 0");
 }
 
+/* The parts of a new table, named after it. */
+static void create_partitions(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+{
+	statement s = { .text = text, .dialect = dialect };
+	for (uint32_t i = 0; dialect->partitions > 1 && i < dialect->partitions; i++) {
+		char part[128];
+		char range[64];
+		snprintf(part, sizeof(part), "%s_%u", table->name, (unsigned)i);
+		snprintf(range, sizeof(range), " FOR VALUES WITH (MODULUS %u, REMAINDER %u);\n",
+		         (unsigned)dialect->partitions, (unsigned)i);
+		words(&s, "CREATE TABLE ");
+		name(&s, part);
+		words(&s, " PARTITION OF ");
+		name(&s, table->name);
+		words(&s, range);
+	}
+}
+
 static void migrate_table(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t from)
 {
 	bool is_new = table->since > from;
 	if (is_new) {
 		ff_sql_create_table(text, dialect, table);
 		ff_sql_append(text, ";\n");
+		create_partitions(text, dialect, table);
 	}
 	for (unsigned i = 0; i < table->columns_count; i++) {
 		if (is_new || table->columns[i].since <= from)

@@ -414,6 +414,22 @@ class Again(Replay):
         self.assertEqual(self.counts(path, "--budget", "b", "--dim", "x=n", "--threads", 4, "--key-prefix", "p"),
                          (0, 0, rows, 0))
 
+    def test_processes_never_pass_a_limit(self):
+        """Four at once on one budget; two of them bring the same lines."""
+        rows = 1500
+        path = self.write("log", "n\n" + "7\n" * rows)
+        self.one("budget", "create", "b", "--limit", "x=30000")
+        arguments = ("replay", path, "--budget", "b", "--dim", "x=n", "--threads", 4, "--batch", 8)
+        running = [subprocess.Popen(self.command("--json", *arguments, "--key-prefix", prefix), stdout=subprocess.PIPE,
+                                    text=True, env=self.environment()) for prefix in ("p", "p", "q", "r")]
+        answers = [json.loads(process.communicate()[0]) for process in running]
+        self.assertEqual([process.returncode for process in running], [0] * 4, answers)
+        fits = 30000 // 7
+        total = {name: sum(answer[name] for answer in answers) for name in ("accepted", "refused", "replayed")}
+        self.assertEqual(total, {"accepted": fits, "refused": 3 * rows - fits, "replayed": rows})
+        self.assertEqual(self.usage(), {"x": fits * 7})
+        self.assertEqual(self.one("budget", "status", "b")["breach_count"], total["refused"])
+
     def test_memory_is_constant(self):
         def peak(lines):
             with open(self.dir / "log.csv", "w") as log:

@@ -22,6 +22,7 @@ typedef struct ff_sql_dialect {
 	const char *index_hint; /* pins a read to its index, with the index's name behind it: " INDEXED BY ", or NULL */
 	const char *array_int64; /* an array of each, for the statements on many rows: "bigint[]", or NULL */
 	const char *array_text;  /* "text[]", or NULL */
+	uint32_t partitions;     /* by the hash of its root a table lies in so many parts; below 2: in one */
 } ff_sql_dialect;
 
 /*

@@ -11,6 +11,8 @@ static const ff_sql_dialect postgres = {
 	.quote = '"',
 	.type_int64 = "bigint",
 	.type_text = "text COLLATE \"C\"",
+	.array_int64 = "bigint[]",
+	.array_text = "text[]",
 };
 
 static const ff_sql_dialect sqlite = {
@@ -63,6 +65,53 @@ static void statements_of_a_dialect(void)
 	ff_sql_delete_key(&text, &postgres, table);
 	CHECK_TEXT(text.data, "DELETE FROM \"odd \"\"table\"\"\" WHERE \"a\" = $1 AND \"order\" = $2"
 	                      " AND \"the \"\"third\"\"\" = $3");
+	ff_sql_free(&text);
+}
+
+static void statements_on_many_rows(void)
+{
+	static const ff_column columns[] = {
+		{ .name = "a", .type = FF_TYPE_TEXT },
+		{ .name = "b", .type = FF_TYPE_INT64 },
+		{ .name = "v", .type = FF_TYPE_INT64, .nullable = 1 },
+		{ .name = "w", .type = FF_TYPE_TEXT, .since = 2 },
+	};
+	static const ff_table table = {
+		.name = "t", .columns = columns, .columns_count = 4, .key_count = 2, .root = 1, .since = 1
+	};
+	const ff_catalog catalog = { .tables = &table, .tables_count = 1, .version = 2 };
+	ff_sql_dialect parts = postgres;
+	parts.partitions = 2;
+	ff_sql_text text = { .allocator = &test_allocator };
+	ff_sql_select_keys(&text, &postgres, &table);
+	CHECK_TEXT(text.data,
+	           "SELECT k.\"#\", \"t\".\"a\", \"t\".\"b\", \"t\".\"v\", \"t\".\"w\" FROM unnest($1::text[],"
+	           " $2::bigint[]) WITH ORDINALITY AS k(\"a\", \"b\", \"#\") JOIN \"t\" ON \"t\".\"a\" ="
+	           " k.\"a\" AND \"t\".\"b\" = k.\"b\"");
+	ff_sql_clear(&text);
+	ff_sql_insert_rows(&text, &postgres, &table);
+	CHECK_TEXT(text.data, "INSERT INTO \"t\" (\"a\", \"b\", \"v\", \"w\") SELECT * FROM unnest($1::text[],"
+	                      " $2::bigint[], $3::bigint[], $4::text[])");
+	ff_sql_clear(&text);
+	ff_sql_update_rows(&text, &postgres, &table, 1u << 3);
+	CHECK_TEXT(text.data, "WITH w AS (UPDATE \"t\" SET \"w\" = k.\"w\" FROM unnest($1::text[], $2::text[],"
+	                      " $3::bigint[]) AS k(\"w\", \"a\", \"b\") WHERE \"t\".\"a\" = k.\"a\" AND \"t\".\"b\" ="
+	                      " k.\"b\" RETURNING 1) SELECT 1 / (count(*) = cardinality($1))::int FROM w");
+	ff_sql_clear(&text);
+	ff_sql_delete_keys(&text, &postgres, &table);
+	CHECK_TEXT(text.data, "WITH w AS (DELETE FROM \"t\" USING unnest($1::text[], $2::bigint[]) AS k(\"a\", \"b\")"
+	                      " WHERE \"t\".\"a\" = k.\"a\" AND \"t\".\"b\" = k.\"b\" RETURNING 1) SELECT 1 /"
+	                      " (count(*) = cardinality($1))::int FROM w");
+	ff_sql_clear(&text);
+	ff_sql_migrate(&text, &parts, &catalog, 0);
+	CHECK_TEXT(text.data, "CREATE TABLE \"t\" (\n\t\"a\" text COLLATE \"C\" NOT NULL,\n\t\"b\" bigint NOT NULL,\n"
+	                      "\t\"v\" bigint,\n\t\"w\" text COLLATE \"C\" NOT NULL,\n\tPRIMARY KEY (\"a\", \"b\")\n)"
+	                      " PARTITION BY HASH (\"b\");\n"
+	                      "CREATE TABLE \"t_0\" PARTITION OF \"t\" FOR VALUES WITH (MODULUS 2, REMAINDER 0);\n"
+	                      "CREATE TABLE \"t_1\" PARTITION OF \"t\" FOR VALUES WITH (MODULUS 2, REMAINDER 1);\n");
+	ff_sql_clear(&text);
+	ff_sql_migrate(&text, &postgres, &catalog, 1);
+	CHECK_TEXT(text.data, "ALTER TABLE \"t\" ADD COLUMN \"w\" text COLLATE \"C\" NOT NULL DEFAULT '';\n");
 	ff_sql_free(&text);
 }
 
@@ -193,6 +242,7 @@ static void every_range_is_planned_by_its_order(void)
 
 static const test_case cases[] = {
 	CASE(statements_of_a_dialect, ""),
+	CASE(statements_on_many_rows, ""),
 	CASE(ranges_are_row_values, ""),
 	CASE(a_text_survives_lack_of_memory, ""),
 	BULK(every_range_is_planned_by_its_order, ""),

@@ -1,0 +1,130 @@
+/* A forked child and its parent's connections: it may begin, end and close, and the parent goes on as if nothing were. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "postgres.h"
+
+typedef struct item {
+	ff_row row;
+	ff_text id;
+	int64_t value;
+} item;
+
+static const ff_column columns[] = {
+	{ .name = "id", .offset = offsetof(item, id), .type = FF_TYPE_TEXT, .since = 1 },
+	{ .name = "value", .offset = offsetof(item, value), .type = FF_TYPE_INT64, .since = 1 },
+};
+static const ff_table table = {
+	.name = "item", .columns = columns, .row_size = sizeof(item), .columns_count = 2, .key_count = 1, .since = 1
+};
+static const ff_catalog catalog = { .tables = &table, .tables_count = 1, .version = 1 };
+
+static void *resize(void *context, void *old, size_t old_size, size_t size)
+{
+	(void)context;
+	(void)old_size;
+	if (size)
+		return realloc(old, size);
+	free(old);
+	return NULL;
+}
+
+static void *grow(ff_arena *arena, size_t size)
+{
+	(void)arena;
+	(void)size;
+	return NULL;
+}
+
+static const ff_engine_backend *const backend = &ffp_postgres_backend;
+static ff_error error;
+
+/* Adds 1, and answers what is there then, or -1. With `hold` the transaction is left open. */
+static int64_t add(ff_store *store, ff_txn **hold)
+{
+	static _Alignas(16) char room[4096];
+	ff_arena arena = { room, room + sizeof(room), grow };
+	item after = { .id = { "x", 1 }, .value = 1 };
+	ff_read read = { .table = &table, .kind = FF_READ_GET, .low = &after.row };
+	ff_txn *txn;
+	if (backend->begin(store, FF_TXN_WRITE, &txn, &error) || backend->load(txn, &arena, &read, 1, &error))
+		return -1;
+	if (read.row)
+		after.value = ((const item *)(const void *)read.row)->value + 1;
+	const ff_write write = { .table = &table, .kind = FF_WRITE_PUT, .before = read.row, .after = &after.row };
+	if (hold) {
+		*hold = txn;
+		return after.value;
+	}
+	return backend->store(txn, &write, 1, &error) || backend->commit(txn, &error) ? -1 : after.value;
+}
+
+static unsigned number, failed;
+
+static void told(bool held, const char *what)
+{
+	printf("%sok %u - %s\n", held ? "" : "not ", ++number, what);
+	if (!held)
+		printf("# %s [%s]\n", error.message, error.native_code);
+	failed += !held;
+	fflush(stdout);
+}
+
+/* What the child does ends with status 0 where all of it could be done. */
+static bool in_child(ff_store *store, ff_txn *held, bool closes)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		ff_read none = { .table = &table };
+		bool good = !held || backend->load(held, NULL, &none, 0, &error) == FF_E_IO;
+		if (held)
+			backend->abort(held);
+		else if (!closes)
+			good = add(store, NULL) > 0;
+		backend->close(store);
+		_exit(good ? 0 : 1);
+	}
+	int status = -1;
+	return waitpid(child, &status, 0) == child && status == 0;
+}
+
+int main(void)
+{
+	static const ff_allocator allocator = { resize, NULL };
+	static char uri[64];
+	snprintf(uri, sizeof(uri), "postgres:///?schema=fork_%ld", (long)getpid());
+	ff_param schema = { "schema", strchr(uri, '=') + 1 };
+	ff_store_config config = { .uri = uri,
+		                   .scheme = "postgres",
+		                   .path = "///",
+		                   .params = &schema,
+		                   .params_count = 1,
+		                   .catalog = &catalog,
+		                   .allocator = &allocator };
+	ff_store *store = calloc(1, backend->instance_size);
+	ff_txn *held = NULL;
+	if (!store)
+		return 1;
+	bool open = backend->open(store, &config, &error) == FF_OK;
+	told(open, "a store is opened");
+	if (open) {
+		told(add(store, NULL) == 1, "the parent writes");
+		told(in_child(store, NULL, false), "a child writes on a connection of its own, and closes the store");
+		told(add(store, NULL) == 3, "the parent's connection was left alone");
+		told(in_child(store, NULL, true), "a child closes the store at once");
+		told(add(store, NULL) == 4, "that took the parent nothing, either");
+		told(add(store, &held) == 5 && in_child(store, held, false),
+		     "a child can only drop a transaction of its parent");
+		ff_read read = { .table = &table };
+		told(held && backend->load(held, NULL, &read, 0, &error) == FF_OK, "which goes on in the parent");
+		if (held)
+			backend->abort(held);
+		told(add(store, NULL) == 5, "and ends there");
+		backend->close(store);
+	}
+	free(store);
+	printf("1..%u\n", number);
+	return failed != 0;
+}
