@@ -65,6 +65,12 @@ static const char *state_in(const char *message, char state[6])
 	return message;
 }
 
+/* A refusal that only people can change: a wrong password, no such user or database. */
+static bool is_settled(const char *state)
+{
+	return strncmp(state, "28", 2) == 0 || strncmp(state, "3D", 2) == 0;
+}
+
 ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
 {
 	char found[6];
@@ -314,7 +320,7 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	ff_code code = FF_OK;
 	if (!reach(txn)) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
-		error->retryable = true;
+		error->retryable = !is_settled(error->native_code);
 	}
 	if (code == FF_OK)
 		code = set_up(txn, error);

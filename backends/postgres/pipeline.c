@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 /* ---- parameters, in the server's binary format ----------------------------------------------------------------- */
 
@@ -271,11 +272,21 @@ static bool flush(ff_txn *txn)
 	return more == 0;
 }
 
+/* A server that says nothing has to be given up by us: libpq notices the end of the socket, and nothing waits again. */
+static void give_up(const ff_txn *txn)
+{
+	shutdown(PQsocket(txn->pg), SHUT_RDWR);
+	PQconsumeInput(txn->pg);
+}
+
 /* The next result; NULL at the end of those of a statement, and where the connection is lost. */
 static PGresult *next_result(ff_txn *txn, bool *lost)
 {
 	while (PQisBusy(txn->pg)) {
-		if (!wait_for(txn, POLLIN) || !PQconsumeInput(txn->pg)) {
+		bool silent = !wait_for(txn, POLLIN);
+		if (silent)
+			give_up(txn);
+		if (silent || !PQconsumeInput(txn->pg)) {
 			*lost = true;
 			return NULL;
 		}
@@ -307,7 +318,8 @@ static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_e
 		code = error->code = FF_E_COMMIT_UNKNOWN;
 	else if (code != FF_E_NO_MEMORY && code != FF_E_CONFLICT)
 		code = error->code = FF_E_IO;
-	error->retryable = true;
+	/* A call with a key may be sent again all the same, and the core knows which those are. */
+	error->retryable = code != FF_E_COMMIT_UNKNOWN;
 	return code;
 }
 
@@ -343,17 +355,21 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 	PQclear(result);
 	while (sent->kind != FFP_SYNC && !lost && (result = next_result(txn, &lost)) != NULL)
 		PQclear(result);
-	return code == FF_OK && lost ? lose(txn, NULL, doing, error) : code;
+	bool committed = sent->kind == FFP_COMMIT && !txn->committing;
+	return code == FF_OK && lost && !committed ? lose(txn, NULL, doing, error) : code;
 }
 
 static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error)
 {
 	ff_code code = FF_OK;
 	ff_error ignored;
+	bool committed = false;
 	for (size_t i = 0; i < txn->sent.count; i++) {
 		ffp_sent sent = ((const ffp_sent *)txn->sent.items)[i];
-		ff_code one = read_one(txn, arena, &sent, doing, code == FF_OK ? error : &ignored);
-		code = code == FF_OK ? one : code;
+		bool tells = code == FF_OK && !committed;
+		ff_code one = read_one(txn, arena, &sent, doing, tells ? error : &ignored);
+		code = tells ? one : code;
+		committed |= sent.kind == FFP_COMMIT && one == FF_OK; /* and stays so, whatever is lost after it */
 		if (PQstatus(txn->pg) == CONNECTION_BAD)
 			break;
 	}

@@ -1,0 +1,485 @@
+"""A network is a network: the store on PostgreSQL while connections, servers and machines fail.
+
+A real server is started in a temporary folder. What may be charged is what callers were told: a key once and no more,
+whatever was sent again; a call without a key as often as it answered, and where it answered commit_unknown, perhaps.
+"""
+import json
+import os
+import subprocess
+import sys
+import threading
+import unittest
+from pathlib import Path
+
+from server import Psql, Server, find_programs
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
+from proxy import SIDES, Proxy  # noqa: E402
+
+CUTS = ("before", "middle", "after")
+MISSING = "there is no PostgreSQL server here (Debian's package postgresql-15)"
+SERVERS = {}
+NOTES = []  # what the tests saw, printed at the end: each run sees something else
+
+
+def setUpModule():
+    if find_programs():
+        SERVERS["main"] = Server()
+
+
+def tearDownModule():
+    for server in SERVERS.values():
+        server.close()
+    for note in NOTES:
+        print(note, file=sys.stderr)
+
+
+class Host:
+    """The program of host.c."""
+
+    def __init__(self, uri):
+        self.process = subprocess.Popen(
+            [os.environ["FF_HOST"], uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(str(word) for word in words) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the host ended with {self.process.wait()} at {words}")
+        return json.loads(line)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+@unittest.skipUnless(find_programs(), MISSING)
+class NetworkTest(unittest.TestCase):
+    schemas = 0
+
+    def setUp(self):
+        self.server = SERVERS["main"]
+        NetworkTest.schemas += 1
+        self.schema = f"net{NetworkTest.schemas}"
+        self.proxy = self.make_proxy()
+
+    def make_proxy(self):
+        made = Proxy("127.0.0.1", self.server.port)
+        self.addCleanup(made.close)
+        return made
+
+    def uri(self, port=None, **params):
+        return self.server.uri(port or self.proxy.port, schema=self.schema, **params)
+
+    def host(self, port=None, **params):
+        """One whose engine is open."""
+        made = Host(self.uri(port, **params))
+        self.addCleanup(made.close)
+        self.ok(made.ask("open"))
+        return made
+
+    def psql(self):
+        made = Psql(self.server)
+        self.addCleanup(made.close)
+        return made
+
+    def used(self, budget):
+        """What the table says, whatever the engine would."""
+        if not hasattr(self, "reader"):
+            self.reader = self.psql()
+        sql = f"SELECT current_value FROM {self.schema}.ff_budget_usage WHERE budget_id = '{budget}'"
+        return int((self.reader.ask(sql) or [0])[0])
+
+    def ffctl(self, uri, *words):
+        done = subprocess.run([os.environ["FFCTL"], "--store", uri, "--json", *words], capture_output=True, text=True,
+                              check=False)
+        return done.returncode, json.loads(done.stdout)
+
+    def ok(self, answer):
+        self.assertEqual(answer["code"], "ok", answer)
+        return answer
+
+    def assert_error(self, answer, code, retryable, message=None):
+        self.assertEqual((answer["code"], answer["retryable"]), (code, retryable), answer)
+        self.assertNotIn("\n", answer["message"])
+        if message:
+            self.assertIn(message, answer["message"])
+
+
+class Cuts(NetworkTest):
+    """The connection is cut at each message of a report."""
+
+    def renew(self, host, cold=False):
+        """A new connection, used before or not, so that each report takes the same messages."""
+        self.proxy.heal()
+        self.proxy.cut()
+        self.ok(host.ask("open") if cold else host.ask("report", "warm", "-", 1))
+
+    def messages_of(self, host, *report, cold=False):
+        """How many messages a report takes from each side."""
+        self.ok(host.ask("report", "warm", "-", 1))
+        self.renew(host, cold)
+        before = dict(self.proxy.counts)
+        self.ok(host.ask(*report))
+        return {side: self.proxy.counts[side] - before[side] for side in SIDES}
+
+    def places(self, messages):
+        return [(side, at) for side in SIDES for at in range(1, messages[side] + 1)]
+
+    def check_key(self, host, name, told):
+        """The call that was cut has an answer or an error; sent again, it is charged once."""
+        if told["code"] != "ok":
+            self.assertIn(told["code"], ("io", "commit_unknown"), told)
+            self.assertTrue(told["retryable"], told)
+        self.proxy.heal()
+        again = self.ok(host.ask("report", name, "key", 5))
+        self.assertTrue(again["applied"], again)
+        if told["code"] == "ok":
+            self.assertTrue(told["applied"], told)
+            self.assertTrue(again["replayed"], again)
+        self.assertEqual(self.used(name), 5)
+
+    def sweep(self, refuse=0, cold=False, cuts=CUTS):
+        host = self.host()
+        messages = self.messages_of(host, "report", "count", "key", 5, cold=cold)
+        codes = {}
+        for side, at in self.places(messages):
+            for cut in cuts:
+                name = f"b-{side}-{at}-{cut}"
+                self.renew(host, cold)
+                with self.subTest(side=side, message=at, of=messages[side], cut=cut):
+                    fired = self.proxy.fired
+                    self.proxy.arm(side, at, cut, refuse)
+                    told = host.ask("report", name, "key", 5)
+                    self.assertEqual(self.proxy.fired, fired + 1, "it was cut")
+                    codes[told["code"]] = codes.get(told["code"], 0) + 1
+                    self.check_key(host, name, told)
+        NOTES.append(f"cut {sum(codes.values())} times, at each of {messages}: {codes}")
+        return codes
+
+    def test_a_keyed_report_is_charged_once(self):
+        codes = self.sweep()
+        self.assertNotIn("commit_unknown", codes, "the key can be read, so it is known")
+
+    def test_so_it_is_on_a_new_connection(self):
+        self.sweep(cold=True, cuts=("middle",))
+
+    def test_so_it_is_where_nobody_can_be_asked(self):
+        codes = self.sweep(refuse=-1)
+        self.assertIn("commit_unknown", codes)
+
+    def test_a_report_takes_two_round_trips(self):
+        host = self.host()
+        for first, second in (("-", "-"), ("key", "other")):
+            self.ok(host.ask("report", "b", first, 5))
+            before = self.proxy.round_trips
+            self.ok(host.ask("report", "b", second, 5))
+            self.assertEqual(self.proxy.round_trips - before, 2)
+
+    def test_without_a_key_the_answer_is_true(self):
+        host = self.host()
+        messages = self.messages_of(host, "report", "count", "-", 5)
+        seen = set()
+        for side, at in self.places(messages):
+            for cut in CUTS:
+                name = f"b-{side}-{at}-{cut}"
+                self.renew(host)
+                with self.subTest(side=side, message=at, of=messages[side], cut=cut):
+                    fired = self.proxy.fired
+                    self.proxy.arm(side, at, cut)
+                    told = host.ask("report", name, "-", 5)
+                    self.assertEqual(self.proxy.fired, fired + 1, "it was cut")
+                    used = self.used(name)
+                    seen.add((told["code"], used))
+                    if told["code"] == "ok":
+                        self.assertEqual(used, 5)
+                    elif told["code"] == "commit_unknown":
+                        self.assertIn(used, (0, 5))
+                        self.assertFalse(told["retryable"], "sent again it may be charged twice")
+                    else:
+                        self.assertEqual((told["code"], used), ("io", 0), told)
+        NOTES.append(f"without keys, what was told and what was used: {sorted(seen)}")
+        self.assertIn(("commit_unknown", 5), seen)
+        self.assertIn(("ok", 5), seen)
+
+    def test_a_terminated_backend_at_each_message(self):
+        host, person = self.host(), self.psql()
+        messages = self.messages_of(host, "report", "count", "key", 5)
+        for side, at in self.places(messages):
+            name = f"b-{side}-{at}"
+            self.renew(host)
+            with self.subTest(side=side, message=at, of=messages[side]):
+                fired = self.proxy.fired
+                kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'ff'"
+                self.proxy.arm(side, at, "call", call=lambda sql=kill: person.ask(sql))
+                told = host.ask("report", name, "key", 5)
+                self.assertEqual(self.proxy.fired, fired + 1)
+                self.check_key(host, name, told)
+
+    def test_the_schema_is_made_once_wherever_it_is_cut(self):
+        before = dict(self.proxy.counts)
+        self.host().close()
+        messages = {side: self.proxy.counts[side] - before[side] for side in SIDES}
+        for side, at in self.places(messages):
+            with self.subTest(side=side, message=at):
+                self.schema = f"made_{side}_{at}"
+                host = Host(self.uri())
+                self.addCleanup(host.close)
+                self.proxy.arm(side, at, "middle")
+                told = host.ask("open")
+                if told["code"] != "ok":
+                    self.assert_error(told, "io", True)
+                self.proxy.heal()
+                self.ok(host.ask("open"))
+                self.ok(host.ask("report", "b", "key", 5))
+                self.assertEqual(self.used("b"), 5)
+                host.close()
+
+
+class Silence(NetworkTest):
+    """Nothing comes any more, and no connection ends."""
+
+    def one(self, side, at, results):
+        proxy = self.make_proxy()
+        host = self.host(proxy.port, statement_timeout_ms=200, connect_timeout=1)
+        name = f"b-{side}-{at}"
+        self.ok(host.ask("report", name, "first", 5))
+        proxy.arm(side, at, "silence")
+        told = host.ask("report", name, "key", 5)
+        proxy.heal()
+        again = host.ask("report", name, "key", 5)
+        results[side, at] = (told, again)
+
+    def test_a_call_ends_by_the_statement_timeout(self):
+        self.host().close()  # the schema
+        results = {}
+        places = [("client", 1), ("client", 20), ("server", 1), ("server", 20)]
+        threads = [threading.Thread(target=self.one, args=(*place, results)) for place in places]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(results), sorted(places))
+        for place, (told, again) in results.items():
+            with self.subTest(place=place):
+                self.assertIn(told["code"], ("io", "commit_unknown"), told)
+                self.assertTrue(told["retryable"], told)
+                self.assertTrue(self.ok(again)["applied"])
+                self.assertEqual(self.used(f"b-{place[0]}-{place[1]}"), 10)
+
+
+class Idle(NetworkTest):
+    def test_a_connection_that_was_lost_while_idle_is_made_again(self):
+        host = self.host()
+        for number in range(3):
+            self.proxy.cut()
+            self.assertTrue(self.ok(host.ask("report", "b", "-", 5))["applied"])
+            self.assertEqual(self.used("b"), 5 * (number + 1))
+
+    def test_a_server_that_was_restarted_while_it_was_idle(self):
+        host = self.host()
+        self.ok(host.ask("report", "b", "-", 5))
+        self.server.restart()
+        self.assertTrue(self.ok(host.ask("report", "b", "-", 5))["applied"])
+        self.assertEqual(self.used("b"), 10)
+
+    def test_connections_that_are_refused_for_a_while(self):
+        host = self.host()
+        self.ok(host.ask("report", "b", "-", 5))
+        self.proxy.refuse(1)
+        self.proxy.cut()
+        self.assert_error(host.ask("report", "b", "-", 5), "io", True)
+        self.ok(host.ask("report", "b", "-", 5))
+        self.assertEqual(self.used("b"), 10)
+
+
+class Errors(NetworkTest):
+    """What the server says no to, each told by code and in words."""
+
+    def failed(self, uri, *words):
+        status, answer = self.ffctl(uri, *(words or ("report", "b", "n=1")))
+        self.assertEqual(status, 1, answer)
+        return answer["error"]
+
+    def test_a_host_where_nobody_listens(self):
+        self.assert_error(self.failed("postgresql://ff@127.0.0.1:1/postgres"), "io", True, "127.0.0.1")
+
+    def test_a_wrong_password(self):
+        self.psql().ask("CREATE ROLE locked LOGIN PASSWORD 'secret'")
+        wrong = self.server.uri(user="locked:wrong", schema=self.schema)
+        error = self.failed(wrong)
+        self.assert_error(error, "io", False, "password authentication failed")
+        self.assertEqual(error["native_code"], "28P01")
+        self.assertNotIn("wrong", error["message"])
+        self.assert_error(self.failed(self.server.uri(user="locked")), "io", True, "no password supplied")
+
+    def test_a_database_that_is_not_there(self):
+        error = self.failed(self.server.uri(database="nothing"))
+        self.assert_error(error, "io", False, "nothing")
+
+    def test_encryption_that_the_server_does_not_have(self):
+        self.assert_error(self.failed(self.uri(sslmode="require")), "io", True, "SSL")
+
+    def test_too_many_connections(self):
+        self.host().close()
+        person = self.psql()
+        person.ask(f"CREATE ROLE few LOGIN CONNECTION LIMIT 1; GRANT ALL ON SCHEMA {self.schema} TO few;"
+                   f" GRANT ALL ON ALL TABLES IN SCHEMA {self.schema} TO few")
+        uri = self.server.uri(self.proxy.port, user="few", schema=self.schema)
+        holder = Host(uri)
+        self.addCleanup(holder.close)
+        self.ok(holder.ask("open"))
+        error = self.failed(uri)
+        self.assert_error(error, "busy", True, "too many connections")
+        self.assertEqual(error["native_code"], "53300")
+        self.ok(holder.ask("report", "b", "-", 5))
+
+    def test_privileges_that_are_lacking(self):
+        self.host().close()
+        person = self.psql()
+        person.ask(f"CREATE ROLE weak LOGIN; GRANT USAGE ON SCHEMA {self.schema} TO weak;"
+                   f" GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO weak")
+        error = self.failed(self.server.uri(user="weak", schema=self.schema))
+        self.assert_error(error, "io", False, "permission denied")
+
+    def lock_usage(self):
+        person = self.psql()
+        person.ask(f"BEGIN; LOCK TABLE {self.schema}.ff_budget_usage IN ACCESS EXCLUSIVE MODE")
+        return person
+
+    def test_a_statement_that_takes_too_long(self):
+        self.host().close()  # the schema is made without a hurry
+        host = self.host(statement_timeout_ms=300)
+        person = self.lock_usage()
+        told = host.ask("report", "b", "key", 5)
+        self.assert_error(told, "io", True)
+        self.assertEqual(told["native_code"], "57014")
+        person.ask("ROLLBACK")
+        self.assertFalse(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+
+    def test_a_lock_that_is_waited_for_too_long(self):
+        self.host().close()
+        host = self.host(busy_timeout_ms=20)
+        person = self.lock_usage()
+        self.assert_error(host.ask("report", "b", "key", 5), "busy", True)
+        person.ask("ROLLBACK")
+        self.assertFalse(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+
+    def test_a_deadline_that_passes_in_the_queue(self):
+        host = self.host(busy_timeout_ms=100)
+        person = self.lock_usage()
+        host.ask("start", "b", 1, "-")
+        host.ask("wait", 1)
+        told = host.ask("report", "b", "key", 5, 1)
+        self.assert_error(told, "deadline", True)
+        person.ask("ROLLBACK")
+        host.ask("stop")
+        self.assertFalse(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+
+
+class Load:
+    """Hosts that report on three budgets while something happens to the server."""
+
+    HARD = 400
+
+    def __init__(self, test):
+        self.test = test
+        plan = (("keyed", 4, "a"), ("keyed", 4, "b"), ("small", 4, "c"), ("small", 4, "d"), ("plain", 4, "-"))
+        self.parts = [(budget, test.host(), threads, prefix) for budget, threads, prefix in plan]
+        test.ok(self.parts[0][1].ask("create", "small", self.HARD))
+        for budget, host, threads, prefix in self.parts:
+            host.ask("start", budget, threads, prefix)
+        self.wait(50)
+
+    def wait(self, answers):
+        for _, host, _, _ in self.parts:
+            host.ask("wait", answers)
+
+    def end(self):
+        """The books are what the hosts were told."""
+        told = [(budget, host.ask("stop")) for budget, host, _, _ in self.parts]
+        NOTES.append(f"under load: {told}")
+        test = self.test
+        used = {budget: test.used(budget) for budget in ("keyed", "small", "plain")}
+        applied = dict.fromkeys(used, 0)
+        for budget, answer in told:
+            applied[budget] += answer["applied"]
+            test.assertLessEqual(set(answer["errors"]), {"io", "busy", "commit_unknown"})
+        test.assertEqual(used["keyed"], applied["keyed"])
+        test.assertEqual(used["small"], applied["small"])
+        test.assertLessEqual(used["small"], self.HARD)
+        unknown = told[-1][1]["errors"].get("commit_unknown", 0)
+        test.assertLessEqual(applied["plain"], used["plain"])
+        test.assertLessEqual(used["plain"], applied["plain"] + unknown)
+        return told
+
+
+class Restarts(NetworkTest):
+    def test_a_server_that_crashes_under_load(self):
+        load = Load(self)
+        for _ in range(3):
+            self.server.restart()
+            load.wait(50)
+        told = load.end()
+        self.assertTrue(any(answer["errors"] for _, answer in told), "nobody noticed")
+
+    def test_connections_that_are_cut_under_load(self):
+        load = Load(self)
+        for number in range(40):
+            self.proxy.arm(SIDES[number % 2], 1 + 7 * number, CUTS[number % 3])
+            load.wait(5)
+            if number % 10 == 9:
+                self.proxy.cut()
+        load.end()
+
+
+class Standby(NetworkTest):
+    """A streaming standby that commits wait for takes over."""
+
+    def setUp(self):
+        primary = Server()
+        self.addCleanup(primary.close)
+        self.standby = Server(of=primary)
+        self.addCleanup(self.standby.close)
+        self.server = primary
+        self.schema = "ff"
+        self.proxy = self.make_proxy()
+        self.reader = self.psql()
+        self.reader.ask("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        self.reader.ask("SELECT pg_reload_conf()")
+        self.wait_until("sync_state = 'sync'")
+
+    def wait_until(self, state):
+        """Until the primary says so of the standby."""
+        while self.reader.ask(f"SELECT {state} FROM pg_stat_replication") != ["t"]:
+            self.reader.ask("SELECT pg_sleep(0.01)")
+
+    def test_the_standby_is_read_and_not_written(self):
+        host = self.host()
+        self.ok(host.ask("create", "b", 0))
+        self.ok(host.ask("report", "b", "-", 5))
+        self.wait_until("replay_lsn >= pg_current_wal_lsn()")
+        uri = self.server.uri(self.standby.port)
+        status, answer = self.ffctl(uri, "budget", "status", "b")
+        self.assertEqual((status, answer["usage"]), (0, {"n": 5}), answer)
+        status, answer = self.ffctl(uri, "report", "b", "n=1")
+        self.assertEqual(status, 1)
+        self.assert_error(answer["error"], "unavailable", False, "read-only standby")
+
+    def test_nothing_is_lost_where_the_standby_takes_over(self):
+        load = Load(self)
+        self.server.stop()
+        self.standby.promote()
+        self.proxy.target = ("127.0.0.1", self.standby.port)
+        load.wait(50)
+        self.server = self.standby
+        self.reader = self.psql()
+        told = load.end()
+        self.assertTrue(any(answer["errors"] for _, answer in told), "nobody noticed")
+
+
+if __name__ == "__main__":
+    unittest.main()
