@@ -502,7 +502,7 @@ static log_batch *exchange(replay_job *job, log_batch *filled)
 static ff_code read_log(replay_job *job, log_batch **at, ff_error *error)
 {
 	const ctl_record *record;
-	ff_code code;
+	ff_code code = FF_OK;
 	while (*at && !(code = ctl_source_next(job->source, &record, error)) && record) {
 		ff_error fault;
 		if (read_line(job, record, *at, &fault)) {
