@@ -22,6 +22,18 @@ static int64_t clock_ms(ff_engine *engine)
 	return engine->clock.now_ms(engine->clock.context);
 }
 
+/*
+ * Slices of resets are shorter: they rewrite rows where a purge takes out whole pages, they come all at once (budgets fall
+ * due at midnight), and calls wait for them.
+ */
+#define RESETS_SHARE 12
+
+static uint32_t slice_rows(const ffp_op *op, uint32_t rows)
+{
+	uint32_t resets = rows / RESETS_SHARE;
+	return op != &ffp_op_reset_due ? rows : resets ? resets : 1;
+}
+
 /* What a tick works with. */
 typedef struct tick_work {
 	ff_engine *engine;
@@ -74,7 +86,7 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table,
 	while (code == FF_OK && more && work->left && !is_stopped(work)) {
 		ffp_slice slice = { .table = table,
 			            .index = index,
-			            .rows_max = work->rows,
+			            .rows_max = slice_rows(op, work->rows),
 			            .changes_max = work->left,
 			            .low = place,
 			            .high = high };
