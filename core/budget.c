@@ -50,8 +50,9 @@ ff_code ffp_budget_at(const ffp_budget_row *row, int64_t now_ms, ffp_policies *p
 	*fault = row_fault(row);
 	if (*fault)
 		return FF_E_CORRUPT;
-	ff_code code = policies ? ffp_policies_get(policies, row->policy_json, arena, &budget->policy, fault)
-	                        : ffp_policy_parse(row->policy_json, arena, &budget->policy, fault);
+	ff_code code = policies
+	                   ? ffp_policies_get(policies, row->policy_json, arena, &budget->policy, &budget->mark, fault)
+	                   : ffp_policy_parse(row->policy_json, arena, &budget->policy, fault);
 	if (code != FF_OK)
 		return code;
 	*fault = "an unknown enforcement mode";
@@ -114,13 +115,45 @@ ffp_slot *ffp_usage_slot(ffp_batch *batch, ff_text budget_id, ff_text dimension)
 	return ffp_rows_get(&batch->rows, FFP_BUDGET_USAGE, &key.row);
 }
 
+/* What was made of a budget's row, for further requests of the batch. It holds for this row, in this place. */
+typedef struct budget_memo {
+	const ff_row *row;
+	ffp_policy_mark mark;
+	ff_mode mode;
+} budget_memo;
+
+static void remember_budget(ffp_batch *batch, ffp_slot *slot, const ffp_budget *budget)
+{
+	budget_memo *memo = slot->askers > 1 && budget->mark.number ? ff_arena_take(batch->arena, sizeof(*memo)) : NULL;
+	if (memo)
+		*memo = (budget_memo){ slot->after, budget->mark, budget->mode };
+	slot->memo = memo;
+}
+
+static bool recall_budget(const ffp_batch *batch, const ffp_slot *slot, int64_t now_ms, ffp_budget *budget)
+{
+	const budget_memo *memo = slot->memo;
+	if (!memo || memo->row != slot->after || !ffp_policies_find(batch->policies, memo->mark, &budget->policy))
+		return false;
+	budget->row = (const ffp_budget_row *)slot->after;
+	budget->mark = memo->mark;
+	budget->mode = memo->mode;
+	budget->period = find_period(budget->row, budget->policy.reset_interval_ms, now_ms);
+	return true;
+}
+
 ff_code ffp_request_budget(ffp_batch *batch, ffp_request *request, ffp_budget *budget)
 {
 	const char *fault = "";
-	const ffp_budget_row *row = (const ffp_budget_row *)request->root->after;
+	ffp_slot *slot = request->root;
+	if (recall_budget(batch, slot, request->now_ms, budget))
+		return FF_OK;
+	const ffp_budget_row *row = (const ffp_budget_row *)slot->after;
 	ff_code code = ffp_budget_at(row, request->now_ms, batch->policies, batch->arena, budget, &fault);
 	if (code == FF_E_CORRUPT)
 		ffp_fail(request, code, "budget '%.*s' has %s", (int)request->id.size, request->id.data, fault);
+	if (code == FF_OK)
+		remember_budget(batch, slot, budget);
 	return code;
 }
 

@@ -15,6 +15,7 @@ typedef struct ffp_period {
 typedef struct ffp_budget {
 	const ffp_budget_row *row; /* NULL: there is no policy, and so there are no limits (FF-RU-7) */
 	ffp_policy policy;
+	ffp_policy_mark mark; /* of the policy, where it is kept */
 	ff_mode mode;
 	ffp_period period;
 } ffp_budget;

@@ -7,6 +7,7 @@
 
 typedef struct ffp_kept_policy {
 	size_t size; /* of this and of all that follows it in one piece */
+	uint64_t number;
 	ff_text text;
 	ffp_policy policy;
 	ffp_policy_limit limits[];
@@ -59,18 +60,32 @@ static ffp_kept_policy *keep(const ff_allocator *allocator, ff_text text, const 
 	return kept;
 }
 
-ff_code ffp_policies_get(ffp_policies *policies, ff_text text, ff_arena *arena, ffp_policy *policy, const char **fault)
+ff_code ffp_policies_get(ffp_policies *policies, ff_text text, ff_arena *arena, ffp_policy *policy,
+                         ffp_policy_mark *mark, const char **fault)
 {
 	uint32_t places = policies->places ? policies->places : FFP_POLICIES_COUNT;
-	ffp_kept_policy **kept = &policies->kept[XXH3_64bits(text.data, text.size) % places];
+	*mark = (ffp_policy_mark){ .place = (uint32_t)(XXH3_64bits(text.data, text.size) % places) };
+	ffp_kept_policy **kept = &policies->kept[mark->place];
 	if (*kept && ffp_text_equal((*kept)->text, text)) {
 		*policy = (*kept)->policy;
+		mark->number = (*kept)->number;
 		return FF_OK;
 	}
 	ff_code code = ffp_policy_parse(text, arena, policy, fault);
 	if (code == FF_OK && text.size <= FFP_POLICIES_TEXT_MAX) {
 		drop(policies, kept);
 		*kept = keep(policies->allocator, text, policy);
+		if (*kept)
+			mark->number = (*kept)->number = ++policies->last_number;
 	}
 	return code;
+}
+
+bool ffp_policies_find(const ffp_policies *policies, ffp_policy_mark mark, ffp_policy *policy)
+{
+	const ffp_kept_policy *kept = policies->kept[mark.place];
+	bool found = mark.number && kept && kept->number == mark.number;
+	if (found)
+		*policy = kept->policy;
+	return found;
 }

@@ -134,6 +134,7 @@ static bool plan_report(ffp_batch *batch, ffp_request *request)
 	request->usage = ff_arena_take(batch->arena, request->amounts_count * sizeof(ffp_slot *));
 	if (!request->root || !request->usage)
 		return false;
+	request->root->askers++;
 	for (size_t i = 0; i < request->amounts_count; i++) {
 		request->usage[i] = ffp_usage_slot(batch, request->id, request->amounts[i].dimension);
 		if (!request->usage[i])

@@ -19,9 +19,10 @@ struct ffp_slot {
 	ffp_slot *next_member;
 	ffp_slot *next_in_bucket;
 	uint64_t hash;
-	uint32_t askers; /* how many requests of the batch planned with it */
-	uint8_t columns; /* of the key: all of them, or for a group fewer */
-	bool whole;      /* of a group: loaded with all of its rows */
+	const void *memo; /* what a rule has made of the row */
+	uint32_t askers;  /* how many requests of the batch planned with it */
+	uint8_t columns;  /* of the key: all of them, or for a group fewer */
+	bool whole;       /* of a group: loaded with all of its rows */
 	bool loaded;
 	bool changed; /* `after` is a copy of the batch's own, or the row was deleted */
 	bool is_member;

@@ -198,8 +198,9 @@ static ffp_policies *new_policies(ff_test *t, ffp_memory *memory)
 static const char *get(ff_test *t, ffp_policies *policies, ff_text text)
 {
 	ffp_policy policy;
+	ffp_policy_mark mark;
 	const char *fault = "";
-	ff_code code = ffp_policies_get(policies, text, ffp_raw_arena(t), &policy, &fault);
+	ff_code code = ffp_policies_get(policies, text, ffp_raw_arena(t), &policy, &mark, &fault);
 	return show(t, code, &policy);
 }
 
@@ -267,15 +268,22 @@ static void policies_replace_each_other(ff_test *t)
 	ffp_memory *memory = ffp_memory_new(t);
 	ffp_policies *policies = new_policies(t, memory);
 	unsigned wrong = 0;
+	ffp_policy_mark first = { 0, 0 };
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < 4 * FFP_POLICIES_COUNT; i++) {
 			char text[64];
-			ffp_policy policy;
+			ffp_policy policy, again;
+			ffp_policy_mark mark;
 			const char *fault = "";
 			int size = snprintf(text, sizeof(text), "{\"hard_limits\":{\"a\":%d}}", i + 1);
 			ff_code code = ffp_policies_get(policies, (ff_text){ text, (size_t)size }, ffp_raw_arena(t),
-			                                &policy, &fault);
+			                                &policy, &mark, &fault);
 			wrong += code != FF_OK || policy.limits_count != 1 || policy.limits[0].hard != i + 1;
+			wrong += !ffp_policies_find(policies, mark, &again) || again.limits[0].hard != i + 1;
+			wrong +=
+			    first.number && ffp_policies_find(policies, first, &again) && again.limits[0].hard != 1;
+			if (i == 0)
+				first = mark;
 		}
 	}
 	FF_CHECK_EQ_INT(t, wrong, 0);
