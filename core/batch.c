@@ -290,21 +290,21 @@ static ff_code try_once(batch_run *run)
 	return code;
 }
 
-/* The error of the batch as a whole is each of its requests' (but of those that were never to be decided). */
+/* The error of the batch as a whole is each of its requests', but of those that were never to be decided; and that of a
+ * ticket which has others. */
 static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 {
-	ticket->code = code;
 	for (size_t i = 0; i < ticket->count; i++) {
 		ffp_request *request = &ticket->requests[i];
 		if (is_decided(request))
 			continue;
-		request->call->code = code;
+		request->call->code = ticket->code = code;
 		if (request->error) {
 			*request->error = run->error;
 			request->error->retryable |= code == FF_E_COMMIT_UNKNOWN && request->key.size > 0;
 		}
 	}
-	if (ticket->error)
+	if (ticket->code != FF_OK && ticket->error)
 		*ticket->error = run->error;
 }
 
