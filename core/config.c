@@ -8,6 +8,20 @@
 
 #include <uriparser/Uri.h>
 
+/* A password among the parameters is no place for one, but somebody may have put it there. */
+static void hide_parameter(char *shown)
+{
+	static const char name[] = "password=";
+	for (char *at = strstr(shown, name); at; at = strstr(at, name)) {
+		bool is_parameter = at > shown && strchr("?&", at[-1]);
+		at += sizeof(name) - 1;
+		size_t size = is_parameter ? strcspn(at, "&#") : 0;
+		size_t stars = size < 3 ? size : 3;
+		memset(at, '*', stars);
+		memmove(at + stars, at + size, strlen(at + size) + 1);
+	}
+}
+
 const char *ffp_uri_show(const char *uri, char shown[FFP_URI_SHOWN])
 {
 	const char *user = uri ? strstr(uri, "://") : NULL;
@@ -20,6 +34,7 @@ const char *ffp_uri_show(const char *uri, char shown[FFP_URI_SHOWN])
 		snprintf(shown, FFP_URI_SHOWN, "%.*s:***%s", (int)(password - uri), uri, at);
 	else
 		snprintf(shown, FFP_URI_SHOWN, "%s", uri ? uri : "");
+	hide_parameter(shown);
 	return shown;
 }
 

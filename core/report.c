@@ -24,7 +24,9 @@ static int compare_amounts(const void *a, const void *b)
 static ff_code check_amounts(ffp_request *request, const ff_report *report, ff_arena *arena)
 {
 	size_t count = report->amounts_count;
-	if (count < 1 || count > FFP_DIMENSIONS_MAX || !report->amounts)
+	if (count && !report->amounts)
+		return ffp_fail(request, FF_E_INVALID, "amounts are NULL");
+	if (count < 1 || count > FFP_DIMENSIONS_MAX)
 		return ffp_fail(request, FF_E_INVALID, "report has %zu dimensions, it takes 1 to %d", count,
 		                FFP_DIMENSIONS_MAX);
 	ffp_amount *amounts = ff_arena_take(arena, count * sizeof(*amounts));

@@ -77,6 +77,9 @@ static void uri_without_its_password(ff_test *t)
 		{ "s://:secret@/db", "s://:***@/db" },
 		{ "s://[::1]:1/db", "s://[::1]:1/db" },
 		{ "s:x://u:p@h", "s:x://u:***@h" },
+		{ "s://u@h/db?password=secret&a=b", "s://u@h/db?password=***&a=b" },
+		{ "s://u:p@h/?a=b&password=pw", "s://u:***@h/?a=b&password=**" },
+		{ "s:/password=x?mypassword=y", "s:/password=x?mypassword=y" },
 		{ NULL, "" },
 	};
 	char shown[FFP_URI_SHOWN];
