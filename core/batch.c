@@ -280,7 +280,7 @@ static ff_code try_once(batch_run *run)
 	if (code == FF_OK)
 		code = store_and_commit(run);
 	ffp_abort(&run->txn);
-	if (code == FF_OK)
+	if (code == FF_OK && ffp_tells_untouched(&run->engine->store))
 		ffp_rows_remember(&run->batch.rows, &run->lane->recall);
 	else
 		ffp_recall_clear(&run->lane->recall);

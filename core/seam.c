@@ -121,10 +121,14 @@ ff_code ffp_begin(ffp_store *store, ff_txn_kind kind, ffp_txn *txn, ff_error *er
 	return code;
 }
 
+bool ffp_tells_untouched(const ffp_store *store)
+{
+	return store->backend->is_untouched != NULL;
+}
+
 bool ffp_is_untouched(const ffp_txn *txn)
 {
-	const ff_engine_backend *backend = txn->store->backend;
-	return backend->is_untouched && backend->is_untouched(txn->txn);
+	return ffp_tells_untouched(txn->store) && txn->store->backend->is_untouched(txn->txn);
 }
 
 /* A range that holds more than was asked for would make a bounded call unbounded. */

@@ -29,8 +29,9 @@ ff_code ffp_store_check(ffp_store *store, ff_problem_fn *problem, void *context,
 
 /* On an error no transaction is open. After commit, or an error of load or store followed by abort, neither. */
 ff_code ffp_begin(ffp_store *store, ff_txn_kind kind, ffp_txn *txn, ff_error *error);
-/* Whether what the last commit of this store left is still so. */
+/* Whether what the last commit of this store left is still so; and whether the store can ever tell. */
 bool ffp_is_untouched(const ffp_txn *txn);
+bool ffp_tells_untouched(const ffp_store *store);
 ff_code ffp_load(ffp_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error);
 ff_code ffp_put(ffp_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 ff_code ffp_commit(ffp_txn *txn, ff_error *error);
