@@ -129,6 +129,11 @@ class Mutants(unittest.TestCase):
         self.assertEqual(len({mutant.title for mutant in listed}), len(listed))
         self.assertGreaterEqual(len(listed), 40)
 
+    def test_each_of_the_list_fits_the_code(self):
+        for mutant in mutants.read_mutants(TOOLS / "mutants.txt"):
+            with self.subTest(mutant.title):
+                mutants.mutated(mutant, (TOOLS.parent / mutant.file).read_text(encoding="utf-8"))
+
 
 if __name__ == "__main__":
     unittest.main()
