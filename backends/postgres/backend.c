@@ -65,7 +65,8 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
 	}
 	begun->kind = kind;
-	begun->begun = begun->holds_all = begun->upgrades = false;
+	begun->begun = begun->holds_all = begun->upgrades = begun->late = false;
+	begun->goes_on = NULL;
 	begun->writes_count = 0;
 	memset(begun->lanes, 0, sizeof(begun->lanes));
 	*txn = begun;
@@ -76,7 +77,9 @@ static ff_code ready(ff_txn *txn, ff_error *error)
 {
 	if (txn->process != getpid())
 		return ff_error_set(error, FF_E_IO, "the transaction belongs to a parent process");
-	ff_code code = txn->pg ? FF_OK : ffp_connect(txn, error);
+	ff_code code = ffp_ask(txn, error);
+	if (code == FF_OK && !txn->pg)
+		code = ffp_connect(txn, error);
 	if (code == FF_OK && PQpipelineStatus(txn->pg) == PQ_PIPELINE_OFF) {
 		PQsetnonblocking(txn->pg, 1);
 		PQenterPipelineMode(txn->pg);
@@ -127,7 +130,7 @@ static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, 
 {
 	bool again = txn->used && txn->pg && !txn->begun;
 	ff_code code = load_once(txn, arena, reads, count, error);
-	if (code == FF_OK || !again || txn->pg || code == FF_E_NO_MEMORY)
+	if (code == FF_OK || !again || txn->pg || code == FF_E_NO_MEMORY || code == FF_E_DEADLINE)
 		return code;
 	txn->holds_all = false;
 	memset(txn->lanes, 0, sizeof(txn->lanes));
@@ -176,11 +179,18 @@ static ff_code lock_rest(ff_txn *txn, ff_error *error)
 
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
+	txn->goes_on = NULL; /* it is decided */
 	ff_code code = txn->writes_count ? lock_rest(txn, error) : FF_OK;
 	if (code == FF_OK && txn->writes_count)
 		code = write_and_commit(txn, error);
 	abort_txn(txn);
 	return code;
+}
+
+static void wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *context)
+{
+	txn->goes_on = goes_on;
+	txn->goes_on_context = context;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -247,4 +257,5 @@ const ff_engine_backend ffp_postgres_backend = {
 	.store = store_writes,
 	.commit = commit,
 	.abort = abort_txn,
+	.wait_while = wait_while,
 };

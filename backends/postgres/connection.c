@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <xxhash.h>
 
@@ -80,6 +79,7 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 		message = state_in(txn->pg ? PQerrorMessage(txn->pg) : "out of memory", found);
 		state = found;
 	}
+	message = *message ? message : "nobody answered";
 	ff_code code = txn->pg ? code_of(state ? state : "") : FF_E_NO_MEMORY;
 	ff_error_set(error, code, "cannot %s '%s': %.*s", doing, txn->store->name, (int)strcspn(message, "\n"),
 	             message);
@@ -236,17 +236,32 @@ ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_err
 
 /* ---- connecting --------------------------------------------------------------------------------------------- */
 
-/* Who finds nobody waits a little longer each time, so that many who try do not keep a server from coming back. */
-static void back_off(ff_store *store)
+enum { FAILURES_MAX = 8 };
+
+static unsigned failures_of(ff_store *store)
 {
 	pthread_mutex_lock(&store->mutex);
 	unsigned failures = store->failures;
 	pthread_mutex_unlock(&store->mutex);
-	if (!failures)
-		return;
-	long wait_ms = 5L << (failures < 8 ? failures : 8);
-	struct timespec time = { .tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L };
-	nanosleep(&time, NULL);
+	return failures;
+}
+
+static void set_failures(ff_store *store, unsigned failures)
+{
+	pthread_mutex_lock(&store->mutex);
+	store->failures = failures < FAILURES_MAX ? failures : FAILURES_MAX;
+	pthread_mutex_unlock(&store->mutex);
+}
+
+/* Who finds nobody waits a little longer each time, so that many who try do not keep a server from coming back. Who is
+ * late before that is over has waited for the next one, or calls with short deadlines would never try again. */
+static ff_code back_off(ff_txn *txn, ff_error *error)
+{
+	unsigned failures = failures_of(txn->store);
+	ff_code code = failures ? ffp_pause(txn, INT64_C(5) << failures, error) : FF_OK;
+	if (code != FF_OK)
+		set_failures(txn->store, failures - 1);
+	return code;
 }
 
 /* A library prints nothing. */
@@ -259,7 +274,7 @@ static void say_nothing(void *context, const PGresult *notice)
 static bool reach(ff_txn *txn)
 {
 	ff_store *store = txn->store;
-	int timeout_ms = 1000 * atoi(setting(store, "connect_timeout", "10"));
+	int64_t timeout_ms = 1000 * (int64_t)atoi(setting(store, "connect_timeout", "10"));
 	txn->pg = PQconnectStartParams(store->keywords, store->values, 0);
 	if (!txn->pg)
 		return false;
@@ -272,9 +287,8 @@ static bool reach(ff_txn *txn)
 	PQsetErrorVerbosity(txn->pg, PQERRORS_VERBOSE); /* the SQLSTATE of a refusal is told nowhere else */
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
-		struct pollfd socket = { .fd = PQsocket(txn->pg),
-			                 .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT };
-		if (poll(&socket, 1, timeout_ms > 0 ? timeout_ms : -1) == 0)
+		short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+		if (!ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1))
 			return false;
 		status = PQconnectPoll(txn->pg);
 	}
@@ -297,6 +311,11 @@ static void write_setup(const ff_store *store, ff_sql_text *sql)
 	         "; SET lock_timeout TO %lld; SET statement_timeout TO %lld; SET idle_in_transaction_session_timeout"
 	         " TO %lld",
 	         (long long)busy_ms, (long long)store->statement_timeout_ms, (long long)store->statement_timeout_ms);
+	/* Whoever is gone waits for nothing: what the server was asked is dropped within a tenth of a second, and with it
+	 * the locks. Else it would go on until there is something to send. The setting came with PostgreSQL 14, and not
+	 * on every system. */
+	ff_sql_append(sql, "; SELECT set_config(name, '100', false) FROM pg_settings WHERE name ="
+	                   " 'client_connection_check_interval' AND version() LIKE '%linux%'");
 	ff_sql_append(sql, numbers);
 }
 
@@ -305,7 +324,7 @@ static ff_code set_up(ff_txn *txn, ff_error *error)
 	write_setup(txn->store, &txn->sql);
 	if (txn->sql.failed)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
-	PGresult *result = PQexec(txn->pg, txn->sql.data);
+	PGresult *result = ffp_run(txn, txn->sql.data);
 	ff_code code =
 	    PQresultStatus(result) == PGRES_COMMAND_OK ? FF_OK : ffp_postgres_fail(txn, result, "set up", error);
 	PQclear(result);
@@ -315,18 +334,22 @@ static ff_code set_up(ff_txn *txn, ff_error *error)
 ff_code ffp_connect(ff_txn *txn, ff_error *error)
 {
 	ff_store *store = txn->store;
-	back_off(store);
+	ff_code code = back_off(txn, error);
+	if (code != FF_OK)
+		return code;
 	txn->process = getpid();
-	ff_code code = FF_OK;
 	if (!reach(txn)) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
 		error->retryable = !is_settled(error->native_code);
 	}
 	if (code == FF_OK)
 		code = set_up(txn, error);
-	pthread_mutex_lock(&store->mutex);
-	store->failures = code == FF_OK ? 0 : store->failures + 1;
-	pthread_mutex_unlock(&store->mutex);
+	if (code == FF_OK)
+		set_failures(store, 0);
+	else if (txn->late)
+		code = ffp_ask(txn, error);
+	else
+		set_failures(store, failures_of(store) + 1);
 	if (code != FF_OK)
 		ffp_disconnect(txn);
 	return code;

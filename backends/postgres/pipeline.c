@@ -1,12 +1,9 @@
 /* The pipeline: statements with their parameters are queued, sent in one go, and answered in order. */
 #include "store.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 
 #include <arpa/inet.h>
-#include <sys/socket.h>
 
 /* ---- parameters, in the server's binary format ----------------------------------------------------------------- */
 
@@ -249,53 +246,6 @@ void ffp_send(ff_txn *txn, ffp_sent what, uint32_t shape, const ff_read *range)
 
 /* ---- the exchange ---------------------------------------------------------------------------------------------- */
 
-/* Waits until the socket is ready. False: nothing came for longer than any statement may take. */
-static bool wait_for(const ff_txn *txn, short events)
-{
-	int64_t statement_ms = txn->store->statement_timeout_ms;
-	int timeout_ms = statement_ms ? (int)statement_ms + 5000 : -1;
-	struct pollfd socket = { .fd = PQsocket(txn->pg), .events = events };
-	int ready;
-	do
-		ready = poll(&socket, 1, timeout_ms);
-	while (ready < 0 && errno == EINTR);
-	return ready > 0;
-}
-
-static bool flush(ff_txn *txn)
-{
-	int more;
-	while ((more = PQflush(txn->pg)) > 0)
-		/* A server whose answers nobody reads stops reading, too. */
-		if (!wait_for(txn, POLLIN | POLLOUT) || !PQconsumeInput(txn->pg))
-			return false;
-	return more == 0;
-}
-
-/* A server that says nothing has to be given up by us: libpq notices the end of the socket, and nothing waits again. */
-static void give_up(const ff_txn *txn)
-{
-	shutdown(PQsocket(txn->pg), SHUT_RDWR);
-	PQconsumeInput(txn->pg);
-}
-
-/* The next result; NULL at the end of those of a statement, and where the connection is lost. */
-static PGresult *next_result(ff_txn *txn, bool *lost)
-{
-	while (PQisBusy(txn->pg)) {
-		bool silent = !wait_for(txn, POLLIN);
-		if (silent)
-			give_up(txn);
-		if (silent || !PQconsumeInput(txn->pg)) {
-			*lost = true;
-			return NULL;
-		}
-	}
-	PGresult *result = PQgetResult(txn->pg);
-	*lost = PQstatus(txn->pg) == CONNECTION_BAD;
-	return result;
-}
-
 static ff_code answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result, const char *doing,
                       ff_error *error)
 {
@@ -316,6 +266,8 @@ static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_e
 	ff_code code = ffp_postgres_fail(txn, result, doing, error);
 	if (txn->committing)
 		code = error->code = FF_E_COMMIT_UNKNOWN;
+	else if (txn->late)
+		code = ffp_ask(txn, error);
 	else if (code != FF_E_NO_MEMORY && code != FF_E_CONFLICT)
 		code = error->code = FF_E_IO;
 	/* A call with a key may be sent again all the same, and the core knows which those are. */
@@ -340,7 +292,7 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 {
 	bool lost = false;
 	ff_code code = FF_OK;
-	PGresult *result = next_result(txn, &lost);
+	PGresult *result = ffp_next_result(txn, &lost);
 	bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
 	bool failed = result && has_failed(result);
 	/* An answer before that of COMMIT says that COMMIT was not reached. */
@@ -353,7 +305,7 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 	else if (result && !aborted && (failed || !lost) && sent->kind != FFP_SYNC)
 		code = answer(txn, arena, sent, result, doing, error);
 	PQclear(result);
-	while (sent->kind != FFP_SYNC && !lost && (result = next_result(txn, &lost)) != NULL)
+	while (sent->kind != FFP_SYNC && !lost && (result = ffp_next_result(txn, &lost)) != NULL)
 		PQclear(result);
 	bool committed = sent->kind == FFP_COMMIT && !txn->committing;
 	return code == FF_OK && lost && !committed ? lose(txn, NULL, doing, error) : code;
@@ -386,7 +338,7 @@ ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *
 		return ff_error_set(error, memory, "out of memory for statements");
 	}
 	ff_code code = FF_OK;
-	bool sent = PQstatus(txn->pg) == CONNECTION_OK && PQpipelineSync(txn->pg) && flush(txn);
+	bool sent = PQstatus(txn->pg) == CONNECTION_OK && PQpipelineSync(txn->pg) && ffp_flush(txn);
 	if (!sent)
 		code = lose(txn, NULL, doing, error);
 	else

@@ -63,11 +63,14 @@ struct ff_txn {
 	pid_t process;
 	ff_txn *next; /* in the store's list of idle connections */
 	ff_txn_kind kind;
-	bool used;       /* it has served before, and may have been lost since */
-	bool open;       /* the server has a transaction that has not ended */
-	bool begun;      /* by this transaction, which holds its locks */
-	bool committing; /* COMMIT is on the way */
-	bool no_memory;  /* for something that was to be sent */
+	bool used;                      /* it has served before, and may have been lost since */
+	bool open;                      /* the server has a transaction that has not ended */
+	bool begun;                     /* by this transaction, which holds its locks */
+	bool committing;                /* COMMIT is on the way */
+	bool no_memory;                 /* for something that was to be sent */
+	bool late;                      /* nobody waits for its loads any more */
+	bool (*goes_on)(void *context); /* whether anybody does; NULL: nobody need be asked */
+	void *goes_on_context;
 	ffp_list statements, sent, bytes, rows;
 	size_t params_at[FFP_PARAMS_MAX]; /* of the statement that is made, in bytes; SIZE_MAX: NULL */
 	int params_size[FFP_PARAMS_MAX];
@@ -111,11 +114,25 @@ struct ff_store {
 /* Room for one more item, or NULL, and the transaction is marked. */
 void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t size);
 
+/* wait.c */
+
+/* Waits until the socket is ready. False: nothing came for so long (negative: however long), or nobody waits any more.
+ */
+bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms);
+/* DEADLINE where nobody waits for the transaction any more; the other, within a while. */
+ff_code ffp_ask(ff_txn *txn, ff_error *error);
+ff_code ffp_pause(ff_txn *txn, int64_t ms, ff_error *error);
+/* Sends statements outside of a pipeline and answers the last one's result, or that of the one that failed, or NULL. */
+PGresult *ffp_run(ff_txn *txn, const char *sql);
+/* The next result; NULL at the end of those of a statement, and where the connection is lost. */
+PGresult *ffp_next_result(ff_txn *txn, bool *lost);
+bool ffp_flush(ff_txn *txn);
+
 /* connection.c */
 
 ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_error *error);
 ff_code ffp_connect(ff_txn *txn, ff_error *error);
-/* Drops the connection; one of a parent process is left as it is. */
+/* Drops the connection, and the server then drops what it was asked; one of a parent process is left as it is. */
 void ffp_disconnect(ff_txn *txn);
 ff_txn *ffp_txn_new(ff_store *store);
 void ffp_txn_free(ff_txn *txn);

@@ -242,22 +242,29 @@ class Cuts(NetworkTest):
 class Silence(NetworkTest):
     """Nothing comes any more, and no connection ends."""
 
-    def one(self, side, at, results):
+    def one(self, side, at, results, deadline_ms=0):
         proxy = self.make_proxy()
         host = self.host(proxy.port, statement_timeout_ms=200, connect_timeout=1)
         name = f"b-{side}-{at}"
         self.ok(host.ask("report", name, "first", 5))
         proxy.arm(side, at, "silence")
-        told = host.ask("report", name, "key", 5)
+        told = host.ask("report", name, "key", 5, deadline_ms)
         proxy.heal()
         again = host.ask("report", name, "key", 5)
         results[side, at] = (told, again)
 
     def test_a_call_ends_by_the_statement_timeout(self):
-        self.host().close()  # the schema
+        host = self.host()
+        self.ok(host.ask("report", "b", "first", 5))
+        before = self.proxy.counts["server"]
+        self.ok(host.ask("report", "b", "key", 5))
+        committed = self.proxy.counts["server"] - before - 1  # the last says that the server is ready
         results = {}
-        places = [("client", 1), ("client", 20), ("server", 1), ("server", 20)]
-        threads = [threading.Thread(target=self.one, args=(*place, results)) for place in places]
+        places = [("client", 1), ("client", 20), ("server", 1), ("server", 20), ("server", committed)]
+        # COMMIT is on the way before its deadline passes, and from then on nobody is told that nothing was done.
+        deadlines = {("server", committed): 2000}
+        threads = [threading.Thread(target=self.one, args=(*place, results, deadlines.get(place, 0)))
+                   for place in places]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -269,6 +276,143 @@ class Silence(NetworkTest):
                 self.assertTrue(told["retryable"], told)
                 self.assertTrue(self.ok(again)["applied"])
                 self.assertEqual(self.used(f"b-{place[0]}-{place[1]}"), 10)
+
+
+class Deadlines(NetworkTest):
+    """A call with a deadline waits no longer than that, and the server does not go on for it. Nothing else here would
+    end: statements may take for ever."""
+
+    WAIT_MS = 200
+
+    def setUp(self):
+        super().setUp()
+        self.host().close()  # the schema
+        self.person = self.psql()
+
+    def patient_host(self, port=None):
+        return self.host(port, statement_timeout_ms=0, busy_timeout_ms=600000, connect_timeout=0)
+
+    def sessions(self, which):
+        """Of the engine, in the server."""
+        sql = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ff' AND {which}"
+        return int(self.person.ask(sql)[0])
+
+    def wait_for_sessions(self, count, which="true"):
+        while self.sessions(which) != count:
+            self.person.ask("SELECT pg_sleep(0.01)")
+
+    def lock(self):
+        """Until the answer is called."""
+        holder = self.psql()
+        holder.ask(f"BEGIN; LOCK TABLE {self.schema}.ff_budget_usage IN ACCESS EXCLUSIVE MODE")
+        return lambda: holder.ask("ROLLBACK")
+
+    def ask(self, host, *words):
+        """In a thread; the list gets the answer."""
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(host.ask(*words)))
+        thread.start()
+        return thread, answers
+
+    def assert_not_charged(self, host, budget):
+        again = self.ok(host.ask("report", budget, "key", 5))
+        self.assertFalse(again["replayed"], again)
+        self.assertEqual(self.used(budget), 5)
+
+    def test_a_lock_that_another_session_holds(self):
+        host = self.patient_host()
+        unlock = self.lock()
+        told = host.ask("report", "b", "key", 5, self.WAIT_MS)
+        self.assert_error(told, "deadline", True)
+        self.wait_for_sessions(0)  # none of ours waits for the lock any more
+        unlock()
+        self.assert_not_charged(host, "b")
+
+    def test_the_lock_of_a_batch_of_another_host(self):
+        first, second = self.patient_host(), self.patient_host()
+        unlock = self.lock()
+        thread, answers = self.ask(first, "report", "b", "first", 5)
+        self.wait_for_sessions(1, "wait_event_type = 'Lock'")
+        self.assert_error(second.ask("report", "b", "key", 5, self.WAIT_MS), "deadline", True)
+        self.wait_for_sessions(1)
+        unlock()
+        thread.join()
+        self.ok(answers[0])
+        self.assertFalse(self.ok(second.ask("report", "b", "key", 5))["replayed"])
+        self.assertEqual(self.used("b"), 10)
+
+    def test_its_neighbour_is_decided(self):
+        host = self.patient_host()
+        unlock = self.lock()
+        thread, answers = self.ask(host, "pair", "b", "key", 5, self.WAIT_MS)
+        self.wait_for_sessions(1, "wait_event_type = 'Lock'")
+        first = self.person.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'ff'")[0]
+        self.wait_for_sessions(1, f"wait_event_type = 'Lock' AND pid <> {first}")
+        self.wait_for_sessions(0, f"pid = {first}")
+        unlock()
+        thread.join()
+        self.assert_error(answers[0], "deadline", True)
+        self.assertEqual(answers[0]["other"], "ok")
+        self.assertEqual(self.used("b"), 5)
+        self.ok(host.ask("report", "b", "key", 5))
+        self.assertEqual(self.used("b"), 10)
+
+    def test_a_queue_behind_others_that_wait(self):
+        host = self.patient_host()
+        unlock = self.lock()
+        host.ask("start", "b", 1, "-")
+        self.wait_for_sessions(1, "wait_event_type = 'Lock'")
+        self.assert_error(host.ask("report", "b", "key", 5, self.WAIT_MS), "deadline", True)
+        self.assertEqual(self.sessions("wait_event_type = 'Lock'"), 1)
+        unlock()
+        told = host.ask("stop")
+        self.assertFalse(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+        self.assertEqual(self.used("b"), told["applied"] + 5)
+
+    def test_a_network_that_goes_silent(self):
+        host = self.patient_host()
+        self.ok(host.ask("report", "warm", "-", 1))
+        before = dict(self.proxy.counts)
+        self.ok(host.ask("report", "warm", "key", 1))
+        messages = {side: self.proxy.counts[side] - before[side] for side in SIDES}
+        for side, at in [("client", at) for at in (1, 4)] + [("server", at) for at in (1, 4, 7)]:
+            budget = f"b-{side}-{at}"
+            with self.subTest(side=side, message=at, of=messages[side]):
+                self.assertLess(at, messages[side])
+                self.proxy.arm(side, at, "silence")
+                told = host.ask("report", budget, "key", 5, self.WAIT_MS)
+                self.assert_error(told, "deadline", True)
+                self.wait_for_sessions(0)
+                self.proxy.heal()
+                self.assert_not_charged(host, budget)
+
+    def test_a_server_that_does_not_let_in(self):
+        host = self.patient_host()
+        before = dict(self.proxy.counts)
+        self.proxy.cut()
+        self.ok(host.ask("report", "warm", "key", 1))
+        messages = {side: self.proxy.counts[side] - before[side] for side in SIDES}
+        for side, at in (("client", 1), ("client", 2), ("server", 1), ("server", 5)):
+            budget = f"b-{side}-{at}"
+            with self.subTest(side=side, message=at, of=messages[side]):
+                self.proxy.cut()
+                self.proxy.arm(side, at, "silence")
+                told = host.ask("report", budget, "key", 5, self.WAIT_MS)
+                self.assert_error(told, "deadline", True)
+                self.proxy.heal()
+                self.assert_not_charged(host, budget)
+
+    def test_a_server_that_is_away_is_found_when_it_is_back(self):
+        host = self.patient_host()
+        self.proxy.refuse(-1)
+        self.proxy.cut()
+        codes = {host.ask("report", "b", "key", 5, 30)["code"] for _ in range(40)}
+        self.assertEqual(codes, {"io", "deadline"})
+        self.proxy.heal()
+        while (told := host.ask("report", "b", "key", 5, 30))["code"] == "deadline":
+            pass  # what is left of the pause
+        self.assertFalse(self.ok(told)["replayed"])
+        self.assertEqual(self.used("b"), 5)
 
 
 class Idle(NetworkTest):
