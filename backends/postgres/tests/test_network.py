@@ -5,6 +5,7 @@ whatever was sent again; a call without a key as often as it answered, and where
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -522,6 +523,97 @@ class Errors(NetworkTest):
         person.ask("ROLLBACK")
         host.ask("stop")
         self.assertFalse(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+
+
+@unittest.skipUnless(find_programs() and shutil.which("openssl"), f"{MISSING}, or no openssl (Debian's package)")
+class Encryption(NetworkTest):
+    """A server with a certificate that signs itself; its address is its name."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.sealed = Server()
+        cls.addClassCleanup(cls.sealed.close)
+        cls.certificate, cls.other = cls.sealed.encrypt("127.0.0.1", "elsewhere.example")
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.sealed
+        self.proxy = self.make_proxy()
+        self.person = self.psql()
+
+    def try_open(self, user="ff", **params):
+        made = Host(self.server.uri(self.proxy.port, user=user, schema=self.schema, **params))
+        self.addCleanup(made.close)
+        return made, made.ask("open")
+
+    def is_encrypted(self):
+        sql = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'ff'"
+        return self.person.ask(sql) == ["t"]
+
+    def assert_serves(self, opened):
+        host, told = opened
+        self.ok(told)
+        self.ok(host.ask("report", "b", "key", 5))
+        self.assertTrue(self.is_encrypted())
+        self.assertTrue(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+        self.assertEqual(self.used("b"), 5)
+        return host
+
+    def test_require_encrypts_and_asks_for_no_certificate(self):
+        self.assert_serves(self.try_open(sslmode="require"))
+
+    def test_many_calls_at_a_time(self):
+        host = self.assert_serves(self.try_open(sslmode="require"))
+        host.ask("start", "b", 8, "key")
+        host.ask("wait", 2000)
+        told = host.ask("stop")
+        self.assertEqual((told["errors"], self.used("b")), ({}, 5 + told["applied"]))
+
+    def test_verify_full_with_the_certificate_of_the_server(self):
+        self.assert_serves(self.try_open(sslmode="verify-full", sslrootcert=self.certificate))
+
+    def test_verify_full_with_another_certificate(self):
+        _, told = self.try_open(sslmode="verify-full", sslrootcert=self.other)
+        self.assert_error(told, "io", True, "certificate verify failed")
+
+    def test_verify_full_without_a_certificate(self):
+        _, told = self.try_open(sslmode="verify-full", sslrootcert=self.certificate.with_name("nothing.crt"))
+        self.assert_error(told, "io", True, "nothing.crt")
+
+    def test_verify_full_of_another_name(self):
+        self.person.ask("SELECT 1")
+        self.person.close()
+        self.sealed.show("elsewhere.example")
+        self.addCleanup(self.sealed.show, "127.0.0.1")
+        self.person = self.psql()
+        _, told = self.try_open(sslmode="verify-full", sslrootcert=self.other)
+        self.assert_error(told, "io", True, "elsewhere.example")
+        self.assert_serves(self.try_open(sslmode="verify-ca", sslrootcert=self.other))
+
+    def test_a_server_that_wants_encryption(self):
+        self.person.ask("CREATE ROLE sealed LOGIN; GRANT CREATE ON DATABASE postgres TO sealed")
+        _, told = self.try_open("sealed", sslmode="disable")
+        self.assert_error(told, "io", False, "no encryption")
+        self.assertEqual(told["native_code"], "28000")
+        self.assert_serves(self.try_open("sealed", sslmode="require"))
+
+    def test_a_lost_connection_is_made_again_as_it_was(self):
+        host = self.assert_serves(self.try_open(sslmode="verify-full", sslrootcert=self.certificate))
+        for number in range(3):
+            self.proxy.cut()
+            self.ok(host.ask("report", "b", "-", 5))
+            self.assertTrue(self.is_encrypted())
+            self.assertEqual(self.used("b"), 10 + 5 * number)
+
+    def test_a_deadline_while_it_is_negotiated(self):
+        host = self.assert_serves(self.try_open(sslmode="require"))
+        for side, at in (("client", 1), ("client", 2), ("server", 1), ("server", 2)):
+            with self.subTest(side=side, message=at):
+                self.proxy.cut()
+                self.proxy.arm(side, at, "silence")
+                self.assert_error(host.ask("report", f"{side}-{at}", "key", 5, 200), "deadline", True)
+                self.proxy.heal()
+                self.assertFalse(self.ok(host.ask("report", f"{side}-{at}", "key", 5))["replayed"])
 
 
 class Load:
