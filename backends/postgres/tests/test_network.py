@@ -5,6 +5,7 @@ whatever was sent again; a call without a key as often as it answered, and where
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from server import Psql, Server, find_programs
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
 from proxy import SIDES, Proxy  # noqa: E402
 
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "postgres.md"
 CUTS = ("before", "middle", "after")
 MISSING = "there is no PostgreSQL server here (Debian's package postgresql-15)"
 SERVERS = {}
@@ -614,6 +616,49 @@ class Encryption(NetworkTest):
                 self.assert_error(host.ask("report", f"{side}-{at}", "key", 5, 200), "deadline", True)
                 self.proxy.heal()
                 self.assertFalse(self.ok(host.ask("report", f"{side}-{at}", "key", 5))["replayed"])
+
+
+class Spread(NetworkTest):
+    """A store whose keys were changed to begin with the root, as docs/postgres.md has it."""
+
+    def setUp(self):
+        super().setUp()
+        self.host().close()
+        self.person = self.psql()
+        recipe = re.search(r"```sql\n(SET search_path[^`]*PRIMARY KEY[^`]*)```", DOCS.read_text(encoding="utf-8"))[1]
+        self.person.ask(recipe.replace("TO ff;", f"TO {self.schema};"))
+
+    def report(self, budget, key):
+        status, answer = self.ffctl(self.uri(), "--now", "1000", "report", budget, "n=1", "--key", key)
+        self.assertEqual(status, 0, answer)
+        return answer
+
+    def test_every_key_begins_with_the_root(self):
+        sql = ("SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indrelid JOIN pg_attribute ON attrelid ="
+               " indrelid AND attnum = indkey[0] WHERE indisprimary AND relnamespace ="
+               f" '{self.schema}'::regnamespace AND attname NOT IN ('budget_id', 'quota_policy_id')")
+        self.assertEqual(self.person.ask(sql), ["ff_sweep"])
+
+    def test_calls_and_the_purge(self):
+        for budget in ("b", "a"):
+            for key in ("2", "1", "3"):
+                self.assertFalse(self.report(budget, key)["replayed"])
+                self.assertTrue(self.report(budget, key)["replayed"])
+        self.assertEqual(self.used("a"), 3)
+        status, lines = self.ffctl(self.uri(), "--now", "1000", "check")
+        self.assertEqual(status, 0, lines)
+        left = f"SELECT dedup_key || budget_id FROM {self.schema}.ff_budget_usage_dedup ORDER BY dedup_key, budget_id"
+        late = str(2 * 86400000)
+        status, answer = self.ffctl(self.uri(), "--now", late, "tick", "--limit", "4")
+        self.assertEqual((status, self.person.ask(left)), (0, ["3a", "3b"]), answer)
+        status, answer = self.ffctl(self.uri(), "--now", late, "tick")
+        self.assertEqual((status, self.person.ask(left)), (0, []), answer)
+
+    def test_the_purge_sorts_nothing(self):
+        self.person.ask("SET enable_seqscan TO off; SET enable_sort TO off")  # as the engine does
+        plan = self.person.ask(f"EXPLAIN SELECT * FROM {self.schema}.ff_budget_usage_dedup WHERE (dedup_key, budget_id)"
+                               " > ('k', 'b') ORDER BY dedup_key, budget_id LIMIT 1000")
+        self.assertIn("using ff_budget_usage_dedup_by_key", plan[1])
 
 
 class Load:
