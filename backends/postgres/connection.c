@@ -127,107 +127,91 @@ static bool is_ours(const char *name)
 	return false;
 }
 
-/* With every byte escaped, so that none is taken for what it is not. */
-static void write_value(ff_sql_text *text, const char *value)
+static PQconninfoOption *option(const ff_store *store, const char *keyword)
 {
-	for (; *value; value++) {
-		char escaped[4];
-		snprintf(escaped, sizeof(escaped), "%%%02x", (unsigned)(unsigned char)*value);
-		ff_sql_append(text, escaped);
-	}
+	PQconninfoOption *at = store->options;
+	while (at->keyword && strcmp(at->keyword, keyword) != 0)
+		at++;
+	return at->keyword ? at : NULL;
 }
 
-/* The URI as libpq reads it: who and where in the form that they were given, and the parameters that are libpq's. */
-static void write_uri(ff_sql_text *text, const ff_store_config *config)
+/* libpq owns the options, and frees them as it takes them. What an older libpq does not know is left out. */
+static bool give(const ff_store *store, const char *keyword, const char *value)
 {
-	char piece[2] = "";
-	ff_sql_append(text, "postgresql");
-	for (const char *at = strchr(config->uri, ':'); *at && *at != '?'; at++) {
-		piece[0] = *at;
-		ff_sql_append(text, piece);
+	PQconninfoOption *found = option(store, keyword);
+	char *copy = found ? strdup(value) : NULL;
+	if (copy) {
+		free(found->val);
+		found->val = copy;
 	}
-	const char *join = "?";
-	for (size_t i = 0; i < config->params_count; i++) {
-		if (is_ours(config->params[i].name))
-			continue;
-		ff_sql_append(text, join);
-		ff_sql_append(text, config->params[i].name);
-		ff_sql_append(text, "=");
-		write_value(text, config->params[i].value);
-		join = "&";
-	}
+	return copy || !found;
 }
 
+/* Who and where, as libpq reads it. */
 static ff_code parse_uri(ff_store *store, const ff_store_config *config, ff_error *error)
 {
+	const char *place = strchr(config->uri, ':');
+	char *uri = NULL;
 	if (strncmp(config->path, "//", 2) != 0)
 		return ff_error_set(error, FF_E_INVALID, "the store is none of the form '%s://USER@HOST/DATABASE'",
 		                    config->scheme);
-	ff_sql_text text = { .allocator = config->allocator };
-	write_uri(&text, config);
-	store->options = text.failed ? NULL : PQconninfoParse(text.data, NULL);
-	bool no_memory = text.failed;
-	ff_sql_free(&text);
-	if (no_memory)
+	if (asprintf(&uri, "postgresql%.*s", (int)strcspn(place, "?"), place) < 0)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
+	store->options = PQconninfoParse(uri, NULL);
+	free(uri);
 	/* What libpq would say quotes the URI, password and all. */
-	if (!store->options)
-		return ff_error_set(error, FF_E_INVALID, "libpq cannot read the store's URI");
-	return FF_OK;
+	return store->options ? FF_OK : ff_error_set(error, FF_E_INVALID, "libpq cannot read the store's URI");
 }
 
-static void set(ff_store *store, unsigned *count, const char *keyword, const char *value)
+/* The URI's parameters that are libpq's, and what is otherwise than its defaults. */
+static ff_code give_options(const ff_store *store, const ff_store_config *config, ff_error *error)
 {
-	for (unsigned i = 0; i < *count; i++)
-		if (strcmp(store->keywords[i], keyword) == 0)
-			return;
-	if (*count < FFP_SETTINGS_MAX - 1) {
-		store->keywords[*count] = keyword;
-		store->values[(*count)++] = value;
+	bool given = give(store, "client_encoding", "UTF8") && give(store, "fallback_application_name", "ff") &&
+	             give(store, "connect_timeout", "10");
+	for (size_t i = 0; i < config->params_count; i++)
+		if (!is_ours(config->params[i].name))
+			given = given && give(store, config->params[i].name, config->params[i].value);
+	return given ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
+}
+
+static ff_code read_numbers(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	const struct {
+		const char *name;
+		int64_t min, max, otherwise;
+		int64_t *value;
+	} numbers[] = {
+		{ "pool", 1, 1000, 2, &store->pool },
+		{ "partitions", 1, 1024, 1, &store->partitions },
+		{ "busy_timeout_ms", 0, INT32_MAX, 5000, &store->busy_timeout_ms },
+		{ "statement_timeout_ms", 0, INT32_MAX / 2, 30000, &store->statement_timeout_ms },
+	};
+	ff_code code = FF_OK;
+	for (size_t i = 0; code == FF_OK && i < sizeof(numbers) / sizeof(*numbers); i++) {
+		*numbers[i].value = numbers[i].otherwise;
+		code =
+		    ff_config_int64(config, numbers[i].name, numbers[i].min, numbers[i].max, numbers[i].value, error);
 	}
-}
-
-static const char *setting(const ff_store *store, const char *keyword, const char *otherwise)
-{
-	for (unsigned i = 0; store->keywords[i]; i++)
-		if (strcmp(store->keywords[i], keyword) == 0)
-			return store->values[i];
-	return otherwise;
+	return code;
 }
 
 ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_error *error)
 {
 	const char *schema = ff_config_param(config, "schema");
 	schema = schema ? schema : "ff";
-	store->pool = 2;
-	store->partitions = 1;
-	store->busy_timeout_ms = 5000;
-	store->statement_timeout_ms = 30000;
 	ff_code code = ff_config_check(config, known, error);
 	if (code == FF_OK)
 		code = ff_config_durability(config, &store->durability, error);
 	if (code == FF_OK)
-		code = ff_config_int64(config, "pool", 1, 1000, &store->pool, error);
-	if (code == FF_OK)
-		code = ff_config_int64(config, "partitions", 1, 1024, &store->partitions, error);
-	if (code == FF_OK)
-		code = ff_config_int64(config, "busy_timeout_ms", 0, INT32_MAX, &store->busy_timeout_ms, error);
-	if (code == FF_OK)
-		code = ff_config_int64(config, "statement_timeout_ms", 0, INT32_MAX / 2, &store->statement_timeout_ms,
-		                       error);
+		code = read_numbers(store, config, error);
 	if (code == FF_OK && (!*schema || strlen(schema) >= sizeof(store->schema)))
 		code = ff_error_set(error, FF_E_INVALID, "parameter 'schema' takes a name of 1 to 63 bytes");
 	if (code == FF_OK)
 		code = parse_uri(store, config, error);
+	if (code == FF_OK)
+		code = give_options(store, config, error);
 	if (code != FF_OK)
 		return code;
-	unsigned count = 0;
-	for (const PQconninfoOption *at = store->options; at->keyword; at++)
-		if (at->val)
-			set(store, &count, at->keyword, at->val);
-	set(store, &count, "client_encoding", "UTF8");
-	set(store, &count, "fallback_application_name", "ff");
-	set(store, &count, "connect_timeout", "10");
 	snprintf(store->schema, sizeof(store->schema), "%s", schema);
 	/* Locks are the database's, and a store is a schema. */
 	store->lock_base = XXH64(schema, strlen(schema), 0) & ~UINT64_C(0xfff);
@@ -271,11 +255,20 @@ static void say_nothing(void *context, const PGresult *notice)
 	(void)notice;
 }
 
+/* More than any libpq has. */
+enum { OPTIONS_MAX = 128 };
+
 static bool reach(ff_txn *txn)
 {
 	ff_store *store = txn->store;
-	int64_t timeout_ms = 1000 * (int64_t)atoi(setting(store, "connect_timeout", "10"));
-	txn->pg = PQconnectStartParams(store->keywords, store->values, 0);
+	const char *keywords[OPTIONS_MAX] = { NULL };
+	const char *values[OPTIONS_MAX] = { NULL };
+	int64_t timeout_ms = 1000 * (int64_t)atoi(option(store, "connect_timeout")->val);
+	for (unsigned i = 0; i < OPTIONS_MAX - 1 && store->options[i].keyword; i++) {
+		keywords[i] = store->options[i].keyword;
+		values[i] = store->options[i].val; /* NULL: as if it was not named */
+	}
+	txn->pg = PQconnectStartParams(keywords, values, 0);
 	if (!txn->pg)
 		return false;
 	/* Only now is known what the environment and libpq's files say; and only open comes here without a name. */

@@ -83,14 +83,10 @@ struct ff_txn {
 	size_t writes_count;
 };
 
-enum { FFP_SETTINGS_MAX = 80 };
-
 struct ff_store {
 	const ff_catalog *catalog;
 	const ff_allocator *allocator;
-	PQconninfoOption *options; /* owns the values */
-	const char *keywords[FFP_SETTINGS_MAX];
-	const char *values[FFP_SETTINGS_MAX];
+	PQconninfoOption *options;
 	char schema[64];
 	char name[128]; /* "host:port/database", for messages */
 	char version[64];
