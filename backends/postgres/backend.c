@@ -87,20 +87,6 @@ static ff_code ready(ff_txn *txn, ff_error *error)
 	return code;
 }
 
-static void send_begin(ff_txn *txn)
-{
-	const ffp_sent start = { .kind = FFP_BEGIN };
-	ffp_params_begin(txn);
-	ffp_send(txn, start, txn->kind, NULL);
-}
-
-static void send_version(ff_txn *txn)
-{
-	const ffp_sent version = { .kind = FFP_VERSION };
-	ffp_params_begin(txn);
-	ffp_send(txn, version, 0, NULL);
-}
-
 static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
 	ff_code code = ready(txn, error);
@@ -108,11 +94,11 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
 		return code;
 	bool first = !txn->begun;
 	if (first)
-		send_begin(txn);
+		ffp_send_plain(txn, FFP_BEGIN, txn->kind);
 	if (txn->kind == FF_TXN_WRITE)
 		ffp_lock(txn, reads, count, txn->writes, txn->writes_count);
 	if (first)
-		send_version(txn);
+		ffp_send_plain(txn, FFP_VERSION, 0);
 	if (!ffp_rows_select(txn, arena, reads, count))
 		txn->no_memory = true;
 	code = ffp_exchange(txn, arena, txn->kind == FF_TXN_WRITE ? "write to" : "read", error);
@@ -148,13 +134,11 @@ static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t count, f
 
 static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 {
-	const ffp_sent end = { .kind = FFP_COMMIT };
 	ff_code code = ready(txn, error);
 	if (code != FF_OK)
 		return code;
 	ffp_rows_write(txn);
-	ffp_params_begin(txn);
-	ffp_send(txn, end, 0, NULL);
+	ffp_send_plain(txn, FFP_COMMIT, 0);
 	return ffp_exchange(txn, NULL, "commit to", error);
 }
 

@@ -371,11 +371,11 @@ void ffp_disconnect(ff_txn *txn)
 
 /* ---- a connection's memory ---------------------------------------------------------------------------------- */
 
-void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t size)
+void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t count, size_t size)
 {
 	const ff_allocator *allocator = txn->store->allocator;
-	if ((list->count + 1) * size > list->capacity) {
-		size_t capacity = list->capacity ? 2 * list->capacity : 1024;
+	if ((list->count + count) * size > list->capacity) {
+		size_t capacity = 2 * list->capacity + count * size + 1024;
 		void *items = allocator->resize(allocator->context, list->items, list->capacity, capacity);
 		txn->no_memory |= !items;
 		if (!items)
@@ -383,7 +383,8 @@ void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t size)
 		list->items = items;
 		list->capacity = capacity;
 	}
-	return (char *)list->items + list->count++ * size;
+	list->count += count;
+	return (char *)list->items + (list->count - count) * size;
 }
 
 static void free_list(ff_txn *txn, ffp_list *list)

@@ -1,7 +1,7 @@
 /* Rows: which locks they want, the statements that read and write them, and what the server answers. */
 #include "store.h"
 
-#include <arpa/inet.h>
+#include <endian.h>
 
 #include <xxhash.h>
 
@@ -133,7 +133,7 @@ bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *w
 
 static void add_row(ff_txn *txn, const ff_row *row)
 {
-	const ff_row **place = ffp_list_add(txn, &txn->rows, sizeof(*place));
+	const ff_row **place = ffp_list_add(txn, &txn->rows, 1, sizeof(*place));
 	if (place)
 		*place = row;
 }
@@ -204,14 +204,11 @@ bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
 
-enum { OID_INT64 = 20, OID_TEXT = 25 };
-
 static int64_t int64_at(const char *bytes)
 {
-	uint32_t high, low;
-	memcpy(&high, bytes, sizeof(high));
-	memcpy(&low, bytes + sizeof(high), sizeof(low));
-	return (int64_t)((uint64_t)ntohl(high) << 32 | ntohl(low));
+	uint64_t wire;
+	memcpy(&wire, bytes, sizeof(wire));
+	return (int64_t)be64toh(wire);
 }
 
 /* Copies a cell. False when memory is out; a value of a wrong kind marks the row. */
@@ -227,7 +224,7 @@ static bool decode_cell(const PGresult *result, int at, int field, ff_arena *are
 		row->state |= described->nullable ? FF_ROW_OK : FF_ROW_CORRUPT;
 		return true;
 	}
-	if (PQftype(result, field) != (is_text ? OID_TEXT : OID_INT64)) {
+	if (PQftype(result, field) != (is_text ? FFP_OID_TEXT : FFP_OID_INT64)) {
 		row->state = FF_ROW_CORRUPT;
 		return true;
 	}

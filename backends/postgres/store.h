@@ -47,12 +47,14 @@ typedef struct ffp_sent {
 	ff_read **reads; /* SELECT_KEYS: whose keys, in the order of the arrays. SELECT_RANGE: the one */
 } ffp_sent;
 
-/* Memory that grows, of items of one size. */
+/* Memory that grows. */
 typedef struct ffp_list {
 	void *items;
-	size_t count;
+	size_t count;    /* of items of one size */
 	size_t capacity; /* in bytes */
 } ffp_list;
+
+enum { FFP_OID_INT64 = 20, FFP_OID_TEXT = 25 };
 
 /* Two bounds of a range and its limit. */
 enum { FFP_PARAMS_MAX = 2 * FF_COLUMNS_MAX + 1 };
@@ -107,8 +109,8 @@ struct ff_store {
 	bool lock_all;     /* the next write transaction takes all lanes at once */
 };
 
-/* Room for one more item, or NULL, and the transaction is marked. */
-void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t size);
+/* Room for more items of a size, or NULL, and the transaction is marked. */
+void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t count, size_t size);
 
 /* wait.c */
 
@@ -139,6 +141,8 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 
 /* Queues a statement, prepared where it is not yet. Parameters lie in txn->bytes. */
 void ffp_send(ff_txn *txn, ffp_sent what, uint32_t shape, const ff_read *range);
+/* The same for a statement without parameters. */
+void ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape);
 /* Begins the parameters of a statement, and adds one. */
 void ffp_params_begin(ff_txn *txn);
 void ffp_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row);
