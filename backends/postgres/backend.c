@@ -32,7 +32,6 @@ static void release(ff_txn *txn)
 	ff_store *store = txn->store;
 	txn->used = txn->pg != NULL;
 	pthread_mutex_lock(&store->mutex);
-	store->writers -= txn->kind == FF_TXN_WRITE;
 	bool kept = store->idle_count < store->pool;
 	if (kept) {
 		txn->next = store->idle;
@@ -50,20 +49,9 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 {
 	if (kind == FF_TXN_WRITE && store->read_only)
 		return ff_error_set(error, FF_E_MISUSE, "'%s' is open for reading only", store->name);
-	pthread_mutex_lock(&store->mutex);
-	bool room = kind == FF_TXN_READ || store->writers < store->pool;
-	store->writers += room && kind == FF_TXN_WRITE;
-	pthread_mutex_unlock(&store->mutex);
-	if (!room)
-		return ff_error_set(error, FF_E_BUSY, "all %lld connections for writing to '%s' are in use",
-		                    (long long)store->pool, store->name);
-	ff_txn *begun = acquire(store);
-	if (!begun) {
-		pthread_mutex_lock(&store->mutex);
-		store->writers -= kind == FF_TXN_WRITE;
-		pthread_mutex_unlock(&store->mutex);
+	ff_txn *begun = acquire(store); /* the core sees to it that no more than `pool` write */
+	if (!begun)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
-	}
 	begun->kind = kind;
 	begun->begun = begun->holds_all = begun->upgrades = begun->late = false;
 	begun->goes_on = NULL;
@@ -205,10 +193,8 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 		code = ffp_connect(txn, error);
 	if (code == FF_OK)
 		code = ffp_schema_open(txn, must_exist, error);
-	if (txn) {
-		txn->kind = FF_TXN_READ;
+	if (txn)
 		release(txn);
-	}
 	if (code != FF_OK)
 		close_store(store);
 	return code;

@@ -32,15 +32,13 @@ static bool has_root(const ff_read *range)
 }
 
 /* Adds the lane of a root, or lane 0 where the range `read` may reach into any. */
-static void want(uint64_t *lanes, const ff_table *table, const ff_row *row, const ff_read *read)
+static void want(bool *lanes, const ff_table *table, const ff_row *row, const ff_read *read)
 {
 	bool all = read && read->kind == FF_READ_RANGE && !has_root(read);
-	unsigned lane = all ? 0 : lane_of(table, row);
-	lanes[lane / 64] |= UINT64_C(1) << lane % 64;
+	lanes[all ? 0 : lane_of(table, row)] = true;
 }
 
-static void find_wanted(uint64_t *lanes, const ff_read *reads, size_t count, const ff_write *writes,
-                        size_t writes_count)
+static void find_wanted(bool *lanes, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count)
 {
 	for (size_t i = 0; i < count; i++)
 		want(lanes, reads[i].table, reads[i].low, &reads[i]);
@@ -54,22 +52,21 @@ static void find_wanted(uint64_t *lanes, const ff_read *reads, size_t count, con
 }
 
 /* Those that are wanted and not held yet, as keys in ascending order; *in_order where all lie above those held. */
-static size_t list_new(ff_txn *txn, const uint64_t *wanted, int64_t *keys, bool *in_order)
+static size_t list_new(ff_txn *txn, const bool *wanted, int64_t *keys, bool *in_order)
 {
 	size_t count = 0;
 	unsigned highest = 0;
 	for (unsigned lane = 1; lane <= FFP_LANES; lane++)
-		if (txn->lanes[lane / 64] >> lane % 64 & 1u)
+		if (txn->lanes[lane])
 			highest = lane;
 	*in_order = true;
 	for (unsigned lane = 1; lane <= FFP_LANES; lane++) {
-		if (!((wanted[lane / 64] & ~txn->lanes[lane / 64]) >> lane % 64 & 1u))
+		if (!wanted[lane] || txn->lanes[lane])
 			continue;
+		txn->lanes[lane] = true;
 		keys[count++] = (int64_t)(txn->store->lock_base + lane);
 		*in_order &= lane > highest;
 	}
-	for (unsigned i = 0; i < sizeof(txn->lanes) / sizeof(*txn->lanes); i++)
-		txn->lanes[i] |= wanted[i];
 	return count;
 }
 
@@ -106,12 +103,12 @@ static void send_lock(ff_txn *txn, const int64_t *keys, size_t count, int64_t sh
 bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count)
 {
 	int64_t keys[FFP_LANES + 1];
-	uint64_t wanted[sizeof(txn->lanes) / sizeof(*txn->lanes)] = { 0 };
+	bool wanted[FFP_LANES + 1] = { false };
 	find_wanted(wanted, reads, count, writes, writes_count);
 	keys[0] = (int64_t)txn->store->lock_base;
 	if (txn->holds_all)
 		return false;
-	bool all = wanted[0] & 1u;
+	bool all = wanted[0];
 	if (!txn->begun)
 		all = takes_all(txn->store, all);
 	if (all) {

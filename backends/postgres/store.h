@@ -78,7 +78,7 @@ struct ff_txn {
 	int params_size[FFP_PARAMS_MAX];
 	unsigned params_count;
 	ff_sql_text sql;
-	uint64_t lanes[FFP_LANES / 64 + 1]; /* that are held */
+	bool lanes[FFP_LANES + 1]; /* that are held */
 	bool holds_all;
 	bool upgrades;          /* to all lanes, after it has loaded */
 	const ff_write *writes; /* held back until commit */
@@ -104,7 +104,6 @@ struct ff_store {
 	pthread_mutex_t mutex; /* guards what is below */
 	ff_txn *idle;
 	int64_t idle_count;
-	int64_t writers;
 	unsigned failures; /* to connect, one after the other */
 	bool lock_all;     /* the next write transaction takes all lanes at once */
 };
