@@ -34,12 +34,6 @@ static ff_code no_memory(batch_run *run)
 
 /* ---- plan and load ------------------------------------------------------------------------------------------ */
 
-/* A request whose deadline passed, or whose arguments were refused, is passed over. */
-static bool is_decided(const ffp_request *request)
-{
-	return request->call->code == FF_E_DEADLINE;
-}
-
 /* Fails those whose deadline has passed by now. True: there were any. */
 static bool fail_late(batch_run *run)
 {
@@ -50,16 +44,16 @@ static bool fail_late(batch_run *run)
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (is_decided(request))
+			if (request->is_late)
 				continue;
-			if (request->call->deadline_ms && now_ms < 0)
+			if (request->deadline_ms && now_ms < 0)
 				now_ms = ffp_engine_now(run->engine);
 			if (ffp_is_late(request, now_ms)) {
 				found = true;
 				continue;
 			}
 			run->is_idle = false;
-			run->has_deadlines |= request->call->deadline_ms != 0;
+			run->has_deadlines |= request->deadline_ms != 0;
 		}
 	}
 	return found;
@@ -78,7 +72,7 @@ static bool plan(batch_run *run)
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (!is_decided(request) && !request->op->plan(&run->batch, request))
+			if (!request->is_late && !request->op->plan(&run->batch, request))
 				return false;
 		}
 	}
@@ -108,7 +102,7 @@ static ff_code decide_all(batch_run *run, bool *again)
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (is_decided(request))
+			if (request->is_late)
 				continue;
 			ff_code code = request->op->decide(&run->batch, request);
 			if (code == FF_E_NO_MEMORY)
@@ -316,7 +310,7 @@ static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 {
 	for (size_t i = 0; i < ticket->count; i++) {
 		ffp_request *request = &ticket->requests[i];
-		if (is_decided(request))
+		if (request->is_late)
 			continue;
 		request->call->code = ticket->code = code;
 		if (request->error) {
@@ -331,7 +325,7 @@ static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 static bool is_late(const ffp_ticket *ticket)
 {
 	for (size_t i = 0; i < ticket->count; i++)
-		if (!is_decided(&ticket->requests[i]))
+		if (!ticket->requests[i].is_late)
 			return false;
 	return true;
 }

@@ -188,7 +188,7 @@ static int64_t last_deadline_ms(const ffp_ticket *ticket)
 {
 	int64_t last_ms = 0;
 	for (size_t i = 0; i < ticket->count && last_ms < INT64_MAX; i++) {
-		int64_t deadline_ms = ticket->requests[i].call->deadline_ms;
+		int64_t deadline_ms = ticket->requests[i].deadline_ms;
 		if (!deadline_ms)
 			return INT64_MAX;
 		last_ms = deadline_ms > last_ms ? deadline_ms : last_ms;

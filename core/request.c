@@ -23,11 +23,11 @@ ff_code ffp_fail(ffp_request *request, ff_code code, const char *format, ...)
 
 bool ffp_is_late(ffp_request *request, int64_t now_ms)
 {
-	int64_t deadline_ms = request->call->deadline_ms;
-	if (!deadline_ms || now_ms < deadline_ms)
+	if (!request->deadline_ms || now_ms < request->deadline_ms)
 		return false;
+	request->is_late = true;
 	request->call->code =
-	    ffp_fail(request, FF_E_DEADLINE, "deadline %" PRId64 " passed before a decision", deadline_ms);
+	    ffp_fail(request, FF_E_DEADLINE, "deadline %" PRId64 " passed before a decision", request->deadline_ms);
 	return true;
 }
 

@@ -68,9 +68,11 @@ typedef struct ffp_slice {
 struct ffp_request {
 	const ffp_op *op;
 	ff_call *call;
-	ff_error *error;    /* the call's; may be NULL */
-	int64_t own_now_ms; /* what the call brought; 0 = none */
-	int64_t now_ms;     /* the time that it is decided at */
+	ff_error *error;     /* the call's; may be NULL */
+	int64_t own_now_ms;  /* what the call brought; 0 = none */
+	int64_t deadline_ms; /* the call's; 0 = none */
+	int64_t now_ms;      /* the time that it is decided at */
+	bool is_late;        /* its deadline passed before a decision, and it was failed */
 
 	/* Set by check. */
 	ff_text id;
