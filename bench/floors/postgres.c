@@ -454,31 +454,23 @@ static void report(bench_floor *floor, const ff_report *reports, size_t count, u
 
 /* ---- the way to the server ---------------------------------------------------------------------------------- */
 
-static int compare_times(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
-/* The median of what an empty statement takes. */
+/* The least that an empty statement takes: what was more was no distance. */
 static double round_trip_ms(const char *path)
 {
-	int64_t times_ns[21];
-	enum { COUNT = sizeof(times_ns) / sizeof(*times_ns) };
-	struct timespec before, after;
+	int64_t least_ns = INT64_MAX;
 	char *schema;
 	PGconn *pg = connect_to(path, &schema);
-	for (size_t i = 0; i < COUNT; i++) {
+	for (size_t i = 0; i < 21; i++) {
+		struct timespec before, after;
 		clock_gettime(CLOCK_MONOTONIC, &before);
 		must_run(pg, "", "ask nothing");
 		clock_gettime(CLOCK_MONOTONIC, &after);
-		times_ns[i] = (after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec;
+		int64_t took_ns = (after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec;
+		least_ns = took_ns < least_ns ? took_ns : least_ns;
 	}
-	qsort(times_ns, COUNT, sizeof(*times_ns), compare_times);
 	PQfreemem(schema);
 	PQfinish(pg);
-	const int64_t *median = times_ns + COUNT / 2;
-	return (double)*median / 1e6;
+	return (double)least_ns / 1e6;
 }
 
 const bench_floor_ops bench_floor_postgres = {
