@@ -55,8 +55,8 @@ static size_t size_of(const ff_table *table, const ff_row *row)
 	return size;
 }
 
-/* A row and its texts in one piece. */
-static void copy(char *piece, const ff_table *table, const ff_row *row)
+/* A row and its texts in one piece, from wherever they lie. */
+static void gather(char *piece, const ff_table *table, const ff_row *row)
 {
 	ff_row *own = (ff_row *)(void *)piece;
 	memcpy(own, row, table->row_size);
@@ -69,6 +69,18 @@ static void copy(char *piece, const ff_table *table, const ff_row *row)
 			memcpy(at, text->data, text->size);
 		text->data = at;
 		at += text->size;
+	}
+}
+
+/* The same of a piece that is one already. */
+static void copy(char *piece, ffp_recalled *kept)
+{
+	const ff_table *table = kept->table;
+	memcpy(piece, kept->bytes, kept->size);
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		ff_text *text = ff_row_text((ff_row *)(void *)piece, &table->columns[i]);
+		if (has_text(table, row_of(kept), i))
+			text->data = piece + (text->data - kept->bytes);
 	}
 }
 
@@ -92,7 +104,7 @@ const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, c
 	ffp_recalled *kept = find(recall, table, key, hash);
 	char *piece = kept ? ff_arena_take(arena, kept->size) : NULL;
 	if (piece)
-		copy(piece, table, row_of(kept));
+		copy(piece, kept);
 	return (const ff_row *)(void *)piece;
 }
 
@@ -137,7 +149,7 @@ void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *ro
 	kept->hash = hash;
 	kept->era = recall->era;
 	kept->size = size;
-	copy(kept->bytes, table, row);
+	gather(kept->bytes, table, row);
 }
 
 void ffp_recall_forget(ffp_recall *recall, uint64_t hash)

@@ -47,7 +47,7 @@ static ff_code open_instance(ffp_store *store, const ff_store_config *config, ff
 	if (!instance)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
 	memset(instance, 0, size);
-	ff_error_set(error, FF_OK, "%s", "");
+	*error = (ff_error){ .code = FF_OK };
 	ff_code code = answer(backend, "open", open_codes, backend->open(instance, config, error), error);
 	if (code == FF_OK) {
 		store->instance = instance;
@@ -106,14 +106,14 @@ ff_code ffp_store_check(ffp_store *store, ff_problem_fn *problem, void *context,
 	const ff_engine_backend *backend = store->backend;
 	if (!backend->check)
 		return FF_OK;
-	ff_error_set(error, FF_OK, "%s", "");
+	*error = (ff_error){ .code = FF_OK };
 	return answer(backend, "check", check_codes, backend->check(store->instance, problem, context, error), error);
 }
 
 ff_code ffp_begin(ffp_store *store, ff_txn_kind kind, ffp_txn *txn, ff_error *error)
 {
 	*txn = (ffp_txn){ .store = store };
-	ff_error_set(error, FF_OK, "%s", "");
+	*error = (ff_error){ .code = FF_OK };
 	ff_code code = answer(store->backend, "begin", begin_codes,
 	                      store->backend->begin(store->instance, kind, &txn->txn, error), error);
 	if (code != FF_OK)

@@ -93,7 +93,7 @@ static ff_code begin_writing(ff_store *store, ff_error *error)
 	/* These flags are looked at by commits only, and nobody else commits now. */
 	mdb_env_set_flags(env, MDB_NOSYNC, store->durability == FF_DURABILITY_NONE);
 	mdb_env_set_flags(env, MDB_NOMETASYNC, store->durability == FF_DURABILITY_NORMAL);
-	memset(writer->cursors, 0, store->trees_count * sizeof(MDB_cursor *));
+	memset(writer->ways, 0, store->trees_count * sizeof(*writer->ways));
 	writer->id = mdb_txn_id(writer->txn);
 	writer->result = 0;
 	return FF_OK;
@@ -308,6 +308,13 @@ static void rest(ff_txn *txn)
 	enter(txn->kv.store);
 }
 
+/* Commits are numbered. One that changed nothing takes no number, but then nothing was changed. */
+static bool is_untouched(ff_txn *txn)
+{
+	const ff_store *store = txn->kv.store;
+	return store->last_id && txn->id == store->last_id + 1;
+}
+
 static const ff_kv_ops ops = {
 	.size = sizeof(ff_kv_ops),
 	.key_max = KEY_MAX,
@@ -323,6 +330,7 @@ static const ff_kv_ops ops = {
 	.seek = ffp_cursor_seek,
 	.step = ffp_cursor_step,
 	.rest = rest,
+	.is_untouched = is_untouched,
 };
 
 /* ---- a map that is full ------------------------------------------------------------------------------------- */
@@ -437,13 +445,6 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	return code;
 }
 
-/* Commits are numbered. One that changed nothing takes no number, but then nothing was changed. */
-static bool is_untouched(ff_txn *txn)
-{
-	const ff_store *store = txn->kv.store;
-	return store->last_id && txn->id == store->last_id + 1;
-}
-
 static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
 {
 	int major, minor, patch;
@@ -516,9 +517,9 @@ static bool take_memory(ff_store *store)
 	const ff_allocator *allocator = store->kv.allocator;
 	size_t count = ff_kv_tree_count(store->kv.catalog);
 	store->trees = allocator->resize(allocator->context, NULL, 0, count * sizeof(*store->trees));
-	store->writer.cursors = allocator->resize(allocator->context, NULL, 0, count * sizeof(MDB_cursor *));
+	store->writer.ways = allocator->resize(allocator->context, NULL, 0, count * sizeof(*store->writer.ways));
 	store->trees_count = count;
-	return store->trees && store->writer.cursors;
+	return store->trees && store->writer.ways;
 }
 
 static void free_memory(ff_store *store)
@@ -533,9 +534,9 @@ static void free_memory(ff_store *store)
 	}
 	if (store->trees)
 		allocator->resize(allocator->context, store->trees, store->trees_count * sizeof(*store->trees), 0);
-	if (store->writer.cursors)
-		allocator->resize(allocator->context, store->writer.cursors, store->trees_count * sizeof(MDB_cursor *),
-		                  0);
+	if (store->writer.ways)
+		allocator->resize(allocator->context, store->writer.ways,
+		                  store->trees_count * sizeof(*store->writer.ways), 0);
 }
 
 /* Sees to a file that is as long as it says, where it may be written. */

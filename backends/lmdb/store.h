@@ -11,6 +11,12 @@ struct ff_kv_cursor {
 	ff_txn *txn;
 };
 
+/* The writer's way into a tree. LMDB frees the cursor with the transaction. */
+typedef struct ffp_way {
+	MDB_cursor *cursor; /* NULL: not opened yet */
+	unsigned in_vain;   /* keys in a row that were taken for the tree's last, and were not */
+} ffp_way;
+
 struct ff_txn {
 	ff_kv_txn kv;
 	ff_txn *next; /* in the store's list of idle readers */
@@ -22,7 +28,7 @@ struct ff_txn {
 	/* Of the writer. */
 	size_t id;
 	bool overtaken;         /* another process wrote since it was begun the first time */
-	MDB_cursor **cursors;   /* one a tree, or NULL; LMDB frees them with the transaction */
+	ffp_way *ways;          /* one a tree */
 	const ff_write *writes; /* for when the map has to grow */
 	size_t writes_count;
 };

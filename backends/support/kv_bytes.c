@@ -89,20 +89,20 @@ enum { VARINT_MAX = 9 };
 
 static size_t varint_size(uint64_t number)
 {
-	size_t size = 1;
-	while (size < VARINT_MAX && number >> (7 * size))
-		size++;
-	return size;
+	unsigned bits = 64 - (unsigned)__builtin_clzll(number | 1);
+	return bits > 7 * VARINT_MAX - 7 ? VARINT_MAX : (bits + 6) / 7;
 }
 
 static unsigned char *write_varint(unsigned char *at, uint64_t number)
 {
 	size_t size = varint_size(number);
 	unsigned last_bits = size == VARINT_MAX ? 8 : 7;
-	for (size_t i = 0; i + 1 < size; i++)
-		*at++ = (unsigned char)(0x80 | (number >> (7 * (size - 2 - i) + last_bits) & 0x7f));
-	*at++ = (unsigned char)(number & (size == VARINT_MAX ? 0xff : 0x7f));
-	return at;
+	unsigned char *last = at + size - 1;
+	*last = (unsigned char)(number & ((1u << last_bits) - 1));
+	number >>= last_bits;
+	for (unsigned char *byte = last; byte > at; number >>= 7)
+		*--byte = (unsigned char)(0x80 | (number & 0x7f));
+	return last + 1;
 }
 
 /* The bytes that are left of a value; `at` is NULL from the first on that is not as it should be. */

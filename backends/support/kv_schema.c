@@ -211,6 +211,8 @@ ff_code ff_kv_begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *e
 	if (code != FF_OK)
 		return code;
 	*(ff_kv_txn *)(void *)*txn = (ff_kv_txn){ store, kind };
+	if (kind == FF_TXN_WRITE && kv->ops->is_untouched && kv->ops->is_untouched(*txn))
+		return FF_OK;
 	code = read_version(*txn, &version, error);
 	if (code == FF_OK && version == kv->catalog->version)
 		return FF_OK;

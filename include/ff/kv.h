@@ -97,6 +97,9 @@ typedef struct ff_kv_ops {
 
 	/* put and remove do not look whether the key is there and answer no CONFLICT: the adapter gets it before. */
 	bool blind;
+
+	/* May provide. As the slot of the same name; the schema's version is not read again where nobody wrote. */
+	bool (*is_untouched)(ff_txn *txn);
 } ff_kv_ops;
 
 /* The adapter's parts of a store and of a transaction; the engine clears them with the rest. */
