@@ -242,7 +242,7 @@ class Server(Case):
         for name in ("there", "there.floor", "there.base"):
             psql(f'CREATE SCHEMA "{name}"')
             done = self.bench("run", "--store", "postgres:///?schema=there", "--workload", "single", status=2)
-            self.assertIn(f"schema={name}' exists", done.stderr.splitlines()[0])
+            self.assertIn(f"'{name}' exists", done.stderr.splitlines()[0])
             self.assertEqual(self.stores(), [name])
             psql(f'DROP SCHEMA "{name}"')
 
