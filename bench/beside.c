@@ -39,15 +39,33 @@ static void *read_statuses(void *context)
 	return NULL;
 }
 
-static void read_slice(void *context, uint64_t ops, bench_slice *slice)
+/* Beside a thread that shares nothing with the writer but the machine: what cores that are shared cost it anyway. */
+static void *count(void *context)
 {
 	readers *of = context;
+	while (!of->stops)
+		;
+	return NULL;
+}
+
+static void beside(readers *of, void *thread(void *), uint64_t ops, bench_slice *slice)
+{
 	of->stops = false;
-	if (pthread_create(&of->thread, NULL, read_statuses, of) != 0)
+	if (pthread_create(&of->thread, NULL, thread, of) != 0)
 		bench_die("cannot start a thread");
 	bench_engine_slice(&of->writer, ops, slice);
 	of->stops = true;
 	pthread_join(of->thread, NULL);
+}
+
+static void read_slice(void *context, uint64_t ops, bench_slice *slice)
+{
+	beside(context, read_statuses, ops, slice);
+}
+
+static void count_slice(void *context, uint64_t ops, bench_slice *slice)
+{
+	beside(context, count, ops, slice);
 }
 
 static void tell_reads(bench_row *row, const readers *of)
@@ -63,7 +81,7 @@ static void tell_reads(bench_row *row, const readers *of)
 	row->p100 = bench_percentile_us(&of->latencies, 1);
 }
 
-/* Two rows: the reads, and the writer beside them against the writer alone. */
+/* Three rows: the reads, and the writer beside them against the writer alone, and beside a thread that counts. */
 unsigned bench_run_status(const bench_workload *workload, const bench_store *store, const bench_options *options,
                           bench_row *rows)
 {
@@ -73,19 +91,25 @@ unsigned bench_run_status(const bench_workload *workload, const bench_store *sto
 	readers of = { .writer = { &subject, &reports } };
 	bench_row_begin(&rows[0], workload->name, store, &shape, options);
 	bench_row_begin(&rows[1], workload->against, store, &shape, options);
+	bench_row_begin(&rows[2], workload->against, store, &shape, options);
 	bench_prepare(&subject, &reports, &shape, options->seed);
 	bench_side a = { .slice = read_slice, .context = &of, .latencies = &reports.latencies };
-	bench_side b = { .slice = bench_engine_slice, .context = &of.writer };
+	bench_side alone = { .slice = bench_engine_slice, .context = &of.writer };
+	bench_side counted = { .slice = count_slice, .context = &of };
 	bench_pairs how = bench_pairs_for(options, shape.batch);
 	rows[1].against = "the writer alone";
-	bench_run_pairs(&how, &a, &b, &rows[1]);
+	bench_run_pairs(&how, &a, &alone, &rows[1]);
+	rows[2].against = "the writer beside a thread that counts";
+	bench_run_pairs(&how, &a, &counted, &rows[2]);
 	tell_reads(&rows[0], &of);
-	bench_row_end(&rows[0], &subject);
-	bench_row_end(&rows[1], &subject);
 	reports.accepted[0] += options->doctor;
-	rows[0].books_wrong = rows[1].books_wrong = !bench_subject_books(&subject, &reports);
+	bool wrong = !bench_subject_books(&subject, &reports);
+	for (unsigned i = 0; i < 3; i++) {
+		bench_row_end(&rows[i], &subject);
+		rows[i].books_wrong = wrong;
+	}
 	bench_clear(&subject, &reports);
-	return 2;
+	return 3;
 }
 
 /* ---- calls of several kinds ------------------------------------------------------------------------------------ */

@@ -93,10 +93,13 @@ void ffp_arena_back(ff_arena *arena, ffp_arena_mark mark)
 	arena->at = mark.at;
 }
 
+void *ffp_arena_room(ff_arena *arena, size_t count, size_t size)
+{
+	return size && count > SIZE_MAX / size ? NULL : ff_arena_take(arena, count * size);
+}
+
 void *ffp_arena_array(ff_arena *arena, size_t count, size_t size)
 {
-	if (size && count > SIZE_MAX / size)
-		return NULL;
-	void *array = ff_arena_take(arena, count * size);
+	void *array = ffp_arena_room(arena, count, size);
 	return array ? memset(array, 0, count * size) : NULL;
 }

@@ -30,7 +30,8 @@ typedef struct ffp_arena_mark {
 ffp_arena_mark ffp_arena_stand(const ff_arena *arena);
 void ffp_arena_back(ff_arena *arena, ffp_arena_mark mark);
 
-/* `count` cleared elements of `size` bytes, or NULL. */
+/* Room for `count` elements of `size` bytes, or NULL; and the same cleared. */
+void *ffp_arena_room(ff_arena *arena, size_t count, size_t size);
 void *ffp_arena_array(ff_arena *arena, size_t count, size_t size);
 
 #endif

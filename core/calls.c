@@ -112,7 +112,7 @@ ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_err
 	if (count == 0)
 		return FF_OK;
 	ffp_spare *spare = ffp_spare_take(engine);
-	ffp_request *requests = spare ? ffp_arena_array(&spare->arena.base, count, sizeof(*requests)) : NULL;
+	ffp_request *requests = spare ? ffp_arena_room(&spare->arena.base, count, sizeof(*requests)) : NULL;
 	ff_code code = requests ? submit(engine, calls, count, requests, &spare->arena.base, error)
 	                        : refuse_all(engine, calls, count, FF_E_NO_MEMORY, "out of memory for a batch", error);
 	if (spare)
@@ -259,7 +259,7 @@ ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *reports
 	ff_error own;
 	ff_code code = ffp_engine_check(engine, &own);
 	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
-	ff_call *calls = spare ? ffp_arena_array(&spare->arena.base, count, sizeof(*calls)) : NULL;
+	ff_call *calls = spare ? ffp_arena_room(&spare->arena.base, count, sizeof(*calls)) : NULL;
 	if (code == FF_OK && !calls)
 		code = ff_error_set(&own, FF_E_NO_MEMORY, "out of memory for a batch");
 	for (size_t i = 0; calls && i < count; i++)

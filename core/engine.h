@@ -104,6 +104,9 @@ void ffp_spare_give(ff_engine *engine, ffp_spare *spare);
 /* Queues requests that have passed their checks and blocks until a batch has decided them, or leads that batch. */
 ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff_error *error);
 
+/* Whether the last batch of some lane had several callers, or others waited behind it. */
+bool ffp_queue_has_company(ff_engine *engine);
+
 /* Decides tickets in one transaction (batch.c). Each ticket's code is set. The thread of the lane's leader only. */
 void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
 

@@ -159,3 +159,13 @@ ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff
 	sem_destroy(&ticket.wake);
 	return ticket.code;
 }
+
+bool ffp_queue_has_company(ff_engine *engine)
+{
+	bool found = false;
+	pthread_mutex_lock(&engine->queue_lock);
+	for (uint32_t i = 0; i < engine->lanes_count; i++)
+		found |= engine->lanes[i].expected > 1;
+	pthread_mutex_unlock(&engine->queue_lock);
+	return found;
+}

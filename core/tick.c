@@ -23,15 +23,18 @@ static int64_t clock_ms(ff_engine *engine)
 }
 
 /*
- * Slices of resets are shorter: they rewrite rows where a purge takes out whole pages, they come all at once (budgets fall
- * due at midnight), and calls wait for them.
+ * Slices of resets are shorter: they rewrite rows where a purge takes out whole pages. And they come all at once (budgets
+ * fall due at midnight), so that each is shorter still while calls share its commit and wait for it.
  */
-#define RESETS_SHARE 12
+#define RESETS_SHARE 4
+#define RESETS_SHARE_BESIDE 30
 
-static uint32_t slice_rows(const ffp_op *op, uint32_t rows)
+static uint32_t slice_rows(ff_engine *engine, const ffp_op *op, uint32_t rows)
 {
-	uint32_t resets = rows / RESETS_SHARE;
-	return op != &ffp_op_reset_due ? rows : resets ? resets : 1;
+	if (op != &ffp_op_reset_due)
+		return rows;
+	uint32_t resets = rows / (ffp_queue_has_company(engine) ? RESETS_SHARE_BESIDE : RESETS_SHARE);
+	return resets ? resets : 1;
 }
 
 /* What a tick works with. */
@@ -86,7 +89,7 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table,
 	while (code == FF_OK && more && work->left && !is_stopped(work)) {
 		ffp_slice slice = { .table = table,
 			            .index = index,
-			            .rows_max = slice_rows(op, work->rows),
+			            .rows_max = slice_rows(work->engine, op, work->rows),
 			            .changes_max = work->left,
 			            .low = place,
 			            .high = high };

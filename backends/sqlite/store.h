@@ -39,6 +39,7 @@ struct ff_txn {
 	ff_txn_kind kind;
 	bool once;             /* not kept after its transaction */
 	bool untouched;        /* since this writer's last commit nobody has written */
+	int folded_pages;      /* of the log, by this writer */
 	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */
 	ff_wait wait;
 	ff_sql_text sql;
