@@ -46,30 +46,15 @@ typedef struct answer {
 	bench_histogram latencies;
 } answer;
 
+/* Both are about the whole of it, and false where the other side is gone. No signal is handled here that could interrupt. */
 static bool say(int socket, const void *what, size_t size)
 {
-	for (size_t done = 0; done < size;) {
-		ssize_t part = send(socket, (const char *)what + done, size - done, MSG_NOSIGNAL);
-		if (part < 0 && errno == EINTR)
-			continue;
-		if (part <= 0)
-			return false;
-		done += (size_t)part;
-	}
-	return true;
+	return send(socket, what, size, MSG_NOSIGNAL) == (ssize_t)size;
 }
 
 static bool hear(int socket, void *what, size_t size)
 {
-	for (size_t done = 0; done < size;) {
-		ssize_t part = recv(socket, (char *)what + done, size - done, 0);
-		if (part < 0 && errno == EINTR)
-			continue;
-		if (part <= 0)
-			return false;
-		done += (size_t)part;
-	}
-	return true;
+	return recv(socket, what, size, MSG_WAITALL) == (ssize_t)size;
 }
 
 /* ---- a worker ------------------------------------------------------------------------------------------------- */

@@ -26,6 +26,14 @@ def psql(statement):
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
 
+def setUpModule():
+    """Schemas are looked for in a database of one's own, for other tests may share the server."""
+    if SCHEME == "postgres":
+        name = f"bench_{os.getpid()}"
+        psql(f"CREATE DATABASE {name} TEMPLATE template0")
+        os.environ["PGDATABASE"] = name
+
+
 def schemas():
     return psql("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname !~ '^(public|information_schema)$'")
 
@@ -260,7 +268,7 @@ class Server(Case):
                  f"{os.environ['PGHOST']}:{os.environ['PGPORT']}"]
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as proxy:
             port = proxy.stdout.readline().split()[-1]
-            row, = self.rows("--workload", "single", "--store", f"postgres://127.0.0.1:{port}/ff")[1:]
+            row, = self.rows("--workload", "single", "--store", f"postgres://127.0.0.1:{port}/")[1:]
             proxy.stdin.close()
         self.assertGreaterEqual(row["round_trip_ms"], 20)
         self.assertGreaterEqual(row["latency_us"]["p1"], 40000)  # there and back twice
