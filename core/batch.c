@@ -1,9 +1,8 @@
 /*
  * The way of a batch: plan → load → decide → store → commit. One transaction for all of its requests; after contention
- * it begins again at plan, with the times that the requests have.
+ * it begins again at plan, with the times that the requests have. Where a deadline passes in a load, the batch is given
+ * up, and what is left of it is the queue's again.
  */
-#include <inttypes.h>
-
 #include "engine.h"
 #include "move.h"
 #include "text.h"
@@ -23,6 +22,8 @@ typedef struct batch_run {
 	ffp_txn txn;
 	ffp_slot *import;   /* the row that says that an import is unfinished, where the batch looks for it */
 	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
+	bool is_idle;       /* no request is left to be decided */
+	bool has_deadlines; /* one that is left has one */
 	ff_error error;
 } batch_run;
 
@@ -33,28 +34,37 @@ static ff_code no_memory(batch_run *run)
 
 /* ---- plan and load ------------------------------------------------------------------------------------------ */
 
-/* A request whose deadline passed, or whose arguments were refused, is passed over. */
-static bool is_decided(const ffp_request *request)
-{
-	return request->call->code == FF_E_DEADLINE;
-}
-
-static void check_deadlines(batch_run *run)
+/* Fails those whose deadline has passed by now. True: there were any. */
+static bool fail_late(batch_run *run)
 {
 	int64_t now_ms = -1;
+	bool found = false;
+	run->is_idle = true;
+	run->has_deadlines = false;
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (!request->call->deadline_ms)
+			if (request->is_late)
 				continue;
-			if (now_ms < 0)
+			if (request->deadline_ms && now_ms < 0)
 				now_ms = ffp_engine_now(run->engine);
-			if (now_ms >= request->call->deadline_ms)
-				request->call->code =
-				    ffp_fail(request, FF_E_DEADLINE, "deadline %" PRId64 " passed before a decision",
-				             request->call->deadline_ms);
+			if (ffp_is_late(request, now_ms)) {
+				found = true;
+				continue;
+			}
+			run->is_idle = false;
+			run->has_deadlines |= request->deadline_ms != 0;
 		}
 	}
+	return found;
+}
+
+/* Whether a load may go on: as long as nobody is kept waiting whose call is late. */
+static bool goes_on(void *context)
+{
+	batch_run *run = context;
+	run->txn.is_late |= fail_late(run);
+	return !run->txn.is_late;
 }
 
 static bool plan(batch_run *run)
@@ -62,7 +72,7 @@ static bool plan(batch_run *run)
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (!is_decided(request) && !request->op->plan(&run->batch, request))
+			if (!request->is_late && !request->op->plan(&run->batch, request))
 				return false;
 		}
 	}
@@ -78,6 +88,8 @@ static ff_code load(batch_run *run)
 	ff_code code = ffp_load(&run->txn, run->batch.arena, reads, count, &run->error);
 	if (code == FF_OK && !ffp_rows_loaded(&run->batch.rows, reads))
 		code = no_memory(run);
+	if (code == FF_OK && run->has_deadlines)
+		fail_late(run);
 	return code;
 }
 
@@ -90,7 +102,7 @@ static ff_code decide_all(batch_run *run, bool *again)
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (is_decided(request))
+			if (request->is_late)
 				continue;
 			ff_code code = request->op->decide(&run->batch, request);
 			if (code == FF_E_NO_MEMORY)
@@ -133,7 +145,7 @@ static bool plan_look(batch_run *run)
 	run->import = NULL;
 	if (is_import(run))
 		run->engine->watches_import = true;
-	if (is_import(run) || !run->engine->watches_import)
+	if (is_import(run) || run->is_idle || !run->engine->watches_import)
 		return true;
 	run->import = ffp_rows_get(&run->batch.rows, FFP_SWEEP, &key.row);
 	return run->import != NULL;
@@ -264,7 +276,9 @@ static ff_code begin_batch(batch_run *run)
 	if (!ffp_is_untouched(&run->txn))
 		ffp_recall_clear(&run->lane->recall);
 	run->batch.rows.recall = &run->lane->recall;
-	check_deadlines(run); /* after begin, which may have waited for the store */
+	run->txn.is_late = fail_late(run); /* after begin, which may have waited for the store */
+	if (run->txn.is_late || run->has_deadlines)
+		ffp_wait_while(&run->txn, goes_on, run);
 	return plan_look(run) && plan(run) ? FF_OK : no_memory(run);
 }
 
@@ -296,7 +310,7 @@ static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 {
 	for (size_t i = 0; i < ticket->count; i++) {
 		ffp_request *request = &ticket->requests[i];
-		if (is_decided(request))
+		if (request->is_late)
 			continue;
 		request->call->code = ticket->code = code;
 		if (request->error) {
@@ -306,6 +320,22 @@ static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 	}
 	if (ticket->code != FF_OK && ticket->error)
 		*ticket->error = run->error;
+}
+
+static bool is_late(const ffp_ticket *ticket)
+{
+	for (size_t i = 0; i < ticket->count; i++)
+		if (!ticket->requests[i].is_late)
+			return false;
+	return true;
+}
+
+static void end_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
+{
+	ticket->code = FF_OK;
+	ticket->is_done = code != FF_E_DEADLINE || is_late(ticket);
+	if (code != FF_OK && code != FF_E_DEADLINE)
+		fail_ticket(run, ticket, code);
 }
 
 /* Where keys were taken for fresh, a conflict may tell of one that is not: no contention, and no try is lost by it. */
@@ -332,11 +362,8 @@ void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets
 		code = run.error.code = FF_E_IO; /* it is known now: nothing was changed */
 	else if (code == FF_E_CONFLICT)
 		code = ff_error_set(&run.error, FF_E_BUSY, "contention outlived %u attempts", engine->attempts);
-	for (size_t t = 0; t < count; t++) {
-		tickets[t]->code = FF_OK;
-		if (code != FF_OK)
-			fail_ticket(&run, tickets[t], code);
-	}
+	for (size_t t = 0; t < count; t++)
+		end_ticket(&run, tickets[t], code);
 	ffp_arena_reset(&lane->arena); /* now, and not when the next batch comes */
 	if (code != FF_OK)
 		return;

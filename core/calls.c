@@ -18,7 +18,9 @@ static ff_code check_time(const ff_engine *engine, ffp_request *request)
 
 static ff_code check_call(const ff_engine *engine, ff_call *call, ffp_request *request, ff_arena *arena)
 {
-	*request = (ffp_request){ .op = ffp_op_of(call->op), .call = call, .error = call->error };
+	*request = (ffp_request){
+		.op = ffp_op_of(call->op), .call = call, .error = call->error, .deadline_ms = call->deadline_ms
+	};
 	if (!request->op)
 		return ffp_fail(request, FF_E_INVALID, "operation %d is unknown", (int)call->op);
 	ff_code code = request->op->check(request, arena);

@@ -16,7 +16,10 @@ struct ffp_ticket {
 	size_t count;
 	ff_code code; /* of the batch as a whole */
 	ff_error *error;
-	bool leads; /* its thread is to lead the next batch; else the ticket is done when its thread is woken */
+	bool queued;
+	bool leads;   /* its thread is to lead the next batch; else the ticket is done when its thread is woken */
+	bool is_done; /* all of its calls are decided, or failed */
+	bool was_cut; /* a batch with it was given up, for the deadline of another */
 	sem_t wake;
 	ffp_ticket *next;
 };
@@ -107,7 +110,8 @@ ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff
 /* Whether the last batch of some lane had several callers, or others waited behind it. */
 bool ffp_queue_has_company(ff_engine *engine);
 
-/* Decides tickets in one transaction (batch.c). Each ticket's code is set. The thread of the lane's leader only. */
+/* Decides tickets in one transaction (batch.c). Each ticket's code is set, and is_done: not where a deadline cut the
+ * batch short, and the ticket has calls that can wait longer. The thread of the lane's leader only. */
 void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
 
 /* Waits before the try after `attempt` (from 0). False: there is none left, or the code is not contention. */

@@ -1,10 +1,11 @@
 /*
  * Group commit. Callers queue, in the lane of what they touch; the one that finds nobody leading there takes all that
  * waits as one batch, decides and commits it, hands the lead to the first that came since, and wakes the others. A lone
- * caller waits for nobody, and there are no timers.
+ * caller waits for nobody, and there are no timers but those of deadlines.
  */
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -43,6 +44,43 @@ static void enqueue(ffp_lane *lane, ffp_ticket *ticket)
 		lane->queue_first = ticket;
 	lane->queue_last = ticket;
 	lane->queued++;
+	ticket->queued = true;
+}
+
+/* Takes out the first, or the one behind `before`. */
+static ffp_ticket *take_out(ffp_lane *lane, ffp_ticket *before)
+{
+	ffp_ticket **place = before ? &before->next : &lane->queue_first;
+	ffp_ticket *ticket = *place;
+	*place = ticket->next;
+	if (lane->queue_last == ticket)
+		lane->queue_last = before;
+	ticket->next = NULL;
+	ticket->queued = false;
+	lane->queued--;
+	return ticket;
+}
+
+/* Puts those of a batch that are not done in front of the queue, in their order; answers how many are, and those come
+ * first in `tickets` then. */
+static size_t put_back(ffp_lane *lane, ffp_ticket **tickets, size_t count)
+{
+	size_t done = 0;
+	for (size_t i = count; i-- > 0;) {
+		ffp_ticket *ticket = tickets[i];
+		if (ticket->is_done)
+			continue;
+		ticket->next = lane->queue_first;
+		lane->queue_first = ticket;
+		if (!lane->queue_last)
+			lane->queue_last = ticket;
+		lane->queued++;
+		ticket->queued = ticket->was_cut = true;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (tickets[i]->is_done)
+			tickets[done++] = tickets[i];
+	return done;
 }
 
 #define TICKETS_MAX 1024
@@ -53,7 +91,8 @@ static bool is_alone(const ffp_ticket *ticket)
 	return ticket->requests[0].op->is_alone;
 }
 
-/* Takes the next batch out of the queue: as many tickets as may share a commit, and always one. */
+/* Takes the next batch out of the queue: as many tickets as may share a commit, and always one. Those that a deadline
+ * has cut short stay among themselves, or a stream of deadlines could keep them from ever being decided. */
 static size_t dequeue(ffp_lane *lane, uint32_t calls_max, ffp_ticket **tickets)
 {
 	size_t count = 0;
@@ -61,15 +100,12 @@ static size_t dequeue(ffp_lane *lane, uint32_t calls_max, ffp_ticket **tickets)
 	while (lane->queue_first && count < TICKETS_MAX) {
 		ffp_ticket *ticket = lane->queue_first;
 		bool alone = is_alone(ticket) || (count && is_alone(tickets[0]));
-		if (count && (alone || calls + ticket->count > calls_max))
+		bool apart = count && ticket->was_cut != tickets[0]->was_cut;
+		if (count && (alone || apart || calls + ticket->count > calls_max))
 			break;
 		calls += ticket->count;
-		tickets[count++] = ticket;
-		lane->queued--;
-		lane->queue_first = ticket->next;
+		tickets[count++] = take_out(lane, NULL);
 	}
-	if (!lane->queue_first)
-		lane->queue_last = NULL;
 	return count;
 }
 
@@ -115,7 +151,8 @@ static void wake(ffp_ticket *ticket)
 	sem_post(&ticket->wake);
 }
 
-static void lead(ff_engine *engine, ffp_lane *lane, const ffp_ticket *own)
+/* Runs the next batch, in which the leader's own ticket is the first. False: that one is back in the queue. */
+static bool lead(ff_engine *engine, ffp_lane *lane, const ffp_ticket *own)
 {
 	ffp_ticket *tickets[TICKETS_MAX];
 	pthread_mutex_lock(&engine->queue_lock);
@@ -127,6 +164,8 @@ static void lead(ff_engine *engine, ffp_lane *lane, const ffp_ticket *own)
 	ffp_batch_run(engine, lane, tickets, count);
 	pthread_mutex_lock(&engine->queue_lock);
 	end_turn(engine, alone);
+	bool own_done = own->is_done;
+	count = put_back(lane, tickets, count);
 	lane->expected = count + lane->queued;
 	ffp_ticket *next = lane->queue_first;
 	lane->is_led = next != NULL;
@@ -139,6 +178,71 @@ static void lead(ff_engine *engine, ffp_lane *lane, const ffp_ticket *own)
 	for (size_t i = 0; i < count; i++)
 		if (tickets[i] != own)
 			wake(tickets[i]);
+	return own_done;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------------ */
+
+/* When the last of its calls is late; INT64_MAX where one has no deadline. */
+static int64_t last_deadline_ms(const ffp_ticket *ticket)
+{
+	int64_t last_ms = 0;
+	for (size_t i = 0; i < ticket->count && last_ms < INT64_MAX; i++) {
+		int64_t deadline_ms = ticket->requests[i].deadline_ms;
+		if (!deadline_ms)
+			return INT64_MAX;
+		last_ms = deadline_ms > last_ms ? deadline_ms : last_ms;
+	}
+	return last_ms;
+}
+
+/* Leaves the queue with all calls late, unless a batch has the ticket, which then sees to it. */
+static bool leave(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket, int64_t now_ms)
+{
+	pthread_mutex_lock(&engine->queue_lock);
+	bool leaves = ticket->queued && !ticket->leads;
+	if (leaves) {
+		ffp_ticket *before = NULL;
+		for (ffp_ticket *at = lane->queue_first; at != ticket; at = at->next)
+			before = at;
+		take_out(lane, before);
+	}
+	pthread_mutex_unlock(&engine->queue_lock);
+	for (size_t i = 0; leaves && i < ticket->count; i++)
+		ffp_is_late(&ticket->requests[i], now_ms);
+	return leaves;
+}
+
+/* How long it waits at most before it looks at the engine's clock again: that is the host's, and may jump. And how long
+ * where it is late and a batch has it. */
+#define SLICE_MS 1000
+#define LATE_SLICE_MS 20
+
+static bool is_woken_within(ffp_ticket *ticket, int64_t ms)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until); /* sem_timedwait knows no other */
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return sem_timedwait(&ticket->wake, &until) == 0;
+}
+
+/* Until the ticket is done, or is to lead; or until its deadlines have passed while it was queued. */
+static void wait_for_wake(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket)
+{
+	int64_t last_ms = last_deadline_ms(ticket);
+	while (last_ms < INT64_MAX) {
+		int64_t now_ms = ffp_engine_now(engine);
+		int64_t left_ms = last_ms - now_ms;
+		if (left_ms <= 0 && leave(engine, lane, ticket, now_ms))
+			return;
+		left_ms = left_ms > 0 ? left_ms : LATE_SLICE_MS;
+		if (is_woken_within(ticket, left_ms < SLICE_MS ? left_ms : SLICE_MS))
+			return;
+	}
+	while (sem_wait(&ticket->wake) != 0 && errno == EINTR)
+		;
 }
 
 ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff_error *error)
@@ -152,10 +256,13 @@ ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff
 	bool waits = lane->is_led;
 	lane->is_led = true;
 	pthread_mutex_unlock(&engine->queue_lock);
-	while (waits && sem_wait(&ticket.wake) != 0 && errno == EINTR)
-		;
-	if (!waits || ticket.leads)
-		lead(engine, lane, &ticket);
+	for (bool done = false; !done; waits = true) {
+		if (waits)
+			wait_for_wake(engine, lane, &ticket);
+		bool leads = !waits || ticket.leads;
+		ticket.leads = false;
+		done = !leads || lead(engine, lane, &ticket);
+	}
 	sem_destroy(&ticket.wake);
 	return ticket.code;
 }

@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -18,6 +19,16 @@ ff_code ffp_fail(ffp_request *request, ff_code code, const char *format, ...)
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
 	return ff_error_set(request->error, code, "%s", message);
+}
+
+bool ffp_is_late(ffp_request *request, int64_t now_ms)
+{
+	if (!request->deadline_ms || now_ms < request->deadline_ms)
+		return false;
+	request->is_late = true;
+	request->call->code =
+	    ffp_fail(request, FF_E_DEADLINE, "deadline %" PRId64 " passed before a decision", request->deadline_ms);
+	return true;
 }
 
 static const ffp_op *const ops[] = {

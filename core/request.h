@@ -68,9 +68,11 @@ typedef struct ffp_slice {
 struct ffp_request {
 	const ffp_op *op;
 	ff_call *call;
-	ff_error *error;    /* the call's; may be NULL */
-	int64_t own_now_ms; /* what the call brought; 0 = none */
-	int64_t now_ms;     /* the time that it is decided at */
+	ff_error *error;     /* the call's; may be NULL */
+	int64_t own_now_ms;  /* what the call brought; 0 = none */
+	int64_t deadline_ms; /* the call's; 0 = none */
+	int64_t now_ms;      /* the time that it is decided at */
+	bool is_late;        /* its deadline passed before a decision, and it was failed */
 
 	/* Set by check. */
 	ff_text id;
@@ -121,6 +123,9 @@ struct ffp_request {
 
 /* Fills the request's error record, if there is one, and answers the code. */
 ff_code ffp_fail(ffp_request *request, ff_code code, const char *format, ...) FF_PRINTF(3, 4);
+
+/* From its deadline on a call is no longer decided (FF-ERR-7): true, and the call has its error. */
+bool ffp_is_late(ffp_request *request, int64_t now_ms);
 
 /* The rule of an operation of a batch, or NULL where `op` is none. */
 const ffp_op *ffp_op_of(ff_op op);

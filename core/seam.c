@@ -131,6 +131,12 @@ bool ffp_is_untouched(const ffp_txn *txn)
 	return ffp_tells_untouched(txn->store) && txn->store->backend->is_untouched(txn->txn);
 }
 
+void ffp_wait_while(ffp_txn *txn, bool (*goes_on)(void *context), void *context)
+{
+	if (txn->store->backend->wait_while)
+		txn->store->backend->wait_while(txn->txn, goes_on, context);
+}
+
 /* A range that holds more than was asked for would make a bounded call unbounded. */
 static ff_code check_answers(const ff_engine_backend *backend, const ff_read *reads, size_t count, ff_error *error)
 {
@@ -145,7 +151,8 @@ ff_code ffp_load(ffp_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff
 {
 	const ff_engine_backend *backend = txn->store->backend;
 	atomic_fetch_add_explicit(&txn->store->loads, 1, memory_order_relaxed);
-	ff_code code = answer(backend, "load", load_codes, backend->load(txn->txn, arena, reads, count, error), error);
+	ff_code code = backend->load(txn->txn, arena, reads, count, error);
+	code = answer(backend, "load", load_codes | (txn->is_late ? BIT(FF_E_DEADLINE) : 0), code, error);
 	return code == FF_OK ? check_answers(backend, reads, count, error) : code;
 }
 

@@ -19,7 +19,8 @@ typedef struct ffp_store {
 
 typedef struct ffp_txn {
 	ffp_store *store;
-	ff_txn *txn; /* NULL: none is open */
+	ff_txn *txn;  /* NULL: none is open */
+	bool is_late; /* the backend was told that nobody waits any more */
 } ffp_txn;
 
 ff_code ffp_store_open(ffp_store *store, const char *uri, uint32_t flags, const ff_catalog *catalog,
@@ -32,6 +33,8 @@ ff_code ffp_begin(ffp_store *store, ff_txn_kind kind, ffp_txn *txn, ff_error *er
 /* Whether what the last commit of this store left is still so; and whether the store can ever tell. */
 bool ffp_is_untouched(const ffp_txn *txn);
 bool ffp_tells_untouched(const ffp_store *store);
+/* Lets loads of this transaction give up once `goes_on` answers false, which then has set is_late. */
+void ffp_wait_while(ffp_txn *txn, bool (*goes_on)(void *context), void *context);
 ff_code ffp_load(ffp_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error);
 ff_code ffp_put(ffp_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 ff_code ffp_commit(ffp_txn *txn, ff_error *error);

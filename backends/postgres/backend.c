@@ -32,7 +32,6 @@ static void release(ff_txn *txn)
 	ff_store *store = txn->store;
 	txn->used = txn->pg != NULL;
 	pthread_mutex_lock(&store->mutex);
-	store->writers -= txn->kind == FF_TXN_WRITE;
 	bool kept = store->idle_count < store->pool;
 	if (kept) {
 		txn->next = store->idle;
@@ -50,22 +49,12 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 {
 	if (kind == FF_TXN_WRITE && store->read_only)
 		return ff_error_set(error, FF_E_MISUSE, "'%s' is open for reading only", store->name);
-	pthread_mutex_lock(&store->mutex);
-	bool room = kind == FF_TXN_READ || store->writers < store->pool;
-	store->writers += room && kind == FF_TXN_WRITE;
-	pthread_mutex_unlock(&store->mutex);
-	if (!room)
-		return ff_error_set(error, FF_E_BUSY, "all %lld connections for writing to '%s' are in use",
-		                    (long long)store->pool, store->name);
-	ff_txn *begun = acquire(store);
-	if (!begun) {
-		pthread_mutex_lock(&store->mutex);
-		store->writers -= kind == FF_TXN_WRITE;
-		pthread_mutex_unlock(&store->mutex);
+	ff_txn *begun = acquire(store); /* the core sees to it that no more than `pool` write */
+	if (!begun)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
-	}
 	begun->kind = kind;
-	begun->begun = begun->holds_all = begun->upgrades = false;
+	begun->begun = begun->holds_all = begun->upgrades = begun->late = false;
+	begun->goes_on = NULL;
 	begun->writes_count = 0;
 	memset(begun->lanes, 0, sizeof(begun->lanes));
 	*txn = begun;
@@ -76,26 +65,14 @@ static ff_code ready(ff_txn *txn, ff_error *error)
 {
 	if (txn->process != getpid())
 		return ff_error_set(error, FF_E_IO, "the transaction belongs to a parent process");
-	ff_code code = txn->pg ? FF_OK : ffp_connect(txn, error);
+	ff_code code = ffp_ask(txn, error);
+	if (code == FF_OK && !txn->pg)
+		code = ffp_connect(txn, error);
 	if (code == FF_OK && PQpipelineStatus(txn->pg) == PQ_PIPELINE_OFF) {
 		PQsetnonblocking(txn->pg, 1);
 		PQenterPipelineMode(txn->pg);
 	}
 	return code;
-}
-
-static void send_begin(ff_txn *txn)
-{
-	const ffp_sent start = { .kind = FFP_BEGIN };
-	ffp_params_begin(txn);
-	ffp_send(txn, start, txn->kind, NULL);
-}
-
-static void send_version(ff_txn *txn)
-{
-	const ffp_sent version = { .kind = FFP_VERSION };
-	ffp_params_begin(txn);
-	ffp_send(txn, version, 0, NULL);
 }
 
 static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
@@ -105,11 +82,11 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
 		return code;
 	bool first = !txn->begun;
 	if (first)
-		send_begin(txn);
+		ffp_send_plain(txn, FFP_BEGIN, txn->kind);
 	if (txn->kind == FF_TXN_WRITE)
 		ffp_lock(txn, reads, count, txn->writes, txn->writes_count);
 	if (first)
-		send_version(txn);
+		ffp_send_plain(txn, FFP_VERSION, 0);
 	if (!ffp_rows_select(txn, arena, reads, count))
 		txn->no_memory = true;
 	code = ffp_exchange(txn, arena, txn->kind == FF_TXN_WRITE ? "write to" : "read", error);
@@ -127,7 +104,7 @@ static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, 
 {
 	bool again = txn->used && txn->pg && !txn->begun;
 	ff_code code = load_once(txn, arena, reads, count, error);
-	if (code == FF_OK || !again || txn->pg || code == FF_E_NO_MEMORY)
+	if (code == FF_OK || !again || txn->pg || code == FF_E_NO_MEMORY || code == FF_E_DEADLINE)
 		return code;
 	txn->holds_all = false;
 	memset(txn->lanes, 0, sizeof(txn->lanes));
@@ -145,13 +122,11 @@ static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t count, f
 
 static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 {
-	const ffp_sent end = { .kind = FFP_COMMIT };
 	ff_code code = ready(txn, error);
 	if (code != FF_OK)
 		return code;
 	ffp_rows_write(txn);
-	ffp_params_begin(txn);
-	ffp_send(txn, end, 0, NULL);
+	ffp_send_plain(txn, FFP_COMMIT, 0);
 	return ffp_exchange(txn, NULL, "commit to", error);
 }
 
@@ -176,11 +151,18 @@ static ff_code lock_rest(ff_txn *txn, ff_error *error)
 
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
+	txn->goes_on = NULL; /* it is decided */
 	ff_code code = txn->writes_count ? lock_rest(txn, error) : FF_OK;
 	if (code == FF_OK && txn->writes_count)
 		code = write_and_commit(txn, error);
 	abort_txn(txn);
 	return code;
+}
+
+static void wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *context)
+{
+	txn->goes_on = goes_on;
+	txn->goes_on_context = context;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -211,10 +193,8 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 		code = ffp_connect(txn, error);
 	if (code == FF_OK)
 		code = ffp_schema_open(txn, must_exist, error);
-	if (txn) {
-		txn->kind = FF_TXN_READ;
+	if (txn)
 		release(txn);
-	}
 	if (code != FF_OK)
 		close_store(store);
 	return code;
@@ -247,4 +227,5 @@ const ff_engine_backend ffp_postgres_backend = {
 	.store = store_writes,
 	.commit = commit,
 	.abort = abort_txn,
+	.wait_while = wait_while,
 };

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <xxhash.h>
 
@@ -80,6 +79,7 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 		message = state_in(txn->pg ? PQerrorMessage(txn->pg) : "out of memory", found);
 		state = found;
 	}
+	message = *message ? message : "nobody answered";
 	ff_code code = txn->pg ? code_of(state ? state : "") : FF_E_NO_MEMORY;
 	ff_error_set(error, code, "cannot %s '%s': %.*s", doing, txn->store->name, (int)strcspn(message, "\n"),
 	             message);
@@ -127,107 +127,91 @@ static bool is_ours(const char *name)
 	return false;
 }
 
-/* With every byte escaped, so that none is taken for what it is not. */
-static void write_value(ff_sql_text *text, const char *value)
+static PQconninfoOption *option(const ff_store *store, const char *keyword)
 {
-	for (; *value; value++) {
-		char escaped[4];
-		snprintf(escaped, sizeof(escaped), "%%%02x", (unsigned)(unsigned char)*value);
-		ff_sql_append(text, escaped);
-	}
+	PQconninfoOption *at = store->options;
+	while (at->keyword && strcmp(at->keyword, keyword) != 0)
+		at++;
+	return at->keyword ? at : NULL;
 }
 
-/* The URI as libpq reads it: who and where in the form that they were given, and the parameters that are libpq's. */
-static void write_uri(ff_sql_text *text, const ff_store_config *config)
+/* libpq owns the options, and frees them as it takes them. What an older libpq does not know is left out. */
+static bool give(const ff_store *store, const char *keyword, const char *value)
 {
-	char piece[2] = "";
-	ff_sql_append(text, "postgresql");
-	for (const char *at = strchr(config->uri, ':'); *at && *at != '?'; at++) {
-		piece[0] = *at;
-		ff_sql_append(text, piece);
+	PQconninfoOption *found = option(store, keyword);
+	char *copy = found ? strdup(value) : NULL;
+	if (copy) {
+		free(found->val);
+		found->val = copy;
 	}
-	const char *join = "?";
-	for (size_t i = 0; i < config->params_count; i++) {
-		if (is_ours(config->params[i].name))
-			continue;
-		ff_sql_append(text, join);
-		ff_sql_append(text, config->params[i].name);
-		ff_sql_append(text, "=");
-		write_value(text, config->params[i].value);
-		join = "&";
-	}
+	return copy || !found;
 }
 
+/* Who and where, as libpq reads it. */
 static ff_code parse_uri(ff_store *store, const ff_store_config *config, ff_error *error)
 {
+	const char *place = strchr(config->uri, ':');
+	char *uri = NULL;
 	if (strncmp(config->path, "//", 2) != 0)
 		return ff_error_set(error, FF_E_INVALID, "the store is none of the form '%s://USER@HOST/DATABASE'",
 		                    config->scheme);
-	ff_sql_text text = { .allocator = config->allocator };
-	write_uri(&text, config);
-	store->options = text.failed ? NULL : PQconninfoParse(text.data, NULL);
-	bool no_memory = text.failed;
-	ff_sql_free(&text);
-	if (no_memory)
+	if (asprintf(&uri, "postgresql%.*s", (int)strcspn(place, "?"), place) < 0)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
+	store->options = PQconninfoParse(uri, NULL);
+	free(uri);
 	/* What libpq would say quotes the URI, password and all. */
-	if (!store->options)
-		return ff_error_set(error, FF_E_INVALID, "libpq cannot read the store's URI");
-	return FF_OK;
+	return store->options ? FF_OK : ff_error_set(error, FF_E_INVALID, "libpq cannot read the store's URI");
 }
 
-static void set(ff_store *store, unsigned *count, const char *keyword, const char *value)
+/* The URI's parameters that are libpq's, and what is otherwise than its defaults. */
+static ff_code give_options(const ff_store *store, const ff_store_config *config, ff_error *error)
 {
-	for (unsigned i = 0; i < *count; i++)
-		if (strcmp(store->keywords[i], keyword) == 0)
-			return;
-	if (*count < FFP_SETTINGS_MAX - 1) {
-		store->keywords[*count] = keyword;
-		store->values[(*count)++] = value;
+	bool given = give(store, "client_encoding", "UTF8") && give(store, "fallback_application_name", "ff") &&
+	             give(store, "connect_timeout", "10");
+	for (size_t i = 0; i < config->params_count; i++)
+		if (!is_ours(config->params[i].name))
+			given = given && give(store, config->params[i].name, config->params[i].value);
+	return given ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
+}
+
+static ff_code read_numbers(ff_store *store, const ff_store_config *config, ff_error *error)
+{
+	const struct {
+		const char *name;
+		int64_t min, max, otherwise;
+		int64_t *value;
+	} numbers[] = {
+		{ "pool", 1, 1000, 2, &store->pool },
+		{ "partitions", 1, 1024, 1, &store->partitions },
+		{ "busy_timeout_ms", 0, INT32_MAX, 5000, &store->busy_timeout_ms },
+		{ "statement_timeout_ms", 0, INT32_MAX / 2, 30000, &store->statement_timeout_ms },
+	};
+	ff_code code = FF_OK;
+	for (size_t i = 0; code == FF_OK && i < sizeof(numbers) / sizeof(*numbers); i++) {
+		*numbers[i].value = numbers[i].otherwise;
+		code =
+		    ff_config_int64(config, numbers[i].name, numbers[i].min, numbers[i].max, numbers[i].value, error);
 	}
-}
-
-static const char *setting(const ff_store *store, const char *keyword, const char *otherwise)
-{
-	for (unsigned i = 0; store->keywords[i]; i++)
-		if (strcmp(store->keywords[i], keyword) == 0)
-			return store->values[i];
-	return otherwise;
+	return code;
 }
 
 ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_error *error)
 {
 	const char *schema = ff_config_param(config, "schema");
 	schema = schema ? schema : "ff";
-	store->pool = 2;
-	store->partitions = 1;
-	store->busy_timeout_ms = 5000;
-	store->statement_timeout_ms = 30000;
 	ff_code code = ff_config_check(config, known, error);
 	if (code == FF_OK)
 		code = ff_config_durability(config, &store->durability, error);
 	if (code == FF_OK)
-		code = ff_config_int64(config, "pool", 1, 1000, &store->pool, error);
-	if (code == FF_OK)
-		code = ff_config_int64(config, "partitions", 1, 1024, &store->partitions, error);
-	if (code == FF_OK)
-		code = ff_config_int64(config, "busy_timeout_ms", 0, INT32_MAX, &store->busy_timeout_ms, error);
-	if (code == FF_OK)
-		code = ff_config_int64(config, "statement_timeout_ms", 0, INT32_MAX / 2, &store->statement_timeout_ms,
-		                       error);
+		code = read_numbers(store, config, error);
 	if (code == FF_OK && (!*schema || strlen(schema) >= sizeof(store->schema)))
 		code = ff_error_set(error, FF_E_INVALID, "parameter 'schema' takes a name of 1 to 63 bytes");
 	if (code == FF_OK)
 		code = parse_uri(store, config, error);
+	if (code == FF_OK)
+		code = give_options(store, config, error);
 	if (code != FF_OK)
 		return code;
-	unsigned count = 0;
-	for (const PQconninfoOption *at = store->options; at->keyword; at++)
-		if (at->val)
-			set(store, &count, at->keyword, at->val);
-	set(store, &count, "client_encoding", "UTF8");
-	set(store, &count, "fallback_application_name", "ff");
-	set(store, &count, "connect_timeout", "10");
 	snprintf(store->schema, sizeof(store->schema), "%s", schema);
 	/* Locks are the database's, and a store is a schema. */
 	store->lock_base = XXH64(schema, strlen(schema), 0) & ~UINT64_C(0xfff);
@@ -236,17 +220,32 @@ ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_err
 
 /* ---- connecting --------------------------------------------------------------------------------------------- */
 
-/* Who finds nobody waits a little longer each time, so that many who try do not keep a server from coming back. */
-static void back_off(ff_store *store)
+enum { FAILURES_MAX = 8 };
+
+static unsigned failures_of(ff_store *store)
 {
 	pthread_mutex_lock(&store->mutex);
 	unsigned failures = store->failures;
 	pthread_mutex_unlock(&store->mutex);
-	if (!failures)
-		return;
-	long wait_ms = 5L << (failures < 8 ? failures : 8);
-	struct timespec time = { .tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L };
-	nanosleep(&time, NULL);
+	return failures;
+}
+
+static void set_failures(ff_store *store, unsigned failures)
+{
+	pthread_mutex_lock(&store->mutex);
+	store->failures = failures < FAILURES_MAX ? failures : FAILURES_MAX;
+	pthread_mutex_unlock(&store->mutex);
+}
+
+/* Who finds nobody waits a little longer each time, so that many who try do not keep a server from coming back. Who is
+ * late before that is over has waited for the next one, or calls with short deadlines would never try again. */
+static ff_code back_off(ff_txn *txn, ff_error *error)
+{
+	unsigned failures = failures_of(txn->store);
+	ff_code code = failures ? ffp_pause(txn, INT64_C(5) << failures, error) : FF_OK;
+	if (code != FF_OK)
+		set_failures(txn->store, failures - 1);
+	return code;
 }
 
 /* A library prints nothing. */
@@ -256,11 +255,20 @@ static void say_nothing(void *context, const PGresult *notice)
 	(void)notice;
 }
 
+/* More than any libpq has. */
+enum { OPTIONS_MAX = 128 };
+
 static bool reach(ff_txn *txn)
 {
 	ff_store *store = txn->store;
-	int timeout_ms = 1000 * atoi(setting(store, "connect_timeout", "10"));
-	txn->pg = PQconnectStartParams(store->keywords, store->values, 0);
+	const char *keywords[OPTIONS_MAX] = { NULL };
+	const char *values[OPTIONS_MAX] = { NULL };
+	int64_t timeout_ms = 1000 * (int64_t)atoi(option(store, "connect_timeout")->val);
+	for (unsigned i = 0; i < OPTIONS_MAX - 1 && store->options[i].keyword; i++) {
+		keywords[i] = store->options[i].keyword;
+		values[i] = store->options[i].val; /* NULL: as if it was not named */
+	}
+	txn->pg = PQconnectStartParams(keywords, values, 0);
 	if (!txn->pg)
 		return false;
 	/* Only now is known what the environment and libpq's files say; and only open comes here without a name. */
@@ -272,9 +280,8 @@ static bool reach(ff_txn *txn)
 	PQsetErrorVerbosity(txn->pg, PQERRORS_VERBOSE); /* the SQLSTATE of a refusal is told nowhere else */
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
-		struct pollfd socket = { .fd = PQsocket(txn->pg),
-			                 .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT };
-		if (poll(&socket, 1, timeout_ms > 0 ? timeout_ms : -1) == 0)
+		short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+		if (!ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1))
 			return false;
 		status = PQconnectPoll(txn->pg);
 	}
@@ -290,13 +297,19 @@ static void write_setup(const ff_store *store, ff_sql_text *sql)
 	ff_sql_append_name(sql, &ffp_postgres_dialect, store->schema);
 	/* Plans are made once, and for one way only: a loop over the keys, each looked up in an index. A plan that was
 	 * made while a table was empty is then as good as any. */
-	ff_sql_append(sql, "; SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off; SET enable_hashjoin"
-	                   " TO off; SET enable_mergejoin TO off; SET jit TO off; SET synchronous_commit TO ");
+	ff_sql_append(sql, "; SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off; SET enable_sort TO"
+	                   " off; SET enable_hashjoin TO off; SET enable_mergejoin TO off; SET jit TO off; SET "
+	                   "synchronous_commit TO ");
 	ff_sql_append(sql, store->durability == FF_DURABILITY_FULL ? "on" : "off");
 	snprintf(numbers, sizeof(numbers),
 	         "; SET lock_timeout TO %lld; SET statement_timeout TO %lld; SET idle_in_transaction_session_timeout"
 	         " TO %lld",
 	         (long long)busy_ms, (long long)store->statement_timeout_ms, (long long)store->statement_timeout_ms);
+	/* Whoever is gone waits for nothing: what the server was asked is dropped within a tenth of a second, and with it
+	 * the locks. Else it would go on until there is something to send. The setting came with PostgreSQL 14, and not
+	 * on every system. */
+	ff_sql_append(sql, "; SELECT set_config(name, '100', false) FROM pg_settings WHERE name ="
+	                   " 'client_connection_check_interval' AND version() LIKE '%linux%'");
 	ff_sql_append(sql, numbers);
 }
 
@@ -305,7 +318,7 @@ static ff_code set_up(ff_txn *txn, ff_error *error)
 	write_setup(txn->store, &txn->sql);
 	if (txn->sql.failed)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
-	PGresult *result = PQexec(txn->pg, txn->sql.data);
+	PGresult *result = ffp_run(txn, txn->sql.data);
 	ff_code code =
 	    PQresultStatus(result) == PGRES_COMMAND_OK ? FF_OK : ffp_postgres_fail(txn, result, "set up", error);
 	PQclear(result);
@@ -315,18 +328,22 @@ static ff_code set_up(ff_txn *txn, ff_error *error)
 ff_code ffp_connect(ff_txn *txn, ff_error *error)
 {
 	ff_store *store = txn->store;
-	back_off(store);
+	ff_code code = back_off(txn, error);
+	if (code != FF_OK)
+		return code;
 	txn->process = getpid();
-	ff_code code = FF_OK;
 	if (!reach(txn)) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
 		error->retryable = !is_settled(error->native_code);
 	}
 	if (code == FF_OK)
 		code = set_up(txn, error);
-	pthread_mutex_lock(&store->mutex);
-	store->failures = code == FF_OK ? 0 : store->failures + 1;
-	pthread_mutex_unlock(&store->mutex);
+	if (code == FF_OK)
+		set_failures(store, 0);
+	else if (txn->late)
+		code = ffp_ask(txn, error);
+	else
+		set_failures(store, failures_of(store) + 1);
 	if (code != FF_OK)
 		ffp_disconnect(txn);
 	return code;
@@ -354,11 +371,11 @@ void ffp_disconnect(ff_txn *txn)
 
 /* ---- a connection's memory ---------------------------------------------------------------------------------- */
 
-void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t size)
+void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t count, size_t size)
 {
 	const ff_allocator *allocator = txn->store->allocator;
-	if ((list->count + 1) * size > list->capacity) {
-		size_t capacity = list->capacity ? 2 * list->capacity : 1024;
+	if ((list->count + count) * size > list->capacity) {
+		size_t capacity = 2 * list->capacity + count * size + 1024;
 		void *items = allocator->resize(allocator->context, list->items, list->capacity, capacity);
 		txn->no_memory |= !items;
 		if (!items)
@@ -366,7 +383,8 @@ void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t size)
 		list->items = items;
 		list->capacity = capacity;
 	}
-	return (char *)list->items + list->count++ * size;
+	list->count += count;
+	return (char *)list->items + (list->count - count) * size;
 }
 
 static void free_list(ff_txn *txn, ffp_list *list)

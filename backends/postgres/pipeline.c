@@ -1,46 +1,29 @@
 /* The pipeline: statements with their parameters are queued, sent in one go, and answered in order. */
 #include "store.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
+#include <endian.h>
 
 /* ---- parameters, in the server's binary format ----------------------------------------------------------------- */
 
-enum { OID_INT64 = 20, OID_TEXT = 25 };
-
-static char *add_bytes(ff_txn *txn, size_t size)
+static void add_bytes(ff_txn *txn, const void *bytes, size_t size)
 {
-	ffp_list *bytes = &txn->bytes;
-	const ff_allocator *allocator = txn->store->allocator;
-	if (bytes->capacity - bytes->count < size) {
-		size_t capacity = 2 * bytes->capacity + size + 1024;
-		void *grown = allocator->resize(allocator->context, bytes->items, bytes->capacity, capacity);
-		txn->no_memory |= !grown;
-		if (!grown)
-			return NULL;
-		bytes->items = grown;
-		bytes->capacity = capacity;
-	}
-	bytes->count += size;
-	return (char *)bytes->items + bytes->count - size;
+	char *at = size ? ffp_list_add(txn, &txn->bytes, size, 1) : NULL;
+	if (at)
+		memcpy(at, bytes, size);
 }
 
 static void add_int32(ff_txn *txn, uint32_t value)
 {
-	uint32_t wire = htonl(value);
-	char *at = add_bytes(txn, sizeof(wire));
-	if (at)
-		memcpy(at, &wire, sizeof(wire));
+	uint32_t wire = htobe32(value);
+	add_bytes(txn, &wire, sizeof(wire));
 }
 
 static void add_int64(ff_txn *txn, int64_t value)
 {
-	add_int32(txn, (uint32_t)((uint64_t)value >> 32));
-	add_int32(txn, (uint32_t)value);
+	uint64_t wire = htobe64((uint64_t)value);
+	add_bytes(txn, &wire, sizeof(wire));
 }
 
 static void add_value(ff_txn *txn, const ff_column *column, const ff_row *row)
@@ -50,9 +33,7 @@ static void add_value(ff_txn *txn, const ff_column *column, const ff_row *row)
 		return;
 	}
 	const ff_text *text = ff_row_text(row, column);
-	char *at = text->size ? add_bytes(txn, text->size) : NULL;
-	if (at)
-		memcpy(at, text->data, text->size);
+	add_bytes(txn, text->data, text->size);
 }
 
 void ffp_params_begin(ff_txn *txn)
@@ -98,7 +79,7 @@ void ffp_param_array(ff_txn *txn, const ff_table *table, unsigned column)
 	const ff_row *const *rows = txn->rows.items;
 	bool is_text = described->type == FF_TYPE_TEXT;
 	size_t at = txn->bytes.count;
-	begin_array(txn, described->nullable, is_text ? OID_TEXT : OID_INT64, txn->rows.count);
+	begin_array(txn, described->nullable, is_text ? FFP_OID_TEXT : FFP_OID_INT64, txn->rows.count);
 	for (size_t i = 0; i < txn->rows.count; i++) {
 		bool is_null = ff_row_is_null(rows[i], column);
 		size_t size = is_text && !is_null ? ff_row_text(rows[i], described)->size : sizeof(int64_t);
@@ -112,7 +93,7 @@ void ffp_param_array(ff_txn *txn, const ff_table *table, unsigned column)
 void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
 {
 	size_t at = txn->bytes.count;
-	begin_array(txn, false, OID_INT64, count);
+	begin_array(txn, false, FFP_OID_INT64, count);
 	for (size_t i = 0; i < count; i++) {
 		add_int32(txn, sizeof(int64_t));
 		add_int64(txn, lanes[i]);
@@ -122,37 +103,26 @@ void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
 
 /* ---- statements ------------------------------------------------------------------------------------------------ */
 
-static void write_begin(ff_sql_text *sql, uint32_t kind)
-{
-	/* A write transaction must see what the holder of its locks before it has committed, so each statement has a
-	 * snapshot of its own. */
-	ff_sql_append(sql, kind == FF_TXN_WRITE ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-	                                        : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-}
-
-static void write_lock(ff_sql_text *sql, uint32_t shape)
-{
-	/* $1: keys in ascending order; $2: the one among them that is only shared. */
-	ff_sql_append(sql, shape ? "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
-	                           " ELSE pg_try_advisory_xact_lock(k) END)::int FROM unnest($1::bigint[]) k"
-	                         : "SELECT count(CASE k WHEN $2 THEN pg_advisory_xact_lock_shared(k)"
-	                           " ELSE pg_advisory_xact_lock(k) END) FROM unnest($1::bigint[]) k");
-}
+/* Those that name no table, by kind and shape. A write transaction must see what the holder of its locks before it has
+ * committed, so each of its statements has a snapshot of its own. Locks: $1 are keys in ascending order, $2 is the one
+ * among them that is only shared. */
+static const char *const plain_sql[][3] = {
+	[FFP_BEGIN] = { [FF_TXN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+	                [FF_TXN_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE" },
+	[FFP_LOCK] = { "SELECT count(CASE k WHEN $2 THEN pg_advisory_xact_lock_shared(k)"
+	               " ELSE pg_advisory_xact_lock(k) END) FROM unnest($1::bigint[]) k",
+	               "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
+	               " ELSE pg_try_advisory_xact_lock(k) END)::int FROM unnest($1::bigint[]) k" },
+	[FFP_VERSION] = { "SELECT version FROM ff_schema" },
+	[FFP_COMMIT] = { "COMMIT" },
+	[FFP_ROLLBACK] = { "ROLLBACK" },
+};
 
 static void write_sql(ff_sql_text *sql, const ffp_sent *what, uint32_t shape, const ff_read *range)
 {
 	const ff_sql_dialect *dialect = &ffp_postgres_dialect;
 	ff_sql_clear(sql);
 	switch (what->kind) {
-	case FFP_BEGIN:
-		write_begin(sql, shape);
-		break;
-	case FFP_LOCK:
-		write_lock(sql, shape);
-		break;
-	case FFP_VERSION:
-		ff_sql_append(sql, "SELECT version FROM ff_schema");
-		break;
 	case FFP_SELECT_KEYS:
 		ff_sql_select_keys(sql, dialect, what->table);
 		break;
@@ -171,21 +141,14 @@ static void write_sql(ff_sql_text *sql, const ffp_sent *what, uint32_t shape, co
 	case FFP_DELETE_RANGE:
 		ff_sql_delete_range(sql, dialect, range);
 		break;
-	case FFP_COMMIT:
-		ff_sql_append(sql, "COMMIT");
-		break;
-	case FFP_ROLLBACK:
-		ff_sql_append(sql, "ROLLBACK");
-		break;
-	case FFP_PREPARE:
-	case FFP_SYNC:
-		break;
+	default:
+		ff_sql_append(sql, plain_sql[what->kind][shape]);
 	}
 }
 
 static bool note_sent(ff_txn *txn, ffp_sent what)
 {
-	ffp_sent *place = ffp_list_add(txn, &txn->sent, sizeof(*place));
+	ffp_sent *place = ffp_list_add(txn, &txn->sent, 1, sizeof(*place));
 	if (place)
 		*place = what;
 	return place != NULL;
@@ -198,7 +161,7 @@ static bool place_of(ff_txn *txn, uint64_t key, size_t *place)
 	for (*place = 0; *place < txn->statements.count; ++*place)
 		if (statements[*place].key == key)
 			return true;
-	ffp_statement *added = ffp_list_add(txn, &txn->statements, sizeof(*added));
+	ffp_statement *added = ffp_list_add(txn, &txn->statements, 1, sizeof(*added));
 	if (added)
 		*added = (ffp_statement){ .key = key };
 	return added != NULL;
@@ -247,54 +210,14 @@ void ffp_send(ff_txn *txn, ffp_sent what, uint32_t shape, const ff_read *range)
 	txn->no_memory |= !sent && PQstatus(txn->pg) == CONNECTION_OK;
 }
 
+void ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape)
+{
+	const ffp_sent what = { .kind = kind };
+	ffp_params_begin(txn);
+	ffp_send(txn, what, shape, NULL);
+}
+
 /* ---- the exchange ---------------------------------------------------------------------------------------------- */
-
-/* Waits until the socket is ready. False: nothing came for longer than any statement may take. */
-static bool wait_for(const ff_txn *txn, short events)
-{
-	int64_t statement_ms = txn->store->statement_timeout_ms;
-	int timeout_ms = statement_ms ? (int)statement_ms + 5000 : -1;
-	struct pollfd socket = { .fd = PQsocket(txn->pg), .events = events };
-	int ready;
-	do
-		ready = poll(&socket, 1, timeout_ms);
-	while (ready < 0 && errno == EINTR);
-	return ready > 0;
-}
-
-static bool flush(ff_txn *txn)
-{
-	int more;
-	while ((more = PQflush(txn->pg)) > 0)
-		/* A server whose answers nobody reads stops reading, too. */
-		if (!wait_for(txn, POLLIN | POLLOUT) || !PQconsumeInput(txn->pg))
-			return false;
-	return more == 0;
-}
-
-/* A server that says nothing has to be given up by us: libpq notices the end of the socket, and nothing waits again. */
-static void give_up(const ff_txn *txn)
-{
-	shutdown(PQsocket(txn->pg), SHUT_RDWR);
-	PQconsumeInput(txn->pg);
-}
-
-/* The next result; NULL at the end of those of a statement, and where the connection is lost. */
-static PGresult *next_result(ff_txn *txn, bool *lost)
-{
-	while (PQisBusy(txn->pg)) {
-		bool silent = !wait_for(txn, POLLIN);
-		if (silent)
-			give_up(txn);
-		if (silent || !PQconsumeInput(txn->pg)) {
-			*lost = true;
-			return NULL;
-		}
-	}
-	PGresult *result = PQgetResult(txn->pg);
-	*lost = PQstatus(txn->pg) == CONNECTION_BAD;
-	return result;
-}
 
 static ff_code answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result, const char *doing,
                       ff_error *error)
@@ -316,6 +239,8 @@ static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_e
 	ff_code code = ffp_postgres_fail(txn, result, doing, error);
 	if (txn->committing)
 		code = error->code = FF_E_COMMIT_UNKNOWN;
+	else if (txn->late)
+		code = ffp_ask(txn, error);
 	else if (code != FF_E_NO_MEMORY && code != FF_E_CONFLICT)
 		code = error->code = FF_E_IO;
 	/* A call with a key may be sent again all the same, and the core knows which those are. */
@@ -340,7 +265,7 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 {
 	bool lost = false;
 	ff_code code = FF_OK;
-	PGresult *result = next_result(txn, &lost);
+	PGresult *result = ffp_next_result(txn, &lost);
 	bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
 	bool failed = result && has_failed(result);
 	/* An answer before that of COMMIT says that COMMIT was not reached. */
@@ -353,7 +278,7 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 	else if (result && !aborted && (failed || !lost) && sent->kind != FFP_SYNC)
 		code = answer(txn, arena, sent, result, doing, error);
 	PQclear(result);
-	while (sent->kind != FFP_SYNC && !lost && (result = next_result(txn, &lost)) != NULL)
+	while (sent->kind != FFP_SYNC && !lost && (result = ffp_next_result(txn, &lost)) != NULL)
 		PQclear(result);
 	bool committed = sent->kind == FFP_COMMIT && !txn->committing;
 	return code == FF_OK && lost && !committed ? lose(txn, NULL, doing, error) : code;
@@ -386,7 +311,7 @@ ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *
 		return ff_error_set(error, memory, "out of memory for statements");
 	}
 	ff_code code = FF_OK;
-	bool sent = PQstatus(txn->pg) == CONNECTION_OK && PQpipelineSync(txn->pg) && flush(txn);
+	bool sent = PQstatus(txn->pg) == CONNECTION_OK && PQpipelineSync(txn->pg) && ffp_flush(txn);
 	if (!sent)
 		code = lose(txn, NULL, doing, error);
 	else
@@ -398,14 +323,12 @@ ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *
 
 void ffp_roll_back(ff_txn *txn)
 {
-	const ffp_sent rollback = { .kind = FFP_ROLLBACK };
 	const ffp_sent sync = { .kind = FFP_SYNC };
 	txn->no_memory = false;
 	txn->begun = txn->committing = false;
 	if (!txn->pg || !txn->open)
 		return;
-	ffp_params_begin(txn);
-	ffp_send(txn, rollback, 0, NULL);
+	ffp_send_plain(txn, FFP_ROLLBACK, 0);
 	bool sent = !txn->no_memory && note_sent(txn, sync) && PQpipelineSync(txn->pg) && PQflush(txn->pg) == 0;
 	txn->open = false;
 	if (!sent)

@@ -1,7 +1,7 @@
 /* Rows: which locks they want, the statements that read and write them, and what the server answers. */
 #include "store.h"
 
-#include <arpa/inet.h>
+#include <endian.h>
 
 #include <xxhash.h>
 
@@ -32,15 +32,13 @@ static bool has_root(const ff_read *range)
 }
 
 /* Adds the lane of a root, or lane 0 where the range `read` may reach into any. */
-static void want(uint64_t *lanes, const ff_table *table, const ff_row *row, const ff_read *read)
+static void want(bool *lanes, const ff_table *table, const ff_row *row, const ff_read *read)
 {
 	bool all = read && read->kind == FF_READ_RANGE && !has_root(read);
-	unsigned lane = all ? 0 : lane_of(table, row);
-	lanes[lane / 64] |= UINT64_C(1) << lane % 64;
+	lanes[all ? 0 : lane_of(table, row)] = true;
 }
 
-static void find_wanted(uint64_t *lanes, const ff_read *reads, size_t count, const ff_write *writes,
-                        size_t writes_count)
+static void find_wanted(bool *lanes, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count)
 {
 	for (size_t i = 0; i < count; i++)
 		want(lanes, reads[i].table, reads[i].low, &reads[i]);
@@ -54,22 +52,21 @@ static void find_wanted(uint64_t *lanes, const ff_read *reads, size_t count, con
 }
 
 /* Those that are wanted and not held yet, as keys in ascending order; *in_order where all lie above those held. */
-static size_t list_new(ff_txn *txn, const uint64_t *wanted, int64_t *keys, bool *in_order)
+static size_t list_new(ff_txn *txn, const bool *wanted, int64_t *keys, bool *in_order)
 {
 	size_t count = 0;
 	unsigned highest = 0;
 	for (unsigned lane = 1; lane <= FFP_LANES; lane++)
-		if (txn->lanes[lane / 64] >> lane % 64 & 1u)
+		if (txn->lanes[lane])
 			highest = lane;
 	*in_order = true;
 	for (unsigned lane = 1; lane <= FFP_LANES; lane++) {
-		if (!((wanted[lane / 64] & ~txn->lanes[lane / 64]) >> lane % 64 & 1u))
+		if (!wanted[lane] || txn->lanes[lane])
 			continue;
+		txn->lanes[lane] = true;
 		keys[count++] = (int64_t)(txn->store->lock_base + lane);
 		*in_order &= lane > highest;
 	}
-	for (unsigned i = 0; i < sizeof(txn->lanes) / sizeof(*txn->lanes); i++)
-		txn->lanes[i] |= wanted[i];
 	return count;
 }
 
@@ -106,12 +103,12 @@ static void send_lock(ff_txn *txn, const int64_t *keys, size_t count, int64_t sh
 bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count)
 {
 	int64_t keys[FFP_LANES + 1];
-	uint64_t wanted[sizeof(txn->lanes) / sizeof(*txn->lanes)] = { 0 };
+	bool wanted[FFP_LANES + 1] = { false };
 	find_wanted(wanted, reads, count, writes, writes_count);
 	keys[0] = (int64_t)txn->store->lock_base;
 	if (txn->holds_all)
 		return false;
-	bool all = wanted[0] & 1u;
+	bool all = wanted[0];
 	if (!txn->begun)
 		all = takes_all(txn->store, all);
 	if (all) {
@@ -133,7 +130,7 @@ bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *w
 
 static void add_row(ff_txn *txn, const ff_row *row)
 {
-	const ff_row **place = ffp_list_add(txn, &txn->rows, sizeof(*place));
+	const ff_row **place = ffp_list_add(txn, &txn->rows, 1, sizeof(*place));
 	if (place)
 		*place = row;
 }
@@ -204,14 +201,11 @@ bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
 
-enum { OID_INT64 = 20, OID_TEXT = 25 };
-
 static int64_t int64_at(const char *bytes)
 {
-	uint32_t high, low;
-	memcpy(&high, bytes, sizeof(high));
-	memcpy(&low, bytes + sizeof(high), sizeof(low));
-	return (int64_t)((uint64_t)ntohl(high) << 32 | ntohl(low));
+	uint64_t wire;
+	memcpy(&wire, bytes, sizeof(wire));
+	return (int64_t)be64toh(wire);
 }
 
 /* Copies a cell. False when memory is out; a value of a wrong kind marks the row. */
@@ -227,7 +221,7 @@ static bool decode_cell(const PGresult *result, int at, int field, ff_arena *are
 		row->state |= described->nullable ? FF_ROW_OK : FF_ROW_CORRUPT;
 		return true;
 	}
-	if (PQftype(result, field) != (is_text ? OID_TEXT : OID_INT64)) {
+	if (PQftype(result, field) != (is_text ? FFP_OID_TEXT : FFP_OID_INT64)) {
 		row->state = FF_ROW_CORRUPT;
 		return true;
 	}

@@ -6,7 +6,7 @@
 
 static ff_code run(ff_txn *txn, const char *sql, PGresult **answer, ff_error *error)
 {
-	PGresult *result = PQexec(txn->pg, sql);
+	PGresult *result = ffp_run(txn, sql);
 	ExecStatusType status = PQresultStatus(result);
 	ff_code code = FF_OK;
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
@@ -141,7 +141,7 @@ static ff_code migrate(ff_txn *txn, ff_error *error)
 	if (code == FF_OK)
 		code = run(txn, "COMMIT", NULL, error);
 	else
-		PQclear(PQexec(txn->pg, "ROLLBACK"));
+		PQclear(ffp_run(txn, "ROLLBACK"));
 	return code;
 }
 

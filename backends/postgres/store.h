@@ -47,12 +47,14 @@ typedef struct ffp_sent {
 	ff_read **reads; /* SELECT_KEYS: whose keys, in the order of the arrays. SELECT_RANGE: the one */
 } ffp_sent;
 
-/* Memory that grows, of items of one size. */
+/* Memory that grows. */
 typedef struct ffp_list {
 	void *items;
-	size_t count;
+	size_t count;    /* of items of one size */
 	size_t capacity; /* in bytes */
 } ffp_list;
+
+enum { FFP_OID_INT64 = 20, FFP_OID_TEXT = 25 };
 
 /* Two bounds of a range and its limit. */
 enum { FFP_PARAMS_MAX = 2 * FF_COLUMNS_MAX + 1 };
@@ -63,31 +65,30 @@ struct ff_txn {
 	pid_t process;
 	ff_txn *next; /* in the store's list of idle connections */
 	ff_txn_kind kind;
-	bool used;       /* it has served before, and may have been lost since */
-	bool open;       /* the server has a transaction that has not ended */
-	bool begun;      /* by this transaction, which holds its locks */
-	bool committing; /* COMMIT is on the way */
-	bool no_memory;  /* for something that was to be sent */
+	bool used;                      /* it has served before, and may have been lost since */
+	bool open;                      /* the server has a transaction that has not ended */
+	bool begun;                     /* by this transaction, which holds its locks */
+	bool committing;                /* COMMIT is on the way */
+	bool no_memory;                 /* for something that was to be sent */
+	bool late;                      /* nobody waits for its loads any more */
+	bool (*goes_on)(void *context); /* whether anybody does; NULL: nobody need be asked */
+	void *goes_on_context;
 	ffp_list statements, sent, bytes, rows;
 	size_t params_at[FFP_PARAMS_MAX]; /* of the statement that is made, in bytes; SIZE_MAX: NULL */
 	int params_size[FFP_PARAMS_MAX];
 	unsigned params_count;
 	ff_sql_text sql;
-	uint64_t lanes[FFP_LANES / 64 + 1]; /* that are held */
+	bool lanes[FFP_LANES + 1]; /* that are held */
 	bool holds_all;
 	bool upgrades;          /* to all lanes, after it has loaded */
 	const ff_write *writes; /* held back until commit */
 	size_t writes_count;
 };
 
-enum { FFP_SETTINGS_MAX = 80 };
-
 struct ff_store {
 	const ff_catalog *catalog;
 	const ff_allocator *allocator;
-	PQconninfoOption *options; /* owns the values */
-	const char *keywords[FFP_SETTINGS_MAX];
-	const char *values[FFP_SETTINGS_MAX];
+	PQconninfoOption *options;
 	char schema[64];
 	char name[128]; /* "host:port/database", for messages */
 	char version[64];
@@ -103,19 +104,32 @@ struct ff_store {
 	pthread_mutex_t mutex; /* guards what is below */
 	ff_txn *idle;
 	int64_t idle_count;
-	int64_t writers;
 	unsigned failures; /* to connect, one after the other */
 	bool lock_all;     /* the next write transaction takes all lanes at once */
 };
 
-/* Room for one more item, or NULL, and the transaction is marked. */
-void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t size);
+/* Room for more items of a size, or NULL, and the transaction is marked. */
+void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t count, size_t size);
+
+/* wait.c */
+
+/* Waits until the socket is ready. False: nothing came for so long (negative: however long), or nobody waits any more.
+ */
+bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms);
+/* DEADLINE where nobody waits for the transaction any more; the other, within a while. */
+ff_code ffp_ask(ff_txn *txn, ff_error *error);
+ff_code ffp_pause(ff_txn *txn, int64_t ms, ff_error *error);
+/* Sends statements outside of a pipeline and answers the last one's result, or that of the one that failed, or NULL. */
+PGresult *ffp_run(ff_txn *txn, const char *sql);
+/* The next result; NULL at the end of those of a statement, and where the connection is lost. */
+PGresult *ffp_next_result(ff_txn *txn, bool *lost);
+bool ffp_flush(ff_txn *txn);
 
 /* connection.c */
 
 ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_error *error);
 ff_code ffp_connect(ff_txn *txn, ff_error *error);
-/* Drops the connection; one of a parent process is left as it is. */
+/* Drops the connection, and the server then drops what it was asked; one of a parent process is left as it is. */
 void ffp_disconnect(ff_txn *txn);
 ff_txn *ffp_txn_new(ff_store *store);
 void ffp_txn_free(ff_txn *txn);
@@ -126,6 +140,8 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 
 /* Queues a statement, prepared where it is not yet. Parameters lie in txn->bytes. */
 void ffp_send(ff_txn *txn, ffp_sent what, uint32_t shape, const ff_read *range);
+/* The same for a statement without parameters. */
+void ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape);
 /* Begins the parameters of a statement, and adds one. */
 void ffp_params_begin(ff_txn *txn);
 void ffp_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row);

@@ -236,6 +236,13 @@ ff_code ffp_wrap_commit(ff_txn *txn, ff_error *error)
 	return code;
 }
 
+/* The shims are not asked: it is no work of the store. */
+void ffp_wrap_wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *context)
+{
+	if (txn->store->inner->wait_while)
+		txn->store->inner->wait_while(txn->inner, goes_on, context);
+}
+
 void ffp_wrap_abort(ff_txn *txn)
 {
 	const ffp_wrap_call call = { .slot = FFP_WRAP_ABORT, .kind = txn->kind };

@@ -68,12 +68,14 @@ ff_code ffp_wrap_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count
 ff_code ffp_wrap_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 ff_code ffp_wrap_commit(ff_txn *txn, ff_error *error);
 void ffp_wrap_abort(ff_txn *txn);
+void ffp_wrap_wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *context);
 ff_code ffp_wrap_check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
 
 /* The table of a shim, but its name, instance_size and open. */
-#define FFP_WRAP_BACKEND                                                                                    \
-	.size = sizeof(ff_engine_backend), .abi_major = FF_BACKEND_ABI, .caps = FF_CAPS_KNOWN,              \
-	.close = ffp_wrap_close, .limits = ffp_wrap_limits, .begin = ffp_wrap_begin, .load = ffp_wrap_load, \
-	.store = ffp_wrap_store, .commit = ffp_wrap_commit, .abort = ffp_wrap_abort, .check = ffp_wrap_check
+#define FFP_WRAP_BACKEND                                                                                      \
+	.size = sizeof(ff_engine_backend), .abi_major = FF_BACKEND_ABI, .caps = FF_CAPS_KNOWN,                \
+	.close = ffp_wrap_close, .limits = ffp_wrap_limits, .begin = ffp_wrap_begin, .load = ffp_wrap_load,   \
+	.store = ffp_wrap_store, .commit = ffp_wrap_commit, .abort = ffp_wrap_abort, .check = ffp_wrap_check, \
+	.wait_while = ffp_wrap_wait_while
 
 #endif

@@ -1,6 +1,7 @@
 /* Statements for SQL stores, from the descriptors of tables. Knows no store: what differs is in the dialect. */
 #include <ff/sql.h>
 
+#include <stdarg.h>
 #include <stdio.h>
 
 /* A statement under way: where it goes, and the number of the last parameter that it named. */
@@ -65,14 +66,18 @@ void ff_sql_append_name(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 	append_bytes(text, &dialect->quote, 1);
 }
 
-static void words(statement *s, const char *text)
+/* Each @ among the words stands for a name. */
+static void words(statement *s, const char *text, ...)
 {
-	ff_sql_append(s->text, text);
-}
-
-static void name(statement *s, const char *text)
-{
-	ff_sql_append_name(s->text, s->dialect, text);
+	va_list names;
+	va_start(names, text);
+	for (size_t size; *text; text += size + (text[size] == '@')) {
+		size = strcspn(text, "@");
+		append_bytes(s->text, text, size);
+		if (text[size] == '@')
+			ff_sql_append_name(s->text, s->dialect, va_arg(names, const char *));
+	}
+	va_end(names);
 }
 
 static void param(statement *s)
@@ -85,15 +90,14 @@ static void param(statement *s)
 static void type(statement *s, const ff_column *column)
 {
 	words(s, " ");
-	words(s, column->type == FF_TYPE_TEXT ? s->dialect->type_text : s->dialect->type_int64);
+	ff_sql_append(s->text, column->type == FF_TYPE_TEXT ? s->dialect->type_text : s->dialect->type_int64);
 }
 
 /* "a", "b", "c": the columns first … end of an order. */
 static void order_names(statement *s, const ff_table *table, const ff_index *index, unsigned first, unsigned end)
 {
 	for (unsigned i = first; i < end; i++) {
-		words(s, i > first ? ", " : "");
-		name(s, table->columns[ff_order_column(table, index, i)].name);
+		words(s, i > first ? ", @" : "@", table->columns[ff_order_column(table, index, i)].name);
 	}
 }
 
@@ -104,57 +108,42 @@ static void not_null(statement *s, const ff_table *table, const ff_index *index,
 		const ff_column *column = &table->columns[index->columns[i]];
 		if (!column->nullable)
 			continue;
-		words(s, before);
-		name(s, column->name);
-		words(s, " IS NOT NULL");
-		before = " AND ";
+		words(s, before, column->name);
+		before = " AND @ IS NOT NULL";
 	}
 }
 
 void ff_sql_create_table(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "CREATE TABLE ");
-	name(&s, table->name);
-	words(&s, " (\n");
+	words(&s, "CREATE TABLE @ (\n", table->name);
 	for (unsigned i = 0; i < table->columns_count; i++) {
 		const ff_column *column = &table->columns[i];
-		words(&s, "\t");
-		name(&s, column->name);
+		words(&s, "\t@", column->name);
 		type(&s, column);
 		words(&s, column->nullable ? ",\n" : " NOT NULL,\n");
 	}
 	words(&s, "\tPRIMARY KEY (");
 	order_names(&s, table, NULL, 0, table->key_count);
 	words(&s, ")\n)");
-	words(&s, dialect->table_suffix ? dialect->table_suffix : "");
-	if (dialect->partitions > 1) {
-		words(&s, " PARTITION BY HASH (");
-		name(&s, table->columns[table->root].name);
-		words(&s, ")");
-	}
+	ff_sql_append(text, dialect->table_suffix ? dialect->table_suffix : "");
+	if (dialect->partitions > 1)
+		words(&s, " PARTITION BY HASH (@)", table->columns[table->root].name);
 }
 
 void ff_sql_create_index(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, const ff_index *index)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "CREATE INDEX ");
-	name(&s, index->name);
-	words(&s, " ON ");
-	name(&s, table->name);
-	words(&s, " (");
+	words(&s, "CREATE INDEX @ ON @ (", index->name, table->name);
 	order_names(&s, table, index, 0, ff_order_count(table, index));
 	words(&s, ")");
-	not_null(&s, table, index, " WHERE ");
+	not_null(&s, table, index, " WHERE @ IS NOT NULL");
 }
 
 void ff_sql_add_column(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, const ff_column *column)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "ALTER TABLE ");
-	name(&s, table->name);
-	words(&s, " ADD COLUMN ");
-	name(&s, column->name);
+	words(&s, "ALTER TABLE @ ADD COLUMN @", table->name, column->name);
 	type(&s, column);
 	if (!column->nullable)
 		words(&s, column->type == FF_TYPE_TEXT ? " NOT NULL DEFAULT ''" : " NOT NULL DEFAULT 0");
@@ -170,10 +159,7 @@ static void create_partitions(ff_sql_text *text, const ff_sql_dialect *dialect, 
 		snprintf(part, sizeof(part), "%s_%u", table->name, (unsigned)i);
 		snprintf(range, sizeof(range), " FOR VALUES WITH (MODULUS %u, REMAINDER %u);\n",
 		         (unsigned)dialect->partitions, (unsigned)i);
-		words(&s, "CREATE TABLE ");
-		name(&s, part);
-		words(&s, " PARTITION OF ");
-		name(&s, table->name);
+		words(&s, "CREATE TABLE @ PARTITION OF @", part, table->name);
 		words(&s, range);
 	}
 }
@@ -210,8 +196,7 @@ static void select_columns(statement *s, const ff_table *table)
 {
 	words(s, "SELECT ");
 	order_names(s, table, NULL, 0, table->columns_count);
-	words(s, " FROM ");
-	name(s, table->name);
+	words(s, " FROM @", table->name);
 }
 
 static void where_equal(statement *s, const ff_table *table, const ff_index *index, unsigned count)
@@ -243,18 +228,18 @@ static void bound(statement *s, const ff_read *read, const char *comparison, uns
 static void where_range(statement *s, const ff_read *read)
 {
 	where_equal(s, read->table, read->index, read->equal_count);
-	const char *join = read->equal_count ? " AND " : " WHERE ";
+	bool begun = read->equal_count > 0;
 	if (read->low_count > read->equal_count) {
-		words(s, join);
+		words(s, begun ? " AND " : " WHERE ");
 		bound(s, read, read->flags & FF_READ_LOW_EXCLUSIVE ? ">" : ">=", read->low_count);
-		join = " AND ";
+		begun = true;
 	}
 	if (read->high_count > read->equal_count) {
-		words(s, join);
+		words(s, begun ? " AND " : " WHERE ");
 		bound(s, read, read->flags & FF_READ_HIGH_EXCLUSIVE ? "<" : "<=", read->high_count);
-		join = " AND ";
+		begun = true;
 	}
-	not_null(s, read->table, read->index, join);
+	not_null(s, read->table, read->index, begun ? " AND @ IS NOT NULL" : " WHERE @ IS NOT NULL");
 }
 
 void ff_sql_select_key(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
@@ -269,8 +254,8 @@ void ff_sql_select_range(ff_sql_text *text, const ff_sql_dialect *dialect, const
 	statement s = { .text = text, .dialect = dialect };
 	select_columns(&s, read->table);
 	if (read->index && dialect->index_hint) {
-		words(&s, dialect->index_hint);
-		name(&s, read->index->name);
+		ff_sql_append(text, dialect->index_hint);
+		words(&s, "@", read->index->name);
 	}
 	where_range(&s, read);
 	words(&s, " ORDER BY ");
@@ -293,57 +278,59 @@ uint32_t ff_sql_range_shape(const ff_read *read)
 	return index | (uint32_t)read->equal_count << 4 | low << 10 | high << 16 | flags << 22;
 }
 
-static void insert_params(statement *s, unsigned count)
+static void insert_into(statement *s, const ff_table *table)
 {
-	for (unsigned i = 0; i < count; i++) {
-		words(s, i ? ", " : "");
-		param(s);
+	words(s, "INSERT INTO @ (", table->name);
+	order_names(s, table, NULL, 0, table->columns_count);
+	words(s, ")");
+}
+
+/* SET a column to a parameter of its own, or to that of the arrays' row. */
+static void update_set(statement *s, const ff_table *table, uint32_t mask, bool arrays)
+{
+	const char *join = " SET @ = ";
+	words(s, "UPDATE @", table->name);
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		if (!(mask >> i & 1u))
+			continue;
+		words(s, join, table->columns[i].name);
+		if (arrays)
+			words(s, "k.@", table->columns[i].name);
+		else
+			param(s);
+		join = ", @ = ";
 	}
 }
 
 void ff_sql_insert(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "INSERT INTO ");
-	name(&s, table->name);
-	words(&s, " (");
-	order_names(&s, table, NULL, 0, table->columns_count);
-	words(&s, ") VALUES (");
-	insert_params(&s, table->columns_count);
+	insert_into(&s, table);
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		words(&s, i ? ", " : " VALUES (");
+		param(&s);
+	}
 	words(&s, ")");
 }
 
 void ff_sql_update(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "UPDATE ");
-	name(&s, table->name);
-	const char *join = " SET ";
-	for (unsigned i = 0; i < table->columns_count; i++) {
-		if (!(mask >> i & 1u))
-			continue;
-		words(&s, join);
-		name(&s, table->columns[i].name);
-		words(&s, " = ");
-		param(&s);
-		join = ", ";
-	}
+	update_set(&s, table, mask, false);
 	where_equal(&s, table, NULL, table->key_count);
 }
 
 void ff_sql_delete_key(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "DELETE FROM ");
-	name(&s, table->name);
+	words(&s, "DELETE FROM @", table->name);
 	where_equal(&s, table, NULL, table->key_count);
 }
 
 void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_read *range)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "DELETE FROM ");
-	name(&s, range->table->name);
+	words(&s, "DELETE FROM @", range->table->name);
 	where_range(&s, range);
 }
 
@@ -364,7 +351,7 @@ static void arrays(statement *s, const ff_table *table, uint32_t mask)
 		words(s, join);
 		param(s);
 		words(s, "::");
-		words(s, array_type(s, &table->columns[i]));
+		ff_sql_append(s->text, array_type(s, &table->columns[i]));
 		join = ", ";
 	}
 }
@@ -375,7 +362,7 @@ static void names_of(statement *s, const ff_table *table, uint32_t mask, const c
 		if (!(mask >> i & 1u))
 			continue;
 		words(s, join);
-		name(s, table->columns[i].name);
+		words(s, "@", table->columns[i].name);
 		join = ", ";
 	}
 }
@@ -402,11 +389,7 @@ static void where_key_is_in(statement *s, const ff_table *table, const char *bef
 {
 	for (unsigned i = 0; i < table->key_count; i++) {
 		words(s, before);
-		name(s, table->name);
-		words(s, ".");
-		name(s, table->columns[i].name);
-		words(s, " = k.");
-		name(s, table->columns[i].name);
+		words(s, "@.@ = k.@", table->name, table->columns[i].name, table->columns[i].name);
 		before = " AND ";
 	}
 }
@@ -416,17 +399,13 @@ void ff_sql_select_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 	statement s = { .text = text, .dialect = dialect };
 	words(&s, "SELECT k.\"#\"");
 	for (unsigned i = 0; i < table->columns_count; i++) {
-		words(&s, ", ");
-		name(&s, table->name);
-		words(&s, ".");
-		name(&s, table->columns[i].name);
+		words(&s, ", @.@", table->name, table->columns[i].name);
 	}
 	words(&s, " FROM unnest(");
 	arrays(&s, table, key_mask(table));
 	words(&s, ") WITH ORDINALITY AS k(");
 	names_of(&s, table, key_mask(table), "");
-	words(&s, ", \"#\") JOIN ");
-	name(&s, table->name);
+	words(&s, ", \"#\") JOIN @", table->name);
 	where_key_is_in(&s, table, " ON ");
 }
 
@@ -434,11 +413,8 @@ void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 {
 	statement s = { .text = text, .dialect = dialect };
 	uint32_t all = (uint32_t)((UINT64_C(1) << table->columns_count) - 1);
-	words(&s, "INSERT INTO ");
-	name(&s, table->name);
-	words(&s, " (");
-	names_of(&s, table, all, "");
-	words(&s, ") SELECT * FROM unnest(");
+	insert_into(&s, table);
+	words(&s, " SELECT * FROM unnest(");
 	arrays(&s, table, all);
 	words(&s, ")");
 }
@@ -455,18 +431,8 @@ static void check_count(statement *s)
 void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "WITH w AS (UPDATE ");
-	name(&s, table->name);
-	const char *join = " SET ";
-	for (unsigned i = 0; i < table->columns_count; i++) {
-		if (!(mask >> i & 1u))
-			continue;
-		words(&s, join);
-		name(&s, table->columns[i].name);
-		words(&s, " = k.");
-		name(&s, table->columns[i].name);
-		join = ", ";
-	}
+	words(&s, "WITH w AS (");
+	update_set(&s, table, mask, true);
 	words(&s, " FROM ");
 	rows_of_arrays(&s, table, mask);
 	where_key_is_in(&s, table, " WHERE ");
@@ -476,9 +442,7 @@ void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 void ff_sql_delete_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "WITH w AS (DELETE FROM ");
-	name(&s, table->name);
-	words(&s, " USING ");
+	words(&s, "WITH w AS (DELETE FROM @ USING ", table->name);
 	rows_of_arrays(&s, table, 0);
 	where_key_is_in(&s, table, " WHERE ");
 	check_count(&s);

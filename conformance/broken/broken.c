@@ -430,6 +430,12 @@ static bool is_untouched(ff_txn *txn)
 	return inner->is_untouched && inner->is_untouched(txn->inner);
 }
 
+static void wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *context)
+{
+	if (txn->store->inner->wait_while)
+		txn->store->inner->wait_while(txn->inner, goes_on, context);
+}
+
 const ff_engine_backend broken_backend = {
 	.size = sizeof(ff_engine_backend),
 	.abi_major = FF_BACKEND_ABI,
@@ -446,4 +452,5 @@ const ff_engine_backend broken_backend = {
 	.abort = abort_txn,
 	.check = check,
 	.is_untouched = is_untouched,
+	.wait_while = wait_while,
 };

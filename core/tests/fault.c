@@ -8,6 +8,10 @@ void ffp_fault_clear(void)
 	memset(&ffp_fault, 0, sizeof(ffp_fault));
 }
 
+/* Of the write transaction that is open. */
+static bool (*goes_on)(void *context);
+static void *goes_on_context;
+
 /* What this call of a slot fails with, or FF_OK. */
 static ff_code fault(ffp_slot_id slot, ff_error *error)
 {
@@ -42,12 +46,34 @@ static ff_code get_limits(ff_store *store, ff_store_limits *limits, ff_error *er
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
 	ff_code code = fault(FFP_SLOT_BEGIN, error);
-	return code != FF_OK ? code : ffp_fake_backend.begin(store, kind, txn, error);
+	if (code == FF_OK)
+		code = ffp_fake_backend.begin(store, kind, txn, error);
+	if (code == FF_OK)
+		goes_on = NULL; /* fake: lets one transaction in at a time */
+	return code;
+}
+
+static void wait_while(ff_txn *txn, bool (*told)(void *context), void *context)
+{
+	(void)txn;
+	goes_on = told;
+	goes_on_context = context;
+}
+
+/* Whether a load waited until nobody waited for it any more. */
+static bool waits_in_vain(void)
+{
+	while (ffp_fault.stalls && ffp_fault.stalls())
+		if (goes_on && !ffp_fault.never_asks && !goes_on(goes_on_context))
+			return true;
+	return false;
 }
 
 static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
 	ff_code code = fault(FFP_SLOT_LOAD, error);
+	if (code == FF_OK && waits_in_vain())
+		code = ff_error_set(error, FF_E_DEADLINE, "nobody waits");
 	if (code == FF_OK)
 		code = ffp_fake_backend.load(txn, arena, reads, count, error);
 	if (code == FF_OK && ffp_fault.mangle)
@@ -104,6 +130,7 @@ const ff_engine_backend ffp_faulty_backend = {
 	.abort = abort_txn,
 	.check = check_store,
 	.is_untouched = is_untouched,
+	.wait_while = wait_while,
 };
 
 ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options)

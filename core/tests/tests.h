@@ -13,7 +13,7 @@
 
 extern const ffp_family ffp_tests_guard, ffp_tests_recall, ffp_tests_text, ffp_tests_json, ffp_tests_policy,
     ffp_tests_outcome, ffp_tests_rows, ffp_tests_config, ffp_tests_registry, ffp_tests_budget, ffp_tests_rules,
-    ffp_tests_memory, ffp_tests_engine, ffp_tests_queue, ffp_tests_faults, ffp_tests_load;
+    ffp_tests_memory, ffp_tests_engine, ffp_tests_queue, ffp_tests_deadlines, ffp_tests_faults, ffp_tests_load;
 
 /* The i-th case, or NULL past the last. */
 const ff_case *ffp_core_case_at(size_t i);
@@ -82,6 +82,8 @@ typedef struct ffp_fault_plan {
 	bool silent;      /* the error record is left alone */
 	ffp_slot_id then; /* once the call has failed this slot fails, too, with IO; FFP_SLOT_OPEN: none */
 	void (*mangle)(ff_read *reads, size_t count); /* of a load that worked; or NULL */
+	bool (*stalls)(void);                         /* a load waits for as long as this says so; or NULL */
+	bool never_asks;                              /* and not whether it is waited for */
 	_Atomic uint64_t seen;                        /* calls of the slot since the plan was made */
 	_Atomic uint64_t hits;                        /* those that failed */
 } ffp_fault_plan;

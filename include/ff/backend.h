@@ -399,7 +399,7 @@ typedef struct ff_engine_backend {
 	 * Must provide. Answers all of `reads` (count may be 0), taking rows and texts from `arena`; they are copies
 	 * that no later call disturbs, and the core never changes them. One round trip over a network.
 	 * Errors, after which the core aborts: BUSY, CONFLICT, FULL, CORRUPT (the store as a whole; one bad row is
-	 * answered by its state).
+	 * answered by its state); DEADLINE where nobody waits for it any more (wait_while).
 	 */
 	ff_code (*load)(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error);
 
@@ -434,6 +434,15 @@ typedef struct ff_engine_backend {
 	 * are still so. Asked once, right behind begin; no I/O. False where in doubt. NULL: the core remembers nothing.
 	 */
 	bool (*is_untouched)(ff_txn *txn);
+
+	/*
+	 * May provide, and should where a load waits for a network. Called right behind begin where calls of a write
+	 * transaction have deadlines: a load then asks `goes_on(context)`, on its own thread, before each wait and
+	 * every 20 ms or so while it waits. Where it answers false the load gives up at once, takes back what it asked
+	 * of the store, and answers DEADLINE. Not asked once commit has begun. NULL: deadlines are looked at between
+	 * the slots.
+	 */
+	void (*wait_while)(ff_txn *txn, bool (*goes_on)(void *context), void *context);
 } ff_engine_backend;
 
 /*

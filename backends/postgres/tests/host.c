@@ -5,6 +5,7 @@
  *     open                               opens the engine anew
  *     create BUDGET HARD                 a budget with a hard limit on 'n' (0: none)
  *     report BUDGET KEY AMOUNT [MS]      one report; the key '-' is none; MS: its deadline, counted from now
+ *     pair BUDGET KEY AMOUNT MS          the same, and one with the key KEY-too and no deadline, in one list
  *     start BUDGET THREADS PREFIX        threads that report 1 again and again, with keys (or '-') until 'stop'
  *     wait COUNT                         until so many more of their calls are answered
  *     stop                               ends them; answers what they were told
@@ -83,6 +84,27 @@ static ff_code report(const char *budget, const char *key, uint64_t amount, int6
 		         .error = error };
 	ff_code code = ff_engine_submit(engine, &call, 1, NULL);
 	return code == FF_OK ? call.code : code;
+}
+
+/* The second call's code, and all of the first's. */
+static void report_pair(const char *budget, const char *key, uint64_t amount, int64_t wait_ms)
+{
+	const ff_amount amounts[] = { { "n", amount } };
+	char other[128];
+	snprintf(other, sizeof(other), "%s-too", key);
+	ff_report reports[] = {
+		{ .budget_id = budget, .amounts = amounts, .amounts_count = 1, .idempotency_key = key },
+		{ .budget_id = budget, .amounts = amounts, .amounts_count = 1, .idempotency_key = other }
+	};
+	ff_error error = { 0 };
+	ff_call calls[] = { { .op = FF_OP_REPORT_USAGE,
+		              .deadline_ms = now_ms() + wait_ms,
+		              .in.report = &reports[0],
+		              .error = &error },
+		            { .op = FF_OP_REPORT_USAGE, .in.report = &reports[1] } };
+	ff_code code = ff_engine_submit(engine, calls, 2, &error);
+	printf("{\"other\":\"%s\",", ff_code_name(calls[1].code));
+	answer(code == FF_OK ? calls[0].code : code, &error);
 }
 
 static void open_engine(void)
@@ -209,6 +231,8 @@ static void obey(char *words[5])
 		create(words[1], number(words[2]));
 	else if (strcmp(verb, "report") == 0)
 		report_once(words[1], words[2], number(words[3]), (int64_t)number(words[4]));
+	else if (strcmp(verb, "pair") == 0)
+		report_pair(words[1], words[2], number(words[3]), (int64_t)number(words[4]));
 	else if (strcmp(verb, "start") == 0)
 		start(words[1], (unsigned)number(words[2]), words[3]);
 	else if (strcmp(verb, "wait") == 0)

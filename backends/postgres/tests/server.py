@@ -60,29 +60,50 @@ class Server:
         self.port = free_port()
         self.settings = {**SETTINGS, **(settings or {})}
         if of:
-            self.run("pg_basebackup", "-D", self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync",
+            self.run(self.programs / "pg_basebackup", "-D", self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync",
                      "-d", f"host=127.0.0.1 port={of.port} user=ff application_name=standby")
         else:
-            self.run("initdb", "-D", self.data, "-U", "ff", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-            self.trust_but("locked")
+            self.initialize()
         self.start()
 
-    def trust_but(self, user):
-        """One user needs a password."""
-        rules = self.data / "pg_hba.conf"
-        rules.write_text(f"host all {user} 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
+    def initialize(self):
+        self.run(self.programs / "initdb", "-D", self.data, "-U", "ff", "-A", "trust", "-E", "UTF8", "--locale=C",
+                 "--no-sync")
+        self.trust_but("host all locked 127.0.0.1/32 scram-sha-256", "hostssl all sealed 127.0.0.1/32 trust",
+                       "host all sealed 127.0.0.1/32 reject")
+
+    def trust_but(self, *rules):
+        """These come before the rule that lets everybody in."""
+        file = self.data / "pg_hba.conf"
+        file.write_text("\n".join(rules) + "\n" + file.read_text())
+
+    def encrypt(self, *names):
+        """Certificates that sign themselves, each for a name of this host; the first is the server's. Their files."""
+        for name in names:
+            self.run("openssl", "req", "-new", "-x509", "-nodes", "-days", "2", "-newkey", "rsa:2048", "-subj",
+                     f"/CN={name}", "-keyout", self.data / f"{name}.key", "-out", self.data / f"{name}.crt")
+        self.settings.update(ssl="on")
+        self.show(names[0])
+        return [self.data / f"{name}.crt" for name in names]
+
+    def show(self, name):
+        """The certificate for this name."""
+        self.settings.update(ssl_cert_file=f"{name}.crt", ssl_key_file=f"{name}.key")
+        self.stop()
+        self.start()
 
     def run(self, program, *words):
         # The server keeps what it inherits open, so its output is a file and never a pipe that is read to its end.
         with open(self.folder.with_suffix(".log"), "ab+") as log:
-            done = subprocess.run([self.programs / program, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            done = subprocess.run([program, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                   cwd="/", check=False, **self.identity)
             if done.returncode != 0:
                 log.seek(0)
                 raise RuntimeError(f"{program} ends with {done.returncode}:\n{log.read().decode()}")
 
     def control(self, *words):
-        self.run("pg_ctl", "-D", self.data, "-w", "-t", "30", "-l", self.folder / "server.log", *words)
+        log = self.folder / "server.log"
+        self.run(self.programs / "pg_ctl", "-D", self.data, "-w", "-t", "30", "-l", log, *words)
 
     def start(self):
         words = [f"-c {name}='{value}'" for name, value in self.settings.items()]

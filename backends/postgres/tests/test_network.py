@@ -5,6 +5,8 @@ whatever was sent again; a call without a key as often as it answered, and where
 """
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ from server import Psql, Server, find_programs
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
 from proxy import SIDES, Proxy  # noqa: E402
 
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "postgres.md"
 CUTS = ("before", "middle", "after")
 MISSING = "there is no PostgreSQL server here (Debian's package postgresql-15)"
 SERVERS = {}
@@ -242,22 +245,29 @@ class Cuts(NetworkTest):
 class Silence(NetworkTest):
     """Nothing comes any more, and no connection ends."""
 
-    def one(self, side, at, results):
+    def one(self, side, at, results, deadline_ms=0):
         proxy = self.make_proxy()
         host = self.host(proxy.port, statement_timeout_ms=200, connect_timeout=1)
         name = f"b-{side}-{at}"
         self.ok(host.ask("report", name, "first", 5))
         proxy.arm(side, at, "silence")
-        told = host.ask("report", name, "key", 5)
+        told = host.ask("report", name, "key", 5, deadline_ms)
         proxy.heal()
         again = host.ask("report", name, "key", 5)
         results[side, at] = (told, again)
 
     def test_a_call_ends_by_the_statement_timeout(self):
-        self.host().close()  # the schema
+        host = self.host()
+        self.ok(host.ask("report", "b", "first", 5))
+        before = self.proxy.counts["server"]
+        self.ok(host.ask("report", "b", "key", 5))
+        committed = self.proxy.counts["server"] - before - 1  # the last says that the server is ready
         results = {}
-        places = [("client", 1), ("client", 20), ("server", 1), ("server", 20)]
-        threads = [threading.Thread(target=self.one, args=(*place, results)) for place in places]
+        places = [("client", 1), ("client", 20), ("server", 1), ("server", 20), ("server", committed)]
+        # COMMIT is on the way before its deadline passes, and from then on nobody is told that nothing was done.
+        deadlines = {("server", committed): 2000}
+        threads = [threading.Thread(target=self.one, args=(*place, results, deadlines.get(place, 0)))
+                   for place in places]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -269,6 +279,143 @@ class Silence(NetworkTest):
                 self.assertTrue(told["retryable"], told)
                 self.assertTrue(self.ok(again)["applied"])
                 self.assertEqual(self.used(f"b-{place[0]}-{place[1]}"), 10)
+
+
+class Deadlines(NetworkTest):
+    """A call with a deadline waits no longer than that, and the server does not go on for it. Nothing else here would
+    end: statements may take for ever."""
+
+    WAIT_MS = 200
+
+    def setUp(self):
+        super().setUp()
+        self.host().close()  # the schema
+        self.person = self.psql()
+
+    def patient_host(self, port=None):
+        return self.host(port, statement_timeout_ms=0, busy_timeout_ms=600000, connect_timeout=0)
+
+    def sessions(self, which):
+        """Of the engine, in the server."""
+        sql = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ff' AND {which}"
+        return int(self.person.ask(sql)[0])
+
+    def wait_for_sessions(self, count, which="true"):
+        while self.sessions(which) != count:
+            self.person.ask("SELECT pg_sleep(0.01)")
+
+    def lock(self):
+        """Until the answer is called."""
+        holder = self.psql()
+        holder.ask(f"BEGIN; LOCK TABLE {self.schema}.ff_budget_usage IN ACCESS EXCLUSIVE MODE")
+        return lambda: holder.ask("ROLLBACK")
+
+    def ask(self, host, *words):
+        """In a thread; the list gets the answer."""
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(host.ask(*words)))
+        thread.start()
+        return thread, answers
+
+    def assert_not_charged(self, host, budget):
+        again = self.ok(host.ask("report", budget, "key", 5))
+        self.assertFalse(again["replayed"], again)
+        self.assertEqual(self.used(budget), 5)
+
+    def test_a_lock_that_another_session_holds(self):
+        host = self.patient_host()
+        unlock = self.lock()
+        told = host.ask("report", "b", "key", 5, self.WAIT_MS)
+        self.assert_error(told, "deadline", True)
+        self.wait_for_sessions(0)  # none of ours waits for the lock any more
+        unlock()
+        self.assert_not_charged(host, "b")
+
+    def test_the_lock_of_a_batch_of_another_host(self):
+        first, second = self.patient_host(), self.patient_host()
+        unlock = self.lock()
+        thread, answers = self.ask(first, "report", "b", "first", 5)
+        self.wait_for_sessions(1, "wait_event_type = 'Lock'")
+        self.assert_error(second.ask("report", "b", "key", 5, self.WAIT_MS), "deadline", True)
+        self.wait_for_sessions(1)
+        unlock()
+        thread.join()
+        self.ok(answers[0])
+        self.assertFalse(self.ok(second.ask("report", "b", "key", 5))["replayed"])
+        self.assertEqual(self.used("b"), 10)
+
+    def test_its_neighbour_is_decided(self):
+        host = self.patient_host()
+        unlock = self.lock()
+        thread, answers = self.ask(host, "pair", "b", "key", 5, self.WAIT_MS)
+        self.wait_for_sessions(1, "wait_event_type = 'Lock'")
+        first = self.person.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'ff'")[0]
+        self.wait_for_sessions(1, f"wait_event_type = 'Lock' AND pid <> {first}")
+        self.wait_for_sessions(0, f"pid = {first}")
+        unlock()
+        thread.join()
+        self.assert_error(answers[0], "deadline", True)
+        self.assertEqual(answers[0]["other"], "ok")
+        self.assertEqual(self.used("b"), 5)
+        self.ok(host.ask("report", "b", "key", 5))
+        self.assertEqual(self.used("b"), 10)
+
+    def test_a_queue_behind_others_that_wait(self):
+        host = self.patient_host()
+        unlock = self.lock()
+        host.ask("start", "b", 1, "-")
+        self.wait_for_sessions(1, "wait_event_type = 'Lock'")
+        self.assert_error(host.ask("report", "b", "key", 5, self.WAIT_MS), "deadline", True)
+        self.assertEqual(self.sessions("wait_event_type = 'Lock'"), 1)
+        unlock()
+        told = host.ask("stop")
+        self.assertFalse(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+        self.assertEqual(self.used("b"), told["applied"] + 5)
+
+    def test_a_network_that_goes_silent(self):
+        host = self.patient_host()
+        self.ok(host.ask("report", "warm", "-", 1))
+        before = dict(self.proxy.counts)
+        self.ok(host.ask("report", "warm", "key", 1))
+        messages = {side: self.proxy.counts[side] - before[side] for side in SIDES}
+        for side, at in [("client", at) for at in (1, 4)] + [("server", at) for at in (1, 4, 7)]:
+            budget = f"b-{side}-{at}"
+            with self.subTest(side=side, message=at, of=messages[side]):
+                self.assertLess(at, messages[side])
+                self.proxy.arm(side, at, "silence")
+                told = host.ask("report", budget, "key", 5, self.WAIT_MS)
+                self.assert_error(told, "deadline", True)
+                self.wait_for_sessions(0)
+                self.proxy.heal()
+                self.assert_not_charged(host, budget)
+
+    def test_a_server_that_does_not_let_in(self):
+        host = self.patient_host()
+        before = dict(self.proxy.counts)
+        self.proxy.cut()
+        self.ok(host.ask("report", "warm", "key", 1))
+        messages = {side: self.proxy.counts[side] - before[side] for side in SIDES}
+        for side, at in (("client", 1), ("client", 2), ("server", 1), ("server", 5)):
+            budget = f"b-{side}-{at}"
+            with self.subTest(side=side, message=at, of=messages[side]):
+                self.proxy.cut()
+                self.proxy.arm(side, at, "silence")
+                told = host.ask("report", budget, "key", 5, self.WAIT_MS)
+                self.assert_error(told, "deadline", True)
+                self.proxy.heal()
+                self.assert_not_charged(host, budget)
+
+    def test_a_server_that_is_away_is_found_when_it_is_back(self):
+        host = self.patient_host()
+        self.proxy.refuse(-1)
+        self.proxy.cut()
+        codes = {host.ask("report", "b", "key", 5, 30)["code"] for _ in range(40)}
+        self.assertEqual(codes, {"io", "deadline"})
+        self.proxy.heal()
+        while (told := host.ask("report", "b", "key", 5, 30))["code"] == "deadline":
+            pass  # what is left of the pause
+        self.assertFalse(self.ok(told)["replayed"])
+        self.assertEqual(self.used("b"), 5)
 
 
 class Idle(NetworkTest):
@@ -378,6 +525,140 @@ class Errors(NetworkTest):
         person.ask("ROLLBACK")
         host.ask("stop")
         self.assertFalse(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+
+
+@unittest.skipUnless(find_programs() and shutil.which("openssl"), f"{MISSING}, or no openssl (Debian's package)")
+class Encryption(NetworkTest):
+    """A server with a certificate that signs itself; its address is its name."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.sealed = Server()
+        cls.addClassCleanup(cls.sealed.close)
+        cls.certificate, cls.other = cls.sealed.encrypt("127.0.0.1", "elsewhere.example")
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.sealed
+        self.proxy = self.make_proxy()
+        self.person = self.psql()
+
+    def try_open(self, user="ff", **params):
+        made = Host(self.server.uri(self.proxy.port, user=user, schema=self.schema, **params))
+        self.addCleanup(made.close)
+        return made, made.ask("open")
+
+    def is_encrypted(self):
+        sql = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'ff'"
+        return self.person.ask(sql) == ["t"]
+
+    def assert_serves(self, opened):
+        host, told = opened
+        self.ok(told)
+        self.ok(host.ask("report", "b", "key", 5))
+        self.assertTrue(self.is_encrypted())
+        self.assertTrue(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+        self.assertEqual(self.used("b"), 5)
+        return host
+
+    def test_require_encrypts_and_asks_for_no_certificate(self):
+        self.assert_serves(self.try_open(sslmode="require"))
+
+    def test_many_calls_at_a_time(self):
+        host = self.assert_serves(self.try_open(sslmode="require"))
+        host.ask("start", "b", 8, "key")
+        host.ask("wait", 2000)
+        told = host.ask("stop")
+        self.assertEqual((told["errors"], self.used("b")), ({}, 5 + told["applied"]))
+
+    def test_verify_full_with_the_certificate_of_the_server(self):
+        self.assert_serves(self.try_open(sslmode="verify-full", sslrootcert=self.certificate))
+
+    def test_verify_full_with_another_certificate(self):
+        _, told = self.try_open(sslmode="verify-full", sslrootcert=self.other)
+        self.assert_error(told, "io", True, "certificate verify failed")
+
+    def test_verify_full_without_a_certificate(self):
+        _, told = self.try_open(sslmode="verify-full", sslrootcert=self.certificate.with_name("nothing.crt"))
+        self.assert_error(told, "io", True, "nothing.crt")
+
+    def test_verify_full_of_another_name(self):
+        self.person.ask("SELECT 1")
+        self.person.close()
+        self.sealed.show("elsewhere.example")
+        self.addCleanup(self.sealed.show, "127.0.0.1")
+        self.person = self.psql()
+        _, told = self.try_open(sslmode="verify-full", sslrootcert=self.other)
+        self.assert_error(told, "io", True, "elsewhere.example")
+        self.assert_serves(self.try_open(sslmode="verify-ca", sslrootcert=self.other))
+
+    def test_a_server_that_wants_encryption(self):
+        self.person.ask("CREATE ROLE sealed LOGIN; GRANT CREATE ON DATABASE postgres TO sealed")
+        _, told = self.try_open("sealed", sslmode="disable")
+        self.assert_error(told, "io", False, "no encryption")
+        self.assertEqual(told["native_code"], "28000")
+        self.assert_serves(self.try_open("sealed", sslmode="require"))
+
+    def test_a_lost_connection_is_made_again_as_it_was(self):
+        host = self.assert_serves(self.try_open(sslmode="verify-full", sslrootcert=self.certificate))
+        for number in range(3):
+            self.proxy.cut()
+            self.ok(host.ask("report", "b", "-", 5))
+            self.assertTrue(self.is_encrypted())
+            self.assertEqual(self.used("b"), 10 + 5 * number)
+
+    def test_a_deadline_while_it_is_negotiated(self):
+        host = self.assert_serves(self.try_open(sslmode="require"))
+        for side, at in (("client", 1), ("client", 2), ("server", 1), ("server", 2)):
+            with self.subTest(side=side, message=at):
+                self.proxy.cut()
+                self.proxy.arm(side, at, "silence")
+                self.assert_error(host.ask("report", f"{side}-{at}", "key", 5, 200), "deadline", True)
+                self.proxy.heal()
+                self.assertFalse(self.ok(host.ask("report", f"{side}-{at}", "key", 5))["replayed"])
+
+
+class Spread(NetworkTest):
+    """A store whose keys were changed to begin with the root, as docs/postgres.md has it."""
+
+    def setUp(self):
+        super().setUp()
+        self.host().close()
+        self.person = self.psql()
+        recipe = re.search(r"```sql\n(SET search_path[^`]*PRIMARY KEY[^`]*)```", DOCS.read_text(encoding="utf-8"))[1]
+        self.person.ask(recipe.replace("TO ff;", f"TO {self.schema};"))
+
+    def report(self, budget, key):
+        status, answer = self.ffctl(self.uri(), "--now", "1000", "report", budget, "n=1", "--key", key)
+        self.assertEqual(status, 0, answer)
+        return answer
+
+    def test_every_key_begins_with_the_root(self):
+        sql = ("SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indrelid JOIN pg_attribute ON attrelid ="
+               " indrelid AND attnum = indkey[0] WHERE indisprimary AND relnamespace ="
+               f" '{self.schema}'::regnamespace AND attname NOT IN ('budget_id', 'quota_policy_id')")
+        self.assertEqual(self.person.ask(sql), ["ff_sweep"])
+
+    def test_calls_and_the_purge(self):
+        for budget in ("b", "a"):
+            for key in ("2", "1", "3"):
+                self.assertFalse(self.report(budget, key)["replayed"])
+                self.assertTrue(self.report(budget, key)["replayed"])
+        self.assertEqual(self.used("a"), 3)
+        status, lines = self.ffctl(self.uri(), "--now", "1000", "check")
+        self.assertEqual(status, 0, lines)
+        left = f"SELECT dedup_key || budget_id FROM {self.schema}.ff_budget_usage_dedup ORDER BY dedup_key, budget_id"
+        late = str(2 * 86400000)
+        status, answer = self.ffctl(self.uri(), "--now", late, "tick", "--limit", "4")
+        self.assertEqual((status, self.person.ask(left)), (0, ["3a", "3b"]), answer)
+        status, answer = self.ffctl(self.uri(), "--now", late, "tick")
+        self.assertEqual((status, self.person.ask(left)), (0, []), answer)
+
+    def test_the_purge_sorts_nothing(self):
+        self.person.ask("SET enable_seqscan TO off; SET enable_sort TO off")  # as the engine does
+        plan = self.person.ask(f"EXPLAIN SELECT * FROM {self.schema}.ff_budget_usage_dedup WHERE (dedup_key, budget_id)"
+                               " > ('k', 'b') ORDER BY dedup_key, budget_id LIMIT 1000")
+        self.assertIn("using ff_budget_usage_dedup_by_key", plan[1])
 
 
 class Load:

@@ -1,0 +1,112 @@
+/*
+ * Waiting for the server, within what a statement may take and as long as somebody waits for its answer. No clock is
+ * read: what is counted is how often nothing came.
+ */
+#include "store.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include <sys/socket.h>
+
+/* How often whoever waits is asked whether he still does. */
+#define SLICE_MS 20
+
+static bool is_late(ff_txn *txn)
+{
+	txn->late = txn->late || (txn->goes_on && !txn->goes_on(txn->goes_on_context));
+	return txn->late;
+}
+
+static int64_t slice(const ff_txn *txn, int64_t left_ms)
+{
+	return txn->goes_on && (left_ms < 0 || left_ms > SLICE_MS) ? SLICE_MS : left_ms;
+}
+
+bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms)
+{
+	for (int64_t left_ms = limit_ms; left_ms != 0 && !is_late(txn);) {
+		struct pollfd socket = { .fd = PQsocket(txn->pg), .events = events };
+		int64_t slice_ms = slice(txn, left_ms);
+		int ready = poll(&socket, 1, (int)slice_ms);
+		if (ready > 0)
+			return true;
+		if (ready == 0 && left_ms > 0)
+			left_ms -= slice_ms;
+		else if (ready < 0 && errno != EINTR)
+			break;
+	}
+	return false;
+}
+
+ff_code ffp_ask(ff_txn *txn, ff_error *error)
+{
+	return is_late(txn) ? ff_error_set(error, FF_E_DEADLINE, "nobody waits for '%s' any more", txn->store->name)
+	                    : FF_OK;
+}
+
+ff_code ffp_pause(ff_txn *txn, int64_t ms, ff_error *error)
+{
+	while (ms > 0 && !is_late(txn)) {
+		int64_t slice_ms = slice(txn, ms);
+		poll(NULL, 0, (int)slice_ms);
+		ms -= slice_ms;
+	}
+	return ffp_ask(txn, error);
+}
+
+/* Nothing comes for longer than any statement may take. */
+static int64_t silence_ms(const ff_txn *txn)
+{
+	int64_t statement_ms = txn->store->statement_timeout_ms;
+	return statement_ms ? statement_ms + 5000 : -1;
+}
+
+bool ffp_flush(ff_txn *txn)
+{
+	int more;
+	while ((more = PQflush(txn->pg)) > 0)
+		/* A server whose answers nobody reads stops reading, too. */
+		if (!ffp_wait(txn, POLLIN | POLLOUT, silence_ms(txn)) || !PQconsumeInput(txn->pg))
+			return false;
+	return more == 0;
+}
+
+/* A server that says nothing has to be given up by us: libpq notices the end of the socket, and nothing waits again. */
+static void give_up(const ff_txn *txn)
+{
+	shutdown(PQsocket(txn->pg), SHUT_RDWR);
+	PQconsumeInput(txn->pg);
+}
+
+PGresult *ffp_next_result(ff_txn *txn, bool *lost)
+{
+	while (PQisBusy(txn->pg)) {
+		bool silent = !ffp_wait(txn, POLLIN, silence_ms(txn));
+		if (silent)
+			give_up(txn);
+		if (silent || !PQconsumeInput(txn->pg)) {
+			*lost = true;
+			return NULL;
+		}
+	}
+	PGresult *result = PQgetResult(txn->pg);
+	*lost = PQstatus(txn->pg) == CONNECTION_BAD;
+	return result;
+}
+
+PGresult *ffp_run(ff_txn *txn, const char *sql)
+{
+	bool lost = !PQsendQuery(txn->pg, sql) || !ffp_flush(txn);
+	PGresult *last = NULL;
+	PGresult *next = NULL;
+	while (!lost && (next = ffp_next_result(txn, &lost)) != NULL) {
+		PQclear(last);
+		last = next;
+	}
+	if (lost && PQresultStatus(last) != PGRES_FATAL_ERROR) {
+		PQclear(last);
+		last = NULL;
+	}
+	return last;
+}

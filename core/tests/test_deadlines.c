@@ -1,0 +1,295 @@
+/* Deadlines that pass while a load waits for others, or for a network: who is told, when, and what becomes of the rest. */
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "tests.h"
+
+/* One at a time, as the plan of faults. */
+static struct {
+	_Atomic int64_t now_ms;
+	int64_t answer_ms;        /* a load is answered then, and each time that it asks a millisecond passes */
+	_Atomic uint64_t passes;  /* so many loads are answered; the others wait */
+	_Atomic uint64_t waiting; /* how often one asked */
+} world;
+
+static int64_t now_of_world(void *context)
+{
+	(void)context;
+	return world.now_ms;
+}
+
+static void sleep_in_world(void *context, uint32_t ms)
+{
+	(void)context;
+	world.now_ms += ms;
+}
+
+static ff_engine *open_in_world(ff_test *t)
+{
+	static const ff_clock clock = { .now_ms = now_of_world, .sleep_ms = sleep_in_world };
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.clock = &clock;
+	world.now_ms = T0;
+	world.passes = world.waiting = 0;
+	return ffp_open_faulty(t, &options);
+}
+
+/* ---- a list of calls ---------------------------------------------------------------------------------------- */
+
+static bool stalls_until_the_answer(void)
+{
+	return world.now_ms++ < world.answer_ms;
+}
+
+enum { CALLS = 3 };
+
+/* Sends a list; each call has a key of its own. The answers are words. */
+static const char *submit(ff_test *t, ff_engine *e, const int64_t deadlines[CALLS])
+{
+	const ff_amount amount = { "a", 1 };
+	ff_report reports[CALLS];
+	ff_call calls[CALLS];
+	ff_error errors[CALLS];
+	const char *answers = "";
+	for (size_t i = 0; i < CALLS; i++) {
+		reports[i] = (ff_report){ .budget_id = "b",
+			                  .amounts = &amount,
+			                  .amounts_count = 1,
+			                  .idempotency_key = ff_test_text(t, "%zu", i) };
+		calls[i] = (ff_call){ .op = FF_OP_REPORT_USAGE,
+			              .deadline_ms = deadlines[i],
+			              .in.report = &reports[i],
+			              .error = &errors[i] };
+	}
+	ff_code code = ff_engine_submit(e, calls, CALLS, ff_test_error(t));
+	if (code != FF_OK)
+		return ff_test_text(t, "!%s", ff_code_name(code));
+	for (size_t i = 0; i < CALLS; i++) {
+		answers = ff_test_text(t, "%s%s%s", answers, i ? " " : "", ff_code_name(calls[i].code));
+		if (calls[i].code == FF_E_DEADLINE)
+			FF_CHECK(t, errors[i].code == FF_E_DEADLINE && errors[i].retryable &&
+			                strcmp(errors[i].operation, "report_usage") == 0);
+	}
+	return answers;
+}
+
+static const char *counts(ff_test *t, ff_engine *e)
+{
+	ff_engine_info info;
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &info, ff_test_error(t)));
+	const ffp_fake *fake = ffp_fake_of(t);
+	return ff_test_text(
+	    t, "begun=%llu committed=%llu retries=%llu", (unsigned long long)ffp_fake_calls(fake, FFP_SLOT_BEGIN),
+	    (unsigned long long)ffp_fake_calls(fake, FFP_SLOT_COMMIT), (unsigned long long)info.retries);
+}
+
+/* The others are decided in a batch without the late one, which costs them no attempt and no back-off. */
+static void load_is_cut_at_a_deadline(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	const int64_t deadlines[CALLS] = { 0, T0 + 50, T0 + 100 };
+	world.answer_ms = T0 + 80;
+	ffp_fault.stalls = stalls_until_the_answer;
+	FF_CHECK_STR(t, submit(t, e, deadlines), "ok deadline ok");
+	FF_CHECK_STR(t, counts(t, e), "begun=2 committed=1 retries=0");
+	ffp_fault_clear();
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "!not_found");
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 2);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "1", "a=1"), "ok"); /* its key was not used */
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "2", "a=1"), "ok replayed");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* Where nobody is left nothing is asked of the store any more. */
+static void load_is_cut_until_nobody_waits(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	const int64_t late[CALLS] = { T0, T0, 1 };
+	FF_CHECK_STR(t, submit(t, e, late), "deadline deadline deadline");
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_LOAD), 0);
+	const int64_t deadlines[CALLS] = { T0 + 60, T0 + 50, T0 + 60 };
+	world.answer_ms = T0 + 1000;
+	ffp_fault.stalls = stalls_until_the_answer;
+	FF_CHECK_STR(t, submit(t, e, deadlines), "deadline deadline deadline");
+	FF_CHECK_STR(t, counts(t, e), "begun=3 committed=0 retries=0");
+	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
+}
+
+/* A store that does not ask answers late, and late is late. */
+static void deadline_is_looked_at_before_the_decision(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	const int64_t deadlines[CALLS] = { T0 + 50, 0, T0 + 81 };
+	world.answer_ms = T0 + 80;
+	ffp_fault.stalls = stalls_until_the_answer;
+	ffp_fault.never_asks = true;
+	FF_CHECK_STR(t, submit(t, e, deadlines), "deadline ok deadline");
+	FF_CHECK_STR(t, counts(t, e), "begun=1 committed=1 retries=0");
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 1);
+}
+
+/* None was set, or none has passed. */
+static void store_that_invents_a_deadline(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	const int64_t deadlines[CALLS] = { 0, T0 + 50, 0 };
+	ffp_fault_clear(); /* which has counted the open */
+	ffp_fault.slot = FFP_SLOT_LOAD;
+	ffp_fault.at = 1;
+	ffp_fault.code = FF_E_DEADLINE;
+	FF_CHECK_STR(t, submit(t, e, deadlines), "!io");
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
+	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
+}
+
+/* ---- callers on threads of their own ------------------------------------------------------------------------ */
+
+typedef struct caller {
+	ff_engine *engine;
+	const char *key;
+	int64_t deadline_ms;
+	pthread_t thread;
+	ff_code code;
+	_Atomic bool answered;
+} caller;
+
+static void *call_once(void *context)
+{
+	caller *self = context;
+	const ff_amount amount = { "a", 1 };
+	const ff_report report = {
+		.budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = self->key
+	};
+	ff_call call = { .op = FF_OP_REPORT_USAGE, .deadline_ms = self->deadline_ms, .in.report = &report };
+	ff_code code = ff_engine_submit(self->engine, &call, 1, NULL);
+	self->code = code == FF_OK ? call.code : code;
+	self->answered = true;
+	return NULL;
+}
+
+static void start(ff_test *t, caller *one)
+{
+	FF_REQUIRE(t, pthread_create(&one->thread, NULL, call_once, one) == 0);
+}
+
+static const char *end(caller *one)
+{
+	pthread_join(one->thread, NULL);
+	return ff_code_name(one->code);
+}
+
+/* Stalls until main lets it pass. */
+static bool stalls_at_the_gate(void)
+{
+	world.waiting++;
+	for (uint64_t left = world.passes; left;)
+		if (atomic_compare_exchange_weak(&world.passes, &left, left - 1))
+			return false;
+	sched_yield();
+	return true;
+}
+
+static bool is_answered(const caller *one)
+{
+	for (int i = 0; i < 10000 && !one->answered; i++)
+		usleep(1000);
+	return one->answered;
+}
+
+/* So many are queued behind the batch that stalls. */
+static bool is_queued(ff_engine *e, size_t count)
+{
+	size_t queued = SIZE_MAX;
+	for (int i = 0; i < 10000 && queued != count; i++) {
+		usleep(1000);
+		pthread_mutex_lock(&e->queue_lock);
+		queued = e->lanes[0].queued;
+		pthread_mutex_unlock(&e->queue_lock);
+	}
+	return queued == count;
+}
+
+/* A load stalls that had not begun when `waiting` was looked at. */
+static bool stalls_anew(uint64_t waiting)
+{
+	for (int i = 0; i < 10000 && world.waiting == waiting; i++)
+		usleep(1000);
+	return world.waiting != waiting;
+}
+
+/* Behind a batch that has no deadline. */
+static void late_caller_leaves_the_queue(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 50 };
+	caller last = { .engine = e, .key = "last", .deadline_ms = T0 + 51 };
+	ffp_fault.stalls = stalls_at_the_gate;
+	start(t, &first);
+	FF_CHECK(t, stalls_anew(0));
+	start(t, &late);
+	FF_CHECK(t, is_queued(e, 1));
+	start(t, &last);
+	FF_CHECK(t, is_queued(e, 2));
+	world.now_ms = T0 + 50;
+	FF_CHECK(t, is_answered(&late));
+	FF_CHECK(t, !first.answered && !last.answered);
+	FF_CHECK(t, is_queued(e, 1));
+	world.passes = 2;
+	FF_CHECK_STR(t, end(&late), "deadline");
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK_STR(t, end(&last), "ok");
+	FF_CHECK_STR(t, counts(t, e), "begun=2 committed=2 retries=0");
+}
+
+/*
+ * The leader is late: it is told so while the neighbour goes on waiting. Who comes later with a deadline of its own does
+ * not share the neighbour's batch, and cannot cut it short again.
+ */
+static void late_leader_leaves_its_neighbour(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 50 };
+	caller neighbour = { .engine = e, .key = "neighbour" };
+	caller later = { .engine = e, .key = "later", .deadline_ms = T0 + 60 };
+	ffp_fault.stalls = stalls_at_the_gate;
+	start(t, &first);
+	FF_CHECK(t, stalls_anew(0));
+	start(t, &late);
+	FF_CHECK(t, is_queued(e, 1)); /* it comes first, and leads */
+	start(t, &neighbour);
+	FF_CHECK(t, is_queued(e, 2));
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK(t, is_queued(e, 0));
+	start(t, &later);
+	FF_CHECK(t, is_queued(e, 1));
+	FF_CHECK(t, !late.answered);
+	world.now_ms = T0 + 50;
+	FF_CHECK(t, is_answered(&late));
+	FF_CHECK(t, stalls_anew(world.waiting)); /* the neighbour's */
+	world.now_ms = T0 + 60;
+	FF_CHECK(t, is_answered(&later));
+	FF_CHECK(t, !neighbour.answered);
+	world.passes = 2;
+	FF_CHECK_STR(t, end(&neighbour), "ok");
+	FF_CHECK_STR(t, end(&late), "deadline");
+	FF_CHECK_STR(t, end(&later), "deadline");
+	FF_CHECK_STR(t, counts(t, e), "begun=3 committed=2 retries=0");
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 2);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+static const ff_case cases[] = {
+	CASE(load_is_cut_at_a_deadline, "FF-ERR-2 FF-ERR-7", 0),
+	CASE(load_is_cut_until_nobody_waits, "FF-ERR-7", 0),
+	CASE(deadline_is_looked_at_before_the_decision, "FF-ERR-7", 0),
+	CASE(store_that_invents_a_deadline, "FF-ERR-1", 0),
+	CASE(late_caller_leaves_the_queue, "FF-ERR-7", 0),
+	CASE(late_leader_leaves_its_neighbour, "FF-ERR-7", 0),
+};
+
+FAMILY(ffp_tests_deadlines, cases);
