@@ -9,9 +9,7 @@
 static bench_store beside(const bench_store *store)
 {
 	bench_store other = *store;
-	size_t size = strlen(store->path) + sizeof ".base";
-	other.path = bench_allocate(size, 1);
-	snprintf(other.path, size, "%s.base", store->path);
+	other.path = bench_store_beside(store, BENCH_BASE_END);
 	return other;
 }
 
@@ -212,8 +210,8 @@ unsigned bench_run_admission(const bench_workload *workload, const bench_store *
 	rows->books_wrong = !check_door(&small, before_small + (uint64_t)(small.now_ms - began_small)) || !right;
 	bench_subject_close(&large.subject);
 	bench_subject_close(&small.subject);
-	bench_store_remove(store);
-	bench_store_remove(&small.store);
+	store->floor->remove(store->path);
+	store->floor->remove(small.store.path);
 	free(small.store.path);
 	return 1;
 }

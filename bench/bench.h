@@ -32,6 +32,9 @@ _Noreturn void bench_die(const char *format, ...) FF_PRINTF(1, 2);
 /* The same, for an error of the engine. */
 _Noreturn void bench_die_of(const char *doing, const ff_error *error);
 
+/* Says what is wrong with the command line, and how it is used. Answers BENCH_USAGE. */
+int bench_refuse(const char *format, ...) FF_PRINTF(1, 2);
+
 /* ---- stream.c: requests by number --------------------------------------------------------------------------- */
 
 typedef enum bench_keys { BENCH_KEYS_NONE, BENCH_KEYS_RANDOM, BENCH_KEYS_ORDERED } bench_keys;
@@ -91,13 +94,15 @@ void bench_merge(bench_histogram *into, const bench_histogram *from);
 /* The value that `share` (0 … 1) of all are not above; the bucket's upper end, but never more than the maximum. */
 double bench_percentile_us(const bench_histogram *histogram, double share);
 
-/* What the process has used up so far. */
+/* What the process has used up so far, and its workers. */
 typedef struct bench_usage {
 	double cpu_seconds;
 	double written_bytes;
 } bench_usage;
 
 bench_usage bench_usage_now(void);
+/* Counts in what another process has used up for this one. */
+void bench_usage_add(bench_usage more);
 /* Begins to look for the peak anew, where the kernel lets us. */
 void bench_peak_restart(void);
 double bench_peak_bytes(void);
@@ -119,17 +124,29 @@ typedef struct bench_spread {
 
 bench_spread bench_spread_of(double *values, size_t count);
 
-/* ---- stores ------------------------------------------------------------------------------------------------- */
+/* ---- stores.c ----------------------------------------------------------------------------------------------- */
 
 /* A store as the command line names it. */
 typedef struct bench_store {
 	char scheme[32];
-	char *path;  /* of the engine's store; everything after the scheme where it is no file */
-	char *query; /* what follows '?', without durability; "" where there is none */
+	char *path;  /* of the engine's store, as floors/floor.h has it */
+	char *query; /* what follows '?' besides, without durability; "" where there is none */
 	bool has_durability;
-	ff_durability durability;     /* where it has */
-	const bench_floor_ops *floor; /* NULL where there is none */
+	ff_durability durability; /* where it has */
+	const bench_floor_ops *floor;
+	double round_trip_ms; /* to the server; NaN where there is none */
 } bench_store;
+
+/* The ends of the names of stores beside: the floor's, and the engine's with fewer rows. */
+#define BENCH_FLOOR_END ".floor"
+#define BENCH_BASE_END ".base"
+
+/* Reads what stores are to be made, none of which may be there. They will go with this process, however it ends. */
+int bench_stores_read(const char *const *uris, size_t count, bench_store *stores);
+void bench_stores_free(bench_store *stores, size_t count);
+
+/* The path of a store beside. */
+char *bench_store_beside(const bench_store *store, const char *end);
 
 typedef struct bench_options {
 	double seconds; /* that the engine is measured for, in each workload */
@@ -141,7 +158,7 @@ typedef struct bench_options {
 	uint64_t seed;
 	double rate; /* 0 = closed loop */
 	/* What replaces the workload's own, where it was given. */
-	uint64_t threads, batch, budgets;
+	uint64_t threads, processes, batch, budgets;
 	bool has_keys;
 	bench_keys keys;
 } bench_options;
@@ -156,7 +173,8 @@ typedef struct bench_row {
 	char version[64];
 	const char *size;
 	ff_durability durability;
-	uint64_t threads, batch;
+	double round_trip_ms;
+	uint64_t processes, threads, batch; /* threads of each process */
 	bench_keys keys;
 	uint64_t existing_keys, budgets, dimensions;
 	double rate;
@@ -185,6 +203,13 @@ void bench_write_document(const cJSON *document, const char *path);
 void bench_table(const cJSON *rows);
 double bench_number(const cJSON *row, const char *name);
 const char *bench_text(const cJSON *row, const char *name);
+
+/* The workload, and what of its surroundings is not as usual: "hot, 4 processes, 10 ms away". */
+typedef struct bench_words {
+	char text[96];
+} bench_words;
+
+bench_words bench_title(const cJSON *row);
 
 int bench_compare(const char *a, const char *b);
 int bench_plot(const char *from, const char *to);
@@ -240,11 +265,11 @@ typedef struct bench_subject {
 /* Opens, or opens anew, with this durability. */
 void bench_subject_open(bench_subject *subject, ff_durability durability);
 void bench_subject_close(bench_subject *subject);
-void bench_store_remove(const bench_store *store);
 
 /* What a workload is made of, where it reports. */
 typedef struct bench_shape {
-	unsigned threads;
+	unsigned processes; /* that call; 1 = this one */
+	unsigned threads;   /* of each process */
 	size_t batch;       /* reports a call; 1 = ff_engine_report_usage */
 	size_t floor_batch; /* reports a commit of the floor; 0 = batch */
 	bench_keys keys;
@@ -257,7 +282,8 @@ typedef struct bench_shape {
 	bool replay; /* every key is known */
 } bench_shape;
 
-/* Reports on one side's store: which come next, and what was accepted. */
+/* Reports on one side's store: which come next, and what was accepted. Where other processes report, they see the same
+ * one (bench_share); what was accepted they always do. */
 typedef struct bench_reports bench_reports;
 struct bench_reports {
 	const bench_shape *shape;
@@ -291,8 +317,33 @@ typedef struct bench_engine_side {
 
 bench_slice_fn bench_engine_slice;
 
+/* From when to when threads reported. */
+typedef struct bench_stretch {
+	uint64_t began_ns, ended_ns;
+	uint64_t calls_ns; /* that the calls took, where one thread alone made them */
+} bench_stretch;
+
+/* Reports until request `end` by as many threads as the shape says; the slice's first request is `from`. Who calls
+ * takes care of `next`, from which each thread takes one more to see the end. */
+void bench_report_until(bench_subject *subject, bench_reports *reports, uint64_t from, uint64_t end,
+                        bench_histogram *latencies, bench_stretch *took);
+
 /* Compares usage with what was accepted, and with the limits. False where the books are wrong: stderr says which. */
 bool bench_subject_books(bench_subject *subject, const bench_reports *reports);
+
+/* ---- processes.c: the engine in several processes, as a side ------------------------------------------------- */
+
+/* Memory, cleared, that processes share which are forked later. */
+void *bench_share(size_t count, size_t size);
+void bench_unshare(void *memory, size_t count, size_t size);
+
+/* Processes that report, as many as the shape says. This one must have no engine open, and have shared `reports`. */
+typedef struct bench_workers bench_workers;
+
+bench_workers *bench_workers_start(const bench_store *store, bench_reports *reports);
+bench_slice_fn bench_workers_slice;
+/* Waits for their end, and adds their memory to the row's. */
+void bench_workers_end(bench_workers *workers, bench_row *row);
 
 /* ---- the floor as a side: floorside.c ------------------------------------------------------------------------ */
 

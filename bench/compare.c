@@ -16,6 +16,22 @@
 #define APART_WITHOUT_SPREAD 0.2
 #define PAIRS_MIN 5
 
+/* One where a row was written before there were several. */
+static double processes_of(const cJSON *row)
+{
+	double processes = bench_number(row, "processes");
+	return isnan(processes) ? 1 : processes;
+}
+
+/* Whether two servers were equally far, as far as a measured distance can tell. */
+static bool are_as_far(const cJSON *a, const cJSON *b)
+{
+	double x = bench_number(a, "round_trip_ms"), y = bench_number(b, "round_trip_ms");
+	if (isnan(x) || isnan(y))
+		return isnan(x) && isnan(y);
+	return fabs(x - y) <= 0.5 + 0.2 * fmax(x, y);
+}
+
 /* Whether two rows measured the same thing. */
 static bool are_alike(const cJSON *a, const cJSON *b)
 {
@@ -29,7 +45,7 @@ static bool are_alike(const cJSON *a, const cJSON *b)
 		if (x != y && !(isnan(x) && isnan(y)))
 			return false;
 	}
-	return true;
+	return processes_of(a) == processes_of(b) && are_as_far(a, b);
 }
 
 static const cJSON *find(const cJSON *rows, const cJSON *sought)
@@ -92,7 +108,7 @@ static void set_number(struct libscols_line *line, size_t column, double number)
 static void add_line(struct libscols_table *table, const cJSON *a, const cJSON *b, const verdict *of)
 {
 	struct libscols_line *line = scols_table_new_line(table, NULL);
-	set(line, 0, bench_text(b, "workload"));
+	set(line, 0, bench_title(b).text);
 	set(line, 1, bench_text(b, "store"));
 	set_number(line, 2, bench_number(a, "per_second"));
 	set_number(line, 3, bench_number(b, "per_second"));

@@ -48,10 +48,8 @@ void bench_floor_side_fill(bench_floor_side *side, const bench_store *store, ff_
 {
 	bench_reports *reports = side->reports;
 	const bench_shape *shape = reports->shape;
-	size_t size = strlen(store->path) + sizeof ".floor";
 	size_t room = shape->floor_batch > FILL_BATCH ? shape->floor_batch : FILL_BATCH;
-	side->path = bench_allocate(size, 1);
-	snprintf(side->path, size, "%s.floor", store->path);
+	side->path = bench_store_beside(store, BENCH_FLOOR_END);
 	side->ops = store->floor;
 	side->floor = side->ops->open(side->path, FF_DURABILITY_NONE, BENCH_FLOOR_UNSEEN);
 	side->applied = bench_allocate(room, 1);
@@ -92,24 +90,43 @@ void bench_floor_slice(void *context, uint64_t ops, bench_slice *slice)
 	*slice = (bench_slice){ ops, (double)took / 1e9 };
 }
 
-bool bench_floor_books(bench_floor_side *side)
+/* Of so many budgets from this one on, in one dimension. */
+static bool check_usage(bench_floor_side *side, uint64_t from, size_t count, unsigned dimension)
 {
 	const bench_reports *reports = side->reports;
-	unsigned dimensions = reports->stream.dimensions;
-	for (uint64_t i = 0; i < reports->shape->budgets; i++)
-		for (unsigned j = 0; j < dimensions; j++) {
-			char id[24];
-			bench_budget_id(i, id);
-			uint64_t used = side->ops->usage(side->floor, id, bench_dimension(j));
-			uint64_t accepted = reports->accepted[i * dimensions + j];
-			if (used == accepted && used <= bench_hard_limit(reports->shape))
-				continue;
+	char(*ids)[24] = bench_allocate(count, sizeof(*ids));
+	const char **names = bench_allocate(count, sizeof(*names));
+	uint64_t *used = bench_allocate(count, sizeof(*used));
+	bool right = true;
+	for (size_t i = 0; i < count; i++) {
+		bench_budget_id(from + i, ids[i]);
+		names[i] = ids[i];
+	}
+	side->ops->usage(side->floor, names, count, bench_dimension(dimension), used);
+	for (size_t i = 0; i < count && right; i++) {
+		uint64_t accepted = reports->accepted[(from + i) * reports->stream.dimensions + dimension];
+		right = used[i] == accepted && used[i] <= bench_hard_limit(reports->shape);
+		if (!right)
 			fprintf(stderr,
 			        "ff-bench: wrong books of the floor on %s: budget '%s' has used %" PRIu64
 			        " %s, but %" PRIu64 " were accepted; the limit is %" PRIu64 "\n",
-			        side->ops->scheme, id, used, bench_dimension(j), accepted,
+			        side->ops->scheme, ids[i], used[i], bench_dimension(dimension), accepted,
 			        bench_hard_limit(reports->shape));
-			return false;
+	}
+	free(ids);
+	free(names);
+	free(used);
+	return right;
+}
+
+bool bench_floor_books(bench_floor_side *side)
+{
+	const bench_shape *shape = side->reports->shape;
+	for (uint64_t at = 0; at < shape->budgets; at += FILL_BATCH)
+		for (unsigned i = 0; i < shape->dimensions; i++) {
+			uint64_t left = shape->budgets - at;
+			if (!check_usage(side, at, left < FILL_BATCH ? left : FILL_BATCH, i))
+				return false;
 		}
 	return true;
 }

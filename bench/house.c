@@ -244,7 +244,7 @@ unsigned bench_run_house(const bench_workload *workload, const bench_store *stor
 	of->reports.accepted[0] += options->doctor;
 	rows->books_wrong = !bench_subject_books(&of->subject, &of->reports);
 	bench_subject_close(&of->subject);
-	bench_store_remove(store);
+	store->floor->remove(store->path);
 	bench_reports_free(&of->reports);
 	free(of);
 	return 1;

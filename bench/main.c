@@ -1,30 +1,16 @@
 /* ff-bench: the command line. */
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <inttypes.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench.h"
-#include "floors/floor.h"
 
 #define STORES_MAX 16
 #define WORKLOADS_MAX 64
 #define FILES_MAX 64
-
-static const bench_floor_ops *const floors[] = { &bench_floor_sqlite, &bench_floor_lmdb };
-#define FLOORS_COUNT (sizeof(floors) / sizeof(*floors))
-
-/* The folder that the stores are made in where none is named; removed at the end. */
-static char scratch[] = "./ff-bench-XXXXXX";
-static pid_t sweeper; /* removes it */
-static int held;      /* for as long as the folder is wanted */
 
 /* ---- what every file uses ------------------------------------------------------------------------------------- */
 
@@ -64,12 +50,16 @@ static const char help_text[] =
     "run measures workloads on stores, each beside the floor: the same durable work by hand.\n"
     "  --store URI        a store: a scheme alone (in a folder of its own, here), or with the path of a store that "
     "does\n"
-    "                     not exist; may be repeated. Default: sqlite and lmdb. durability= replaces the workload's\n"
+    "                     not exist; may be repeated. Default: sqlite and lmdb. durability= replaces the workload's.\n"
+    "                     On a server the store is a schema, one of its own or schema= of none that exists, which is\n"
+    "                     dropped at the end; postgres alone is the server that libpq's environment names\n"
     "  --workload NAME    may be repeated; default: all\n"
     "  --quick            small and short: shows that it works, measures nothing\n"
     "  --seconds S        that the engine is measured for in each workload; default 6, quick 0.05\n"
     "  --pairs N          turns of engine and floor; default 15, quick 2\n"
     "  --threads N  --batch N  --budgets N  --keys none|random|ordered    in place of the workload's own\n"
+    "  --processes N      that report, each with as many threads and an engine of its own, where the other side is the "
+    "floor\n"
     "  --rate N           an open loop: N reports a second are due, and latency counts from when they were\n"
     "  --floor looks|unseen|plain    the floor reads each key before it writes it (default); or only where one turns "
     "out\n"
@@ -83,9 +73,7 @@ static const char help_text[] =
     "than the spread of both; 2 wrong usage.\n"
     "exit status of run: 0 done, 1 an error or wrong books, 2 wrong usage\n";
 
-static int usage(const char *format, ...) FF_PRINTF(1, 2);
-
-static int usage(const char *format, ...)
+int bench_refuse(const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
@@ -191,6 +179,8 @@ static bool take_value(command_line *line, const char *name, const char *value, 
 	}
 	if (strcmp(name, "--threads") == 0)
 		return read_count(value, 4096, &options->threads);
+	if (strcmp(name, "--processes") == 0)
+		return read_count(value, 256, &options->processes);
 	if (strcmp(name, "--batch") == 0)
 		return read_count(value, 1000000, &options->batch);
 	if (strcmp(name, "--budgets") == 0)
@@ -226,136 +216,23 @@ static int read_line(command_line *line, int count, char **words)
 		}
 		if (words[i][0] != '-' || !words[i][1]) {
 			if (line->files_count == FILES_MAX)
-				return usage("more than %d files", FILES_MAX);
+				return bench_refuse("more than %d files", FILES_MAX);
 			line->files[line->files_count++] = words[i];
 			continue;
 		}
 		bool valid = take_value(line, words[i], i + 1 < count ? words[i + 1] : "", &known);
 		if (!known)
-			return usage("there is no option '%s'", words[i]);
+			return bench_refuse("there is no option '%s'", words[i]);
 		if (i + 1 == count)
-			return usage("'%s' wants a value", words[i]);
+			return bench_refuse("'%s' wants a value", words[i]);
 		if (!valid)
-			return usage("'%s' is no value of '%s'", words[i + 1], words[i]);
+			return bench_refuse("'%s' is no value of '%s'", words[i + 1], words[i]);
 		i++;
 	}
 	if (!line->has_seconds)
 		line->options.seconds = line->options.quick ? 0.05 : 6;
 	if (!line->has_pairs)
 		line->options.pairs = line->options.quick ? 2 : 15;
-	return BENCH_DONE;
-}
-
-/* ---- stores --------------------------------------------------------------------------------------------------- */
-
-static bool is_file_scheme(const char *scheme)
-{
-	for (size_t i = 0; i < FLOORS_COUNT; i++)
-		if (strcmp(floors[i]->scheme, scheme) == 0)
-			return true;
-	return false;
-}
-
-/* Takes durability= out of the query. */
-static bool read_query(bench_store *store, const char *query)
-{
-	size_t size = strlen(query) + 1;
-	char *copy = bench_allocate(size, 1), *rest = copy;
-	store->query = bench_allocate(size + 1, 1);
-	strcpy(copy, query);
-	bool valid = true;
-	for (char *part; (part = strtok_r(rest, "&", &rest));) {
-		if (strncmp(part, "durability=", 11) != 0) {
-			if (*store->query)
-				strcat(store->query, "&");
-			strcat(store->query, part);
-			continue;
-		}
-		store->has_durability = false;
-		for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++)
-			if (strcmp(part + 11, bench_durability_name((ff_durability)i)) == 0) {
-				store->durability = (ff_durability)i;
-				store->has_durability = true;
-			}
-		valid = valid && store->has_durability;
-	}
-	free(copy);
-	return valid;
-}
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
-{
-	(void)status, (void)kind, (void)place;
-	return remove(path);
-}
-
-/* Waits until nobody holds the other end, and then takes the folder away. */
-static _Noreturn void sweep(int end)
-{
-	char nothing;
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	while (read(end, &nothing, 1) < 0 && errno == EINTR)
-		;
-	_exit(nftw(scratch, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : 1);
-}
-
-/* The folder goes with this process, however that ends: a child sees to it. */
-static const char *make_scratch(void)
-{
-	int ends[2];
-	if (sweeper)
-		return scratch;
-	if (pipe2(ends, O_CLOEXEC) != 0 || !mkdtemp(scratch))
-		bench_die("cannot make a folder here: %s", strerror(errno));
-	sweeper = fork();
-	if (sweeper < 0)
-		bench_die("cannot start a process: %s", strerror(errno));
-	if (sweeper == 0) {
-		close(ends[1]);
-		sweep(ends[0]);
-	}
-	close(ends[0]);
-	held = ends[1];
-	return scratch;
-}
-
-static void remove_scratch(void)
-{
-	if (sweeper <= 0)
-		return;
-	close(held);
-	waitpid(sweeper, NULL, 0);
-}
-
-static int read_store(const char *uri, bench_store *store)
-{
-	size_t scheme_size = strcspn(uri, ":");
-	if (scheme_size == 0 || scheme_size >= sizeof store->scheme)
-		return usage("'%s' names no store", uri);
-	memcpy(store->scheme, uri, scheme_size);
-	const char *path = uri[scheme_size] ? uri + scheme_size + 1 : "";
-	size_t path_size = strcspn(path, "?");
-	if (!read_query(store, path[path_size] ? path + path_size + 1 : ""))
-		return usage("'%s' has a durability that is none", uri);
-	for (size_t i = 0; i < FLOORS_COUNT; i++)
-		if (strcmp(floors[i]->scheme, store->scheme) == 0)
-			store->floor = floors[i];
-	if (!is_file_scheme(store->scheme))
-		return usage("'%s' is no store that ff-bench can make", uri);
-	if (path_size) {
-		store->path = bench_allocate(path_size + 1, 1);
-		memcpy(store->path, path, path_size);
-		if (access(store->path, F_OK) == 0)
-			return usage("'%s' exists, and ff-bench measures on stores of its own", store->path);
-		return BENCH_DONE;
-	}
-	size_t folder_size = strlen(make_scratch());
-	store->path = bench_allocate(folder_size + 1 + sizeof store->scheme, 1);
-	memcpy(store->path, scratch, folder_size);
-	store->path[folder_size] = '/';
-	memcpy(store->path + folder_size + 1, store->scheme, sizeof store->scheme);
 	return BENCH_DONE;
 }
 
@@ -387,12 +264,10 @@ static int run(command_line *line)
 	static bench_store stores[STORES_MAX]; /* static: what usage errors leave behind is not lost */
 	size_t stores_count = line->stores_count ? line->stores_count : sizeof(embedded) / sizeof(*embedded);
 	if (line->files_count)
-		return usage("run takes no file '%s'", line->files[0]);
-	for (size_t i = 0; i < stores_count; i++) {
-		int status = read_store(line->stores_count ? line->stores[i] : embedded[i], &stores[i]);
-		if (status != BENCH_DONE)
-			return status;
-	}
+		return bench_refuse("run takes no file '%s'", line->files[0]);
+	int status = bench_stores_read(line->stores_count ? line->stores : embedded, stores_count, stores);
+	if (status != BENCH_DONE)
+		return status;
 	for (size_t i = 0; !line->workloads_count && i < bench_workloads_count; i++)
 		line->workloads[i] = &bench_workloads[i];
 	size_t workloads_count = line->workloads_count ? line->workloads_count : bench_workloads_count;
@@ -407,17 +282,14 @@ static int run(command_line *line)
 	if (line->json)
 		bench_write_document(document, line->json);
 	cJSON_Delete(document);
-	for (size_t i = 0; i < stores_count; i++) {
-		free(stores[i].path);
-		free(stores[i].query);
-	}
+	bench_stores_free(stores, stores_count);
 	return right ? BENCH_DONE : BENCH_FAILED;
 }
 
 static int list(const command_line *line)
 {
 	if (line->files_count)
-		return usage("list takes no file");
+		return bench_refuse("list takes no file");
 	for (size_t i = 0; i < bench_workloads_count; i++)
 		printf("%-20s %s\n", bench_workloads[i].name, bench_workloads[i].summary);
 	return BENCH_DONE;
@@ -427,7 +299,7 @@ static int list(const command_line *line)
 static int merge(const command_line *line)
 {
 	if (!line->files_count || !line->output)
-		return usage("merge takes files, and -o FILE");
+		return bench_refuse("merge takes files, and -o FILE");
 	cJSON *document = bench_read_document(line->files[0]);
 	cJSON *rows = cJSON_GetObjectItemCaseSensitive(document, "rows");
 	for (size_t i = 1; i < line->files_count; i++) {
@@ -446,13 +318,12 @@ int main(int count, char **words)
 {
 	command_line line = { .options.seed = 1 };
 	setlocale(LC_CTYPE, "");
-	atexit(remove_scratch);
 	const char *command = count > 1 ? words[1] : "";
 	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
 		fputs(help_text, stdout);
 		return BENCH_DONE;
 	}
-	int status = count > 1 ? read_line(&line, count - 2, words + 2) : usage("a command is missing");
+	int status = count > 1 ? read_line(&line, count - 2, words + 2) : bench_refuse("a command is missing");
 	if (status != BENCH_DONE)
 		return status;
 	if (strcmp(command, "run") == 0)
@@ -463,9 +334,9 @@ int main(int count, char **words)
 		return merge(&line);
 	if (strcmp(command, "compare") == 0)
 		return line.files_count == 2 ? bench_compare(line.files[0], line.files[1])
-		                             : usage("compare takes two files");
+		                             : bench_refuse("compare takes two files");
 	if (strcmp(command, "plot") == 0)
 		return line.files_count == 1 && line.output ? bench_plot(line.files[0], line.output)
-		                                            : usage("plot takes a file, and -o FILE");
-	return usage("there is no command '%s'", command);
+		                                            : bench_refuse("plot takes a file, and -o FILE");
+	return bench_refuse("there is no command '%s'", command);
 }

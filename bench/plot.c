@@ -98,7 +98,7 @@ static void write_field(FILE *to, const char *text)
 static void write_name(FILE *to, const cJSON *row)
 {
 	putc('"', to);
-	write_field(to, bench_text(row, "workload"));
+	write_field(to, bench_title(row).text);
 	fputs(", ", to);
 	write_field(to, bench_text(row, "store"));
 	putc('"', to);

@@ -76,6 +76,8 @@ cJSON *bench_row_json(const bench_row *row)
 	cJSON_AddBoolToObject(object, "peer", false);
 	add_text(object, "size", row->size);
 	add_text(object, "durability", bench_durability_name(row->durability));
+	add_number(object, "round_trip_ms", row->round_trip_ms);
+	add_count(object, "processes", row->processes);
 	add_count(object, "threads", row->threads);
 	add_count(object, "batch", row->batch);
 	add_text(object, "keys", bench_keys_name(row->keys));
@@ -170,14 +172,22 @@ const char *bench_text(const cJSON *row, const char *name)
 
 /* ---- the table ---------------------------------------------------------------------------------------------- */
 
-typedef struct words {
-	char text[64];
-} words;
+bench_words bench_title(const cJSON *row)
+{
+	bench_words title;
+	char processes[32] = "", way[32] = "";
+	if (bench_number(row, "processes") > 1)
+		snprintf(processes, sizeof processes, ", %.0f processes", bench_number(row, "processes"));
+	if (bench_number(row, "round_trip_ms") >= 0.5)
+		snprintf(way, sizeof way, ", %.0f ms away", bench_number(row, "round_trip_ms"));
+	snprintf(title.text, sizeof title.text, "%.30s%.30s%.30s", bench_text(row, "workload"), processes, way);
+	return title;
+}
 
 /* 1234567 as 1,234,567; small numbers with their decimals. */
-static words digits(double number)
+static bench_words digits(double number)
 {
-	words answer = { "" };
+	bench_words answer = { "" };
 	char plain[48];
 	if (isnan(number))
 		return answer;
@@ -196,9 +206,9 @@ static words digits(double number)
 	return answer;
 }
 
-static words ratio_words(const cJSON *row)
+static bench_words ratio_words(const cJSON *row)
 {
-	words answer = { "" };
+	bench_words answer = { "" };
 	double ratio = bench_number(row, "ratio");
 	if (!isnan(ratio))
 		snprintf(answer.text, sizeof answer.text, "%.2f (%.2f–%.2f)", ratio, bench_number(row, "ratio_q1"),
@@ -218,7 +228,7 @@ static void add_line(struct libscols_table *table, const cJSON *row)
 	if (!line)
 		bench_die("memory is out");
 	const cJSON *latency = cJSON_GetObjectItemCaseSensitive(row, "latency_us");
-	set(line, 0, bench_text(row, "workload"));
+	set(line, 0, bench_title(row).text);
 	set(line, 1, bench_text(row, "store"));
 	set(line, 2, bench_text(row, "durability"));
 	set(line, 3, digits(bench_number(row, "per_second")).text);

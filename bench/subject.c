@@ -1,11 +1,9 @@
 /* The engine as a side: its store, its budgets, threads that report, and its books. */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "bench.h"
 
@@ -19,8 +17,9 @@ void bench_subject_open(bench_subject *subject, ff_durability durability)
 	const bench_store *store = subject->store;
 	size_t size = strlen(store->scheme) + strlen(store->path) + strlen(store->query) + 64;
 	char *uri = bench_allocate(size, 1);
-	snprintf(uri, size, "%s:%s?durability=%s%s%s", store->scheme, store->path, bench_durability_name(durability),
-	         *store->query ? "&" : "", store->query);
+	snprintf(uri, size, "%s:%s%cdurability=%s%s%s", store->scheme, store->path,
+	         strchr(store->path, '?') ? '&' : '?', bench_durability_name(durability), *store->query ? "&" : "",
+	         store->query);
 	subject->allocator = bench_counting_allocator(&subject->memory);
 	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
 	options.allocator = &subject->allocator;
@@ -35,24 +34,6 @@ void bench_subject_open(bench_subject *subject, ff_durability durability)
 void bench_subject_close(bench_subject *subject)
 {
 	ff_engine_close(&subject->engine);
-}
-
-/* Files of an embedded store: PATH, PATH-wal and PATH-shm, or the folder PATH. What is no file of ours is not there. */
-void bench_store_remove(const bench_store *store)
-{
-	static const char *const names[] = { "%s/data.mdb", "%s/lock.mdb", "%s/ff.lock", "%s-wal",
-		                             "%s-shm",      "%s-journal",  "%s" };
-	size_t size = strlen(store->path) + 16;
-	char *file = bench_allocate(size, 1);
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(file, size, names[i], store->path);
-#pragma GCC diagnostic pop
-		if (remove(file) != 0 && errno != ENOENT && errno != ENOTDIR)
-			bench_die("cannot remove '%s': %s", file, strerror(errno));
-	}
-	free(file);
 }
 
 /* ---- reports ------------------------------------------------------------------------------------------------ */
@@ -71,12 +52,13 @@ void bench_reports_init(bench_reports *reports, const bench_shape *shape, uint64
 		                          .budgets = shape->budgets,
 		                          .dimensions = shape->dimensions,
 		                          .zipf = shape->zipf };
-	reports->accepted = bench_allocate(shape->budgets * shape->dimensions, sizeof(*reports->accepted));
+	reports->accepted = bench_share(shape->budgets * shape->dimensions, sizeof(*reports->accepted));
 }
 
 void bench_reports_free(bench_reports *reports)
 {
-	free((void *)reports->accepted);
+	const bench_shape *shape = reports->shape;
+	bench_unshare((void *)reports->accepted, shape->budgets * shape->dimensions, sizeof(*reports->accepted));
 }
 
 void bench_reports_accept(bench_reports *reports, const bench_texts *texts, size_t amounts_count)
@@ -161,6 +143,7 @@ void bench_subject_fill(bench_subject *subject, bench_reports *reports)
 typedef struct crew {
 	bench_subject *subject;
 	bench_reports *reports;
+	bench_histogram *latencies;
 	pthread_barrier_t start;
 	pthread_mutex_t lock; /* over the latencies */
 	uint64_t began_at;    /* the number of the slice's first request */
@@ -238,7 +221,7 @@ static void work(crew *of)
 			report_some(of, &batch, from, unit, latencies);
 	}
 	pthread_mutex_lock(&of->lock);
-	bench_merge(&reports->latencies, latencies);
+	bench_merge(of->latencies, latencies);
 	pthread_mutex_unlock(&of->lock);
 	free(latencies);
 	bench_batch_free(&batch);
@@ -263,25 +246,30 @@ static void work_in_threads(crew *of, unsigned threads)
 	free(ids);
 }
 
+void bench_report_until(bench_subject *subject, bench_reports *reports, uint64_t from, uint64_t end,
+                        bench_histogram *latencies, bench_stretch *took)
+{
+	crew of = { .subject = subject, .reports = reports, .latencies = latencies, .began_at = from, .end = end };
+	pthread_mutex_init(&of.lock, NULL);
+	if (reports->shape->threads == 1)
+		work(&of);
+	else
+		work_in_threads(&of, reports->shape->threads);
+	*took = (bench_stretch){ of.started_ns, bench_now_ns(), of.calls_ns };
+	pthread_mutex_destroy(&of.lock);
+}
+
 void bench_engine_slice(void *context, uint64_t ops, bench_slice *slice)
 {
 	bench_engine_side *side = context;
 	bench_reports *reports = side->reports;
-	crew of = {
-		.subject = side->subject, .reports = reports, .began_at = reports->next, .end = reports->next + ops
-	};
-	pthread_mutex_init(&of.lock, NULL);
-	unsigned threads = reports->shape->threads;
-	if (threads == 1)
-		work(&of);
-	else
-		work_in_threads(&of, threads);
-	uint64_t ended = bench_now_ns();
-	reports->next = of.end; /* each thread took one more to see the end */
-	pthread_mutex_destroy(&of.lock);
+	bench_stretch took;
+	uint64_t from = reports->next;
+	bench_report_until(side->subject, reports, from, from + ops, &reports->latencies, &took);
+	reports->next = from + ops;
 	slice->ops = ops;
-	bool closed_alone = threads == 1 && !(reports->rate > 0);
-	slice->seconds = (double)(closed_alone ? of.calls_ns : ended - of.started_ns) / 1e9;
+	bool closed_alone = reports->shape->threads == 1 && !(reports->rate > 0);
+	slice->seconds = (double)(closed_alone ? took.calls_ns : took.ended_ns - took.began_ns) / 1e9;
 }
 
 /* ---- the books ---------------------------------------------------------------------------------------------- */

@@ -20,6 +20,8 @@ bench_shape bench_shape_for(const bench_workload *workload, const bench_store *s
 	bench_shape shape = workload->shape;
 	if (store->has_durability)
 		shape.durability = store->durability;
+	/* Other workloads have one process. */
+	shape.processes = workload->run == bench_run_reports && options->processes ? (unsigned)options->processes : 1;
 	if (options->threads)
 		shape.threads = (unsigned)options->threads;
 	if (options->batch)
@@ -35,8 +37,10 @@ bench_shape bench_shape_for(const bench_workload *workload, const bench_store *s
 		shape.existing = least(shape.existing, 2000);
 		shape.budgets = least(shape.budgets, 500);
 	}
-	if (options->quick && shape.threads > 1)
-		shape.floor_batch = shape.threads;
+	/* A commit of the floor has what so many callers can have in hand. */
+	unsigned callers = shape.processes * shape.threads;
+	if (callers > 1 && (options->quick || options->threads || options->processes))
+		shape.floor_batch = shape.batch == 1 ? callers : 0;
 	if (!shape.floor_batch || options->batch)
 		shape.floor_batch = shape.batch;
 	return shape;
@@ -54,6 +58,8 @@ void bench_row_begin(bench_row *row, const char *name, const bench_store *store,
 	*row = (bench_row){ .workload = name,
 		            .size = options->quick ? "quick" : "full",
 		            .durability = shape->durability,
+		            .round_trip_ms = store->round_trip_ms,
+		            .processes = shape->processes,
 		            .threads = shape->threads,
 		            .batch = shape->batch,
 		            .keys = shape->keys,
@@ -95,6 +101,8 @@ void bench_row_end(bench_row *row, bench_subject *subject)
 	snprintf(row->version, sizeof row->version, "%s", info.version);
 	row->peak_memory_bytes = bench_peak_bytes();
 	row->engine_memory_bytes = (double)subject->memory.peak;
+	if (subject->store->floor->round_trip_ms) /* the server writes */
+		row->bytes_per_op = row->floor_bytes_per_op = NAN;
 }
 
 /* What was written so far goes to the disk now, and not while something else is measured. */
@@ -119,11 +127,48 @@ void bench_prepare(bench_subject *subject, bench_reports *reports, const bench_s
 void bench_clear(bench_subject *subject, bench_reports *reports)
 {
 	bench_subject_close(subject);
-	bench_store_remove(subject->store);
+	subject->store->floor->remove(subject->store->path);
 	bench_reports_free(reports);
 }
 
 /* ---- reports beside the floor --------------------------------------------------------------------------------- */
+
+/* The engine and what it is to do, in this process or in others. */
+typedef struct engine {
+	bench_subject subject;
+	bench_reports *reports;
+	bench_engine_side side;
+	bench_workers *workers; /* NULL: none but this process */
+} engine;
+
+static bench_side start_engine(engine *of, const bench_shape *shape, const bench_options *options)
+{
+	of->reports = bench_share(1, sizeof(*of->reports));
+	bench_prepare(&of->subject, of->reports, shape, options->seed);
+	of->reports->rate = options->rate;
+	of->side = (bench_engine_side){ &of->subject, of->reports };
+	if (shape->processes == 1)
+		return (bench_side){ .slice = bench_engine_slice,
+			             .context = &of->side,
+			             .latencies = &of->reports->latencies };
+	bench_subject_close(&of->subject);
+	of->workers = bench_workers_start(of->subject.store, of->reports);
+	bench_subject_open(&of->subject, shape->durability);
+	return (
+	    bench_side){ .slice = bench_workers_slice, .context = of->workers, .latencies = &of->reports->latencies };
+}
+
+static bool end_engine(engine *of, const bench_options *options, bench_row *row)
+{
+	bench_row_end(row, &of->subject);
+	if (of->workers)
+		bench_workers_end(of->workers, row);
+	of->reports->accepted[0] += options->doctor;
+	bool right = bench_subject_books(&of->subject, of->reports);
+	bench_clear(&of->subject, of->reports);
+	bench_unshare(of->reports, 1, sizeof(*of->reports));
+	return right;
+}
 
 unsigned bench_run_reports(const bench_workload *workload, const bench_store *store, const bench_options *options,
                            bench_row *rows)
@@ -132,37 +177,31 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 		                               [BENCH_FLOOR_UNSEEN] = "unseen floor",
 		                               [BENCH_FLOOR_PLAIN] = "plain floor" };
 	bench_shape shape = bench_shape_for(workload, store, options);
-	bench_subject subject = { .store = store };
-	bench_reports reports, floor_reports;
+	engine ours = { .subject = { .store = store } };
+	bench_reports floor_reports;
 	bench_reports_init(&floor_reports, &shape, options->seed);
 	bench_row_begin(rows, workload->name, store, &shape, options);
-	bench_prepare(&subject, &reports, &shape, options->seed);
+	bench_side a = start_engine(&ours, &shape, options);
 	bench_floor_side floor_side = { .kind = options->floor, .reports = &floor_reports };
+	bench_side b = { .slice = bench_floor_slice, .context = &floor_side };
 	/* In an open loop there is nothing that a floor could be better at. */
-	bool has_floor = store->floor && !(options->rate > 0);
+	bool has_floor = !(options->rate > 0);
 	if (has_floor)
 		bench_floor_side_fill(&floor_side, store, shape.durability);
 	bench_settle(store);
 
-	reports.rate = options->rate;
-	bench_engine_side engine_side = { &subject, &reports };
-	bench_side a = { .slice = bench_engine_slice, .context = &engine_side, .latencies = &reports.latencies };
-	bench_side b = { .slice = bench_floor_slice, .context = &floor_side };
 	uint64_t unit = shape.batch > shape.floor_batch ? shape.batch : shape.floor_batch;
 	bench_pairs how = bench_pairs_for(options, unit);
 	if (has_floor)
 		rows->against = against[options->floor];
 	bench_run_pairs(&how, &a, has_floor ? &b : NULL, rows);
 
-	bench_row_end(rows, &subject);
-	reports.accepted[0] += options->doctor;
+	rows->books_wrong = !end_engine(&ours, options, rows);
 	floor_reports.accepted[0] += options->doctor_floor;
-	rows->books_wrong = !bench_subject_books(&subject, &reports);
 	if (has_floor) {
 		rows->books_wrong = !bench_floor_books(&floor_side) || rows->books_wrong;
 		bench_floor_side_close(&floor_side);
 	}
-	bench_clear(&subject, &reports);
 	bench_reports_free(&floor_reports);
 	return 1;
 }

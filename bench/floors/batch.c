@@ -10,7 +10,7 @@
 
 _Noreturn void floor_die(const char *doing, const char *why)
 {
-	fprintf(stderr, "ff-bench: the floor cannot %s: %s\n", doing, why);
+	fprintf(stderr, "ff-bench: the floor cannot %s: %.*s\n", doing, (int)strcspn(why, "\n"), why);
 	exit(1);
 }
 

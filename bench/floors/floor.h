@@ -23,23 +23,39 @@ typedef enum bench_floor_kind {
 	BENCH_FLOOR_PLAIN
 } bench_floor_kind;
 
+/*
+ * What a floor does, and what there is to know of the stores of its library: of the floor's and of the engine's alike. A
+ * `path` is a file or a folder; on a server it is all that the URI says behind the scheme, and ends with the name of a
+ * schema: "//HOST/DATABASE?schema=NAME".
+ */
 struct bench_floor_ops {
 	const char *scheme;
+	bool (*exists)(const char *path);
+	/* Takes the store away, if it is there. */
+	void (*remove)(const char *path);
+	/* How long a word to the server and back takes; NULL where there is no server. */
+	double (*round_trip_ms)(const char *path);
 	/* Makes the store at `path`, or opens it again. */
 	bench_floor *(*open)(const char *path, ff_durability durability, bench_floor_kind kind);
 	void (*close)(bench_floor *floor);
-	/* Takes the store's files away. */
-	void (*remove)(const char *path);
 	/* Creates budgets, all with the same limits, in one commit. */
 	void (*create)(bench_floor *floor, const ff_budget_spec *budgets, size_t count);
 	/* Decides reports in one commit. applied[i] says whether report i was charged, now or when its key was first used. */
 	void (*report)(bench_floor *floor, const ff_report *reports, size_t count, unsigned char *applied);
-	/* What of a dimension was used. */
-	uint64_t (*usage)(bench_floor *floor, const char *budget_id, const char *dimension);
+	/* What of a dimension each of these budgets has used. */
+	void (*usage)(bench_floor *floor, const char *const *budget_ids, size_t count, const char *dimension,
+	              uint64_t *used);
 };
 
 extern const bench_floor_ops bench_floor_sqlite;
 extern const bench_floor_ops bench_floor_lmdb;
+extern const bench_floor_ops bench_floor_postgres;
+
+/* ---- files.c: stores that are files -------------------------------------------------------------------------- */
+
+bool floor_file_exists(const char *path);
+/* Removes those files whose names are the path with one of these ends. */
+void floor_remove_files(const char *path, const char *const *ends, size_t count);
 
 /* ---- batch.c: what a floor remembers within a batch ---------------------------------------------------------- */
 
@@ -93,6 +109,7 @@ uint64_t floor_digest(const ff_report *report);
 /* Puts the batch's keys in the order of their first bytes, unless the reports came in the order of their keys. */
 void floor_batch_sort(floor_batch *batch, const ff_report *reports, size_t count);
 
+/* Ends the program with the first line of `why`. */
 _Noreturn void floor_die(const char *doing, const char *why);
 int64_t floor_now_ms(void);
 

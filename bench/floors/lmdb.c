@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define MAP_SIZE ((size_t)16 << 30)
 
@@ -105,15 +104,10 @@ static void close_floor(bench_floor *floor)
 	free(floor);
 }
 
-static void remove_floor(const char *path)
+static void remove_store(const char *path)
 {
-	static const char *const files[] = { "/data.mdb", "/lock.mdb", "" };
-	char file[4096];
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		snprintf(file, sizeof(file), "%s%s", path, files[i]);
-		if (remove(file) != 0 && access(file, F_OK) == 0)
-			perror(file);
-	}
+	static const char *const ends[] = { "/data.mdb", "/lock.mdb", "/ff.lock", "" };
+	floor_remove_files(path, ends, sizeof(ends) / sizeof(*ends));
 }
 
 static void create(bench_floor *floor, const ff_budget_spec *budgets, size_t count)
@@ -309,19 +303,21 @@ static void report(bench_floor *floor, const ff_report *reports, size_t count, u
 	must(mdb_txn_commit(floor->txn), "commit");
 }
 
-static uint64_t usage_of(bench_floor *floor, const char *budget_id, const char *dimension)
+static void usage_of(bench_floor *floor, const char *const *budget_ids, size_t count, const char *dimension,
+                     uint64_t *used)
 {
 	must(mdb_txn_begin(floor->env, NULL, MDB_RDONLY, &floor->txn), "read");
-	uint64_t used = read_usage(floor, budget_id, strlen(budget_id), dimension);
+	for (size_t i = 0; i < count; i++)
+		used[i] = read_usage(floor, budget_ids[i], strlen(budget_ids[i]), dimension);
 	mdb_txn_abort(floor->txn);
-	return used;
 }
 
 const bench_floor_ops bench_floor_lmdb = {
 	.scheme = "lmdb",
+	.exists = floor_file_exists,
+	.remove = remove_store,
 	.open = open_floor,
 	.close = close_floor,
-	.remove = remove_floor,
 	.create = create,
 	.report = report,
 	.usage = usage_of,

@@ -5,10 +5,8 @@
 #include "floor.h"
 
 #include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS policy(budget TEXT, dimension TEXT, hard INTEGER, breaches INTEGER,"
@@ -109,14 +107,10 @@ static void close_floor(bench_floor *floor)
 	free(floor);
 }
 
-static void remove_floor(const char *path)
+static void remove_store(const char *path)
 {
-	static const char *const suffixes[] = { "-wal", "-shm", "" };
-	char file[4096];
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
-		snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
-		unlink(file);
-	}
+	static const char *const ends[] = { "-wal", "-shm", "-journal", "" };
+	floor_remove_files(path, ends, sizeof(ends) / sizeof(*ends));
 }
 
 static void create(bench_floor *floor, const ff_budget_spec *budgets, size_t count)
@@ -261,7 +255,7 @@ static void report(bench_floor *floor, const ff_report *reports, size_t count, u
 	run(floor, COMMIT, "commit");
 }
 
-static uint64_t usage_of(bench_floor *floor, const char *budget_id, const char *dimension)
+static uint64_t read_usage(bench_floor *floor, const char *budget_id, const char *dimension)
 {
 	floor_budget budget = { .id = budget_id, .id_size = strlen(budget_id) };
 	read_budget(floor, &budget);
@@ -271,11 +265,19 @@ static uint64_t usage_of(bench_floor *floor, const char *budget_id, const char *
 	floor_die("read usage", "there is no such dimension");
 }
 
+static void usage_of(bench_floor *floor, const char *const *budget_ids, size_t count, const char *dimension,
+                     uint64_t *used)
+{
+	for (size_t i = 0; i < count; i++)
+		used[i] = read_usage(floor, budget_ids[i], dimension);
+}
+
 const bench_floor_ops bench_floor_sqlite = {
 	.scheme = "sqlite",
+	.exists = floor_file_exists,
+	.remove = remove_store,
 	.open = open_floor,
 	.close = close_floor,
-	.remove = remove_floor,
 	.create = create,
 	.report = report,
 	.usage = usage_of,

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
@@ -19,12 +20,35 @@ FLOORED = {"single", "single-none", "crowd-64", "crowd-512", "hot", "zipf", "bat
            "batch-random", "batch-no-keys", "replays", "refusals"}
 
 
+def psql(statement):
+    """What the server of with-postgres.sh answers."""
+    words = [os.environ["FF_POSTGRES_BIN"] + "/psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+
+
+def setUpModule():
+    """Schemas are looked for in a database of one's own, for other tests may share the server."""
+    if SCHEME == "postgres":
+        name = f"bench_{os.getpid()}"
+        psql(f"CREATE DATABASE {name} TEMPLATE template0")
+        os.environ["PGDATABASE"] = name
+
+
+def schemas():
+    return psql("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname !~ '^(public|information_schema)$'")
+
+
 class Case(unittest.TestCase):
     """A test with a folder of its own, in which ff-bench runs."""
 
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ff-bench-test-"))
         self.addCleanup(shutil.rmtree, self.dir)
+
+    def stores(self):
+        """What ff-bench has made and not taken away again."""
+        here = [entry.name for entry in self.dir.iterdir()]
+        return here + schemas() if SCHEME == "postgres" else here
 
     def bench(self, *arguments, status=0, **named):
         """Runs ff-bench and checks its exit status."""
@@ -66,6 +90,7 @@ class CommandLine(Case):
             ("run", "--seconds", "0"): "'0' is no value of '--seconds'",
             ("run", "--pairs", "many"): "'many'",
             ("run", "--threads", "5000"): "'5000'",
+            ("run", "--processes", "0"): "'0'",
             ("run", "--batch", "-1"): "'-1'",
             ("run", "--keys", "sorted"): "'sorted'",
             ("run", "--rate", "1x"): "'1x'",
@@ -92,7 +117,7 @@ class CommandLine(Case):
 
     def test_help_and_list(self):
         help_text = self.bench("help").stdout
-        for option in ("--store", "--workload", "--seconds", "--threads", "--batch", "--keys", "--json", "--pairs",
+        for option in ("--store", "--workload", "--seconds", "--threads", "--batch", "--keys", "--json", "--pairs", "--processes",
                        "--rate", "--budgets", "--floor", "--label", "--seed", "--quick"):
             self.assertIn(option, help_text)
         names = self.names()
@@ -114,19 +139,20 @@ class Run(Case):
         for row in rows:
             with self.subTest(row["workload"]):
                 self.check_row(row)
-        self.assertEqual(list(self.dir.iterdir()), [])
+        self.assertEqual(self.stores(), [])
 
     def check_row(self, row):
         self.assertEqual(set(row), fields_of_readme())
         self.assertEqual((row["store"], row["backend"], row["peer"], row["size"], row["books"]),
                          (SCHEME, SCHEME, False, "quick", "ok"))
         self.assertGreater(row["per_second"], 0)
-        for field in ("threads", "batch", "existing_keys", "budgets", "dimensions", "ops", "pairs"):
+        for field in ("processes", "threads", "batch", "existing_keys", "budgets", "dimensions", "ops", "pairs"):
             self.assertIs(type(row[field]), int, field)
         self.assertGreater(row["ops"], 0)
         latency = row["latency_us"]
         self.assertEqual(list(latency), ["p1", "p50", "p99", "p999", "p100"])
         self.assertEqual(list(latency.values()), sorted(latency.values()))
+        self.assertEqual(row["round_trip_ms"] is None, SCHEME != "postgres")
         self.assertGreater(row["engine_memory_bytes"], 0)
         self.assertGreater(row["peak_memory_bytes"], row["engine_memory_bytes"])
         self.assertEqual(row["against"] == "floor", row["workload"] in FLOORED)
@@ -141,7 +167,8 @@ class Run(Case):
             self.assertIsNone(row["floor_per_second"])
 
     def test_options_change_the_workload(self):
-        store = f"{SCHEME}:{self.dir}/store?durability=none&busy_timeout_ms=100"
+        place = "///?schema=mine&" if SCHEME == "postgres" else f"{self.dir}/store?"
+        store = f"{SCHEME}:{place}durability=none&busy_timeout_ms=5000"
         done = self.bench("run", "--quick", "--store", store, "--workload", "single", "--threads", "3", "--batch", "7",
                           "--keys", "random", "--budgets", "5", "--label", "mine", "--json", "rows.json")
         self.assertIn("single", done.stdout)
@@ -152,7 +179,7 @@ class Run(Case):
         self.assertEqual((document["version"], document["label"]), (1, "mine"))
         self.assertEqual(set(document["machine"]), {"cores", "cpu", "memory_bytes", "kernel", "filesystem"})
         self.assertEqual(row["ops"] % 7, 0)
-        self.assertEqual([entry.name for entry in self.dir.iterdir()], ["rows.json"])
+        self.assertEqual(self.stores(), ["rows.json"])
 
     def test_an_open_loop_has_a_rate_and_no_floor(self):
         row, = self.rows("--workload", "crowd-64", "--rate", "2000")
@@ -169,11 +196,35 @@ class Run(Case):
     def test_an_interrupted_run_leaves_nothing(self):
         child = subprocess.Popen([FF_BENCH, "run", "--store", SCHEME, "--workload", "single", "--seconds", "100000"],
                                  cwd=self.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while child.poll() is None and not list(self.dir.glob("ff-bench-*/*")):
+        while child.poll() is None and not (schemas() if SCHEME == "postgres" else list(self.dir.glob("ff-bench-*/*"))):
             pass
         child.kill()
         self.assertEqual(child.wait(timeout=60), -signal.SIGKILL)
-        while list(self.dir.iterdir()):  # until the test's time is over
+        while self.stores():  # until the test's time is over
+            pass
+
+    def test_several_processes_share_the_books(self):
+        row, = self.rows("--workload", "hot", "--processes", "3", "--threads", "2")
+        self.assertEqual((row["processes"], row["threads"], row["budgets"], row["books"]), (3, 2, 1, "ok"))
+        self.assertEqual((row["ops"] % 6, row["against"]), (0, "floor"))
+        self.assertGreater(row["cpu_us_per_op"], 0)
+        row, = self.rows("--workload", "mixed", "--processes", "3")
+        self.assertEqual(row["processes"], 1)
+
+    def test_wrong_books_of_several_processes_fail(self):
+        self.check_canary("hot", "books", "wrong books", "--processes", "2")
+
+    def test_a_process_that_ends_fails_the_run(self):
+        run = subprocess.Popen([FF_BENCH, "run", "--store", SCHEME, "--workload", "hot", "--processes", "2", "--seconds",
+                                "100000"], cwd=self.dir, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(run.kill)
+        children = pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children")
+        while run.poll() is None and len(found := children.read_text().split()) < 3:  # one waits for the end
+            pass
+        os.kill(int(found[-1]), signal.SIGKILL)
+        self.assertIn("one of 2 processes has ended", run.communicate(timeout=60)[1])
+        self.assertEqual(run.returncode, 1)
+        while self.stores():
             pass
 
     def test_wrong_books_fail(self):
@@ -183,13 +234,48 @@ class Run(Case):
                     self.check_canary(workload, "floor-books", "of the floor")
                 self.check_canary(workload, "books", "wrong books")
 
-    def check_canary(self, workload, kind, words):
+    def check_canary(self, workload, kind, words, *arguments):
         done = self.bench("run", "--quick", "--seconds", "0.001", "--pairs", "1", "--store", SCHEME, "--workload",
-                          workload, "--canary", kind, "--json", "-", status=1)
+                          workload, "--canary", kind, "--json", "-", *arguments, status=1)
         self.assertIn(words, done.stderr)
         self.assertIn(workload, done.stderr)
         self.assertIn("wrong", {row["books"] for row in json.loads(done.stdout)["rows"]})
-        self.assertEqual(list(self.dir.iterdir()), [])
+        self.assertEqual(self.stores(), [])
+
+
+class Server(Case):
+    """What only stores on a server have."""
+
+    def test_a_schema_that_exists_is_left_alone(self):
+        for name in ("there", "there.floor", "there.base"):
+            psql(f'CREATE SCHEMA "{name}"')
+            done = self.bench("run", "--store", "postgres:///?schema=there", "--workload", "single", status=2)
+            self.assertIn(f"'{name}' exists", done.stderr.splitlines()[0])
+            self.assertEqual(self.stores(), [name])
+            psql(f'DROP SCHEMA "{name}"')
+
+    def test_a_schema_is_a_name(self):
+        for name in ("", "a%20b", "a'b", "x" * 48):
+            done = self.bench("run", "--store", f"postgres:///?schema={name}", status=2)
+            self.assertIn("a schema that is no name", done.stderr.splitlines()[0])
+
+    def test_a_server_that_is_not_there_is_named(self):
+        done = self.bench("run", "--store", "postgres://127.0.0.1:1/ff", "--workload", "single", status=1)
+        self.assertRegex(done.stderr, "^ff-bench: the floor cannot connect: .*port 1 failed")
+
+    def test_the_way_to_the_server_is_in_the_row(self):
+        words = [sys.executable, ROOT / "tools/proxy.py", "--raw", "--round-trip-ms", "20", "--to",
+                 f"{os.environ['PGHOST']}:{os.environ['PGPORT']}"]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as proxy:
+            port = proxy.stdout.readline().split()[-1]
+            row, = self.rows("--workload", "single", "--store", f"postgres://127.0.0.1:{port}/")[1:]
+            proxy.stdin.close()
+        self.assertGreaterEqual(row["round_trip_ms"], 20)
+        self.assertGreaterEqual(row["latency_us"]["p1"], 40000)  # there and back twice
+        near, far = row | {"round_trip_ms": 0.1}, row
+        self.write("near.json", [near])
+        self.write("far.json", [far])
+        self.assertIn("1 rows of", self.bench("compare", "near.json", "far.json").stderr)
 
 
 def row_of(ratio, spread=0.01, **fields):
@@ -220,10 +306,18 @@ class Rows(Case):
 
     def test_compare_leaves_out_rows_without_a_like(self):
         self.write("a.json", [row_of(0.9)])
-        self.write("b.json", [row_of(0.9), row_of(0.1, threads=2)])
+        self.write("b.json", [row_of(0.9), row_of(0.1, threads=2), row_of(0.1, processes=2),
+                              row_of(0.1, round_trip_ms=0.1)])
         done = self.bench("compare", "a.json", "b.json")
         self.assertEqual(len(done.stdout.splitlines()), 2)
-        self.assertIn("1 rows of 'b.json'", done.stderr)
+        self.assertIn("3 rows of 'b.json'", done.stderr)
+
+    def test_compare_takes_one_distance_for_another_where_they_measure_alike(self):
+        for a, b, alike in ((0.05, 0.4, True), (10.2, 11.5, True), (0.05, 1.1, False), (1.1, 10.2, False)):
+            self.write("a.json", [row_of(0.9, round_trip_ms=a, processes=1)])
+            self.write("b.json", [row_of(0.9, round_trip_ms=b)])
+            lines = self.bench("compare", "a.json", "b.json").stdout.splitlines()
+            self.assertEqual(len(lines), 2 if alike else 0, (a, b))
 
     def test_merge_keeps_every_row(self):
         self.write("a.json", [row_of(0.9)])
