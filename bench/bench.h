@@ -168,7 +168,7 @@ typedef struct bench_options {
 /* What was measured of one workload on one store. Numbers that are NaN are null in JSON. */
 typedef struct bench_row {
 	const char *workload;
-	char store[32];
+	char store[64];
 	char backend[32];
 	char version[64];
 	const char *size;

@@ -51,7 +51,7 @@ void bench_floor_side_fill(bench_floor_side *side, const bench_store *store, ff_
 	size_t room = shape->floor_batch > FILL_BATCH ? shape->floor_batch : FILL_BATCH;
 	side->path = bench_store_beside(store, BENCH_FLOOR_END);
 	side->ops = store->floor;
-	side->floor = side->ops->open(side->path, FF_DURABILITY_NONE, BENCH_FLOOR_UNSEEN);
+	side->floor = side->ops->open(side->path, store->query, FF_DURABILITY_NONE, BENCH_FLOOR_UNSEEN);
 	side->applied = bench_allocate(room, 1);
 	bench_batch_init(&side->batch, room);
 	for (uint64_t at = 0; at < shape->budgets; at += FILL_BATCH) {
@@ -65,7 +65,7 @@ void bench_floor_side_fill(bench_floor_side *side, const bench_store *store, ff_
 	if (shape->replay)
 		reports->stream.repeat = shape->existing;
 	side->ops->close(side->floor);
-	side->floor = side->ops->open(side->path, durability, side->kind);
+	side->floor = side->ops->open(side->path, store->query, durability, side->kind);
 }
 
 void bench_floor_side_close(bench_floor_side *side)

@@ -100,6 +100,8 @@ static int read_store(const char *uri, bench_store *store)
 			store->floor = floors[i];
 	if (!store->floor)
 		return bench_refuse("'%s' is no store that ff-bench can make", uri);
+	if (store->floor->set_up)
+		store->floor->set_up();
 	const char *path = uri[scheme_size] ? uri + scheme_size + 1 : "";
 	size_t path_size = strcspn(path, "?");
 	if (!read_query(store, path[path_size] ? path + path_size + 1 : "", &schema))

@@ -139,6 +139,12 @@ void bench_subject_fill(bench_subject *subject, bench_reports *reports)
 
 /* ---- slices ------------------------------------------------------------------------------------------------- */
 
+/* A request; its report points into its texts. */
+typedef struct made_request {
+	bench_texts texts;
+	ff_report report;
+} made_request;
+
 /* Threads of a slice. */
 typedef struct crew {
 	bench_subject *subject;
@@ -146,6 +152,7 @@ typedef struct crew {
 	bench_histogram *latencies;
 	pthread_barrier_t start;
 	pthread_mutex_t lock; /* over the latencies */
+	made_request *made;   /* all of the slice's requests, made before it begins; NULL: each when it is sent */
 	uint64_t began_at;    /* the number of the slice's first request */
 	uint64_t end;
 	_Atomic uint64_t started_ns;
@@ -169,28 +176,30 @@ static void add_time(crew *of, uint64_t ns)
 		of->calls_ns += ns;
 }
 
-static void report_one(crew *of, bench_texts *texts, uint64_t number, bench_histogram *latencies)
+static void report_one(crew *of, uint64_t number, bench_histogram *latencies)
 {
 	bench_reports *reports = of->reports;
-	ff_report report;
+	made_request own;
+	made_request *request = of->made ? &of->made[number - of->began_at] : &own;
 	ff_outcome outcome;
 	ff_error error;
-	bench_request(&reports->stream, number, texts, &report);
+	if (request == &own)
+		bench_request(&reports->stream, number, &own.texts, &own.report);
 	uint64_t due = reports->rate > 0 ? wait_until_due(of, number) : 0;
 	uint64_t other_ns;
-	if (reports->other && reports->other(of->subject, reports, &report, number, &other_ns)) {
+	if (reports->other && reports->other(of->subject, reports, &request->report, number, &other_ns)) {
 		bench_record(latencies, due ? bench_now_ns() - due : other_ns);
 		add_time(of, other_ns);
 		return;
 	}
 	uint64_t began = bench_now_ns();
-	if (ff_engine_report_usage(of->subject->engine, &report, &outcome, &error) != FF_OK)
+	if (ff_engine_report_usage(of->subject->engine, &request->report, &outcome, &error) != FF_OK)
 		bench_die_of("report", &error);
 	uint64_t ended = bench_now_ns();
 	bench_record(latencies, ended - (due ? due : began));
 	add_time(of, ended - began);
 	if (outcome.applied && !outcome.replayed)
-		bench_reports_accept(reports, texts, reports->stream.dimensions);
+		bench_reports_accept(reports, &request->texts, reports->stream.dimensions);
 }
 
 static void report_some(crew *of, bench_batch *batch, uint64_t from, size_t count, bench_histogram *latencies)
@@ -216,7 +225,7 @@ static void work(crew *of)
 		if (from >= of->end)
 			break;
 		if (unit == 1)
-			report_one(of, batch.texts, from, latencies);
+			report_one(of, from, latencies);
 		else
 			report_some(of, &batch, from, unit, latencies);
 	}
@@ -246,15 +255,29 @@ static void work_in_threads(crew *of, unsigned threads)
 	free(ids);
 }
 
+/* Before the clock runs, as a floor's are. Several processes share the numbers, and none knows which it will send. */
+static void make_requests(crew *of)
+{
+	const bench_shape *shape = of->reports->shape;
+	if (shape->batch > 1 || shape->processes > 1)
+		return;
+	of->made = bench_allocate(of->end - of->began_at, sizeof(*of->made));
+	for (uint64_t i = 0; i < of->end - of->began_at; i++)
+		bench_request(&of->reports->stream, of->began_at + i, &of->made[i].texts, &of->made[i].report);
+}
+
 void bench_report_until(bench_subject *subject, bench_reports *reports, uint64_t from, uint64_t end,
                         bench_histogram *latencies, bench_stretch *took)
 {
 	crew of = { .subject = subject, .reports = reports, .latencies = latencies, .began_at = from, .end = end };
 	pthread_mutex_init(&of.lock, NULL);
-	if (reports->shape->threads == 1)
-		work(&of);
-	else
+	if (reports->shape->threads == 1) {
+		work(&of); /* of which only the calls are timed */
+	} else {
+		make_requests(&of);
 		work_in_threads(&of, reports->shape->threads);
+		free(of.made);
+	}
 	*took = (bench_stretch){ of.started_ns, bench_now_ns(), of.calls_ns };
 	pthread_mutex_destroy(&of.lock);
 }

@@ -86,7 +86,7 @@ void bench_row_begin(bench_row *row, const char *name, const bench_store *store,
 		                     &row->floor_bytes_per_op };
 	for (size_t i = 0; i < sizeof(measured) / sizeof(*measured); i++)
 		*measured[i] = NAN;
-	snprintf(row->store, sizeof row->store, "%s", store->scheme);
+	snprintf(row->store, sizeof row->store, "%s%s%.30s", store->scheme, *store->query ? "?" : "", store->query);
 	row->extra = cJSON_CreateObject();
 	bench_peak_restart();
 }

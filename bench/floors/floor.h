@@ -35,8 +35,10 @@ struct bench_floor_ops {
 	void (*remove)(const char *path);
 	/* How long a word to the server and back takes; NULL where there is no server. */
 	double (*round_trip_ms)(const char *path);
-	/* Makes the store at `path`, or opens it again. */
-	bench_floor *(*open)(const char *path, ff_durability durability, bench_floor_kind kind);
+	/* What a host sets once in its process, before the library is used; NULL where there is nothing. */
+	void (*set_up)(void);
+	/* Makes the store at `path`, or opens it again; `query` is what the engine's URI asks for besides. */
+	bench_floor *(*open)(const char *path, const char *query, ff_durability durability, bench_floor_kind kind);
 	void (*close)(bench_floor *floor);
 	/* Creates budgets, all with the same limits, in one commit. */
 	void (*create)(bench_floor *floor, const ff_budget_spec *budgets, size_t count);

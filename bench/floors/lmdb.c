@@ -72,7 +72,7 @@ static void must(int result, const char *doing)
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-static bench_floor *open_floor(const char *path, ff_durability durability, bench_floor_kind kind)
+static bench_floor *open_floor(const char *path, const char *query, ff_durability durability, bench_floor_kind kind)
 {
 	static const unsigned flags[] = {
 		[FF_DURABILITY_FULL] = 0,
@@ -88,7 +88,8 @@ static bench_floor *open_floor(const char *path, ff_durability durability, bench
 	must(mdb_env_create(&floor->env), "open");
 	must(mdb_env_set_maxdbs(floor->env, 3), "open");
 	must(mdb_env_set_mapsize(floor->env, MAP_SIZE), "open");
-	must(mdb_env_open(floor->env, path, MDB_NOTLS | flags[durability], 0644), "open");
+	unsigned map = strstr(query, "write_map=1") ? MDB_WRITEMAP : 0;
+	must(mdb_env_open(floor->env, path, MDB_NOTLS | map | flags[durability], 0644), "open");
 	must(mdb_txn_begin(floor->env, NULL, 0, &floor->txn), "open");
 	must(mdb_dbi_open(floor->txn, "policies", MDB_CREATE, &floor->policies), "open");
 	must(mdb_dbi_open(floor->txn, "usage", MDB_CREATE, &floor->usage), "open");

@@ -160,8 +160,9 @@ static void drop_schema(const char *path)
 	PQfinish(pg);
 }
 
-static bench_floor *open_floor(const char *path, ff_durability durability, bench_floor_kind kind)
+static bench_floor *open_floor(const char *path, const char *query, ff_durability durability, bench_floor_kind kind)
 {
+	(void)query;
 	bench_floor *floor = calloc(1, sizeof(*floor));
 	char *schema;
 	if (!floor)
