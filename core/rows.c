@@ -136,6 +136,15 @@ ffp_slot *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 	return get(rows, ffp_table(table), key, ffp_table(table)->key_count, true);
 }
 
+ffp_slot *ffp_rows_trust(ffp_rows *rows, ffp_table_id table, const ff_row *key)
+{
+	size_t known = rows->slots_count;
+	ffp_slot *slot = ffp_rows_new(rows, table, key);
+	if (slot && rows->slots_count > known)
+		slot->trusted = true;
+	return slot;
+}
+
 ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, bool whole)
 {
 	ffp_slot *group = get(rows, ffp_table(table), key, columns, !whole);
@@ -168,9 +177,9 @@ ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read)
 
 bool ffp_rows_doubt(ffp_rows *rows, ffp_slot *slot)
 {
-	if (!slot->likely_absent || slot->after)
+	if (!slot->trusted || slot->after)
 		return false;
-	slot->likely_absent = slot->loaded = false;
+	slot->trusted = slot->loaded = false;
 	rows->pending[rows->pending_count++] = slot;
 	return true;
 }
@@ -251,10 +260,7 @@ bool ffp_rows_are_pending(const ffp_rows *rows)
 static ff_read read_of(const ffp_slot *slot)
 {
 	if (slot->columns == slot->table->key_count)
-		return (ff_read){ .table = slot->table,
-			          .kind = FF_READ_GET,
-			          .flags = slot->likely_absent ? FF_READ_LIKELY_ABSENT : 0,
-			          .low = slot->key };
+		return (ff_read){ .table = slot->table, .kind = FF_READ_GET, .low = slot->key };
 	return (ff_read){ .table = slot->table,
 		          .kind = FF_READ_RANGE,
 		          .equal_count = slot->columns,

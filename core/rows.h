@@ -26,7 +26,7 @@ struct ffp_slot {
 	bool loaded;
 	bool changed; /* `after` is a copy of the batch's own, or the row was deleted */
 	bool is_member;
-	bool likely_absent; /* see FF_READ_LIKELY_ABSENT */
+	bool trusted; /* taken for absent, unseen */
 };
 
 /* A bounded look along an order, as the store has it; the slots hold the rows as the batch has them by now. */
@@ -74,7 +74,9 @@ ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key
 /* A scan; its bounds must live as long as the batch. */
 ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read);
 
-/* Asks again, and now for certain, for a row that was taken for absent unseen. False: there is no such doubt. */
+/* As ffp_rows_get for a row that is very likely absent: it is taken for so, and where it is there after all the store
+ * answers CONFLICT to its insert. And asking for such a row in earnest; false where it was not taken for absent. */
+ffp_slot *ffp_rows_trust(ffp_rows *rows, ffp_table_id table, const ff_row *key);
 bool ffp_rows_doubt(ffp_rows *rows, ffp_slot *slot);
 
 /* The row to change: a copy of the one that is there, or a new one with its key set. */

@@ -164,12 +164,10 @@ static void send_arrays(ff_txn *txn, ffp_statement_kind kind, const ff_table *ta
 /* One SELECT for all the keys of a table. `members` gets the reads in the order of the arrays; answers how many. */
 static size_t select_keys(ff_txn *txn, const ff_table *table, ff_read *reads, size_t count, ff_read **members)
 {
-	/* A key that is there after all fails the insert, and only a write transaction comes to one. */
-	uint32_t unseen = txn->kind == FF_TXN_WRITE ? FF_READ_LIKELY_ABSENT : 0;
 	size_t found = 0;
 	txn->rows.count = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (reads[i].kind != FF_READ_GET || reads[i].table->id != table->id || (reads[i].flags & unseen))
+		if (reads[i].kind != FF_READ_GET || reads[i].table->id != table->id)
 			continue;
 		members[found++] = &reads[i];
 		add_row(txn, reads[i].low);

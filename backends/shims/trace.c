@@ -1,13 +1,13 @@
 /*
  * trace: a backend that writes down what is asked of the one that it wraps. A line a call, appended to trace_file:
  *
- *     load 12 write ok in=3 out=2 get:ff_budget_policy=1 get?:ff_budget_usage_dedup=1 range:ff_budget_usage=1
+ *     load 12 write ok in=3 out=2 get:ff_budget_policy=1 get:ff_budget_usage=2 range:ff_budget_usage=1
  *     store 7 write ok in=2 out=0 put:ff_budget_usage=1 put:ff_budget_usage_dedup=1
  *     commit 7 write ok in=0 out=0
  *
  * that is: the slot, which call of the slot it is, the kind of the transaction (- where there is none), the code's
  * word, the reads or writes that went in, the rows that came out, and how many of each kind and table (neighbours of
- * one kind are counted together; get? is a get that was marked likely absent). When the store is closed, a line a slot
+ * one kind are counted together). When the store is closed, a line a slot
  * follows:
  *
  *     total load calls=12 failed=0 in=40 out=31
@@ -69,7 +69,7 @@ static const char *read_name(const ff_read *read)
 {
 	if (read->kind == FF_READ_RANGE)
 		return read->index ? "index" : "range";
-	return read->flags & FF_READ_LIKELY_ABSENT ? "get?" : "get";
+	return "get";
 }
 
 static const char *write_name(const ff_write *write)

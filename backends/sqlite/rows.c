@@ -95,9 +95,6 @@ static ff_code get(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *error)
 {
 	const ff_table *table = read->table;
 	read->row = NULL;
-	/* A key that is there after all fails the insert, and only a write transaction comes to one. */
-	if ((read->flags & FF_READ_LIKELY_ABSENT) && txn->kind == FF_TXN_WRITE)
-		return FF_OK;
 	sqlite3_stmt *statement;
 	ff_code code = ffp_statement_get(txn, FFP_SELECT_KEY, table, 0, NULL, &statement, error);
 	if (code != FF_OK)

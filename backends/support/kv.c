@@ -138,9 +138,6 @@ static ff_code get(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *error)
 {
 	const ff_table *table = read->table;
 	read->row = NULL;
-	/* A row that is there after all fails its insert, and only a write transaction comes to one. */
-	if ((read->flags & FF_READ_LIKELY_ABSENT) && ((ff_kv_txn *)(void *)txn)->kind == FF_TXN_WRITE)
-		return FF_OK;
 	ffp_kv_key key;
 	ff_code code = ffp_kv_key_of(txn, table, NULL, read->low, &key, error);
 	if (code != FF_OK)

@@ -178,20 +178,6 @@ static bool an_insert_gives_way(ff_txn *txn, ff_write *write)
 	return !there;
 }
 
-static void likely_absent_is_absent(ff_txn *txn, ff_arena *arena, ff_read *read)
-{
-	(void)txn;
-	(void)arena;
-	if (read->kind == FF_READ_GET && read->flags & FF_READ_LIKELY_ABSENT)
-		read->row = NULL;
-}
-
-static void likely_absent_is_absent_to_readers(ff_txn *txn, ff_arena *arena, ff_read *read)
-{
-	if (txn->kind == FF_TXN_READ)
-		likely_absent_is_absent(txn, arena, read);
-}
-
 /* ---- deletes of ranges -------------------------------------------------------------------------------------- */
 
 static ff_read *own_range(ff_txn *txn, ff_write *write)
@@ -493,9 +479,8 @@ static const broken_fault table[] = {
 	WRITE(null_stays_null),
 	WRITE(null_is_stored_as_0),
 	WRITE(long_texts_are_not_updated),
-	FAULT("an_insert_overwrites", .answer = likely_absent_is_absent, .write = an_insert_overwrites),
-	FAULT("an_insert_gives_way", .answer = likely_absent_is_absent, .write = an_insert_gives_way),
-	FAULT("likely_absent_is_absent_to_readers", .answer = likely_absent_is_absent_to_readers),
+	WRITE(an_insert_overwrites),
+	WRITE(an_insert_gives_way),
 	WRITE(range_deletes_take_their_edges),
 	WRITE(range_deletes_leave_their_low_edge),
 	WRITE(range_deletes_leave_their_high_edge),

@@ -476,16 +476,24 @@ static void check_write(ffp_fake *fake, const ff_write *write)
 	require(fake, row != NULL, "a write of nothing");
 	require(fake, (write->kind == FF_WRITE_PUT) == (write->after != NULL), "a write whose kind and rows differ");
 	const ff_row *stored = row ? find(fake, write->table, row) : NULL;
-	require(fake, !stored == !write->before, "a write whose row before is not what is stored");
+	require(fake, stored || !write->before, "a write whose row before is not what is stored");
 	if (stored && write->before)
 		require(fake, same_row(write->table, stored, write->before), "a row before that was changed");
 	if (write->after)
 		require(fake, write->after->state == FF_ROW_OK, "a put of a row that cannot be trusted");
 }
 
+/* A new row that is there already: the core takes idempotency keys for fresh, and nothing else. */
+static bool is_there(ffp_fake *fake, const ff_write *write)
+{
+	bool found = write->kind == FF_WRITE_PUT && !write->before && find(fake, write->table, write->after);
+	require(fake, !found || write->table->id == FFP_BUDGET_USAGE_DEDUP, "an insert of a row that is there");
+	return found;
+}
+
 static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t writes_count, ff_error *error)
 {
-	(void)error;
+	bool conflict = false;
 	ffp_fake *fake = (ffp_fake *)txn;
 	count(fake, FFP_SLOT_STORE);
 	require(fake, fake->kind == FF_TXN_WRITE, "a store in a read transaction");
@@ -493,7 +501,10 @@ static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t writes_c
 	for (size_t i = 0; i < writes_count; i++) {
 		check_write(fake, &writes[i]);
 		require(fake, i == 0 || in_order(&writes[i - 1], &writes[i]), "writes out of order");
+		conflict |= is_there(fake, &writes[i]);
 	}
+	if (conflict)
+		return ff_error_set(error, FF_E_CONFLICT, "a row that is to be new is there");
 	fake->stored = true;
 	fake->writes = writes;
 	fake->writes_count = writes_count;

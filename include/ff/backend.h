@@ -212,9 +212,6 @@ typedef enum ff_read_kind {
 #define FF_READ_DESCENDING 1u     /* RANGE: from the high end down */
 #define FF_READ_LOW_EXCLUSIVE 2u  /* RANGE: rows that equal the low bound are left out */
 #define FF_READ_HIGH_EXCLUSIVE 4u /* RANGE: rows that equal the high bound are left out */
-#define FF_READ_LIKELY_ABSENT \
-	8u /* GET: the backend may answer absent unseen, if store then fails with FF_E_CONFLICT \
-	      where the row exists after all */
 
 /*
  * One read of a load. A range is bounded in the columns of its order (ff_order_column): the first `equal_count` columns

@@ -334,32 +334,31 @@ static void take_trace(const char *path, char *text, size_t size)
 	unlink(path);
 }
 
-static const char *const expected_trace =
-    "open 1 - ok in=0 out=0\n"
-    "begin 1 write ok in=0 out=0\n"
-    "load 1 write ok in=4 out=5 get:usage=1 get?:usage=1 get:policy=1 range:policy=1\n"
-    "store 1 write ok in=3 out=0 put:usage=2 delete:policy=1\n"
-    "commit 1 write ok in=0 out=0\n"
-    "begin 2 write ok in=0 out=0\n"
-    "load 2 write ok in=0 out=0\n"
-    "store 2 write full in=9 out=0 put:usage=9\n"
-    "abort 1 write ok in=0 out=0\n"
-    "close 1 - ok in=0 out=0\n"
-    "total open calls=1 failed=0 in=0 out=0\n"
-    "total limits calls=0 failed=0 in=0 out=0\n"
-    "total begin calls=2 failed=0 in=0 out=0\n"
-    "total load calls=2 failed=0 in=4 out=5\n"
-    "total store calls=2 failed=1 in=12 out=0\n"
-    "total commit calls=1 failed=0 in=0 out=0\n"
-    "total check calls=0 failed=0 in=0 out=0\n"
-    "total abort calls=1 failed=0 in=0 out=0\n"
-    "total close calls=1 failed=0 in=0 out=0\n";
+static const char *const expected_trace = "open 1 - ok in=0 out=0\n"
+					  "begin 1 write ok in=0 out=0\n"
+					  "load 1 write ok in=4 out=5 get:usage=2 get:policy=1 range:policy=1\n"
+					  "store 1 write ok in=3 out=0 put:usage=2 delete:policy=1\n"
+					  "commit 1 write ok in=0 out=0\n"
+					  "begin 2 write ok in=0 out=0\n"
+					  "load 2 write ok in=0 out=0\n"
+					  "store 2 write full in=9 out=0 put:usage=9\n"
+					  "abort 1 write ok in=0 out=0\n"
+					  "close 1 - ok in=0 out=0\n"
+					  "total open calls=1 failed=0 in=0 out=0\n"
+					  "total limits calls=0 failed=0 in=0 out=0\n"
+					  "total begin calls=2 failed=0 in=0 out=0\n"
+					  "total load calls=2 failed=0 in=4 out=5\n"
+					  "total store calls=2 failed=1 in=12 out=0\n"
+					  "total commit calls=1 failed=0 in=0 out=0\n"
+					  "total check calls=0 failed=0 in=0 out=0\n"
+					  "total abort calls=1 failed=0 in=0 out=0\n"
+					  "total close calls=1 failed=0 in=0 out=0\n";
 
 static void traces_calls_and_rows(void)
 {
 	static const ff_table usage = { .name = "usage" }, policy = { .name = "policy" };
 	ff_read reads[] = { { .table = &usage, .kind = FF_READ_GET },
-		            { .table = &usage, .kind = FF_READ_GET, .flags = FF_READ_LIKELY_ABSENT },
+		            { .table = &usage, .kind = FF_READ_GET },
 		            { .table = &policy, .kind = FF_READ_GET },
 		            { .table = &policy, .kind = FF_READ_RANGE } };
 	ff_write writes[9] = { { .table = &usage, .kind = FF_WRITE_PUT },
