@@ -157,9 +157,9 @@ static bool lead(ff_engine *engine, ffp_lane *lane, const ffp_ticket *own)
 	ffp_ticket *tickets[TICKETS_MAX];
 	pthread_mutex_lock(&engine->queue_lock);
 	wait_for_company(engine, lane);
-	size_t count = dequeue(lane, engine->batch_calls_max, tickets);
-	bool alone = is_alone(tickets[0]);
+	bool alone = is_alone(own);
 	wait_for_turn(engine, alone);
+	size_t count = dequeue(lane, engine->batch_calls_max, tickets); /* late callers may have left meanwhile */
 	pthread_mutex_unlock(&engine->queue_lock);
 	ffp_batch_run(engine, lane, tickets, count);
 	pthread_mutex_lock(&engine->queue_lock);

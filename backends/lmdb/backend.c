@@ -278,12 +278,17 @@ static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 	return error->code = code;
 }
 
+/* Commits are numbered, but one that changed nothing takes no number, and the next one of whoever it is has it. */
 static ff_code commit_writing(ff_txn *writer, ff_error *error)
 {
+	ff_store *store = writer->kv.store;
+	MDB_envinfo info = { 0 };
 	size_t id = mdb_txn_id(writer->txn);
 	int result = mdb_txn_commit(writer->txn);
 	writer->txn = NULL;
-	writer->kv.store->last_id = result ? 0 : id;
+	if (result == 0)
+		mdb_env_info(store->environment->env, &info);
+	store->last_id = info.me_last_txnid == id ? id : 0;
 	return result ? failed_commit(writer, result, error) : FF_OK;
 }
 
@@ -308,7 +313,6 @@ static void rest(ff_txn *txn)
 	enter(txn->kv.store);
 }
 
-/* Commits are numbered. One that changed nothing takes no number, but then nothing was changed. */
 static bool is_untouched(ff_txn *txn)
 {
 	const ff_store *store = txn->kv.store;

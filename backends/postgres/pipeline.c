@@ -260,8 +260,10 @@ static bool is_fatal(const PGresult *result)
 	return severity && strcmp(severity, "ERROR") != 0;
 }
 
-/* Reads what one of the things that were sent is answered. */
-static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const char *doing, ff_error *error)
+/* Reads what one of the things that were sent is answered. Where the connection is lost, or given up, on the way, what
+ * libpq still holds answers nobody knows which of the others. */
+static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const char *doing, bool *is_lost,
+                        ff_error *error)
 {
 	bool lost = false;
 	ff_code code = FF_OK;
@@ -280,23 +282,22 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 	PQclear(result);
 	while (sent->kind != FFP_SYNC && !lost && (result = ffp_next_result(txn, &lost)) != NULL)
 		PQclear(result);
+	*is_lost = lost || PQstatus(txn->pg) == CONNECTION_BAD;
 	bool committed = sent->kind == FFP_COMMIT && !txn->committing;
 	return code == FF_OK && lost && !committed ? lose(txn, NULL, doing, error) : code;
 }
 
-static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error)
+static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *lost, ff_error *error)
 {
 	ff_code code = FF_OK;
 	ff_error ignored;
 	bool committed = false;
-	for (size_t i = 0; i < txn->sent.count; i++) {
+	for (size_t i = 0; i < txn->sent.count && !*lost; i++) {
 		ffp_sent sent = ((const ffp_sent *)txn->sent.items)[i];
 		bool tells = code == FF_OK && !committed;
-		ff_code one = read_one(txn, arena, &sent, doing, tells ? error : &ignored);
+		ff_code one = read_one(txn, arena, &sent, doing, lost, tells ? error : &ignored);
 		code = tells ? one : code;
 		committed |= sent.kind == FFP_COMMIT && one == FF_OK; /* and stays so, whatever is lost after it */
-		if (PQstatus(txn->pg) == CONNECTION_BAD)
-			break;
 	}
 	txn->sent.count = 0;
 	return code;
@@ -311,12 +312,12 @@ ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *
 		return ff_error_set(error, memory, "out of memory for statements");
 	}
 	ff_code code = FF_OK;
-	bool sent = PQstatus(txn->pg) == CONNECTION_OK && PQpipelineSync(txn->pg) && ffp_flush(txn);
-	if (!sent)
+	bool lost = PQstatus(txn->pg) != CONNECTION_OK || !PQpipelineSync(txn->pg) || !ffp_flush(txn);
+	if (lost)
 		code = lose(txn, NULL, doing, error);
 	else
-		code = read_all(txn, arena, doing, error);
-	if (!sent || PQstatus(txn->pg) == CONNECTION_BAD)
+		code = read_all(txn, arena, doing, &lost, error);
+	if (lost)
 		ffp_disconnect(txn);
 	return code;
 }

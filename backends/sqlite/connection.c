@@ -206,8 +206,9 @@ static int on_busy(void *context, int count)
  *
  * The log begins anew only where all of it is in the file and nobody reads it any more; SQLite by itself waits for no
  * reader, so that beside one that reads all the time the log would grow, and be folded and synced again after each commit.
- * So readers are waited for, a moment, and where that was in vain the next try comes after as many pages again. Failing
- * costs nothing but room: the commit was made.
+ * So readers are waited for, a moment, and where that was in vain the next try comes after as many pages again. That takes
+ * the place of a writer, which other processes want: what can be done without it is done before. Failing costs nothing
+ * but room: the commit was made.
  */
 #define LOG_PAGES 1000
 #define LOG_PAGES_DURABLE 4000
@@ -223,6 +224,7 @@ static int fold_log(void *context, sqlite3 *db, const char *schema, int pages)
 	if (pages - connection->folded_pages < most)
 		return SQLITE_OK;
 	connection->folded_pages = pages;
+	sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	sqlite3_busy_handler(db, on_busy, &wait);
 	sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 	sqlite3_busy_handler(db, on_busy, &connection->wait);

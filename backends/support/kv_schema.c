@@ -201,6 +201,13 @@ ff_code ff_kv_open(ff_store *store, const ff_kv_ops *ops, const ff_store_config 
 	return migrate(store, config, error);
 }
 
+/* An engine that was compiled with an older header has no such call. */
+static bool is_untouched(const ff_kv_ops *ops, ff_txn *txn)
+{
+	const size_t needed = offsetof(ff_kv_ops, is_untouched) + sizeof(ops->is_untouched);
+	return ops->size >= needed && ops->is_untouched && ops->is_untouched(txn);
+}
+
 ff_code ff_kv_begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
 	const ff_kv *kv = (const ff_kv *)(const void *)store;
@@ -211,7 +218,7 @@ ff_code ff_kv_begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *e
 	if (code != FF_OK)
 		return code;
 	*(ff_kv_txn *)(void *)*txn = (ff_kv_txn){ store, kind };
-	if (kind == FF_TXN_WRITE && kv->ops->is_untouched && kv->ops->is_untouched(*txn))
+	if (kind == FF_TXN_WRITE && is_untouched(kv->ops, *txn))
 		return FF_OK;
 	code = read_version(*txn, &version, error);
 	if (code == FF_OK && version == kv->catalog->version)
