@@ -144,8 +144,8 @@ static bool plan_report(ffp_batch *batch, ffp_request *request)
 	}
 	if (request->key.size) {
 		ffp_key_row key = { .dedup_key = request->key, .budget_id = request->id };
-		request->key_slot = (batch->trusts_keys ? ffp_rows_trust
-		                                        : ffp_rows_get)(&batch->rows, FFP_BUDGET_USAGE_DEDUP, &key.row);
+		request->key_slot = batch->trusts_keys ? ffp_rows_trust(&batch->rows, FFP_BUDGET_USAGE_DEDUP, &key.row)
+		                                       : ffp_rows_get(&batch->rows, FFP_BUDGET_USAGE_DEDUP, &key.row);
 		if (!request->key_slot)
 			return false;
 		batch->trusted |= batch->trusts_keys;

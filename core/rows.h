@@ -74,9 +74,11 @@ ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key
 /* A scan; its bounds must live as long as the batch. */
 ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read);
 
-/* As ffp_rows_get for a row that is very likely absent: it is taken for so, and where it is there after all the store
- * answers CONFLICT to its insert. And asking for such a row in earnest; false where it was not taken for absent. */
+/* As ffp_rows_get for a row that is very likely absent: it is taken for so unseen, and where it is there after all the
+ * store answers CONFLICT to its insert. */
 ffp_slot *ffp_rows_trust(ffp_rows *rows, ffp_table_id table, const ff_row *key);
+
+/* Asks in earnest for a row that was taken for absent. False: it was not, and there is no doubt. */
 bool ffp_rows_doubt(ffp_rows *rows, ffp_slot *slot);
 
 /* The row to change: a copy of the one that is there, or a new one with its key set. */

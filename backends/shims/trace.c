@@ -7,8 +7,7 @@
  *
  * that is: the slot, which call of the slot it is, the kind of the transaction (- where there is none), the code's
  * word, the reads or writes that went in, the rows that came out, and how many of each kind and table (neighbours of
- * one kind are counted together). When the store is closed, a line a slot
- * follows:
+ * one kind are counted together). When the store is closed, a line a slot follows:
  *
  *     total load calls=12 failed=0 in=40 out=31
  *
@@ -67,9 +66,7 @@ static void write_line(const trace_store *trace, trace_line *line)
 
 static const char *read_name(const ff_read *read)
 {
-	if (read->kind == FF_READ_RANGE)
-		return read->index ? "index" : "range";
-	return "get";
+	return read->kind == FF_READ_GET ? "get" : read->index ? "index" : "range";
 }
 
 static const char *write_name(const ff_write *write)
