@@ -97,6 +97,9 @@ void ffp_fault_clear(void);
 /* An engine on the case's store through faulty:. */
 ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options);
 
+/* Waits until so many are queued in the first lane, behind a batch that does not end; false after ten seconds. */
+bool ffp_is_queued(ff_engine *engine, size_t count);
+
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
 typedef struct ffp_memory {
