@@ -15,7 +15,8 @@
 typedef struct check_run {
 	ff_problem_fn *problem;
 	void *context;
-	bool told; /* a second try would tell the problems again */
+	const ff_table *table; /* that is walked */
+	uint64_t told;         /* problems; a second try would tell them again */
 } check_run;
 
 static void tell(check_run *checking, const char *format, ...) FF_PRINTF(2, 3);
@@ -29,7 +30,7 @@ static void tell(check_run *checking, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	ff_error_set(&line, FF_E_CORRUPT, "%s", text);
-	checking->told = true;
+	checking->told++;
 	checking->problem(checking->context, line.message);
 }
 
@@ -151,14 +152,30 @@ static ffp_walk_fn *const checks[FFP_TABLES_COUNT] = {
 	[FFP_QUOTA_ADMITTED] = check_slot,    [FFP_SWEEP] = check_sweep,
 };
 
+/* What is told of a row is what its table's check finds, and else a column that no call can have written so. */
+static ff_code check_row(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
+{
+	check_run *checking = context;
+	const ff_table *table = checking->table;
+	uint64_t told = checking->told;
+	ff_code code = checks[table->id](reading, row, policy, checking);
+	const ff_column *impossible = ffp_impossible_column(table, row);
+	if (code == FF_OK && checking->told == told && impossible)
+		tell(checking, "a row of '%.*s' in table '%s' has a malformed '%s'",
+		     TEXT(*ff_row_text(row, &table->columns[table->root])), table->name, impossible->name);
+	return code;
+}
+
 static ff_code read_check(ffp_reading *reading, void *context)
 {
-	const check_run *checking = context;
+	check_run *checking = context;
 	if (checking->told)
 		return ff_error_set(reading->error, FF_E_BUSY, "contention in the middle of a check");
 	ff_code code = FF_OK;
-	for (unsigned i = 0; code == FF_OK && i < FFP_TABLES_COUNT; i++)
-		code = ffp_walk_table(reading, (ffp_table_id)i, checks[i], context);
+	for (unsigned i = 0; code == FF_OK && i < FFP_TABLES_COUNT; i++) {
+		checking->table = ffp_table((ffp_table_id)i);
+		code = ffp_walk_table(reading, (ffp_table_id)i, check_row, checking);
+	}
 	return code;
 }
 

@@ -25,38 +25,12 @@ static const ff_table *table_named(const cJSON *name)
 	return NULL;
 }
 
-/* The columns that hold names, which calls must be able to give again (FF-LIM-1). */
-static const struct {
-	const char *column;
-	const ffp_name_rule *rule;
-} names[] = {
-	{ "budget_id", &ffp_name_budget_id },
-	{ "dimensions_key", &ffp_name_dimension },
-	{ "dedup_key", &ffp_name_given_key },
-	{ "execution_id", &ffp_name_execution_id },
-	{ "quota_policy_id", &ffp_name_quota_policy_id },
-	{ "scope_type", &ffp_name_scope_type },
-	{ "scope_id", &ffp_name_scope_id },
-	{ "last_breach_dim", &ffp_name_dimension },
-};
-
-static bool read_text(const cJSON *item, const ff_column *column, ff_arena *arena, ff_text *text)
+static bool read_text(const cJSON *item, ff_arena *arena, ff_text *text)
 {
 	if (!cJSON_IsString(item))
 		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(names[i].column, column->name) == 0 &&
-		    ffp_name_check(names[i].rule, item->valuestring, text, NULL) != FF_OK)
-			return false;
 	*text = ff_text_copy(arena, item->valuestring, strlen(item->valuestring));
 	return text->data != NULL;
-}
-
-/* Every integer but a digest counts something. */
-static bool read_int64(const cJSON *item, const ff_column *column, int64_t *value)
-{
-	bool is_signed = strcmp(column->name, "payload_digest") == 0;
-	return is_signed ? ffp_json_signed(item, value) : ffp_json_int64(item, value);
 }
 
 static bool read_column(const cJSON *object, const ff_table *table, unsigned i, ff_arena *arena, ff_row *row)
@@ -68,8 +42,8 @@ static bool read_column(const cJSON *object, const ff_table *table, unsigned i, 
 		return true;
 	}
 	if (column->type == FF_TYPE_TEXT)
-		return read_text(item, column, arena, ff_row_text(row, column));
-	return read_int64(item, column, ff_row_int64(row, column));
+		return read_text(item, arena, ff_row_text(row, column));
+	return ffp_json_signed(item, ff_row_int64(row, column));
 }
 
 /* What a rule would call corrupt is not taken in: why, or NULL. */
@@ -107,10 +81,14 @@ static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena
 	ff_row *read = ff_row_new(arena, *table);
 	if (!read)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a row");
-	for (unsigned i = 0; i < (*table)->columns_count; i++)
+	const ff_column *malformed = NULL;
+	for (unsigned i = 0; i < (*table)->columns_count && !malformed; i++)
 		if (!read_column(object, *table, i, arena, read))
-			return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has no or a malformed '%s'", number,
-			                    (*table)->columns[i].name);
+			malformed = &(*table)->columns[i];
+	malformed = malformed ? malformed : ffp_impossible_column(*table, read);
+	if (malformed)
+		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has no or a malformed '%s'", number,
+		                    malformed->name);
 	if (cJSON_GetArraySize(object) != (*table)->columns_count + 1)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has members that table '%s' does not know",
 		                    number, (*table)->name);

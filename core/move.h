@@ -19,4 +19,8 @@ typedef struct ffp_import_slice {
 
 extern const ffp_op ffp_op_import;
 
+/* The first column of a row that no call can have written so: a name that none takes (FF-LIM-1), a number below zero.
+ * NULL: there is none. Pure. */
+const ff_column *ffp_impossible_column(const ff_table *table, const ff_row *row);
+
 #endif
