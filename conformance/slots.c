@@ -283,11 +283,19 @@ static bool is_indexed(const ff_index *index, const ff_row *row)
 	return true;
 }
 
+/* The rows come in the order of their keys, or else what is looked for is not found. */
 static const ff_row *find_row(const ff_table *table, const ff_read *in, const ff_row *key)
 {
-	for (size_t i = 0; i < in->rows_count; i++) {
-		if (!ff_row_compare(table, NULL, in->rows[i], key, table->key_count))
-			return in->rows[i];
+	size_t low = 0, high = in->rows_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = ff_row_compare(table, NULL, in->rows[middle], key, table->key_count);
+		if (!order)
+			return in->rows[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	return NULL;
 }
