@@ -12,10 +12,13 @@ typedef struct model {
 	size_t count;
 } model;
 
-/* Few values each, so that ties, equal bounds and empty ranges are common; in no order. */
+/* Few values each, so that ties, equal bounds and empty ranges are common; in no order. Some are such as somebody on the
+ * way may decode, fold or strip. */
 static const char *const texts[] = {
-	"",       "a", "b",  "aa", "ab", "a\x7f", "A",  "é", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
-	"a\x01b", "'", "\"", "%",  "_",  "z",     "a ", " ", "e\xcc\x81"
+	"",         "a",     "b",    "aa",  "ab",   "a\x7f", "A",  "é",  "\xef\xbf\xbf", "\xf0\x90\x80\x80",
+	"a\x01b",   "'",     "\"",   "%",   "_",    "z",     "a ", " ",  "e\xcc\x81",    "%41",
+	"%%",       "\\",    "\\\\", "\\n", "a  b", " a",    "\t", "\n", "a\r\nb",       "\xef\xbb\xbfz",
+	"\xc2\xa0", "&amp;", "${a}"
 };
 static const int64_t numbers[] = { INT64_MIN, -1, 0, 1, 2, 9, 10, INT64_MAX, (INT64_C(1) << 53) + 1 };
 
@@ -272,13 +275,15 @@ static void slots_an_empty_store_answers_nothing(ff_test *t)
 		FF_CHECK_EQ_INT(t, reads[i].rows_count, 0);
 }
 
+/* Each text as a key, in an index and as a value: it comes back byte by byte, and in its place. */
 static void slots_texts_sort_by_bytes(ff_test *t)
 {
 	ffp_raw *raw = ffp_odd_open(t);
 	for (size_t i = 0; i < COUNT(texts); i++) {
-		ffp_odd_row row = ffp_odd(texts[i], 0, "", 0);
-		row.t = row.a;
+		ffp_odd_row row = ffp_odd(texts[i], 0, texts[i], 0);
+		row.t = row.w = row.a;
 		ffp_slots_put(t, raw, ffp_odd_table(), &row.row);
+		FFP_CHECK_ROW(t, ffp_odd_table(), ffp_slots_get(t, raw, ffp_odd_table(), &row.row), &row.row);
 	}
 	ff_read all = ffp_slots_all(t, raw, ffp_odd_table(), NULL);
 	FF_REQUIRE(t, all.rows_count == COUNT(texts));
