@@ -853,6 +853,24 @@ static void slots_one_store_writes_all_kinds(ff_test *t)
 	ffp_slots_check_indexes(t, raw, odd);
 }
 
+/* Stores what is not as the writes say: store or commit tells so, and nothing is changed. */
+static void check_conflict(ff_test *t, ffp_raw *raw, const ff_write *writes, size_t count, const ffp_odd_row *there)
+{
+	const ff_table *table = ffp_odd_table();
+	ffp_slots_txn *txn = ffp_slots_begin(t, raw, FF_TXN_WRITE);
+	ff_code code = ffp_slots_store(t, txn, writes, count);
+	if (code)
+		ffp_slots_abort(t, txn);
+	else
+		code = ffp_slots_commit(t, txn);
+	FF_CHECK_CODE(t, code, FF_E_CONFLICT);
+	FF_CHECK(t, ff_test_error(t)->retryable);
+	ff_read all = ffp_slots_all(t, raw, table, NULL);
+	FF_REQUIRE(t, all.rows_count == 1);
+	FFP_CHECK_ROW(t, table, all.rows[0], &there->row);
+	ffp_slots_check_indexes(t, raw, table);
+}
+
 /* A row that was not looked for and is stored as new, although it is there. */
 static void slots_insert_of_what_is_there_is_a_conflict(ff_test *t)
 {
@@ -861,24 +879,58 @@ static void slots_insert_of_what_is_there_is_a_conflict(ff_test *t)
 	ffp_odd_row there = ffp_odd("b", 1, "c", 5), other = ffp_odd("a", 1, "c", 5), after = there;
 	after.v = 6;
 	ffp_slots_put(t, raw, table, &there.row);
-	ffp_slots_txn *txn = ffp_slots_begin(t, raw, FF_TXN_WRITE);
 	const ff_write writes[] = { { .table = table, .kind = FF_WRITE_PUT, .after = &other.row },
 		                    { .table = table, .kind = FF_WRITE_PUT, .after = &after.row } };
-	ff_code code = ffp_slots_store(t, txn, writes, 2);
-	if (code)
-		ffp_slots_abort(t, txn);
-	else
-		code = ffp_slots_commit(t, txn);
-	FF_CHECK_CODE(t, code, FF_E_CONFLICT);
-	FF_CHECK(t, ff_test_error(t)->retryable);
-	FF_CHECK_EQ_INT(t, ffp_slots_all(t, raw, table, NULL).rows_count, 1);
-	FFP_CHECK_ROW(t, table, ffp_slots_get(t, raw, table, &there.row), &there.row);
-	ffp_slots_check_indexes(t, raw, table);
+	check_conflict(t, raw, writes, 2, &there);
 	/* And what is absent indeed is put. */
-	txn = ffp_slots_begin(t, raw, FF_TXN_WRITE);
+	ffp_slots_txn *txn = ffp_slots_begin(t, raw, FF_TXN_WRITE);
 	FF_REQUIRE_OK(t, ffp_slots_store(t, txn, &writes[0], 1));
 	FF_REQUIRE_OK(t, ffp_slots_commit(t, txn));
 	FFP_CHECK_ROW(t, table, ffp_slots_get(t, raw, table, &other.row), &other.row);
+}
+
+/* A row that was loaded and is gone, among others that are as they were: alone, first and last. */
+static void write_what_is_gone(ff_test *t, ff_write_kind kind)
+{
+	ffp_raw *raw = ffp_odd_open(t);
+	const ff_table *table = ffp_odd_table();
+	static const char *const gone_at[] = { "a", "d" };
+	ffp_odd_row there = ffp_odd("b", 1, "c", 5), fresh = ffp_odd("c", 1, "c", 5), after[2];
+	ffp_slots_put(t, raw, table, &there.row);
+	for (unsigned i = 0; i < COUNT(gone_at); i++) {
+		ffp_odd_row gone = ffp_odd(gone_at[i], 1, "c", 5);
+		ffp_slots_put(t, raw, table, &gone.row);
+		const ff_row *loaded[] = { ffp_slots_get(t, raw, table, &gone.row),
+			                   ffp_slots_get(t, raw, table, &there.row) };
+		FF_REQUIRE(t, loaded[0] && loaded[1]);
+		ffp_slots_delete(t, raw, table, &gone.row);
+		ff_write writes[3];
+		for (unsigned j = 0; j < 2; j++) {
+			after[j] = *ffp_odd_of(loaded[j]);
+			after[j].v = after[j].n = 6;
+			writes[j] = (ff_write){ .table = table, .kind = (uint8_t)kind, .before = loaded[j] };
+			writes[j].after = kind == FF_WRITE_PUT ? &after[j].row : NULL;
+		}
+		check_conflict(t, raw, writes, 1, &there);
+		writes[2] = (ff_write){ .table = table, .kind = FF_WRITE_PUT, .after = &fresh.row };
+		if (i) {
+			const ff_write last = writes[0];
+			writes[0] = writes[1];
+			writes[1] = writes[2];
+			writes[2] = last;
+		}
+		check_conflict(t, raw, writes, 3, &there);
+	}
+}
+
+static void slots_update_of_what_is_gone_is_a_conflict(ff_test *t)
+{
+	write_what_is_gone(t, FF_WRITE_PUT);
+}
+
+static void slots_delete_of_what_is_gone_is_a_conflict(ff_test *t)
+{
+	write_what_is_gone(t, FF_WRITE_DELETE);
 }
 
 /* ---- what load answers -------------------------------------------------------------------------------------- */
@@ -996,6 +1048,8 @@ static const ff_case table[] = {
 	CASE(slots_delete_range_takes_its_range_only, "FF-MT-1", 0),
 	CASE(slots_one_store_writes_all_kinds, "FF-RU-12", 0),
 	CASE(slots_insert_of_what_is_there_is_a_conflict, "FF-RU-1", 0),
+	CASE(slots_update_of_what_is_gone_is_a_conflict, "FF-RU-13", 0),
+	CASE(slots_delete_of_what_is_gone_is_a_conflict, "FF-RU-13", 0),
 	CASE(slots_many_reads_in_one_load, "FF-RU-14", 0),
 	CASE(slots_answers_hold_no_arguments, "FF-RU-14", 0),
 	CASE(slots_rows_hold_until_the_end, "FF-RU-14", 0),
