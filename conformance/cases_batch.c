@@ -461,6 +461,34 @@ static void batch_of_admissions_is_a_few_rounds(ff_test *t)
 	}
 }
 
+/* One commit of more rows than a statement or a page takes: each budget has its report, whole. */
+static void batch_of_thousands_of_rows(ff_test *t)
+{
+	enum { BUDGETS = 70, DIMENSIONS = 64 };
+	ff_engine *e = ff_test_open(t, NULL);
+	ff_amount *amounts = ff_test_alloc(t, DIMENSIONS * sizeof(*amounts));
+	ff_report *reports = ff_test_alloc(t, BUDGETS * sizeof(*reports));
+	ff_report_result *results = ff_test_alloc(t, BUDGETS * sizeof(*results));
+	for (unsigned i = 0; i < DIMENSIONS; i++)
+		amounts[i] = (ff_amount){ ff_test_text(t, "d%02u", i), i + 1 };
+	for (unsigned i = 0; i < BUDGETS; i++) {
+		reports[i] = (ff_report){ .budget_id = ff_test_text(t, "b%u", i),
+			                  .amounts = amounts,
+			                  .amounts_count = DIMENSIONS };
+		FF_REQUIRE(t, FF_CHECK_STR(t, ffp_create(t, e, reports[i].budget_id, "d00=9"), "created"));
+	}
+	for (unsigned round = 1; round <= 2; round++) { /* rows that are new, and then rows that are there */
+		FF_REQUIRE_OK(t, ff_engine_report_usage_batch(e, reports, BUDGETS, results, NULL, ff_test_error(t)));
+		for (unsigned i = 0; i < BUDGETS; i++) {
+			FF_CHECK_STR(t, ffp_show_outcome(t, results[i].code, &results[i].outcome), "ok");
+			const ff_budget_status *status = ffp_status(t, e, reports[i].budget_id);
+			FF_REQUIRE(t, status->usage_count == DIMENSIONS);
+			for (unsigned j = 0; j < DIMENSIONS; j++)
+				FF_CHECK_EQ_INT(t, status->usage[j].amount, round * amounts[j].amount);
+		}
+	}
+}
+
 static const ff_case table[] = {
 	CASE(batch_is_decided_in_order, "FF-RU-14 FF-SP-1 FF-SP-2 FF-QA-3", 0),
 	CASE(batch_with_calls_that_fail, "FF-RU-14 FF-ERR-2", 0),
@@ -469,6 +497,7 @@ static const ff_case table[] = {
 	CASE(batch_is_one_commit, "FF-RU-14", 0),
 	CASE(batch_moves_a_policys_time, "FF-CLK-3 FF-RU-14 FF-QA-6", 0),
 	CASE(batch_of_admissions_is_a_few_rounds, "FF-QA-7 FF-RU-14", 0),
+	CASE(batch_of_thousands_of_rows, "FF-RU-12 FF-RU-14", FF_CASE_BULK),
 	CASE(batch_size_makes_no_difference, "FF-RU-14 FF-CLK-3", 0),
 };
 

@@ -26,6 +26,7 @@ typedef struct settings {
 	FILE *junit;
 	uint64_t seed;
 	bool list;
+	bool no_bulk;
 } settings;
 
 typedef struct counts {
@@ -214,6 +215,8 @@ static bool run_store(const settings *set, const ff_harness *harness, unsigned *
 		printf("Bail out! %s: %s\n", harness->name, error.message);
 		return false;
 	}
+	if (set->no_bulk)
+		info.given &= ~FF_CASE_BULK;
 	printf("# store %s\n", harness->name);
 	counts done = { 0 };
 	static ff_case_result result;
@@ -273,11 +276,12 @@ static int list(const settings *set)
 static int usage(const settings *set)
 {
 	fprintf(stderr, "usage: %s ", set->program);
-	fputs("[--module FILE]… --store URI… [--filter ID-OR-NAME] [--seed N] [--junit FILE] [--list]\n"
+	fputs("[--module FILE]… --store URI… [--filter ID-OR-NAME] [--seed N] [--no-bulk] [--junit FILE] [--list]\n"
 	      "  --module  loads the backend in a shared object; without --store it runs on NAME:/tmp/NAME\n"
 	      "  --store   SCHEME:PATH[?PARAMETERS]; each case gets a store of its own, at PATH-PID-N\n"
 	      "  --filter  only the cases that prove this id, or whose name contains this\n"
 	      "  --seed    of what is random; 1 where it is not given\n"
+	      "  --no-bulk leaves out the cases of many rows: for valgrind, and where each instruction costs\n"
 	      "  --junit   writes the results to FILE as JUnit XML, too\n"
 	      "  --list    prints each case's name and ids, and runs nothing\n"
 	      "exit status: 0 all passed; 1 one failed, or fewer ran than the store's capabilities imply; 2 usage\n",
@@ -345,10 +349,15 @@ static bool choose_stores(settings *set)
 static bool parse(settings *set, int count_of, char **arguments)
 {
 	static const struct option options[] = {
-		{ "module", required_argument, NULL, 'm' }, { "store", required_argument, NULL, 's' },
-		{ "filter", required_argument, NULL, 'f' }, { "seed", required_argument, NULL, 'n' },
-		{ "junit", required_argument, NULL, 'j' },  { "canary", required_argument, NULL, 'c' },
-		{ "list", no_argument, NULL, 'l' },         { NULL, 0, NULL, 0 },
+		{ "module", required_argument, NULL, 'm' },
+		{ "store", required_argument, NULL, 's' },
+		{ "filter", required_argument, NULL, 'f' },
+		{ "seed", required_argument, NULL, 'n' },
+		{ "junit", required_argument, NULL, 'j' },
+		{ "canary", required_argument, NULL, 'c' },
+		{ "list", no_argument, NULL, 'l' },
+		{ "no-bulk", no_argument, NULL, 'b' },
+		{ NULL, 0, NULL, 0 },
 	};
 	bool good = true;
 	for (int option; good && (option = getopt_long(count_of, arguments, "", options, NULL)) != -1;) {
@@ -366,6 +375,8 @@ static bool parse(settings *set, int count_of, char **arguments)
 			set->canary = optarg;
 		else if (option == 'l')
 			set->list = true;
+		else if (option == 'b')
+			set->no_bulk = true;
 		else
 			good = false;
 	}

@@ -37,9 +37,10 @@ struct ff_test {
 /* ---- the table ---------------------------------------------------------------------------------------------- */
 
 static const ffp_family *const families[] = {
-	&ffp_cases_limits, &ffp_cases_errors, &ffp_cases_clock,       &ffp_cases_create, &ffp_cases_report,
-	&ffp_cases_period, &ffp_cases_status, &ffp_cases_concurrency, &ffp_cases_store,  &ffp_cases_ledger,
-	&ffp_cases_quota,  &ffp_cases_house,  &ffp_cases_batch,       &ffp_cases_slots,  &ffp_cases_slots_store,
+	&ffp_cases_limits, &ffp_cases_errors,     &ffp_cases_clock,  &ffp_cases_create,
+	&ffp_cases_report, &ffp_cases_period,     &ffp_cases_status, &ffp_cases_concurrency,
+	&ffp_cases_store,  &ffp_cases_ledger,     &ffp_cases_quota,  &ffp_cases_house,
+	&ffp_cases_batch,  &ffp_cases_slots_bulk, &ffp_cases_slots,  &ffp_cases_slots_store,
 };
 
 const ff_case *ff_case_at(size_t i)
@@ -63,6 +64,8 @@ const char *ff_case_need_name(uint64_t need)
 		return "NO_WAITING";
 	case FF_CASE_FAULTS:
 		return "FAULT_INJECTION";
+	case FF_CASE_BULK:
+		return "BULK";
 	default:
 		return ff_cap_name(need);
 	}
@@ -339,8 +342,9 @@ uint64_t ff_test_random_below(ff_test *test, uint64_t below)
 
 static uint64_t harness_gives(const ff_harness *harness)
 {
-	return (harness->shared ? FF_CASE_SECOND_HANDLE : 0) | (harness->missing ? FF_CASE_MISSING_STORE : 0) |
-	       (harness->impatient ? FF_CASE_NO_WAITING : 0) | (ff_backend_find("fault") ? FF_CASE_FAULTS : 0);
+	return FF_CASE_BULK | (harness->shared ? FF_CASE_SECOND_HANDLE : 0) |
+	       (harness->missing ? FF_CASE_MISSING_STORE : 0) | (harness->impatient ? FF_CASE_NO_WAITING : 0) |
+	       (ff_backend_find("fault") ? FF_CASE_FAULTS : 0);
 }
 
 /* A backend that never waits of its own accord may know no such parameter. */

@@ -36,6 +36,7 @@ typedef struct ff_test ff_test;
 #define FF_CASE_NO_WAITING (UINT64_C(1) << 34)    /* ff_harness.impatient */
 
 #define FF_CASE_FAULTS (UINT64_C(1) << 35) /* the library has the backend fault, which wraps any other */
+#define FF_CASE_BULK (UINT64_C(1) << 36)   /* time: many rows; always given, but where --no-bulk takes it away */
 
 typedef struct ff_case {
 	const char *name; /* a C identifier, different for each case */
@@ -123,7 +124,7 @@ FF_API void ff_case_run(const ff_case *of, const ff_harness *harness, uint64_t g
 
 /*
  * The runner as a program's main: every case on the stores of each harness, reported by TAP on stdout, with the options
- * of ff-conformance (--filter, --seed, --junit, --list; a store that --store names takes the harnesses' place). Answers
+ * of ff-conformance (--filter, --seed, --no-bulk, --junit, --list; a store that --store names takes the harnesses' place). Answers
  * the exit status: 0 all passed, 1 a case failed or fewer ran than the stores' capabilities imply, 2 wrong usage.
  */
 FF_API int ff_conformance_main(int argc, char **argv, const ff_harness *const *harnesses, size_t count);
