@@ -186,6 +186,23 @@ static void slots_a_reading_handle_follows_the_store(ff_test *t)
 	ffp_slots_check_indexes(t, reader, ffp_odd_table());
 }
 
+/* Nothing is written by a handle that was opened to read. */
+static void slots_a_reading_handle_begins_no_write(ff_test *t)
+{
+	ffp_raw *raw = ffp_odd_open(t);
+	put_numbered(t, raw, 0);
+	ffp_raw_close(t, raw);
+	FF_REQUIRE_OK(t, ffp_raw_open(t, &ffp_odd_catalog_1, FF_STORE_READ_ONLY, &raw));
+	for (unsigned turn = 0; turn < 2; turn++) { /* and it reads on */
+		ff_txn *txn = NULL;
+		ff_code code = raw->backend->begin(raw->store, FF_TXN_WRITE, &txn, ff_test_error(t));
+		if (!code)
+			raw->backend->abort(txn);
+		FF_CHECK_CODE(t, code, FF_E_MISUSE);
+		FF_CHECK_EQ_INT(t, count_committed(t, raw), 1);
+	}
+}
+
 /* What is stored and not yet committed is seen by nobody else. */
 static void slots_uncommitted_writes_are_unseen(ff_test *t)
 {
@@ -848,6 +865,14 @@ static ffp_odd_row old_row(int64_t i)
 	return row;
 }
 
+static void fill_old(ff_test *t, ffp_raw *raw)
+{
+	for (int64_t i = 0; i < OLD_ROWS; i++) {
+		ffp_odd_row row = old_row(i);
+		ffp_slots_put(t, raw, ffp_odd_table(), &row.row);
+	}
+}
+
 static void check_migrated(ff_test *t, ffp_raw *raw, const ff_table *table)
 {
 	for (int64_t i = 0; i < OLD_ROWS; i++) {
@@ -886,10 +911,7 @@ static void use_what_is_new(ff_test *t, ffp_raw *raw, const ff_catalog *catalog)
 static void migrate_to(ff_test *t, const ff_catalog *catalog)
 {
 	ffp_raw *raw = ffp_odd_open(t);
-	for (int64_t i = 0; i < OLD_ROWS; i++) {
-		ffp_odd_row row = old_row(i);
-		ffp_slots_put(t, raw, ffp_odd_table(), &row.row);
-	}
+	fill_old(t, raw);
 	ffp_raw_close(t, raw);
 	for (unsigned turn = 0; turn < 2; turn++) { /* the second time there is nothing to do */
 		FF_REQUIRE_OK(t, ffp_raw_open(t, catalog, FF_STORE_MUST_EXIST, &raw));
@@ -909,6 +931,25 @@ static void slots_an_older_schema_is_migrated(ff_test *t)
 static void slots_a_much_older_schema_is_migrated(ff_test *t)
 {
 	migrate_to(t, &ffp_odd_catalog_3);
+}
+
+/* Who opens it to read may not migrate it, and cannot read it as it is. */
+static void slots_an_older_schema_is_not_read(ff_test *t)
+{
+	static const ff_catalog *const newer[] = { &ffp_odd_catalog_2, &ffp_odd_catalog_3 };
+	static const uint32_t flags[] = { FF_STORE_READ_ONLY, FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST };
+	ffp_raw *raw = ffp_odd_open(t);
+	fill_old(t, raw);
+	ffp_raw_close(t, raw);
+	for (unsigned i = 0; i < 4; i++) {
+		refuse(t, ff_test_uri(t), newer[i % 2], flags[i / 2], FF_E_UNAVAILABLE);
+		FF_REQUIRE_OK(t, ffp_raw_open(t, &ffp_odd_catalog_1, flags[i / 2], &raw));
+		check_migrated(t, raw, ffp_odd_table());
+		ffp_raw_close(t, raw);
+	}
+	/* And it is none the worse for it. */
+	FF_REQUIRE_OK(t, ffp_raw_open(t, &ffp_odd_catalog_2, FF_STORE_MUST_EXIST, &raw));
+	check_migrated(t, raw, &ffp_odd_catalog_2.tables[FFP_TABLE_ODD]);
 }
 
 static void slots_a_newer_schema_is_left_untouched(ff_test *t)
@@ -938,6 +979,7 @@ static const ff_case table[] = {
 	CASE(slots_commits_are_seen_at_once, "FF-RU-12", 0),
 	CASE(slots_two_handles_are_one_store, "FF-RU-12", FF_CASE_SECOND_HANDLE),
 	CASE(slots_a_reading_handle_follows_the_store, "FF-MT-2", FF_CASE_SECOND_HANDLE),
+	CASE(slots_a_reading_handle_begins_no_write, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(slots_two_snapshots_across_a_commit, "FF-GS-3", FF_CAP_SNAPSHOT_READ),
 	CASE(slots_uncommitted_writes_are_unseen, "FF-GS-3 FF-RU-12", FF_CAP_SNAPSHOT_READ),
 	CASE(slots_readers_see_one_state, "FF-GS-1 FF-RU-12", 0),
@@ -957,6 +999,7 @@ static const ff_case table[] = {
 	CASE(slots_an_empty_store_outlives_its_handle, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(slots_an_older_schema_is_migrated, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(slots_a_much_older_schema_is_migrated, "FF-MT-2", FF_CASE_SECOND_HANDLE),
+	CASE(slots_an_older_schema_is_not_read, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(slots_a_newer_schema_is_left_untouched, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 };
 

@@ -388,7 +388,8 @@ typedef struct ff_engine_backend {
 	 * committed state, that of its begin or of its first load (where SNAPSHOT_READ is not claimed it may wait for
 	 * writers and hold them up). Where a round trip is dear, begin sends nothing, and what it would have waited for
 	 * or failed with comes from the first load.
-	 * Errors: BUSY (after the backend's own waiting), FULL, MISUSE.
+	 * Errors: BUSY (after the backend's own waiting), FULL, MISUSE (a write transaction of a store that was opened
+	 * read only; a handle that is dead).
 	 */
 	ff_code (*begin)(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error);
 
