@@ -133,6 +133,11 @@ ff_code ffp_raw_open(ff_test *test, const ff_catalog *catalog, uint32_t flags, f
 ff_code ffp_raw_open_at(ff_test *test, const char *uri, const ff_catalog *catalog, uint32_t flags, ffp_raw **raw);
 void ffp_raw_close(ff_test *test, ffp_raw *raw);
 
+/* What a slot that answered `code` told of it in the case's error record: the same code, and clean texts. Before a slot
+ * is called the record is cleared, so that nothing in it is another's. */
+void ffp_raw_check_told(ff_test *test, ff_code code);
+ff_error *ffp_raw_error(ff_test *test);
+
 /* A write transaction that has loaded a row, and so holds the store's writer, or where there are several, that row. The
  * caller ends it. */
 ff_txn *ffp_row_hold(ff_test *test, const char *table, const char *key, ffp_raw **raw);

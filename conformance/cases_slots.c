@@ -864,7 +864,6 @@ static void check_conflict(ff_test *t, ffp_raw *raw, const ff_write *writes, siz
 	else
 		code = ffp_slots_commit(t, txn);
 	FF_CHECK_CODE(t, code, FF_E_CONFLICT);
-	FF_CHECK(t, ff_test_error(t)->retryable);
 	ff_read all = ffp_slots_all(t, raw, table, NULL);
 	FF_REQUIRE(t, all.rows_count == 1);
 	FFP_CHECK_ROW(t, table, all.rows[0], &there->row);

@@ -192,8 +192,10 @@ ff_code ffp_raw_open_at(ff_test *test, const char *uri, const ff_catalog *catalo
 	*of = (opened){ .raw = { .backend = backend, .store = calloc(1, backend->instance_size) }, .test = test };
 	of->allocator = (ff_allocator){ .resize = resize, .context = &of->taken };
 	config.allocator = &of->allocator;
-	ff_code code = of->raw.store ? backend->open(of->raw.store, &config, ff_test_error(test)) : FF_E_NO_MEMORY;
+	FF_REQUIRE(test, of->raw.store != NULL);
+	ff_code code = backend->open(of->raw.store, &config, ffp_raw_error(test));
 	if (code) {
+		ffp_raw_check_told(test, code);
 		free_opened(of);
 		return code;
 	}
@@ -210,6 +212,67 @@ ff_code ffp_raw_open(ff_test *test, const ff_catalog *catalog, uint32_t flags, f
 void ffp_raw_close(ff_test *test, ffp_raw *raw)
 {
 	ff_test_undo(test, raw);
+}
+
+/* ---- what a slot tells of a failure ------------------------------------------------------------------------- */
+
+ff_error *ffp_raw_error(ff_test *test)
+{
+	return memset(ff_test_error(test), 0, sizeof(ff_error));
+}
+
+/* The length of the UTF-8 character at `at`, which is no control character, or 0. Bytes end with a NUL. */
+static size_t character_length(const unsigned char *at)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t length = *at < 0x80 ? 1 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+	if (length > 1 && (*at < 0xc2 || *at > 0xf4))
+		return 0;
+	uint32_t code = length == 1 ? *at : *at & (0x7fu >> length);
+	for (size_t i = 1; i < length; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (at[i] & 0x3f);
+	}
+	bool is_control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+	bool is_surrogate = code >= 0xd800 && code < 0xe000;
+	return code < least[length] || code > 0x10ffff || is_control || is_surrogate ? 0 : length;
+}
+
+static void check_line(ff_test *test, const char *field, const char *text, size_t size)
+{
+	if (!FF_CHECK(test, memchr(text, '\0', size) != NULL)) {
+		ff_test_note(test, "'%s' of the error has no end", field);
+		return;
+	}
+	size_t i = 0, length = 0;
+	while (text[i] && (length = character_length((const unsigned char *)text + i)))
+		i += length;
+	if (!FF_CHECK(test, !text[i]))
+		ff_test_note(test, "'%s' of the error is no line of UTF-8, at byte %zu", field, i);
+}
+
+/* What is wrong for good is not to be sent again. */
+static bool is_for_good(ff_code code)
+{
+	return code == FF_E_INVALID || code == FF_E_VERSION || code == FF_E_UNAVAILABLE || code == FF_E_MISUSE;
+}
+
+void ffp_raw_check_told(ff_test *test, ff_code code)
+{
+	const ff_error *error = ff_test_error(test);
+	if (!code)
+		return;
+	FF_CHECK_EQ_INT(test, error->code, code);
+	FF_CHECK(test, *error->message);
+	check_line(test, "message", error->message, sizeof(error->message));
+	check_line(test, "native_code", error->native_code, sizeof(error->native_code));
+	check_line(test, "entity", error->entity, sizeof(error->entity));
+	check_line(test, "id", error->id, sizeof(error->id));
+	if (code == FF_E_BUSY || code == FF_E_CONFLICT)
+		FF_CHECK(test, error->retryable);
+	else if (is_for_good(code))
+		FF_CHECK(test, !error->retryable);
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------------- */

@@ -174,11 +174,18 @@ static void abort_if_open(void *object)
 		txn->raw->backend->abort(txn->txn);
 }
 
+ff_code ffp_slots_try_begin(ff_test *test, ffp_raw *raw, ff_txn_kind kind, ff_txn **txn)
+{
+	ff_code code = raw->backend->begin(raw->store, kind, txn, ffp_raw_error(test));
+	ffp_raw_check_told(test, code);
+	return code;
+}
+
 ffp_slots_txn *ffp_slots_begin(ff_test *test, ffp_raw *raw, ff_txn_kind kind)
 {
 	ffp_slots_txn *txn = ff_test_alloc(test, sizeof(*txn));
 	txn->raw = raw;
-	FF_REQUIRE_OK(test, raw->backend->begin(raw->store, kind, &txn->txn, ff_test_error(test)));
+	FF_REQUIRE_OK(test, ffp_slots_try_begin(test, raw, kind, &txn->txn));
 	FF_REQUIRE(test, txn->txn != NULL);
 	ff_test_defer(test, abort_if_open, txn);
 	return txn;
@@ -198,21 +205,31 @@ static void check_answers(ff_test *test, const ff_read *reads, size_t count)
 	}
 }
 
+ff_code ffp_slots_try_load(ff_test *test, ffp_slots_txn *txn, ff_read *reads, size_t count)
+{
+	ff_code code = txn->raw->backend->load(txn->txn, ffp_raw_arena(test), reads, count, ffp_raw_error(test));
+	ffp_raw_check_told(test, code);
+	return code;
+}
+
 void ffp_slots_load(ff_test *test, ffp_slots_txn *txn, ff_read *reads, size_t count)
 {
-	FF_REQUIRE_OK(test, txn->raw->backend->load(txn->txn, ffp_raw_arena(test), reads, count, ff_test_error(test)));
+	FF_REQUIRE_OK(test, ffp_slots_try_load(test, txn, reads, count));
 	check_answers(test, reads, count);
 }
 
 ff_code ffp_slots_store(ff_test *test, ffp_slots_txn *txn, const ff_write *writes, size_t count)
 {
-	return txn->raw->backend->store(txn->txn, writes, count, ff_test_error(test));
+	ff_code code = txn->raw->backend->store(txn->txn, writes, count, ffp_raw_error(test));
+	ffp_raw_check_told(test, code);
+	return code;
 }
 
 ff_code ffp_slots_commit(ff_test *test, ffp_slots_txn *txn)
 {
-	ff_code code = txn->raw->backend->commit(txn->txn, ff_test_error(test));
+	ff_code code = txn->raw->backend->commit(txn->txn, ffp_raw_error(test));
 	txn->txn = NULL;
+	ffp_raw_check_told(test, code);
 	return code;
 }
 

@@ -90,6 +90,10 @@ ffp_raw *ffp_odd_open(ff_test *test);
 
 ffp_slots_txn *ffp_slots_begin(ff_test *test, ffp_raw *raw, ff_txn_kind kind);        /* must begin */
 void ffp_slots_load(ff_test *test, ffp_slots_txn *txn, ff_read *reads, size_t count); /* must load */
+
+/* And those that may fail, whose error records are looked at where they do. */
+ff_code ffp_slots_try_begin(ff_test *test, ffp_raw *raw, ff_txn_kind kind, ff_txn **txn);
+ff_code ffp_slots_try_load(ff_test *test, ffp_slots_txn *txn, ff_read *reads, size_t count);
 ff_code ffp_slots_store(ff_test *test, ffp_slots_txn *txn, const ff_write *writes, size_t count);
 ff_code ffp_slots_commit(ff_test *test, ffp_slots_txn *txn); /* the transaction is over, and given back */
 void ffp_slots_abort(ff_test *test, ffp_slots_txn *txn);

@@ -134,8 +134,9 @@ bool ff_test_check_code(ff_test *test, ff_code got, ff_code want, const char *fi
 {
 	test->result->checks++;
 	if (got != want)
-		fail(test, "%s:%d: %s answers %s, not %s%s%s\n", file, line, expression, ff_code_name(got),
-		     ff_code_name(want), got ? ": " : "", got ? test->error.message : "");
+		fail(test, "%s:%d: %s answers %s, not %s%s%.*s\n", file, line, expression, ff_code_name(got),
+		     ff_code_name(want), got ? ": " : "", got ? (int)sizeof(test->error.message) : 0,
+		     test->error.message);
 	return got == want;
 }
 

@@ -19,12 +19,25 @@ static const uint64_t commit_codes =
     ALWAYS | CONTENTION | BIT(FF_E_FULL) | BIT(FF_E_CORRUPT) | BIT(FF_E_COMMIT_UNKNOWN);
 static const uint64_t check_codes = ALWAYS | BIT(FF_E_BUSY) | BIT(FF_E_CORRUPT);
 
+/* What a backend wrote into the record, as one clean line in each field, whether it went by ff_error_set or not. */
+static void clean(ff_error *error)
+{
+	ff_error said = *error, native;
+	said.entity[sizeof(said.entity) - 1] = said.id[sizeof(said.id) - 1] = '\0';
+	ff_error_set(error, said.code, "%.*s", (int)sizeof(said.message) - 1, said.message);
+	ff_error_set_entity(error, said.entity, said.id);
+	error->retryable = said.retryable;
+	ff_error_set(&native, said.code, "%.*s", (int)sizeof(said.native_code) - 1, said.native_code);
+	memcpy(error->native_code, native.message, sizeof(error->native_code)); /* which is no longer than it was */
+}
+
 /* Keeps a slot's answer to the codes that are documented for it. */
 static ff_code answer(const ff_engine_backend *backend, const char *slot, uint64_t allowed, ff_code code,
                       ff_error *error)
 {
 	if (code == FF_OK)
 		return FF_OK;
+	clean(error);
 	bool known = (code > 0 && code <= FF_E_MISUSE) || code == FF_E_CONFLICT;
 	if (!known || !(BIT(code) & allowed)) {
 		ff_error_prefix(error, "backend '%s' answered %d, which is none of the codes of %s", backend->name,

@@ -23,7 +23,11 @@ static ff_code fault(ffp_slot_id slot, ff_error *error)
 	if (!ffp_fault.at || number < ffp_fault.at || (number > ffp_fault.at && !ffp_fault.repeat))
 		return FF_OK;
 	atomic_fetch_add(&ffp_fault.hits, 1);
-	return ffp_fault.silent ? ffp_fault.code : ff_error_set(error, ffp_fault.code, "a fault that was planned");
+	if (!ffp_fault.silent)
+		ff_error_set(error, ffp_fault.code, "a fault that was planned");
+	if (ffp_fault.scribble)
+		ffp_fault.scribble(error);
+	return ffp_fault.code;
 }
 
 static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)

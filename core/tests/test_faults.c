@@ -743,6 +743,45 @@ static void silent_errors_get_a_message(ff_test *t)
 	FF_CHECK_STR(t, ff_test_error(t)->message, "backend 'faulty' answered 10, which is none of the codes of load");
 }
 
+static void scribble_lines(ff_error *error)
+{
+	strcpy(error->message, "two\nlines\xff");
+	strcpy(error->native_code, "\x1b[1m");
+}
+
+static void scribble_without_end(ff_error *error)
+{
+	memset(error->message, 'm', sizeof(error->message));
+	memset(error->native_code, 'n', sizeof(error->native_code));
+	memset(error->id, 'i', sizeof(error->id));
+	memset(error->entity, 'e', sizeof(error->entity));
+	error->retryable = true;
+}
+
+/* Whatever a backend wrote into the record: its texts end, and are lines. */
+static void scribbled_errors_are_cleaned(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	const ff_error *error = ff_test_error(t);
+	plan_fault(FFP_SLOT_LOAD, 1, FF_E_FULL);
+	ffp_fault.scribble = scribble_lines;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!full");
+	FF_CHECK_STR(t, error->message, "two?lines?");
+	FF_CHECK_STR(t, error->native_code, "?[1m");
+	plan_fault(FFP_SLOT_COMMIT, 1, FF_E_FULL);
+	ffp_fault.scribble = scribble_without_end;
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!full");
+	FF_CHECK_EQ_INT(t, strnlen(error->message, sizeof(error->message)), sizeof(error->message) - 1);
+	FF_CHECK_EQ_INT(t, strnlen(error->native_code, sizeof(error->native_code)), sizeof(error->native_code) - 1);
+	FF_CHECK_STR(t, error->backend, "faulty");
+	FF_CHECK(t, error->retryable);
+	plan_fault(FFP_SLOT_STORE, 1, FF_E_VERSION); /* none of its codes: the message gets a prefix */
+	ffp_fault.scribble = scribble_lines;
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!io");
+	FF_CHECK_STR(t, error->message,
+	             "backend 'faulty' answered 10, which is none of the codes of store: two?lines?");
+}
+
 static void answer_too_many(ff_read *reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -999,6 +1038,7 @@ static const ff_case cases[] = {
 	CASE(unknown_commit_of_a_batch, "FF-ERR-2", 0),
 	CASE(undocumented_codes_are_io, "", 0),
 	CASE(silent_errors_get_a_message, "FF-ERR-1", 0),
+	CASE(scribbled_errors_are_cleaned, "FF-ERR-1", 0),
 	CASE(too_many_rows_are_io, "", 0),
 	CASE(corrupt_rows_fail_their_calls, "FF-RU-8", 0),
 	CASE(tick_passes_over_corrupt_budgets, "FF-RB-4", 0),

@@ -80,7 +80,8 @@ typedef struct ffp_fault_plan {
 	bool repeat; /* and all after it */
 	bool done;   /* COMMIT: it is made nevertheless */
 	ff_code code;
-	bool silent;      /* the error record is left alone */
+	bool silent;                       /* the error record is left alone */
+	void (*scribble)(ff_error *error); /* into it, past ff_error_set; or NULL */
 	ffp_slot_id then; /* once the call has failed this slot fails, too, with IO; FFP_SLOT_OPEN: none */
 	void (*mangle)(ff_read *reads, size_t count); /* of a load that worked; or NULL */
 	bool (*stalls)(void);                         /* a load waits for as long as this says so; or NULL */
