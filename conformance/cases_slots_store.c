@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -549,6 +550,7 @@ static process *start(ff_test *t, void (*body)(ff_test *t, const process *parent
 	*child = (process){ .id = fork(), .to = down[1], .from = up[0], .number = number };
 	FF_REQUIRE(t, child->id >= 0);
 	if (child->id == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* where the runner gives a case up nothing is left running */
 		const process parent = { .to = up[1], .from = down[0], .number = number };
 		close(down[1]);
 		close(up[0]);

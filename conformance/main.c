@@ -11,7 +11,8 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "parity"))
 		return ffp_parity(argc - 1, argv + 1);
 	int status = ff_conformance_main(argc, argv, NULL, 0);
-	if (status == 2)
-		fputs("or: ff-conformance parity --store URI… [--ops N] [--seed N]\n", stderr);
+	bool helps = !status && argc > 1 && !strcmp(argv[argc - 1], "--help");
+	if (status == 2 || helps)
+		fputs("or: ff-conformance parity --store URI… [--ops N] [--seed N]\n", helps ? stdout : stderr);
 	return status;
 }

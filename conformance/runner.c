@@ -5,14 +5,16 @@
  */
 #include <getopt.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <ff/backend.h>
 #include <ff/conformance.h>
 
-enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, STORES_MAX = 16 };
+enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, STORES_MAX = 16, CASE_SECONDS = 300 };
 
 typedef struct settings {
 	const char *program;
@@ -25,8 +27,10 @@ typedef struct settings {
 	const char *canary;
 	FILE *junit;
 	uint64_t seed;
+	unsigned case_seconds; /* that a case may take; 0: any */
 	bool list;
 	bool no_bulk;
+	bool help;
 } settings;
 
 typedef struct counts {
@@ -64,6 +68,36 @@ static void report(unsigned number, const ff_case *of, const ff_case_result *res
 	printf("\n");
 	print_lines(result->failure);
 	fflush(stdout);
+}
+
+/* ---- cases that do not end ----------------------------------------------------------------------------------- */
+
+/* What is written where the case that runs takes too long: nothing but write may be called then. */
+static char overdue[512];
+static size_t overdue_size;
+
+static void end_overdue(int signal_number)
+{
+	(void)signal_number;
+	ssize_t written = write(STDOUT_FILENO, overdue, overdue_size);
+	_exit(written < 0 ? EXIT_USAGE : EXIT_FAILED);
+}
+
+static void watch(const settings *set, unsigned number, const char *name, const char *ids)
+{
+	fflush(stdout);
+	if (!set->case_seconds)
+		return;
+	int length = snprintf(overdue, sizeof(overdue), "not ok %u - %s [%s]\n# not ended after %u seconds\n", number,
+	                      name, ids, set->case_seconds);
+	overdue_size = length < 0 ? 0 : (size_t)length < sizeof(overdue) ? (size_t)length : sizeof(overdue) - 1;
+	signal(SIGALRM, end_overdue);
+	alarm(set->case_seconds);
+}
+
+static void stop_watching(void)
+{
+	alarm(0);
 }
 
 /* ---- canaries: what a job that looks for faults must find before its silence means anything ------------------ */
@@ -128,14 +162,24 @@ static int fail(void)
 	return result.status == FF_CASE_FAILED ? EXIT_FAILED : EXIT_PASSED;
 }
 
-static int sing(const char *canary)
+/* As if its time were over. */
+static void hang(const settings *set)
 {
+	watch(set, 1, "canary", "");
+	raise(SIGALRM);
+}
+
+static int sing(const settings *set)
+{
+	const char *canary = set->canary;
 	if (!strcmp(canary, "leak"))
 		leak();
 	else if (!strcmp(canary, "ub"))
 		overflow();
 	else if (!strcmp(canary, "race"))
 		race();
+	else if (!strcmp(canary, "hang"))
+		hang(set);
 	else
 		return strcmp(canary, "fail") ? EXIT_USAGE : fail();
 	return EXIT_PASSED;
@@ -211,7 +255,10 @@ static bool run_store(const settings *set, const ff_harness *harness, unsigned *
 {
 	ff_harness_info info;
 	ff_error error;
-	if (ff_harness_probe(harness, &info, &error) != FF_OK) {
+	watch(set, *number + 1, "opening", "");
+	ff_code code = ff_harness_probe(harness, &info, &error);
+	stop_watching();
+	if (code != FF_OK) {
 		printf("Bail out! %s: %s\n", harness->name, error.message);
 		return false;
 	}
@@ -225,7 +272,9 @@ static bool run_store(const settings *set, const ff_harness *harness, unsigned *
 		if (!is_chosen(of, set->filter))
 			continue;
 		done.implied += !(of->needs & ~info.given);
+		watch(set, *number + 1, of->name, of->ids);
 		ff_case_run(of, harness, info.given, set->seed, &result);
+		stop_watching();
 		report(++*number, of, &result);
 		if (set->junit)
 			report_junit(set->junit, of, harness, &result);
@@ -273,19 +322,33 @@ static int list(const settings *set)
 	return EXIT_PASSED;
 }
 
+static void print_usage(const settings *set, FILE *out)
+{
+	fprintf(out, "usage: %s ", set->program);
+	fputs("[--module FILE]… --store URI… [--filter ID-OR-NAME] [--seed N] [--no-bulk]\n"
+	      "       [--case-timeout SECONDS] [--junit FILE] [--list] [--help]\n"
+	      "  --module        loads the backend in a shared object; without --store it runs on NAME:/tmp/NAME\n"
+	      "  --store         SCHEME:PATH[?PARAMETERS]; each case gets a store of its own, at PATH-PID-N\n"
+	      "  --filter        only the cases that prove this id, or whose name contains this\n"
+	      "  --seed          of what is random; 1 where it is not given\n"
+	      "  --no-bulk       leaves out the cases of many rows: for valgrind, where each instruction costs\n"
+	      "  --case-timeout  a case that takes longer fails and ends the run; 0: none; 300 where it is not given\n"
+	      "  --junit         writes the results to FILE as JUnit XML, too\n"
+	      "  --list          prints each case's name and ids, and runs nothing\n"
+	      "  --help          prints this\n"
+	      "exit status: 0 all passed; 1 one failed, or fewer ran than the store's capabilities imply; 2 usage\n",
+	      out);
+}
+
+static int help(const settings *set)
+{
+	print_usage(set, stdout);
+	return EXIT_PASSED;
+}
+
 static int usage(const settings *set)
 {
-	fprintf(stderr, "usage: %s ", set->program);
-	fputs("[--module FILE]… --store URI… [--filter ID-OR-NAME] [--seed N] [--no-bulk] [--junit FILE] [--list]\n"
-	      "  --module  loads the backend in a shared object; without --store it runs on NAME:/tmp/NAME\n"
-	      "  --store   SCHEME:PATH[?PARAMETERS]; each case gets a store of its own, at PATH-PID-N\n"
-	      "  --filter  only the cases that prove this id, or whose name contains this\n"
-	      "  --seed    of what is random; 1 where it is not given\n"
-	      "  --no-bulk leaves out the cases of many rows: for valgrind, and where each instruction costs\n"
-	      "  --junit   writes the results to FILE as JUnit XML, too\n"
-	      "  --list    prints each case's name and ids, and runs nothing\n"
-	      "exit status: 0 all passed; 1 one failed, or fewer ran than the store's capabilities imply; 2 usage\n",
-	      stderr);
+	print_usage(set, stderr);
 	return EXIT_USAGE;
 }
 
@@ -294,6 +357,14 @@ static bool set_seed(settings *set, const char *text)
 	char *end = NULL;
 	set->seed = strtoull(text, &end, 10);
 	return *text >= '0' && *text <= '9' && !*end;
+}
+
+static bool set_case_seconds(settings *set, const char *text)
+{
+	char *end = NULL;
+	unsigned long seconds = strtoul(text, &end, 10);
+	set->case_seconds = (unsigned)seconds;
+	return *text >= '0' && *text <= '9' && !*end && seconds <= INT32_MAX;
 }
 
 static bool set_junit(settings *set, const char *path)
@@ -346,6 +417,36 @@ static bool choose_stores(settings *set)
 	return set->harnesses_count != 0;
 }
 
+static bool take_option(settings *set, int option)
+{
+	switch (option) {
+	case 'm':
+		return set_module(set, optarg);
+	case 's':
+		return set_store(set, optarg);
+	case 'f':
+		set->filter = optarg;
+		return true;
+	case 'n':
+		return set_seed(set, optarg);
+	case 't':
+		return set_case_seconds(set, optarg);
+	case 'j':
+		return set_junit(set, optarg);
+	case 'c':
+		set->canary = optarg;
+		return true;
+	case 'b':
+		return set->no_bulk = true;
+	case 'l':
+		return set->list = true;
+	case 'h':
+		return set->help = true;
+	default:
+		return false;
+	}
+}
+
 static bool parse(settings *set, int count_of, char **arguments)
 {
 	static const struct option options[] = {
@@ -353,44 +454,34 @@ static bool parse(settings *set, int count_of, char **arguments)
 		{ "store", required_argument, NULL, 's' },
 		{ "filter", required_argument, NULL, 'f' },
 		{ "seed", required_argument, NULL, 'n' },
+		{ "case-timeout", required_argument, NULL, 't' },
 		{ "junit", required_argument, NULL, 'j' },
 		{ "canary", required_argument, NULL, 'c' },
-		{ "list", no_argument, NULL, 'l' },
 		{ "no-bulk", no_argument, NULL, 'b' },
+		{ "list", no_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	bool good = true;
-	for (int option; good && (option = getopt_long(count_of, arguments, "", options, NULL)) != -1;) {
-		if (option == 'm')
-			good = set_module(set, optarg);
-		else if (option == 's')
-			good = set_store(set, optarg);
-		else if (option == 'f')
-			set->filter = optarg;
-		else if (option == 'n')
-			good = set_seed(set, optarg);
-		else if (option == 'j')
-			good = set_junit(set, optarg);
-		else if (option == 'c')
-			set->canary = optarg;
-		else if (option == 'l')
-			set->list = true;
-		else if (option == 'b')
-			set->no_bulk = true;
-		else
-			good = false;
-	}
-	return good && optind == count_of && (set->list || set->canary || choose_stores(set));
+	for (int option; good && (option = getopt_long(count_of, arguments, "", options, NULL)) != -1;)
+		good = take_option(set, option);
+	return good && optind == count_of && (set->list || set->canary || set->help || choose_stores(set));
 }
 
 int ff_conformance_main(int argc, char **argv, const ff_harness *const *harnesses, size_t count_of)
 {
-	settings set = { .program = argv[0], .harnesses = harnesses, .harnesses_count = count_of, .seed = 1 };
+	settings set = { .program = argv[0],
+		         .harnesses = harnesses,
+		         .harnesses_count = count_of,
+		         .seed = 1,
+		         .case_seconds = CASE_SECONDS };
 	int status;
 	if (!parse(&set, argc, argv))
 		status = usage(&set);
+	else if (set.help)
+		status = help(&set);
 	else if (set.canary)
-		status = sing(set.canary);
+		status = sing(&set);
 	else
 		status = set.list ? list(&set) : run(&set);
 	for (size_t i = 0; i < set.stores_count; i++)
