@@ -191,11 +191,21 @@ ffp_slots_txn *ffp_slots_begin(ff_test *test, ffp_raw *raw, ff_txn_kind kind)
 	return txn;
 }
 
+/* A load fills in the answer, and leaves the question as it was. */
+static bool is_asked(const ff_read *read, const ff_read *asked)
+{
+	return read->table == asked->table && read->index == asked->index && read->kind == asked->kind &&
+	       read->equal_count == asked->equal_count && read->low_count == asked->low_count &&
+	       read->high_count == asked->high_count && read->flags == asked->flags && read->limit == asked->limit &&
+	       read->low == asked->low && read->high == asked->high;
+}
+
 /* What is asked and what is answered fit together. */
-static void check_answers(ff_test *test, const ff_read *reads, size_t count)
+static void check_answers(ff_test *test, const ff_read *asked, const ff_read *reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const ff_read *read = &reads[i];
+		FF_REQUIRE(test, is_asked(read, &asked[i]));
 		if (read->kind != FF_READ_RANGE)
 			continue;
 		FF_REQUIRE(test, read->rows_count <= read->limit);
@@ -214,8 +224,11 @@ ff_code ffp_slots_try_load(ff_test *test, ffp_slots_txn *txn, ff_read *reads, si
 
 void ffp_slots_load(ff_test *test, ffp_slots_txn *txn, ff_read *reads, size_t count)
 {
+	ff_read *asked = ff_test_alloc(test, count * sizeof(*asked));
+	if (count)
+		memcpy(asked, reads, count * sizeof(*asked));
 	FF_REQUIRE_OK(test, ffp_slots_try_load(test, txn, reads, count));
-	check_answers(test, reads, count);
+	check_answers(test, asked, reads, count);
 }
 
 ff_code ffp_slots_store(ff_test *test, ffp_slots_txn *txn, const ff_write *writes, size_t count)
