@@ -260,6 +260,37 @@ static void pages_end_at_1000(ff_txn *txn, ff_read *read)
 		read->limit = 1000;
 }
 
+static void pages_end_at_5000(ff_txn *txn, ff_read *read)
+{
+	(void)txn;
+	if (read->limit > 5000)
+		read->limit = 5000;
+}
+
+static void limits_have_16_bits(ff_txn *txn, ff_read *read)
+{
+	(void)txn;
+	if (read->limit > UINT16_MAX)
+		read->limit = UINT16_MAX;
+}
+
+static void long_ranges_lose_one(ff_txn *txn, ff_arena *arena, ff_read *read)
+{
+	(void)txn;
+	(void)arena;
+	if (read->kind == FF_READ_RANGE && read->rows_count >= 3000)
+		read->rows_count--;
+}
+
+/* What was asked is not what it was. */
+static void the_limit_becomes_the_count(ff_txn *txn, ff_arena *arena, ff_read *read)
+{
+	(void)txn;
+	(void)arena;
+	if (read->kind == FF_READ_RANGE)
+		read->limit = (uint32_t)read->rows_count;
+}
+
 /* ---- order -------------------------------------------------------------------------------------------------- */
 
 static void descending_is_ignored(ff_txn *txn, ff_read *read)
@@ -643,6 +674,10 @@ static const broken_fault table[] = {
 	ASK(limit_is_one_less),
 	ASK(limit_is_ignored_by_index),
 	ASK(pages_end_at_1000),
+	ASK(pages_end_at_5000),
+	ASK(limits_have_16_bits),
+	ANSWER(long_ranges_lose_one),
+	ANSWER(the_limit_becomes_the_count),
 	ASK(descending_is_ignored),
 	FAULT("descending_limits_the_wrong_end", .ask = descending_is_ignored,
 	      .answer = descending_limits_the_wrong_end),

@@ -64,6 +64,12 @@ NUMBERS(negative_is_positive, *value = *value < 0 && *value != INT64_MIN ? -*val
 NUMBERS(negative_is_zero, *value = *value < 0 ? 0 : *value)
 NUMBERS(largest_is_one_less, *value -= *value == INT64_MAX)
 
+/* At one size alone. */
+NUMBERS(numbers_from_2_31_are_negative,
+        *value = *value >= INT64_C(1) << 31 && *value < INT64_C(1) << 32 ? (int32_t)(uint32_t)*value : *value)
+NUMBERS(two_to_the_14_is_0, *value = *value == 1 << 14 ? 0 : *value)
+NUMBERS(two_to_the_32_is_0, *value = *value == INT64_C(1) << 32 ? 0 : *value)
+
 /* ---- texts -------------------------------------------------------------------------------------------------- */
 
 static void cut(ff_text *text, size_t size)
@@ -119,6 +125,31 @@ static void end_at_control_byte(ff_text *text)
 	}
 }
 
+/* Puts one byte in the place of each `from`. */
+static void replace(ff_text *text, ff_arena *arena, const char *from, char to)
+{
+	size_t size = strlen(from), used = 0;
+	char *bytes = own_bytes(text, arena, 0);
+	for (size_t i = 0; i < text->size;) {
+		bool found = text->size - i >= size && !memcmp(bytes + i, from, size);
+		bytes[used++] = found ? to : bytes[i];
+		i += found ? size : 1;
+	}
+	text->size = used;
+}
+
+static void skip_byte_order_mark(ff_text *text)
+{
+	if (text->size >= 3 && !memcmp(text->data, "\xef\xbb\xbf", 3)) {
+		text->data += 3;
+		text->size -= 3;
+	}
+}
+
+TEXTS(texts_are_percent_decoded, replace(text, arena, "%41", 'A'))
+TEXTS(texts_lose_their_byte_order_mark, skip_byte_order_mark(text))
+TEXTS(texts_lose_one_of_two_spaces, replace(text, arena, "  ", ' '))
+TEXTS(texts_lose_their_carriage_returns, replace(text, arena, "\r\n", '\n'))
 TEXTS(texts_are_cut_at_64, cut(text, 64))
 TEXTS(texts_are_cut_at_255, cut(text, 255))
 TEXTS(texts_are_cut_at_4096, cut(text, 4096))
@@ -331,6 +362,13 @@ static const broken_fault table[] = {
 	ROW(negative_is_positive),
 	ROW(negative_is_zero),
 	ROW(largest_is_one_less),
+	ROW(numbers_from_2_31_are_negative),
+	ROW(two_to_the_14_is_0),
+	ROW(two_to_the_32_is_0),
+	ROW(texts_are_percent_decoded),
+	ROW(texts_lose_their_byte_order_mark),
+	ROW(texts_lose_one_of_two_spaces),
+	ROW(texts_lose_their_carriage_returns),
 	ROW(texts_are_cut_at_64),
 	ROW(texts_are_cut_at_255),
 	ROW(texts_are_cut_at_4096),

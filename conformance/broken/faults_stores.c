@@ -87,6 +87,14 @@ static void reading_creates(broken_store *store, ff_store_config *config)
 	config->flags &= ~FF_STORE_READ_ONLY;
 }
 
+/* The handle is one for writing, once there is a store: it migrates, and begins what it likes. */
+static void reading_writes(broken_store *store, ff_store_config *config)
+{
+	(void)store;
+	if (config->flags & FF_STORE_READ_ONLY)
+		config->flags = FF_STORE_MUST_EXIST;
+}
+
 static void must_exist_creates(broken_store *store, ff_store_config *config)
 {
 	(void)store;
@@ -211,6 +219,16 @@ static ff_code newer_is_corrupt(broken_slot slot, ff_code code, ff_error *error)
 	return open_answers(slot, code, FF_E_VERSION, FF_E_CORRUPT, error);
 }
 
+static ff_code older_is_newer(broken_slot slot, ff_code code, ff_error *error)
+{
+	return open_answers(slot, code, FF_E_UNAVAILABLE, FF_E_VERSION, error);
+}
+
+static ff_code older_is_corrupt(broken_slot slot, ff_code code, ff_error *error)
+{
+	return open_answers(slot, code, FF_E_UNAVAILABLE, FF_E_CORRUPT, error);
+}
+
 static ff_code invalid_is_unavailable(broken_slot slot, ff_code code, ff_error *error)
 {
 	return open_answers(slot, code, FF_E_INVALID, FF_E_UNAVAILABLE, error);
@@ -275,6 +293,7 @@ static const broken_fault table[] = {
 	      .open = a_second_process_is_refused),
 	FAULT("opening_empties", .opened = opening_empties),
 	FAULT("reading_creates", .configure = reading_creates),
+	FAULT("reading_writes", .configure = reading_writes),
 	FAULT("must_exist_creates", .configure = must_exist_creates),
 	FAULT("a_failed_open_leaves_a_store", .open = a_failed_open_leaves_a_store),
 	FAULT("a_look_leaves_a_store", .open = a_look_leaves_a_store),
@@ -286,6 +305,8 @@ static const broken_fault table[] = {
 	FAULT("known_parameters_are_not_listed", .failed = known_parameters_are_not_listed),
 	FAULT("missing_is_io", .failed = missing_is_io),
 	FAULT("newer_is_corrupt", .failed = newer_is_corrupt),
+	FAULT("older_is_newer", .failed = older_is_newer),
+	FAULT("older_is_corrupt", .failed = older_is_corrupt),
 	FAULT("invalid_is_unavailable", .failed = invalid_is_unavailable),
 	FAULT("durability_is_claimed_with_none", .claims = FF_CAP_DURABLE_COMMIT),
 	FAULT("durability_is_full_and_not_claimed", .limits = broken_say_durable),

@@ -230,6 +230,20 @@ static void aborts_keep_deletes(ff_txn *txn)
 		store->inner->commit(again, &error);
 }
 
+/* An abort undoes 64 changes, and leaves the others. */
+static void aborts_undo_64(ff_txn *txn)
+{
+	ff_error error;
+	ff_txn *again = NULL;
+	inner_abort(txn);
+	if (txn->writes_count <= 64 || broken_inner_begin(txn, FF_TXN_WRITE, &again, &error) != FF_OK)
+		return;
+	if (txn->store->inner->store(again, txn->writes, txn->writes_count - 64, &error) != FF_OK)
+		broken_inner_abort(txn, again);
+	else
+		txn->store->inner->commit(again, &error);
+}
+
 static ff_code hold_writes(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
 	(void)error;
@@ -503,6 +517,34 @@ static ff_code errors_have_no_words(broken_slot slot, ff_code code, ff_error *er
 	return code;
 }
 
+static ff_code errors_have_two_lines(broken_slot slot, ff_code code, ff_error *error)
+{
+	(void)slot;
+	snprintf(error->message, sizeof(error->message), "the server said:\nno");
+	return code;
+}
+
+static ff_code errors_are_no_utf8(broken_slot slot, ff_code code, ff_error *error)
+{
+	(void)slot;
+	snprintf(error->message, sizeof(error->message), "not f\xfcr you");
+	return code;
+}
+
+static ff_code errors_have_no_end(broken_slot slot, ff_code code, ff_error *error)
+{
+	(void)slot;
+	memset(error->message, 'x', sizeof(error->message));
+	return code;
+}
+
+static ff_code everything_is_retryable(broken_slot slot, ff_code code, ff_error *error)
+{
+	(void)slot;
+	error->retryable = true;
+	return code;
+}
+
 static ff_code errors_have_another_code(broken_slot slot, ff_code code, ff_error *error)
 {
 	(void)slot;
@@ -534,6 +576,7 @@ static const broken_fault table[] = {
 	FAULT("aborts_commit", .abort = aborts_commit),
 	FAULT("failed_stores_leave_half", .abort = failed_stores_leave_half),
 	FAULT("aborts_keep_deletes", .abort = aborts_keep_deletes),
+	FAULT("aborts_undo_64", .abort = aborts_undo_64),
 	FAULT("commits_come_in_two", .store = hold_writes, .commit = commits_come_in_two),
 	FAULT("commits_of_readers_fail", .commit = commits_of_readers_fail),
 	FAULT("empty_commits_fail", .commit = empty_commits_fail),
@@ -565,6 +608,10 @@ static const broken_fault table[] = {
 	FAULT("conflict_is_ok", .failed = conflict_is_ok),
 	FAULT("nothing_is_retryable", .failed = nothing_is_retryable),
 	FAULT("errors_have_no_words", .failed = errors_have_no_words),
+	FAULT("errors_have_two_lines", .failed = errors_have_two_lines),
+	FAULT("errors_are_no_utf8", .failed = errors_are_no_utf8),
+	FAULT("errors_have_no_end", .failed = errors_have_no_end),
+	FAULT("everything_is_retryable", .failed = everything_is_retryable),
 	FAULT("errors_have_another_code", .failed = errors_have_another_code),
 };
 

@@ -49,6 +49,11 @@ static ff_code only_100_writes_are_done(ff_txn *txn, const ff_write *writes, siz
 	return txn->store->inner->store(txn->inner, writes, count < 100 ? count : 100, error);
 }
 
+static ff_code only_4096_writes_are_done(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
+{
+	return txn->store->inner->store(txn->inner, writes, count < 4096 ? count : 4096, error);
+}
+
 static ff_code only_one_table_is_written(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
 	size_t same = 0;
@@ -178,6 +183,30 @@ static bool an_insert_gives_way(ff_txn *txn, ff_write *write)
 	return !there;
 }
 
+/* ---- writes of what is gone --------------------------------------------------------------------------------- */
+
+static bool is_of_what_is_gone(ff_txn *txn, const ff_write *write)
+{
+	return write->before && !broken_load_row(txn, &txn->arena.arena, write->table, write->before);
+}
+
+static bool an_update_of_what_is_gone_inserts(ff_txn *txn, ff_write *write)
+{
+	if (is_update(write) && is_of_what_is_gone(txn, write))
+		write->before = NULL;
+	return true;
+}
+
+static bool an_update_of_what_is_gone_is_dropped(ff_txn *txn, ff_write *write)
+{
+	return !is_update(write) || !is_of_what_is_gone(txn, write);
+}
+
+static bool a_delete_of_what_is_gone_is_dropped(ff_txn *txn, ff_write *write)
+{
+	return write->kind != FF_WRITE_DELETE || !is_of_what_is_gone(txn, write);
+}
+
 /* ---- deletes of ranges -------------------------------------------------------------------------------------- */
 
 static ff_read *own_range(ff_txn *txn, ff_write *write)
@@ -245,6 +274,22 @@ static ff_code range_deletes_are_limited(ff_txn *txn, const ff_write *writes, si
 		return txn->store->inner->store(txn->inner, own, i + found.rows_count, error);
 	}
 	return txn->store->inner->store(txn->inner, writes, count, error);
+}
+
+/* The range ends at its 1,000th row, as where a statement takes so many. */
+static bool range_deletes_end_at_1000(ff_txn *txn, ff_write *write)
+{
+	ff_error error;
+	if (write->kind != FF_WRITE_DELETE_RANGE)
+		return true;
+	ff_read *found = own_range(txn, write);
+	found->limit = 1001;
+	if (broken_inner_load(txn, &txn->arena.arena, found, 1, &error) == FF_OK && found->rows_count > 1000) {
+		found->high = found->rows[1000];
+		found->high_count = write->table->key_count;
+		found->flags |= FF_READ_HIGH_EXCLUSIVE;
+	}
+	return true;
 }
 
 /* A delete takes every row of the key's first column. */
@@ -470,6 +515,7 @@ static const broken_fault table[] = {
 	WRITE(range_deletes_are_dropped),
 	STORE(last_write_is_dropped),
 	STORE(only_100_writes_are_done),
+	STORE(only_4096_writes_are_done),
 	STORE(only_one_table_is_written),
 	STORE(second_half_is_lost),
 	STORE(storing_nothing_fails),
@@ -481,12 +527,16 @@ static const broken_fault table[] = {
 	WRITE(long_texts_are_not_updated),
 	WRITE(an_insert_overwrites),
 	WRITE(an_insert_gives_way),
+	WRITE(an_update_of_what_is_gone_inserts),
+	WRITE(an_update_of_what_is_gone_is_dropped),
+	WRITE(a_delete_of_what_is_gone_is_dropped),
 	WRITE(range_deletes_take_their_edges),
 	WRITE(range_deletes_leave_their_low_edge),
 	WRITE(range_deletes_leave_their_high_edge),
 	WRITE(range_deletes_take_all_that_is_equal),
 	WRITE(range_deletes_look_at_one_column),
 	FAULT("range_deletes_are_limited", .store = range_deletes_are_limited),
+	WRITE(range_deletes_end_at_1000),
 	WRITE(deletes_take_their_siblings),
 	STALE(deletes_keep_their_entries),
 	STALE(updates_keep_their_old_entries),
