@@ -137,6 +137,12 @@ void ffp_wait_while(ffp_txn *txn, bool (*goes_on)(void *context), void *context)
 		txn->store->backend->wait_while(txn->txn, goes_on, context);
 }
 
+void ffp_housekeep(ffp_store *store)
+{
+	if (store->backend->housekeep)
+		store->backend->housekeep(store->instance);
+}
+
 /* A range that holds more than was asked for would make a bounded call unbounded. */
 static ff_code check_answers(const ff_engine_backend *backend, const ff_read *reads, size_t count, ff_error *error)
 {

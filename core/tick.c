@@ -140,6 +140,7 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table,
 		if (code != FF_OK)
 			break;
 		work->rows = next_rows(work->engine, work->rows, clock_ms(work->engine) - began_ms);
+		ffp_housekeep(&work->engine->store);
 		more = slice.looked_at == slice.rows_max;
 		if (slice.looked_at)
 			ffp_place_set(place, ffp_table(table), index, ffp_place_row(&slice.next));

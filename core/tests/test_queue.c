@@ -353,6 +353,19 @@ static void tick_takes_less_where_calls_wait(ff_test *t)
 		FF_CHECK_EQ_INT(t, slices.limits[i], BESIDE);
 }
 
+/* Behind each slice, the last one of a table too, which finds less than it asked for. */
+static void tick_lets_the_store_keep_house(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.purge_rows_max = 2;
+	ff_engine *e = ff_test_open(t, &options);
+	add_expired_keys(t, 5);
+	FF_REQUIRE_OK(t, ff_engine_tick(e, 0, 0, NULL, ff_test_error(t)));
+	/* resets, keys three times, window entries, slots */
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_HOUSEKEEP), 6);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 /* Slices go through the same queue as everybody's calls. */
 static void report_while_ticking(void *context, unsigned thread)
 {
@@ -477,6 +490,7 @@ static const ff_case cases[] = {
 	CASE(tick_stops_at_once, "FF-RB-6", 0),
 	CASE(tick_stops_between_slices, "FF-RB-6", 0),
 	CASE(tick_takes_less_where_calls_wait, "FF-MT-1", 0),
+	CASE(tick_lets_the_store_keep_house, "FF-MT-1", 0),
 	CASE(tick_among_reports, "FF-MT-1", 0),
 	CASE(lanes_run_side_by_side, "FF-RU-13 FF-RU-14", 0),
 	CASE(one_runs_alone, "FF-MT-5", 0),
