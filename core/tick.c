@@ -31,6 +31,7 @@ typedef struct tick_work {
 	uint64_t left;    /* of the limit */
 	uint32_t rows;
 	unsigned wary;      /* so many slices keep to what calls beside them can bear */
+	bool finds;         /* the last slice changed something */
 	bool is_background; /* it ends where the thread is to stop */
 	ff_error *error;
 } tick_work;
@@ -48,18 +49,22 @@ static bool is_stopped(const tick_work *work)
 /*
  * Slices of resets are shorter: they rewrite rows where a purge takes out whole pages. And they come all at once (budgets
  * fall due at midnight), so that each is shorter still while calls share its commit and wait for it; and for a few more,
- * since those calls commit alone while the store keeps house.
+ * since those calls commit alone while the store keeps house. A purge that finds nothing is in no hurry then either.
  */
 #define RESETS_SHARE 4
 #define RESETS_SHARE_BESIDE 14
+#define SEARCH_SHARE_BESIDE 4
 #define SLICES_WARY 32
 
 static uint32_t slice_rows(const tick_work *work, const ffp_op *op)
 {
-	if (op != &ffp_op_reset_due)
-		return work->rows;
-	uint32_t resets = work->rows / (work->wary ? RESETS_SHARE_BESIDE : RESETS_SHARE);
-	return resets ? resets : 1;
+	uint32_t share = 1;
+	if (op == &ffp_op_reset_due)
+		share = work->wary ? RESETS_SHARE_BESIDE : RESETS_SHARE;
+	else if (work->wary && !work->finds)
+		share = SEARCH_SHARE_BESIDE;
+	uint32_t rows = work->rows / share;
+	return rows ? rows : 1;
 }
 
 static bool is_store_wanted(ff_engine *engine)
@@ -127,6 +132,7 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table,
 {
 	ff_code code = FF_OK;
 	bool more = true;
+	work->finds = false;
 	while (code == FF_OK && more && work->left && !is_stopped(work)) {
 		give_way(work);
 		ffp_slice slice = { .table = table,
@@ -144,6 +150,7 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table,
 		more = slice.looked_at == slice.rows_max;
 		if (slice.looked_at)
 			ffp_place_set(place, ffp_table(table), index, ffp_place_row(&slice.next));
+		work->finds = slice.changed > 0;
 		*tally.changed += slice.changed;
 		*tally.failed += slice.failed;
 		work->left -= slice.changed;

@@ -290,11 +290,13 @@ static void tick_stops_between_slices(ff_test *t)
 	FF_CHECK(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP) > KEYS / 2);
 }
 
-/* What the slices of resets ask for; the first of them waits until a call has come behind it. */
+/* How many rows the slices ask for: those of resets, and of keys. The first of them waits until a call has come behind it. */
 static struct {
 	ff_engine *engine;
 	uint32_t limits[16];
 	_Atomic unsigned count;
+	uint32_t keys_limits[16];
+	unsigned keys_count;
 } slices;
 
 static void wait_for_call_behind(void)
@@ -311,7 +313,11 @@ static void wait_for_call_behind(void)
 static void note_slices(ff_read *reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (!reads[i].index || slices.count == COUNT_OF(slices.limits))
+		if (reads[i].kind != FF_READ_RANGE)
+			continue;
+		if (reads[i].table->id == FFP_BUDGET_USAGE_DEDUP && slices.keys_count < COUNT_OF(slices.keys_limits))
+			slices.keys_limits[slices.keys_count++] = reads[i].limit;
+		if (reads[i].table->id != FFP_BUDGET_POLICY || slices.count == COUNT_OF(slices.limits))
 			continue;
 		slices.limits[slices.count++] = reads[i].limit;
 		if (slices.count == 1)
@@ -333,7 +339,7 @@ static void tick_or_report_behind_it(void *context, unsigned thread)
 
 static void tick_takes_less_where_calls_wait(ff_test *t)
 {
-	enum { ROWS = 56, ALONE = ROWS / 4, BESIDE = ROWS / 14, DUE = ALONE + 5 * BESIDE + 1 };
+	enum { ROWS = 56, ALONE = ROWS / 4, BESIDE = ROWS / 14, DUE = ALONE + 5 * BESIDE + 1, SEARCH = ROWS / 4 };
 	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
 	options.purge_rows_max = ROWS;
 	ff_engine *e = ffp_open_faulty(t, &options);
@@ -342,7 +348,8 @@ static void tick_takes_less_where_calls_wait(ff_test *t)
 	ff_test_set_time(t, FF_TEST_START_MS + 1000);
 	crowd shared = { .engine = e };
 	slices.engine = e;
-	slices.count = 0;
+	slices.count = slices.keys_count = 0;
+	add_expired_keys(t, SEARCH + 1);
 	ffp_fault.mangle = note_slices;
 	ffp_threads(t, 2, tick_or_report_behind_it, &shared);
 	ffp_fault_clear();
@@ -351,6 +358,9 @@ static void tick_takes_less_where_calls_wait(ff_test *t)
 	FF_CHECK_EQ_INT(t, slices.limits[0], ALONE);
 	for (unsigned i = 1; i < slices.count; i++)
 		FF_CHECK_EQ_INT(t, slices.limits[i], BESIDE);
+	FF_CHECK_EQ_INT(t, slices.keys_count, 2);
+	FF_CHECK_EQ_INT(t, slices.keys_limits[0], SEARCH);
+	FF_CHECK_EQ_INT(t, slices.keys_limits[1], ROWS); /* where there is something to purge */
 }
 
 /* Behind each slice, the last one of a table too, which finds less than it asked for. */
