@@ -130,6 +130,14 @@ bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total)
 	       (row->row.state == FF_ROW_OK && row->delta_total >= 0 && row->period >= 0 && row->period <= period);
 }
 
+const char *ffp_key_fault(const ffp_key_row *row)
+{
+	ff_outcome outcome;
+	const char *fault = "a row that cannot be read";
+	bool is_good = row->row.state == FF_ROW_OK && ffp_outcome_parse(row->outcome_json, &outcome, &fault) == FF_OK;
+	return is_good ? NULL : fault;
+}
+
 static bool plan_report(ffp_batch *batch, ffp_request *request)
 {
 	request->root = ffp_budget_slot(batch, request->id);
