@@ -52,7 +52,7 @@ static bool is_stopped(const tick_work *work)
  * since those calls commit alone while the store keeps house. A purge that finds nothing is in no hurry then either.
  */
 #define RESETS_SHARE 4
-#define RESETS_SHARE_BESIDE 14
+#define RESETS_SHARE_BESIDE 12
 #define SEARCH_SHARE_BESIDE 4
 #define SLICES_WARY 32
 

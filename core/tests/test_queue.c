@@ -441,7 +441,7 @@ static void tick_or_report_behind_it(void *context, unsigned thread)
 
 static void tick_takes_less_where_calls_wait(ff_test *t)
 {
-	enum { ROWS = 56, ALONE = ROWS / 4, BESIDE = ROWS / 14, DUE = ALONE + 5 * BESIDE + 1, SEARCH = ROWS / 4 };
+	enum { ROWS = 48, ALONE = ROWS / 4, BESIDE = ROWS / 12, DUE = ALONE + 5 * BESIDE + 1, SEARCH = ROWS / 4 };
 	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
 	options.purge_rows_max = ROWS;
 	ff_engine *e = ffp_open_faulty(t, &options);
