@@ -23,6 +23,7 @@ typedef struct batch_run {
 	ffp_slot *import;   /* the row that says that an import is unfinished, where the batch looks for it */
 	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
 	bool is_idle;       /* no request is left to be decided */
+	bool has_results;   /* one of its operations hands out a result */
 	bool has_deadlines; /* one that is left has one */
 	ff_error error;
 } batch_run;
@@ -34,7 +35,19 @@ static ff_code no_memory(batch_run *run)
 
 /* ---- plan and load ------------------------------------------------------------------------------------------ */
 
-/* Fails those whose deadline has passed by now. True: there were any. */
+/* Fails a request whose deadline has passed by now, for which the clock is asked once (*now_ms < 0: not yet). */
+static bool fail_where_late(batch_run *run, ffp_request *request, int64_t *now_ms)
+{
+	if (request->deadline_ms && *now_ms < 0)
+		*now_ms = ffp_engine_now(run->engine);
+	if (ffp_is_late(request, *now_ms))
+		return true;
+	run->is_idle = false;
+	run->has_deadlines |= request->deadline_ms != 0;
+	return false;
+}
+
+/* Fails all that are late by now. True: there were any. */
 static bool fail_late(batch_run *run)
 {
 	int64_t now_ms = -1;
@@ -44,16 +57,8 @@ static bool fail_late(batch_run *run)
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (request->is_late)
-				continue;
-			if (request->deadline_ms && now_ms < 0)
-				now_ms = ffp_engine_now(run->engine);
-			if (ffp_is_late(request, now_ms)) {
+			if (!request->is_late && fail_where_late(run, request, &now_ms))
 				found = true;
-				continue;
-			}
-			run->is_idle = false;
-			run->has_deadlines |= request->deadline_ms != 0;
 		}
 	}
 	return found;
@@ -67,12 +72,20 @@ static bool goes_on(void *context)
 	return !run->txn.is_late;
 }
 
+/* Plans what is not late by now, which begin may have made it: the store was waited for. */
 static bool plan(batch_run *run)
 {
+	int64_t now_ms = -1;
+	run->is_idle = true;
+	run->has_deadlines = false;
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (!request->is_late && !request->op->plan(&run->batch, request))
+			if (request->is_late)
+				continue;
+			if (fail_where_late(run, request, &now_ms))
+				run->txn.is_late = true;
+			else if (!request->op->plan(&run->batch, request))
 				return false;
 		}
 	}
@@ -109,6 +122,7 @@ static ff_code decide_all(batch_run *run, bool *again)
 				return no_memory(run);
 			*again |= code == FFP_PENDING;
 			request->call->code = code;
+			run->has_results |= request->op->prepare != NULL;
 		}
 	}
 	return FF_OK;
@@ -169,7 +183,7 @@ static ff_code prepare_results(batch_run *run)
 {
 	const ff_allocator *allocator = &run->engine->allocator;
 	ff_code code = FF_OK;
-	for (size_t t = 0; t < run->tickets_count; t++) {
+	for (size_t t = 0; run->has_results && t < run->tickets_count; t++) {
 		for (size_t i = 0; code == FF_OK && i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
 			if (request->op->prepare && request->call->code == FF_OK)
@@ -182,7 +196,7 @@ static ff_code prepare_results(batch_run *run)
 /* Hands them out, or takes them back where the batch failed. */
 static void settle_results(batch_run *run, bool hand_out)
 {
-	for (size_t t = 0; t < run->tickets_count; t++) {
+	for (size_t t = 0; run->has_results && t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
 			if (request->result && hand_out)
@@ -276,10 +290,11 @@ static ff_code begin_batch(batch_run *run)
 	if (!ffp_is_untouched(&run->txn))
 		ffp_recall_clear(&run->lane->recall);
 	run->batch.rows.recall = &run->lane->recall;
-	run->txn.is_late = fail_late(run); /* after begin, which may have waited for the store */
+	if (!plan(run) || !plan_look(run))
+		return no_memory(run);
 	if (run->txn.is_late || run->has_deadlines)
 		ffp_wait_while(&run->txn, goes_on, run);
-	return plan_look(run) && plan(run) ? FF_OK : no_memory(run);
+	return FF_OK;
 }
 
 static ff_code try_once(batch_run *run)
