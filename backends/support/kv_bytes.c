@@ -1,5 +1,7 @@
 #include "kv_bytes.h"
 
+#include <endian.h>
+
 #include "text.h"
 
 /* ---- keys --------------------------------------------------------------------------------------------------- */
@@ -93,16 +95,26 @@ static size_t varint_size(uint64_t number)
 	return bits > 7 * VARINT_MAX - 7 ? VARINT_MAX : (bits + 6) / 7;
 }
 
+/* The 56 low bits of a number, seven in each of eight bytes. */
+static uint64_t spread(uint64_t number)
+{
+	number = (number & UINT64_C(0x000000000fffffff)) | (number & UINT64_C(0x00fffffff0000000)) << 4;
+	number = (number & UINT64_C(0x00003fff00003fff)) | (number & UINT64_C(0x0fffc0000fffc000)) << 2;
+	return (number & UINT64_C(0x007f007f007f007f)) | (number & UINT64_C(0x3f803f803f803f80)) << 1;
+}
+
+/* Takes VARINT_MAX bytes of room, of which the last may be left as they come. */
 static unsigned char *write_varint(unsigned char *at, uint64_t number)
 {
+	const uint64_t more = UINT64_C(0x8080808080808080);
 	size_t size = varint_size(number);
-	unsigned last_bits = size == VARINT_MAX ? 8 : 7;
-	unsigned char *last = at + size - 1;
-	*last = (unsigned char)(number & ((1u << last_bits) - 1));
-	number >>= last_bits;
-	for (unsigned char *byte = last; byte > at; number >>= 7)
-		*--byte = (unsigned char)(0x80 | (number & 0x7f));
-	return last + 1;
+	bool longest = size == VARINT_MAX;
+	uint64_t bytes = longest ? spread(number >> 8) | more : (spread(number) | (more - 0x80)) << 8 * (8 - size);
+	bytes = htobe64(bytes);
+	memcpy(at, &bytes, sizeof(bytes));
+	if (longest)
+		at[VARINT_MAX - 1] = (unsigned char)number;
+	return at + size;
 }
 
 /* The bytes that are left of a value; `at` is NULL from the first on that is not as it should be. */
