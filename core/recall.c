@@ -3,9 +3,10 @@
 struct ffp_recalled {
 	const ff_table *table;
 	uint64_t hash;
-	uint64_t era; /* 0: forgotten */
-	size_t size;  /* of the row and then its texts, behind this head */
-	size_t room;  /* for them */
+	uint64_t era;     /* 0: forgotten */
+	uint64_t refused; /* the hash of the last row that wanted the place and did not get it; or its own */
+	size_t size;      /* of the row and then its texts, behind this head */
+	size_t room;      /* for them */
 	_Alignas(16) char bytes[];
 };
 
@@ -135,6 +136,17 @@ static bool has_places(ffp_recall *recall)
 	return recall->places != NULL;
 }
 
+/* Whether a row gets its place: where another has it, only when it comes again before a third one does. So rows that are
+ * many more than the places, and come back when they are long gone, are not copied in vain. */
+static bool is_let_in(const ffp_recall *recall, uint64_t hash)
+{
+	ffp_recalled *kept = *place_of(recall, hash);
+	if (!kept || kept->era != recall->era || kept->hash == hash || kept->refused == hash)
+		return true;
+	kept->refused = hash;
+	return false;
+}
+
 void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash)
 {
 	size_t size = size_of(table, row);
@@ -142,11 +154,13 @@ void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *ro
 		ffp_recall_forget(recall, hash);
 		return;
 	}
+	if (!is_let_in(recall, hash))
+		return;
 	ffp_recalled *kept = make_room(recall, place_of(recall, hash), size);
 	if (!kept)
 		return;
 	kept->table = table;
-	kept->hash = hash;
+	kept->hash = kept->refused = hash;
 	kept->era = recall->era;
 	kept->size = size;
 	gather(kept->bytes, table, row);

@@ -7,7 +7,7 @@
 
 #include "catalog.h"
 
-/* Rows that are kept at the most, a newcomer in the place of another; and the size of one. */
+/* Rows that are kept at the most, a newcomer that comes twice in the place of another; and the size of one. */
 #define FFP_RECALL_PLACES 16384
 #define FFP_RECALL_SIZE_MAX 2048
 
