@@ -4,6 +4,7 @@
  */
 #include "report.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #define XXH_INLINE_ALL
@@ -84,8 +85,9 @@ static int64_t digest(const ffp_request *request)
 		at = append(at, request->execution_id);
 	for (size_t i = 0; i < request->amounts_count; i++) {
 		at = append(at, request->amounts[i].dimension);
-		for (unsigned shift = 0; shift < 64; shift += 8)
-			*at++ = (char)(request->amounts[i].amount >> shift);
+		uint64_t amount = htole64((uint64_t)request->amounts[i].amount);
+		memcpy(at, &amount, sizeof(amount));
+		at += sizeof(amount);
 	}
 	return (int64_t)XXH3_64bits(bytes, (size_t)(at - bytes));
 }

@@ -274,7 +274,7 @@ bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
 	*count = rows->pending_count;
 	for (const ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
 		++*count;
-	*reads = ffp_arena_array(rows->arena, *count, sizeof(**reads));
+	*reads = ffp_arena_room(rows->arena, *count, sizeof(**reads));
 	if (!*reads || !ffp_slots_sort(rows->pending, rows->pending_count, rows->arena))
 		return false;
 	if (rows->pending_count == rows->slots_count) /* the writes need not be sorted again */
@@ -335,7 +335,7 @@ bool ffp_rows_loaded(ffp_rows *rows, const ff_read *reads)
 
 bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
 {
-	ffp_slot **changed = ffp_arena_array(rows->arena, rows->slots_count, sizeof(*changed));
+	ffp_slot **changed = ffp_arena_room(rows->arena, rows->slots_count, sizeof(*changed));
 	size_t n = 0;
 	for (size_t i = 0; changed && i < rows->slots_count; i++) {
 		ffp_slot *slot = rows->slots[i];
@@ -343,7 +343,7 @@ bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
 			changed[n++] = slot;
 	}
 	*count = n + rows->table_deletes_count;
-	*writes = ffp_arena_array(rows->arena, *count, sizeof(**writes));
+	*writes = ffp_arena_room(rows->arena, *count, sizeof(**writes));
 	if (!changed || !*writes || !ffp_slots_sort(changed, n, rows->arena))
 		return false;
 	for (size_t i = 0; i < n; i++)

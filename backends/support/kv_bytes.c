@@ -149,21 +149,30 @@ enum { FORMAT = 1, FORMAT_SHIFT = 5 };
 
 static const ff_text common = { FF_KV_COMMON_TEXT, sizeof(FF_KV_COMMON_TEXT) - 1 };
 
-/* The value columns as they are stored: by `since`, and then by place. Answers how many there are. */
+/* The value columns as they are stored: by `since`, and then by place, which most tables have them in. Answers how many
+ * there are. */
 static unsigned stored_order(const ff_table *table, uint8_t order[FF_COLUMNS_MAX])
 {
+	const ff_column *columns = table->columns;
+	const unsigned end = table->columns_count;
 	unsigned count = 0;
-	for (unsigned i = table->key_count; i < table->columns_count; i++) {
-		unsigned place = count++;
-		for (; place > 0 && table->columns[order[place - 1]].since > table->columns[i].since; place--)
+	bool sorted = true;
+	for (unsigned i = table->key_count; i < end; i++) {
+		sorted &= count == 0 || columns[i - 1].since <= columns[i].since;
+		order[count++] = (uint8_t)i;
+	}
+	for (unsigned i = 1; !sorted && i < count; i++) {
+		uint8_t column = order[i];
+		unsigned place = i;
+		for (; place > 0 && columns[order[place - 1]].since > columns[column].since; place--)
 			order[place] = order[place - 1];
-		order[place] = (uint8_t)i;
+		order[place] = column;
 	}
 	return count;
 }
 
 /* What a column holds that costs no byte. */
-static bool is_plain(const ff_table *table, unsigned i, const ff_row *row)
+static inline bool is_plain(const ff_table *table, unsigned i, const ff_row *row)
 {
 	const ff_column *column = &table->columns[i];
 	if (column->nullable)
@@ -201,16 +210,17 @@ size_t ffp_kv_write_value(const ff_table *table, const ff_row *row, unsigned cha
 {
 	uint8_t order[FF_COLUMNS_MAX];
 	unsigned count = stored_order(table, order);
-	unsigned char *plain = value + 1;
-	unsigned char *at = plain + (count + 7) / 8;
-	value[0] = (unsigned char)(FORMAT << FORMAT_SHIFT | count);
-	memset(plain, 0, (count + 7) / 8);
+	unsigned char *at = value + 1 + (count + 7) / 8;
+	uint32_t plain = 0;
 	for (unsigned i = 0; i < count; i++) {
 		if (is_plain(table, order[i], row))
-			plain[i / 8] |= (unsigned char)(1u << i % 8);
+			plain |= 1u << i;
 		else
 			at = write_column(at, &table->columns[order[i]], row);
 	}
+	value[0] = (unsigned char)(FORMAT << FORMAT_SHIFT | count);
+	for (unsigned i = 0; i < count; i += 8)
+		value[1 + i / 8] = (unsigned char)(plain >> i);
 	return (size_t)(at - value);
 }
 
