@@ -95,7 +95,7 @@ static bool recall(const ffp_rows *rows, ffp_slot *slot)
 	if (rows->recall && is_kept(slot))
 		slot->before = slot->after =
 		    ffp_recall_find(rows->recall, slot->table, slot->key, slot->hash, rows->arena);
-	slot->loaded = slot->after != NULL;
+	slot->loaded = slot->recalled = slot->after != NULL;
 	return slot->loaded;
 }
 
@@ -236,7 +236,7 @@ void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall)
 			continue;
 		if (!slot->after)
 			ffp_recall_forget(recall, slot->hash);
-		else if (slot->changed || !ffp_recall_has(recall, slot->table, slot->key, slot->hash))
+		else if (slot->changed || !slot->recalled)
 			ffp_recall_keep(recall, slot->table, slot->after, slot->hash);
 	}
 }

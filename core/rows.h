@@ -29,7 +29,8 @@ struct ffp_slot {
 	bool loaded;
 	bool changed; /* `after` is a copy of the batch's own, or the row was deleted */
 	bool is_member;
-	bool trusted; /* taken for absent, unseen */
+	bool trusted;  /* taken for absent, unseen */
+	bool recalled; /* remembered from an earlier batch */
 };
 
 /* A bounded look along an order, as the store has it; the slots hold the rows as the batch has them by now. */
