@@ -9,8 +9,8 @@
 #include "engine.h"
 #include "json.h"
 #include "move.h"
-#include "outcome.h"
 #include "quota.h"
+#include "report.h"
 #include "text.h"
 
 #define SLICE_LINES 500
@@ -25,38 +25,12 @@ static const ff_table *table_named(const cJSON *name)
 	return NULL;
 }
 
-/* The columns that hold names, which calls must be able to give again (FF-LIM-1). */
-static const struct {
-	const char *column;
-	const ffp_name_rule *rule;
-} names[] = {
-	{ "budget_id", &ffp_name_budget_id },
-	{ "dimensions_key", &ffp_name_dimension },
-	{ "dedup_key", &ffp_name_given_key },
-	{ "execution_id", &ffp_name_execution_id },
-	{ "quota_policy_id", &ffp_name_quota_policy_id },
-	{ "scope_type", &ffp_name_scope_type },
-	{ "scope_id", &ffp_name_scope_id },
-	{ "last_breach_dim", &ffp_name_dimension },
-};
-
-static bool read_text(const cJSON *item, const ff_column *column, ff_arena *arena, ff_text *text)
+static bool read_text(const cJSON *item, ff_arena *arena, ff_text *text)
 {
 	if (!cJSON_IsString(item))
 		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(names[i].column, column->name) == 0 &&
-		    ffp_name_check(names[i].rule, item->valuestring, text, NULL) != FF_OK)
-			return false;
 	*text = ff_text_copy(arena, item->valuestring, strlen(item->valuestring));
 	return text->data != NULL;
-}
-
-/* Every integer but a digest counts something. */
-static bool read_int64(const cJSON *item, const ff_column *column, int64_t *value)
-{
-	bool is_signed = strcmp(column->name, "payload_digest") == 0;
-	return is_signed ? ffp_json_signed(item, value) : ffp_json_int64(item, value);
 }
 
 static bool read_column(const cJSON *object, const ff_table *table, unsigned i, ff_arena *arena, ff_row *row)
@@ -68,8 +42,8 @@ static bool read_column(const cJSON *object, const ff_table *table, unsigned i, 
 		return true;
 	}
 	if (column->type == FF_TYPE_TEXT)
-		return read_text(item, column, arena, ff_row_text(row, column));
-	return read_int64(item, column, ff_row_int64(row, column));
+		return read_text(item, arena, ff_row_text(row, column));
+	return ffp_json_signed(item, ff_row_int64(row, column));
 }
 
 /* What a rule would call corrupt is not taken in: why, or NULL. */
@@ -77,15 +51,13 @@ static const char *row_fault(const ff_table *table, const ff_row *row, ff_arena 
 {
 	const char *fault = "a row for which memory is out";
 	ffp_budget budget;
-	ff_outcome outcome;
 	ff_code code = FF_OK;
 	switch ((ffp_table_id)table->id) {
 	case FFP_BUDGET_POLICY:
 		code = ffp_budget_at((const ffp_budget_row *)row, 0, NULL, arena, &budget, &fault);
 		break;
 	case FFP_BUDGET_USAGE_DEDUP:
-		code = ffp_outcome_parse(((const ffp_key_row *)row)->outcome_json, &outcome, &fault);
-		break;
+		return ffp_key_fault((const ffp_key_row *)row);
 	case FFP_QUOTA_POLICY:
 		return ffp_quota_fault((const ffp_quota_row *)row);
 	case FFP_QUOTA_WINDOW:
@@ -107,10 +79,14 @@ static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena
 	ff_row *read = ff_row_new(arena, *table);
 	if (!read)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a row");
-	for (unsigned i = 0; i < (*table)->columns_count; i++)
+	const ff_column *malformed = NULL;
+	for (unsigned i = 0; i < (*table)->columns_count && !malformed; i++)
 		if (!read_column(object, *table, i, arena, read))
-			return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has no or a malformed '%s'", number,
-			                    (*table)->columns[i].name);
+			malformed = &(*table)->columns[i];
+	malformed = malformed ? malformed : ffp_impossible_column(*table, read);
+	if (malformed)
+		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has no or a malformed '%s'", number,
+		                    malformed->name);
 	if (cJSON_GetArraySize(object) != (*table)->columns_count + 1)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has members that table '%s' does not know",
 		                    number, (*table)->name);
@@ -240,6 +216,27 @@ static ff_code write_slice(importing *import, ffp_import_slice *slice)
 	return call.code;
 }
 
+/* Keeps the first problem that is told as the import's error. */
+static void refuse(void *context, const char *problem)
+{
+	const importing *import = context;
+	if (import->error->code == FF_OK)
+		ff_error_set(import->error, FF_E_INVALID, "the lines contradict each other: %s", problem);
+}
+
+/* Rows that are good each for itself may still not belong together. The store is left as an unfinished import. */
+static ff_code check_all(importing *import)
+{
+	ff_error own = { .code = FF_OK };
+	ff_error_set(import->error, FF_OK, "%s", "");
+	ff_code code = ffp_check_rows(import->engine, refuse, import, &own);
+	if (import->error->code != FF_OK)
+		return import->error->code;
+	if (code != FF_OK)
+		*import->error = own;
+	return code;
+}
+
 static ff_code import_all(importing *import)
 {
 	ffp_import_slice slice = { .begins = true };
@@ -252,11 +249,13 @@ static ff_code import_all(importing *import)
 		if (!slice.rows || !slice.tables)
 			return ff_error_set(import->error, FF_E_NO_MEMORY, "out of memory for an import");
 		code = read_slice(import, &slice);
-		slice.ends = import->ended;
 		if (code == FF_OK)
 			code = write_slice(import, &slice);
 	}
-	return code;
+	if (code == FF_OK)
+		code = check_all(import);
+	slice = (ffp_import_slice){ .ends = true };
+	return code == FF_OK ? write_slice(import, &slice) : code;
 }
 
 ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported, ff_error *error)

@@ -143,6 +143,14 @@ bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total)
 	       (row->row.state == FF_ROW_OK && row->delta_total >= 0 && row->period >= 0 && row->period <= period);
 }
 
+const char *ffp_key_fault(const ffp_key_row *row)
+{
+	ff_outcome outcome;
+	const char *fault = "a row that cannot be read";
+	bool is_good = row->row.state == FF_ROW_OK && ffp_outcome_parse(row->outcome_json, &outcome, &fault) == FF_OK;
+	return is_good ? NULL : fault;
+}
+
 static bool has_same_dimensions(const ffp_request *a, const ffp_request *b)
 {
 	bool same = a->amounts_count == b->amounts_count;

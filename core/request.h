@@ -24,7 +24,7 @@ typedef struct ffp_batch {
 	const ff_random *random;
 	int64_t key_ttl_ms;
 	bool require_budget;
-	bool trusts_keys; /* idempotency keys are taken for fresh, until storing one shows that it is not */
+	bool trusts_keys; /* keys and window entries are taken for fresh, until storing one shows that it is not */
 	bool trusted;     /* and one was */
 } ffp_batch;
 

@@ -89,6 +89,11 @@ const ffp_name_rule ffp_name_scope_id = { "scope id", 0, 128 };
 const ffp_name_rule ffp_name_on_hard_limit = { "on_hard_limit", 0, 64 };
 const ffp_name_rule ffp_name_on_soft_limit = { "on_soft_limit", 0, 64 };
 
+bool ffp_name_allows(const ffp_name_rule *rule, ff_text text)
+{
+	return text.size >= rule->min && text.size <= rule->max && ffp_text_is_clean(text.data, text.size);
+}
+
 ff_code ffp_name_check(const ffp_name_rule *rule, const char *name, ff_text *text, ff_error *error)
 {
 	const char *bytes = name ? name : "";

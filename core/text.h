@@ -39,6 +39,9 @@ extern const ffp_name_rule ffp_name_scope_id;
 extern const ffp_name_rule ffp_name_on_hard_limit;
 extern const ffp_name_rule ffp_name_on_soft_limit;
 
+/* Whether a text is such a name. */
+bool ffp_name_allows(const ffp_name_rule *rule, ff_text text);
+
 /* Checks a name, where NULL is the empty one, and answers it as a text (which borrows it). FF_E_INVALID names the field
  * and the limit. */
 ff_code ffp_name_check(const ffp_name_rule *rule, const char *name, ff_text *text, ff_error *error);

@@ -198,19 +198,6 @@ static bool is_answered(const caller *one)
 	return one->answered;
 }
 
-/* So many are queued behind the batch that stalls. */
-static bool is_queued(ff_engine *e, size_t count)
-{
-	size_t queued = SIZE_MAX;
-	for (int i = 0; i < 10000 && queued != count; i++) {
-		usleep(1000);
-		pthread_mutex_lock(&e->queue_lock);
-		queued = e->lanes[0].queued;
-		pthread_mutex_unlock(&e->queue_lock);
-	}
-	return queued == count;
-}
-
 /* A load stalls that had not begun when `waiting` was looked at. */
 static bool stalls_anew(uint64_t waiting)
 {
@@ -230,13 +217,13 @@ static void late_caller_leaves_the_queue(ff_test *t)
 	start(t, &first);
 	FF_CHECK(t, stalls_anew(0));
 	start(t, &late);
-	FF_CHECK(t, is_queued(e, 1));
+	FF_CHECK(t, ffp_is_queued(e, 1));
 	start(t, &last);
-	FF_CHECK(t, is_queued(e, 2));
+	FF_CHECK(t, ffp_is_queued(e, 2));
 	world.now_ms = T0 + 50;
 	FF_CHECK(t, is_answered(&late));
 	FF_CHECK(t, !first.answered && !last.answered);
-	FF_CHECK(t, is_queued(e, 1));
+	FF_CHECK(t, ffp_is_queued(e, 1));
 	world.passes = 2;
 	FF_CHECK_STR(t, end(&late), "deadline");
 	FF_CHECK_STR(t, end(&first), "ok");
@@ -259,14 +246,14 @@ static void late_leader_leaves_its_neighbour(ff_test *t)
 	start(t, &first);
 	FF_CHECK(t, stalls_anew(0));
 	start(t, &late);
-	FF_CHECK(t, is_queued(e, 1)); /* it comes first, and leads */
+	FF_CHECK(t, ffp_is_queued(e, 1)); /* it comes first, and leads */
 	start(t, &neighbour);
-	FF_CHECK(t, is_queued(e, 2));
+	FF_CHECK(t, ffp_is_queued(e, 2));
 	world.passes = 1;
 	FF_CHECK_STR(t, end(&first), "ok");
-	FF_CHECK(t, is_queued(e, 0));
+	FF_CHECK(t, ffp_is_queued(e, 0));
 	start(t, &later);
-	FF_CHECK(t, is_queued(e, 1));
+	FF_CHECK(t, ffp_is_queued(e, 1));
 	FF_CHECK(t, !late.answered);
 	world.now_ms = T0 + 50;
 	FF_CHECK(t, is_answered(&late));

@@ -13,7 +13,8 @@
 
 extern const ffp_family ffp_tests_guard, ffp_tests_recall, ffp_tests_text, ffp_tests_json, ffp_tests_policy,
     ffp_tests_outcome, ffp_tests_rows, ffp_tests_config, ffp_tests_registry, ffp_tests_budget, ffp_tests_rules,
-    ffp_tests_memory, ffp_tests_engine, ffp_tests_queue, ffp_tests_deadlines, ffp_tests_faults, ffp_tests_load;
+    ffp_tests_memory, ffp_tests_engine, ffp_tests_queue, ffp_tests_deadlines, ffp_tests_faults, ffp_tests_load,
+    ffp_tests_check;
 
 /* The i-th case, or NULL past the last. */
 const ff_case *ffp_core_case_at(size_t i);
@@ -96,6 +97,9 @@ void ffp_fault_clear(void);
 
 /* An engine on the case's store through faulty:. */
 ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options);
+
+/* Waits until so many are queued in the first lane, behind a batch that does not end; false after ten seconds. */
+bool ffp_is_queued(ff_engine *engine, size_t count);
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,144 @@
+/* What check finds in rows that were put into the store by hand. */
+#include "tests.h"
+
+static void count_problem(void *context, const char *problem)
+{
+	(void)problem;
+	++*(uint64_t *)context;
+}
+
+static uint64_t problems_of(ff_test *t, ff_engine *e)
+{
+	uint64_t problems = 0;
+	FF_REQUIRE_OK(t, ff_engine_check(e, count_problem, &problems, ff_test_error(t)));
+	return problems;
+}
+
+/* A row of each table, as calls write them. */
+static const ffp_budget_row budget = { .budget_id = BYTES("b"),
+	                               .policy_json = BYTES("{}"),
+	                               .scope_type = BYTES("team"),
+	                               .scope_id = BYTES("42"),
+	                               .enforcement_mode = BYTES("strict"),
+	                               .last_breach_at_ms = 1,
+	                               .last_breach_dim = BYTES("a"),
+	                               .next_reset_at_ms = INT64_MAX - 1 };
+static const ffp_usage_row usage = { .budget_id = BYTES("b"), .dimensions_key = BYTES("a") };
+static const ffp_key_row key = { .dedup_key = BYTES("k"),
+	                         .budget_id = BYTES("b"),
+	                         .outcome_json = BYTES("{\"kind\":\"Ok\"}"),
+	                         .payload_digest = -1,
+	                         .expires_at_ms = INT64_MAX };
+static const ffp_ledger_row ledger = { .budget_id = BYTES("b"),
+	                               .execution_id = BYTES("x"),
+	                               .dimensions_key = BYTES("a") };
+static const ffp_quota_row quota = { .quota_policy_id = BYTES("q"), .active_concurrency = 1, .next_entry = 1 };
+static const ffp_entry_row entry = { .quota_policy_id = BYTES("q"),
+	                             .execution_id = BYTES("x"),
+	                             .expires_at_ms = INT64_MAX };
+static const ffp_slot_row slot = { .quota_policy_id = BYTES("q"),
+	                           .execution_id = BYTES("x"),
+	                           .lease_until_ms = INT64_MAX };
+
+static const ff_row *const rows[] = {
+	[FFP_BUDGET_POLICY] = &budget.row,        [FFP_BUDGET_USAGE] = &usage.row, [FFP_BUDGET_USAGE_DEDUP] = &key.row,
+	[FFP_BUDGET_USAGE_BY_EXEC] = &ledger.row, [FFP_QUOTA_POLICY] = &quota.row, [FFP_QUOTA_WINDOW] = &entry.row,
+	[FFP_QUOTA_ADMITTED] = &slot.row,
+};
+
+/* All of them, but one column of one table as it is given; a row that another belongs to is there in any case. */
+static void put_rows(ff_test *t, const ff_column *spoiled, ffp_table_id of, ff_text text, int64_t number)
+{
+	ffp_fake_wipe(ffp_fake_of(t));
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		const ff_table *table = ffp_table((ffp_table_id)i);
+		ff_row *row = ff_test_alloc(t, table->row_size);
+		memcpy(row, rows[i], table->row_size);
+		if (i == of && spoiled && spoiled->type == FF_TYPE_TEXT)
+			*ff_row_text(row, spoiled) = text;
+		else if (i == of && spoiled)
+			*ff_row_int64(row, spoiled) = number;
+		ffp_fake_put(ffp_fake_of(t), (ffp_table_id)i, row);
+	}
+}
+
+/* Each column of each table: a name that no call takes, or a count below zero. Check tells it, and export
+ * refuses it, or leaves a key out that is over by what the column says. */
+static void impossible_columns_are_found(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const char *endless = ffp_name_of_size(t, 'n', 300);
+	const ff_text texts[] = { BYTES("a\nb"), BYTES("\xff"), BYTES("a\0b"), { endless, 300 } };
+	put_rows(t, NULL, FFP_TABLES_COUNT, texts[0], 0);
+	FF_CHECK_EQ_INT(t, problems_of(t, e), 0);
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		const ff_table *table = ffp_table((ffp_table_id)i);
+		for (unsigned c = 0; c < table->columns_count; c++) {
+			const ff_column *column = &table->columns[c];
+			bool any = strcmp(column->name, "payload_digest") == 0;
+			for (unsigned b = 0; b < (column->type == FF_TYPE_TEXT ? COUNT_OF(texts) : 1); b++) {
+				put_rows(t, column, (ffp_table_id)i, texts[b], -1);
+				bool exported = *ffp_export(t, e, 0) != '!';
+				bool left_out =
+				    i == FFP_BUDGET_USAGE_DEDUP && strcmp(column->name, "expires_at_ms") == 0;
+				if (!FF_CHECK(t, exported == (any || left_out) && (problems_of(t, e) == 0) == any))
+					ff_test_note(t, "%s.%s, value %u", table->name, column->name, b);
+			}
+		}
+	}
+}
+
+/* What else is told of a row is told once. */
+static void check_tells_a_row_once(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	put_rows(t, &ffp_table(FFP_BUDGET_USAGE)->columns[2], FFP_BUDGET_USAGE, (ff_text){ "", 0 }, -1);
+	FF_CHECK_EQ_INT(t, problems_of(t, e), 1);
+}
+
+enum { MANY = 1500 };
+
+/* Sends so many admissions as one list, and answers how many had this code. */
+static uint64_t admit_many(ff_test *t, ff_engine *e, const char *id, ff_code code)
+{
+	ff_admission *admissions = ff_test_alloc(t, MANY * sizeof(*admissions));
+	ff_call *calls = ff_test_alloc(t, MANY * sizeof(*calls));
+	uint64_t count = 0;
+	for (size_t i = 0; i < MANY; i++) {
+		admissions[i] = (ff_admission)FF_ADMISSION_INIT;
+		admissions[i].quota_policy_id = id;
+		admissions[i].execution_id = ff_test_text(t, "%zu", i);
+		calls[i] = (ff_call){ .op = FF_OP_ADMIT, .in.admission = &admissions[i] };
+	}
+	FF_REQUIRE_OK(t, ff_engine_submit(e, calls, MANY, ff_test_error(t)));
+	for (size_t i = 0; i < MANY; i++)
+		count += calls[i].code == code;
+	return count;
+}
+
+/* A policy that has forgotten a number which it handed out: no contention, and no try is made in vain again and again. */
+static void admission_on_a_number_in_use(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const ffp_quota_row forgetful = { .quota_policy_id = BYTES("q"),
+		                          .requests_per_window_seconds = 10,
+		                          .max_requests_per_window = 5,
+		                          .limits_stored = 1 };
+	ffp_fake_put(ffp_fake_of(t), FFP_QUOTA_POLICY, &forgetful.row);
+	ffp_fake_put(ffp_fake_of(t), FFP_QUOTA_WINDOW, &entry.row);
+	const char *before = ffp_fake_dump(t, ffp_fake_of(t));
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "z", ""), "!corrupt");
+	FF_CHECK_EQ_INT(t, admit_many(t, e, "q", FF_E_CORRUPT), MANY);
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
+	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), before);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "fresh", "window=10 max=100000"), "created");
+	FF_CHECK_EQ_INT(t, admit_many(t, e, "fresh", FF_OK), MANY); /* which looks each number up */
+}
+
+static const ff_case cases[] = {
+	CASE(impossible_columns_are_found, "FF-MT-4 FF-LIM-1", 0),
+	CASE(admission_on_a_number_in_use, "FF-ERR-4 FF-QA-7", 0),
+	CASE(check_tells_a_row_once, "FF-MT-4", 0),
+};
+
+FAMILY(ffp_tests_check, cases);
