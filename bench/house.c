@@ -8,30 +8,16 @@
 
 #define DAY_MS INT64_C(86400000)
 
-/* The system's time and a shift. Engines look at it before and after each slice of a tick. */
+/* The system's time and a shift. */
 typedef struct shifted {
 	_Atomic int64_t shift_ms;
 	ff_clock clock;
 } shifted;
 
-/* On the thread that ticks: when it looked at the clock last, and the longest that it did not. */
-typedef struct gaps {
-	uint64_t last_ns;
-	uint64_t longest_ns;
-} gaps;
-
-static _Thread_local gaps *ticking;
-
 static int64_t shifted_now(void *context)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (ticking) {
-		uint64_t ns = bench_now_ns();
-		if (ticking->last_ns && ns - ticking->last_ns > ticking->longest_ns)
-			ticking->longest_ns = ns - ticking->last_ns;
-		ticking->last_ns = ns;
-	}
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + ((shifted *)context)->shift_ms;
 }
 
@@ -49,20 +35,16 @@ typedef struct housekeeper {
 	_Atomic bool done;
 	ff_tick_result result;
 	double seconds;
-	gaps gaps;
 } housekeeper;
 
 static void *keep_house(void *context)
 {
 	housekeeper *of = context;
 	ff_error error;
-	of->gaps = (gaps){ 0 };
-	ticking = &of->gaps;
 	uint64_t began = bench_now_ns();
 	if (ff_engine_tick(of->engine, 0, 0, &of->result, &error) != FF_OK)
 		bench_die_of("tick", &error);
 	of->seconds = (double)(bench_now_ns() - began) / 1e9;
-	ticking = NULL;
 	of->done = true;
 	return NULL;
 }
@@ -80,7 +62,7 @@ typedef struct house {
 	housekeeper keeper;
 	bench_histogram before, beside;
 	double rates[64], shares[64], alone;
-	uint64_t longest_ns;
+	double longest_before_ms[64], longest_beside_ms[64]; /* reports */
 } house;
 
 static void create_due_budgets(house *of)
@@ -162,6 +144,7 @@ static void run_round(house *of, unsigned round, double seconds)
 	of->reports.latencies = (bench_histogram){ 0 };
 	report_for(of, seconds);
 	double p99 = bench_percentile_us(&of->reports.latencies, 0.99);
+	of->longest_before_ms[round] = bench_percentile_us(&of->reports.latencies, 1) / 1e3;
 	bench_merge(&of->before, &of->reports.latencies);
 	of->reports.latencies = (bench_histogram){ 0 };
 	become_due(of);
@@ -172,8 +155,7 @@ static void run_round(house *of, unsigned round, double seconds)
 	bench_merge(&of->beside, &of->reports.latencies);
 	of->rates[round] = rate_of(of);
 	of->shares[round] = p99 / bench_percentile_us(&of->reports.latencies, 0.99);
-	if (of->keeper.gaps.longest_ns > of->longest_ns)
-		of->longest_ns = of->keeper.gaps.longest_ns;
+	of->longest_beside_ms[round] = bench_percentile_us(&of->reports.latencies, 1) / 1e3;
 }
 
 static void run_alone(house *of)
@@ -202,7 +184,8 @@ static void tell(bench_row *row, house *of, unsigned rounds)
 	cJSON_AddNumberToObject(row->extra, "per_second_alone", round(of->alone));
 	cJSON_AddNumberToObject(row->extra, "p99_before_us", bench_percentile_us(&of->before, 0.99));
 	cJSON_AddNumberToObject(row->extra, "p100_before_us", bench_percentile_us(&of->before, 1));
-	cJSON_AddNumberToObject(row->extra, "longest_slice_ms", (double)of->longest_ns / 1e6);
+	cJSON_AddNumberToObject(row->extra, "longest_before_ms", bench_spread_of(of->longest_before_ms, rounds).median);
+	cJSON_AddNumberToObject(row->extra, "longest_beside_ms", bench_spread_of(of->longest_beside_ms, rounds).median);
 }
 
 static void open_house(house *of)

@@ -4,6 +4,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,8 @@ static const ctl_command commands[] = {
 	  .arguments = "[FILE]",
 	  .summary = "writes the store's state as JSON lines",
 	  .run = ctl_export,
+	  .notes = "FILE is written beside and takes its place once it is whole. One that is there and is no export is "
+	           "left.",
 	  .arguments_max = 1 },
 	{ .name = "import",
 	  .arguments = "FILE",
@@ -581,6 +584,7 @@ static void set_locale(void)
 int main(int argc, char **argv)
 {
 	set_locale();
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is then an error like any full disk */
 	const char *no_color = getenv("NO_COLOR");
 	const char **words = ctl_allocate((size_t)argc, sizeof *words);
 	ctl_session session = { .now_ms = FF_TIME_NONE, .arguments = words };

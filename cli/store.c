@@ -64,12 +64,25 @@ static ff_code export_to(ctl_session *session, output *out, ff_error *error)
 	return code;
 }
 
+/* Whether a file may be replaced: one that is empty, or an export. A store's own file is neither. */
+static bool is_replaceable(const char *name)
+{
+	FILE *file = fopen(name, "r");
+	int first = file ? getc(file) : EOF;
+	bool unread = file && ferror(file);
+	if (file)
+		fclose(file);
+	return first == '{' || (first == EOF && !unread);
+}
+
 /* Into a file beside the one that is asked for, which takes its place once it is whole. A pipe or a device is written
  * as it is. */
 static ff_code export_to_file(ctl_session *session, const char *name, ff_error *error)
 {
 	struct stat there;
 	bool replace = stat(name, &there) != 0 || S_ISREG(there.st_mode);
+	if (replace && !is_replaceable(name))
+		return ff_error_set(error, FF_E_INVALID, "'%s' is there and is no export, so it is not replaced", name);
 	size_t size = strlen(name) + sizeof ".part";
 	char *part = ctl_allocate(size, 1);
 	snprintf(part, size, "%s%s", name, replace ? ".part" : "");

@@ -462,6 +462,44 @@ static void import_refuses_names_that_are_too_long(ff_test *t)
 	FF_CHECK_STR(t, ffp_import(t, copy, lines), "1");
 }
 
+/* The lines with the first `old` behind `from` as `new`. */
+static const char *changed(ff_test *t, const char *lines, const char *from, const char *old, const char *new)
+{
+	const char *start = strstr(lines, from);
+	const char *at = start ? strstr(start, old) : NULL;
+	FF_REQUIRE(t, at != NULL);
+	return ff_test_text(t, "%.*s%s%s", (int)(at - lines), lines, new, at + strlen(old));
+}
+
+/* Rows that are good each for itself, and that no store can hold together. */
+static void import_refuses_lines_that_contradict_each_other(ff_test *t)
+{
+	static const struct {
+		const char *from, *old, *new, *named;
+	} changes[] = {
+		{ "{\"budget_id\":\"b\",\"current_value\"", "\"period\":0", "\"period\":3", "'b'" },
+		{ "{\"budget_id\":\"b\",\"delta_total\"", "\"period\":0", "\"period\":3", "'b'" },
+		{ "{\"active_concurrency\"", "\"next_entry\":1", "\"next_entry\":0", "'q'" },
+		{ "{\"active_concurrency\"", "\"active_concurrency\":1", "\"active_concurrency\":2", "'q'" },
+		{ "{\"active_concurrency\"", "\"quota_policy_id\":\"q\"", "\"quota_policy_id\":\"r\"", "'r'" },
+	};
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5"), "created");
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=10 max=5"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", ""), "admitted");
+	const char *lines = ffp_export(t, e, 0);
+	ff_engine *copy = open_beside(t);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		const char *wrong = changed(t, lines, changes[i].from, changes[i].old, changes[i].new);
+		FF_CHECK_STR(t, ffp_import(t, copy, wrong), "!invalid");
+		FF_CHECK(t, strstr(ff_test_error(t)->message, changes[i].named) != NULL);
+		FF_CHECK_STR(t, ffp_report(t, copy, "b", "", "a=1"), "!misuse"); /* it is to be run again */
+	}
+	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
+	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
+}
+
 /* Running an import again deletes what is there, so nothing is written while one is unfinished. */
 static void import_unfinished_takes_no_writes(ff_test *t)
 {
@@ -585,6 +623,7 @@ static const ff_case table[] = {
 	CASE(import_of_nothing, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(import_can_be_run_again, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(import_refuses_what_was_tampered_with, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(import_refuses_lines_that_contradict_each_other, "FF-MT-3 FF-MT-4", FF_CASE_MISSING_STORE),
 	CASE(import_refuses_names_that_are_too_long, "FF-MT-3 FF-LIM-1", FF_CASE_MISSING_STORE),
 	CASE(import_unfinished_takes_no_writes, "FF-MT-5", FF_CASE_MISSING_STORE),
 	CASE(purge_is_not_ahead_of_the_clock, "FF-MT-6 FF-QA-2", 0),

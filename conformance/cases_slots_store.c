@@ -337,6 +337,26 @@ static void slots_handles_that_add(ff_test *t)
 	check_sum(t, shared.raws[0]);
 }
 
+static void add_or_keep_house(void *context, unsigned thread)
+{
+	crowd *shared = context;
+	const ffp_raw *raw = shared->raws[0];
+	if (thread == 0)
+		shared->failed += add_many(raw, names[0]) != FF_OK;
+	for (unsigned i = 0; thread && raw->backend->housekeep && i < ADDS; i++)
+		raw->backend->housekeep(raw->store);
+}
+
+/* What a store does for itself beside a writer changes no row, and keeps nobody from writing. */
+static void slots_housekeeping_disturbs_nobody(ff_test *t)
+{
+	crowd shared = { .raws = { ffp_odd_open(t) } };
+	ffp_threads(t, 3, add_or_keep_house, &shared);
+	FF_CHECK_EQ_INT(t, shared.failed, 0);
+	FF_CHECK_EQ_INT(t, count_committed(t, shared.raws[0]), ADDS + 1);
+	ffp_slots_check_indexes(t, shared.raws[0], ffp_odd_table());
+}
+
 /* Writes two rows together, over and over. */
 static void write_pairs(crowd *shared)
 {
@@ -970,6 +990,7 @@ static const ff_case table[] = {
 	CASE(slots_two_snapshots_across_a_commit, "FF-GS-3", FF_CAP_SNAPSHOT_READ),
 	CASE(slots_uncommitted_writes_are_unseen, "FF-GS-3 FF-RU-12", FF_CAP_SNAPSHOT_READ),
 	CASE(slots_readers_see_one_state, "FF-GS-1 FF-RU-12", 0),
+	CASE(slots_housekeeping_disturbs_nobody, "FF-MT-1", 0),
 	CASE(slots_handles_that_add, "FF-RU-13", FF_CASE_SECOND_HANDLE),
 	CASE(slots_writers_exclude_each_other, "FF-RU-13 FF-ERR-4", FF_CASE_SECOND_HANDLE | FF_CASE_NO_WAITING),
 	CASE(slots_writers_of_two_roots_at_once, "FF-RU-13", FF_CAP_CONCURRENT_WRITERS),

@@ -23,18 +23,31 @@ typedef struct batch_run {
 	ffp_slot *import;   /* the row that says that an import is unfinished, where the batch looks for it */
 	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
 	bool is_idle;       /* no request is left to be decided */
+	bool has_results;   /* one of its operations hands out a result */
 	bool has_deadlines; /* one that is left has one */
-	ff_error error;
+	ff_error *error;    /* of the batch as a whole */
 } batch_run;
 
 static ff_code no_memory(batch_run *run)
 {
-	return ff_error_set(&run->error, FF_E_NO_MEMORY, "out of memory for a batch");
+	return ff_error_set(run->error, FF_E_NO_MEMORY, "out of memory for a batch");
 }
 
 /* ---- plan and load ------------------------------------------------------------------------------------------ */
 
-/* Fails those whose deadline has passed by now. True: there were any. */
+/* Fails a request whose deadline has passed by now, for which the clock is asked once (*now_ms < 0: not yet). */
+static bool fail_where_late(batch_run *run, ffp_request *request, int64_t *now_ms)
+{
+	if (request->deadline_ms && *now_ms < 0)
+		*now_ms = ffp_engine_now(run->engine);
+	if (ffp_is_late(request, *now_ms))
+		return true;
+	run->is_idle = false;
+	run->has_deadlines |= request->deadline_ms != 0;
+	return false;
+}
+
+/* Fails all that are late by now. True: there were any. */
 static bool fail_late(batch_run *run)
 {
 	int64_t now_ms = -1;
@@ -44,16 +57,8 @@ static bool fail_late(batch_run *run)
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (request->is_late)
-				continue;
-			if (request->deadline_ms && now_ms < 0)
-				now_ms = ffp_engine_now(run->engine);
-			if (ffp_is_late(request, now_ms)) {
+			if (!request->is_late && fail_where_late(run, request, &now_ms))
 				found = true;
-				continue;
-			}
-			run->is_idle = false;
-			run->has_deadlines |= request->deadline_ms != 0;
 		}
 	}
 	return found;
@@ -67,12 +72,20 @@ static bool goes_on(void *context)
 	return !run->txn.is_late;
 }
 
+/* Plans what is not late by now, which begin may have made it: the store was waited for. */
 static bool plan(batch_run *run)
 {
+	int64_t now_ms = -1;
+	run->is_idle = true;
+	run->has_deadlines = false;
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (!request->is_late && !request->op->plan(&run->batch, request))
+			if (request->is_late)
+				continue;
+			if (fail_where_late(run, request, &now_ms))
+				run->txn.is_late = true;
+			else if (!request->op->plan(&run->batch, request))
 				return false;
 		}
 	}
@@ -85,7 +98,7 @@ static ff_code load(batch_run *run)
 	size_t count;
 	if (!ffp_rows_reads(&run->batch.rows, &reads, &count))
 		return no_memory(run);
-	ff_code code = ffp_load(&run->txn, run->batch.arena, reads, count, &run->error);
+	ff_code code = ffp_load(&run->txn, run->batch.arena, reads, count, run->error);
 	if (code == FF_OK && !ffp_rows_loaded(&run->batch.rows, reads))
 		code = no_memory(run);
 	if (code == FF_OK && run->has_deadlines)
@@ -109,6 +122,7 @@ static ff_code decide_all(batch_run *run, bool *again)
 				return no_memory(run);
 			*again |= code == FFP_PENDING;
 			request->call->code = code;
+			run->has_results |= request->op->prepare != NULL;
 		}
 	}
 	return FF_OK;
@@ -127,7 +141,7 @@ static ff_code load_and_decide(batch_run *run)
 		if (code != FF_OK)
 			return code;
 	}
-	return again ? ff_error_set(&run->error, FF_E_IO, "a batch wants more than %d rounds of rows", ROUNDS_MAX)
+	return again ? ff_error_set(run->error, FF_E_IO, "a batch wants more than %d rounds of rows", ROUNDS_MAX)
 	             : FF_OK;
 }
 
@@ -158,7 +172,7 @@ static ff_code look_over(batch_run *run)
 		return FF_OK;
 	run->engine->watches_import = run->import->before != NULL;
 	return run->import->before
-	           ? ff_error_set(&run->error, FF_E_MISUSE, "an import is not finished, run it again first")
+	           ? ff_error_set(run->error, FF_E_MISUSE, "an import is not finished, run it again first")
 	           : FF_OK;
 }
 
@@ -169,7 +183,7 @@ static ff_code prepare_results(batch_run *run)
 {
 	const ff_allocator *allocator = &run->engine->allocator;
 	ff_code code = FF_OK;
-	for (size_t t = 0; t < run->tickets_count; t++) {
+	for (size_t t = 0; run->has_results && t < run->tickets_count; t++) {
 		for (size_t i = 0; code == FF_OK && i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
 			if (request->op->prepare && request->call->code == FF_OK)
@@ -182,7 +196,7 @@ static ff_code prepare_results(batch_run *run)
 /* Hands them out, or takes them back where the batch failed. */
 static void settle_results(batch_run *run, bool hand_out)
 {
-	for (size_t t = 0; t < run->tickets_count; t++) {
+	for (size_t t = 0; run->has_results && t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
 			if (request->result && hand_out)
@@ -215,8 +229,8 @@ static ff_code store_and_commit(batch_run *run)
 	for (size_t i = 0; i < run->batch.rows.slots_count && !run->evidence; i++)
 		if (is_evidence(run->batch.rows.slots[i]))
 			run->evidence = run->batch.rows.slots[i];
-	ff_code code = ffp_put(&run->txn, writes, count, &run->error);
-	return code == FF_OK ? ffp_commit(&run->txn, &run->error) : code;
+	ff_code code = ffp_put(&run->txn, writes, count, run->error);
+	return code == FF_OK ? ffp_commit(&run->txn, run->error) : code;
 }
 
 static bool same_key_row(const ff_row *a, const ff_row *b)
@@ -268,18 +282,19 @@ static ff_code begin_batch(batch_run *run)
 		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
 		.trusts_keys = run->lane->wary == 0,
 	};
-	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 4 * count_requests(run)))
+	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 2 * count_requests(run)))
 		return no_memory(run);
-	ff_code code = ffp_begin(&engine->store, FF_TXN_WRITE, &run->txn, &run->error);
+	ff_code code = ffp_begin(&engine->store, FF_TXN_WRITE, &run->txn, run->error);
 	if (code != FF_OK)
 		return code;
 	if (!ffp_is_untouched(&run->txn))
 		ffp_recall_clear(&run->lane->recall);
 	run->batch.rows.recall = &run->lane->recall;
-	run->txn.is_late = fail_late(run); /* after begin, which may have waited for the store */
+	if (!plan(run) || !plan_look(run))
+		return no_memory(run);
 	if (run->txn.is_late || run->has_deadlines)
 		ffp_wait_while(&run->txn, goes_on, run);
-	return plan_look(run) && plan(run) ? FF_OK : no_memory(run);
+	return FF_OK;
 }
 
 static ff_code try_once(batch_run *run)
@@ -314,12 +329,12 @@ static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 			continue;
 		request->call->code = ticket->code = code;
 		if (request->error) {
-			*request->error = run->error;
+			*request->error = *run->error;
 			request->error->retryable |= code == FF_E_COMMIT_UNKNOWN && request->key.size > 0;
 		}
 	}
 	if (ticket->code != FF_OK && ticket->error)
-		*ticket->error = run->error;
+		*ticket->error = *run->error;
 }
 
 static bool is_late(const ffp_ticket *ticket)
@@ -343,7 +358,7 @@ static ff_code try_batch(batch_run *run)
 {
 	ffp_lane *lane = run->lane;
 	ff_code code = try_once(run);
-	if (code == FF_E_CONFLICT && run->error.code == code && run->batch.trusted) {
+	if (code == FF_E_CONFLICT && run->error->code == code && run->batch.trusted) {
 		lane->wary = BATCHES_WARY;
 		code = try_once(run);
 	}
@@ -354,14 +369,15 @@ static ff_code try_batch(batch_run *run)
 
 void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
 {
-	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count };
+	ff_error error; /* begin clears it */
+	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count, .error = &error };
 	ff_code code = try_batch(&run);
 	for (uint32_t attempt = 0; ffp_engine_retries(engine, code, attempt); attempt++)
 		code = try_batch(&run);
-	if (code == FF_E_CONFLICT && run.error.code == FF_E_COMMIT_UNKNOWN)
-		code = run.error.code = FF_E_IO; /* it is known now: nothing was changed */
+	if (code == FF_E_CONFLICT && error.code == FF_E_COMMIT_UNKNOWN)
+		code = error.code = FF_E_IO; /* it is known now: nothing was changed */
 	else if (code == FF_E_CONFLICT)
-		code = ff_error_set(&run.error, FF_E_BUSY, "contention outlived %u attempts", engine->attempts);
+		code = ff_error_set(&error, FF_E_BUSY, "contention outlived %u attempts", engine->attempts);
 	for (size_t t = 0; t < count; t++)
 		end_ticket(&run, tickets[t], code);
 	ffp_arena_reset(&lane->arena); /* now, and not when the next batch comes */

@@ -122,9 +122,11 @@ typedef struct budget_memo {
 	ff_mode mode;
 } budget_memo;
 
-static void remember_budget(ffp_batch *batch, ffp_slot *slot, const ffp_budget *budget)
+static void remember_budget(ffp_batch *batch, const ffp_request *request, const ffp_budget *budget)
 {
-	budget_memo *memo = slot->askers > 1 && budget->mark.number ? ff_arena_take(batch->arena, sizeof(*memo)) : NULL;
+	ffp_slot *slot = request->root;
+	bool is_asked_again = slot->asker && slot->asker != request;
+	budget_memo *memo = is_asked_again && budget->mark.number ? ff_arena_take(batch->arena, sizeof(*memo)) : NULL;
 	if (memo)
 		*memo = (budget_memo){ slot->after, budget->mark, budget->mode };
 	slot->memo = memo;
@@ -153,7 +155,7 @@ ff_code ffp_request_budget(ffp_batch *batch, ffp_request *request, ffp_budget *b
 	if (code == FF_E_CORRUPT)
 		ffp_fail(request, code, "budget '%.*s' has %s", (int)request->id.size, request->id.data, fault);
 	if (code == FF_OK)
-		remember_budget(batch, slot, budget);
+		remember_budget(batch, request, budget);
 	return code;
 }
 
@@ -200,8 +202,8 @@ static ff_code check_limits(ffp_request *request, const ff_budget_spec *spec, ff
 		if (ffp_text_equal(limits[i - 1].dimension, limits[i].dimension))
 			return ffp_fail(request, FF_E_INVALID, "dimension '%.*s' is named twice",
 			                (int)limits[i].dimension.size, limits[i].dimension.data);
-	request->policy.limits = limits;
-	request->policy.limits_count = spec->limits_count;
+	request->wanted->policy.limits = limits;
+	request->wanted->policy.limits_count = spec->limits_count;
 	return FF_OK;
 }
 
@@ -210,28 +212,31 @@ static ff_code check_create(ffp_request *request, ff_arena *arena)
 	const ff_budget_spec *spec = request->call->in.create_budget;
 	if (!spec || spec->size != sizeof(*spec))
 		return ffp_fail(request, FF_E_INVALID, "budget spec was not begun with FF_BUDGET_SPEC_INIT");
+	ffp_new_budget *wanted = request->wanted = ffp_arena_array(arena, 1, sizeof(*wanted));
+	if (!wanted)
+		return ffp_fail(request, FF_E_NO_MEMORY, "out of memory for a budget");
 	const struct {
 		const ffp_name_rule *rule;
 		const char *given;
 		ff_text *checked;
 	} names[] = {
 		{ &ffp_name_budget_id, spec->budget_id, &request->id },
-		{ &ffp_name_scope_type, spec->scope_type, &request->scope_type },
-		{ &ffp_name_scope_id, spec->scope_id, &request->scope_id },
-		{ &ffp_name_on_hard_limit, spec->on_hard_limit, &request->policy.on_hard_limit },
-		{ &ffp_name_on_soft_limit, spec->on_soft_limit, &request->policy.on_soft_limit },
+		{ &ffp_name_scope_type, spec->scope_type, &wanted->scope_type },
+		{ &ffp_name_scope_id, spec->scope_id, &wanted->scope_id },
+		{ &ffp_name_on_hard_limit, spec->on_hard_limit, &wanted->policy.on_hard_limit },
+		{ &ffp_name_on_soft_limit, spec->on_soft_limit, &wanted->policy.on_soft_limit },
 	};
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		ff_code code = ffp_name_check(names[i].rule, names[i].given, names[i].checked, request->error);
 		if (code != FF_OK)
 			return code;
 	}
-	if (!ffp_mode_parse(ffp_text(spec->enforcement_mode), &request->mode))
+	if (!ffp_mode_parse(ffp_text(spec->enforcement_mode), &wanted->mode))
 		return ffp_fail(request, FF_E_INVALID, "enforcement mode '%s' is neither strict nor advisory",
 		                spec->enforcement_mode);
 	if (spec->reset_interval_ms < 0)
 		return ffp_fail(request, FF_E_INVALID, "reset interval is below zero");
-	request->policy.reset_interval_ms = spec->reset_interval_ms;
+	wanted->policy.reset_interval_ms = spec->reset_interval_ms;
 	request->own_now_ms = spec->now_ms;
 	return check_limits(request, spec, arena);
 }
@@ -255,20 +260,20 @@ static ff_code compare_policies(ffp_batch *batch, ffp_request *request, ff_text 
 	ff_text text = ffp_policy_write(&stored.policy, batch->arena);
 	if (!text.data)
 		return FF_E_NO_MEMORY;
-	*same = ffp_text_equal(text, asked) && stored.mode == request->mode &&
-	        ffp_text_equal(stored.row->scope_type, request->scope_type) &&
-	        ffp_text_equal(stored.row->scope_id, request->scope_id);
+	*same = ffp_text_equal(text, asked) && stored.mode == request->wanted->mode &&
+	        ffp_text_equal(stored.row->scope_type, request->wanted->scope_type) &&
+	        ffp_text_equal(stored.row->scope_id, request->wanted->scope_id);
 	return FF_OK;
 }
 
 static ff_code decide_create(ffp_batch *batch, ffp_request *request)
 {
 	ff_created *answer = request->call->out.created;
-	ff_text text = ffp_policy_write(&request->policy, batch->arena);
+	ff_text text = ffp_policy_write(&request->wanted->policy, batch->arena);
 	if (!text.data)
 		return FF_E_NO_MEMORY;
 	int64_t next_reset_at_ms;
-	ff_code code = begin_grid(request, request->policy.reset_interval_ms, &next_reset_at_ms);
+	ff_code code = begin_grid(request, request->wanted->policy.reset_interval_ms, &next_reset_at_ms);
 	if (code != FF_OK)
 		return code;
 	ff_created created = { .created = !request->root->after, .same = true };
@@ -279,9 +284,9 @@ static ff_code decide_create(ffp_batch *batch, ffp_request *request)
 		if (!row)
 			return FF_E_NO_MEMORY;
 		row->policy_json = text;
-		row->scope_type = request->scope_type;
-		row->scope_id = request->scope_id;
-		row->enforcement_mode = ffp_mode_text(request->mode);
+		row->scope_type = request->wanted->scope_type;
+		row->scope_id = request->wanted->scope_id;
+		row->enforcement_mode = ffp_mode_text(request->wanted->mode);
 		row->created_at_ms = row->updated_at_ms = request->now_ms;
 		set_next_reset(row, next_reset_at_ms);
 		clear_last_breach(row);

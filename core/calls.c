@@ -16,11 +16,14 @@ static ff_code check_time(const ff_engine *engine, ffp_request *request)
 	return FF_OK;
 }
 
-static ff_code check_call(const ff_engine *engine, ff_call *call, ffp_request *request, ff_arena *arena)
+static ff_code check_call(const ff_engine *engine, ff_call *call, const ffp_request *before, ffp_request *request,
+                          ff_arena *arena)
 {
-	*request = (ffp_request){
-		.op = ffp_op_of(call->op), .call = call, .error = call->error, .deadline_ms = call->deadline_ms
-	};
+	*request = (ffp_request){ .op = ffp_op_of(call->op),
+		                  .call = call,
+		                  .error = call->error,
+		                  .before = before,
+		                  .deadline_ms = call->deadline_ms };
 	if (!request->op)
 		return ffp_fail(request, FF_E_INVALID, "operation %d is unknown", (int)call->op);
 	ff_code code = request->op->check(request, arena);
@@ -78,7 +81,7 @@ static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ffp_reque
 	size_t passed = 0;
 	for (size_t i = 0; i < count; i++) {
 		ffp_request *request = &requests[passed];
-		calls[i].code = check_call(engine, &calls[i], request, arena);
+		calls[i].code = check_call(engine, &calls[i], passed ? request - 1 : NULL, request, arena);
 		if (calls[i].code == FF_OK)
 			passed++;
 		else

@@ -6,7 +6,6 @@
 #include "budget.h"
 #include "engine.h"
 #include "move.h"
-#include "outcome.h"
 #include "quota.h"
 #include "report.h"
 #include "text.h"
@@ -15,6 +14,7 @@
 typedef struct check_run {
 	ff_problem_fn *problem;
 	void *context;
+	unsigned tables;       /* so many of them */
 	const ff_table *table; /* that is walked */
 	uint64_t told;         /* problems; a second try would tell them again */
 } check_run;
@@ -85,9 +85,8 @@ static ff_code check_key(ffp_reading *reading, const ff_row *row, const ff_row *
 	(void)reading;
 	(void)policy;
 	const ffp_key_row *key = (const ffp_key_row *)row;
-	ff_outcome outcome;
-	const char *fault = "a row that cannot be read";
-	if (row->state != FF_ROW_OK || ffp_outcome_parse(key->outcome_json, &outcome, &fault) != FF_OK)
+	const char *fault = ffp_key_fault(key);
+	if (fault)
 		tell(context, "idempotency key '%.*s' of budget '%.*s' has %s", TEXT(key->dedup_key),
 		     TEXT(key->budget_id), fault);
 	return FF_OK;
@@ -156,13 +155,11 @@ static ffp_walk_fn *const checks[FFP_TABLES_COUNT] = {
 static ff_code check_row(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
 {
 	check_run *checking = context;
-	const ff_table *table = checking->table;
 	uint64_t told = checking->told;
-	ff_code code = checks[table->id](reading, row, policy, checking);
-	const ff_column *impossible = ffp_impossible_column(table, row);
-	if (code == FF_OK && checking->told == told && impossible)
-		tell(checking, "a row of '%.*s' in table '%s' has a malformed '%s'",
-		     TEXT(*ff_row_text(row, &table->columns[table->root])), table->name, impossible->name);
+	ff_error found;
+	ff_code code = checks[checking->table->id](reading, row, policy, checking);
+	if (code == FF_OK && checking->told == told && ffp_check_columns(checking->table, row, &found) != FF_OK)
+		tell(checking, "%s", found.message);
 	return code;
 }
 
@@ -172,11 +169,22 @@ static ff_code read_check(ffp_reading *reading, void *context)
 	if (checking->told)
 		return ff_error_set(reading->error, FF_E_BUSY, "contention in the middle of a check");
 	ff_code code = FF_OK;
-	for (unsigned i = 0; code == FF_OK && i < FFP_TABLES_COUNT; i++) {
+	for (unsigned i = 0; code == FF_OK && i < checking->tables; i++) {
 		checking->table = ffp_table((ffp_table_id)i);
 		code = ffp_walk_table(reading, (ffp_table_id)i, check_row, checking);
 	}
 	return code;
+}
+
+static ff_code check_tables(ff_engine *engine, unsigned tables, ff_problem_fn *problem, void *context, ff_error *error)
+{
+	check_run checking = { .problem = problem, .context = context, .tables = tables };
+	return ffp_engine_read(engine, "check", 0, read_check, &checking, error);
+}
+
+ff_code ffp_check_rows(ff_engine *engine, ff_problem_fn *problem, void *context, ff_error *error)
+{
+	return check_tables(engine, FFP_SWEEP, problem, context, error);
 }
 
 ff_code ff_engine_check(ff_engine *engine, ff_problem_fn *problem, void *context, ff_error *error)
@@ -189,10 +197,9 @@ ff_code ff_engine_check(ff_engine *engine, ff_problem_fn *problem, void *context
 		return code;
 	}
 	ff_error own;
-	check_run checking = { .problem = problem, .context = context };
 	code = ffp_store_check(&engine->store, problem, context, &own);
 	if (code == FF_OK)
-		return ffp_engine_read(engine, "check", 0, read_check, &checking, error);
+		return check_tables(engine, FFP_TABLES_COUNT, problem, context, error);
 	ffp_error_about(engine, &own, "check", "store", (ff_text){ "", 0 });
 	if (error)
 		*error = own;

@@ -43,3 +43,13 @@ const ff_column *ffp_impossible_column(const ff_table *table, const ff_row *row)
 	}
 	return NULL;
 }
+
+ff_code ffp_check_columns(const ff_table *table, const ff_row *row, ff_error *error)
+{
+	const ff_column *impossible = ffp_impossible_column(table, row);
+	const ff_text *root = ff_row_text(row, &table->columns[table->root]);
+	if (!impossible)
+		return FF_OK;
+	return ff_error_set(error, FF_E_CORRUPT, "a row of '%.*s' in table '%s' has a malformed '%s'", (int)root->size,
+	                    root->data, table->name, impossible->name);
+}

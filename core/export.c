@@ -9,6 +9,7 @@
 #include "budget.h"
 #include "engine.h"
 #include "json.h"
+#include "move.h"
 #include "quota.h"
 #include "report.h"
 #include "text.h"
@@ -65,6 +66,8 @@ static ff_text write_row(const exporting *export, const ff_row *row, ff_arena *a
 
 static ff_code emit(ffp_reading *reading, exporting *export, const ff_row *row)
 {
+	if (ffp_check_columns(export->table, row, reading->error) != FF_OK)
+		return FF_E_CORRUPT;
 	ff_text line = write_row(export, row, reading->arena);
 	if (!line.data)
 		return ff_error_set(reading->error, FF_E_NO_MEMORY, "out of memory for a line");
@@ -141,9 +144,16 @@ static ff_code export_key(ffp_reading *reading, const ff_row *row, const ff_row 
 {
 	(void)policy;
 	const ffp_key_row *key = (const ffp_key_row *)row;
-	if (row->state != FF_ROW_OK)
-		return corrupt(reading, "budget", key->budget_id, "an idempotency key that cannot be read");
-	return key->expires_at_ms > reading->now_ms ? emit(reading, context, row) : FF_OK;
+	if (row->state == FF_ROW_OK && key->expires_at_ms <= reading->now_ms)
+		return FF_OK;
+	const char *fault = ffp_key_fault(key);
+	if (!fault)
+		return emit(reading, context, row);
+	ff_error_set(reading->error, FF_E_CORRUPT, "idempotency key '%.*s' of budget '%.*s' has %s",
+	             (int)key->dedup_key.size, key->dedup_key.data, (int)key->budget_id.size, key->budget_id.data,
+	             fault);
+	ffp_error_about(NULL, reading->error, "", "budget", key->budget_id);
+	return FF_E_CORRUPT;
 }
 
 static ff_code export_quota(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)

@@ -9,8 +9,8 @@
 #include "engine.h"
 #include "json.h"
 #include "move.h"
-#include "outcome.h"
 #include "quota.h"
+#include "report.h"
 #include "text.h"
 
 #define SLICE_LINES 500
@@ -51,15 +51,13 @@ static const char *row_fault(const ff_table *table, const ff_row *row, ff_arena 
 {
 	const char *fault = "a row for which memory is out";
 	ffp_budget budget;
-	ff_outcome outcome;
 	ff_code code = FF_OK;
 	switch ((ffp_table_id)table->id) {
 	case FFP_BUDGET_POLICY:
 		code = ffp_budget_at((const ffp_budget_row *)row, 0, NULL, arena, &budget, &fault);
 		break;
 	case FFP_BUDGET_USAGE_DEDUP:
-		code = ffp_outcome_parse(((const ffp_key_row *)row)->outcome_json, &outcome, &fault);
-		break;
+		return ffp_key_fault((const ffp_key_row *)row);
 	case FFP_QUOTA_POLICY:
 		return ffp_quota_fault((const ffp_quota_row *)row);
 	case FFP_QUOTA_WINDOW:
@@ -218,6 +216,27 @@ static ff_code write_slice(importing *import, ffp_import_slice *slice)
 	return call.code;
 }
 
+/* Keeps the first problem that is told as the import's error. */
+static void refuse(void *context, const char *problem)
+{
+	const importing *import = context;
+	if (import->error->code == FF_OK)
+		ff_error_set(import->error, FF_E_INVALID, "the lines contradict each other: %s", problem);
+}
+
+/* Rows that are good each for itself may still not belong together. The store is left as an unfinished import. */
+static ff_code check_all(importing *import)
+{
+	ff_error own = { .code = FF_OK };
+	ff_error_set(import->error, FF_OK, "%s", "");
+	ff_code code = ffp_check_rows(import->engine, refuse, import, &own);
+	if (import->error->code != FF_OK)
+		return import->error->code;
+	if (code != FF_OK)
+		*import->error = own;
+	return code;
+}
+
 static ff_code import_all(importing *import)
 {
 	ffp_import_slice slice = { .begins = true };
@@ -230,11 +249,13 @@ static ff_code import_all(importing *import)
 		if (!slice.rows || !slice.tables)
 			return ff_error_set(import->error, FF_E_NO_MEMORY, "out of memory for an import");
 		code = read_slice(import, &slice);
-		slice.ends = import->ended;
 		if (code == FF_OK)
 			code = write_slice(import, &slice);
 	}
-	return code;
+	if (code == FF_OK)
+		code = check_all(import);
+	slice = (ffp_import_slice){ .ends = true };
+	return code == FF_OK ? write_slice(import, &slice) : code;
 }
 
 ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported, ff_error *error)

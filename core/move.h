@@ -19,8 +19,14 @@ typedef struct ffp_import_slice {
 
 extern const ffp_op ffp_op_import;
 
+/* Tells what cannot be in the rows that an export has (FF-MT-4). Reads them all. */
+ff_code ffp_check_rows(ff_engine *engine, ff_problem_fn *problem, void *context, ff_error *error);
+
 /* The first column of a row that no call can have written so: a name that none takes (FF-LIM-1), a number below zero.
  * NULL: there is none. Pure. */
 const ff_column *ffp_impossible_column(const ff_table *table, const ff_row *row);
+
+/* CORRUPT where there is one. */
+ff_code ffp_check_columns(const ff_table *table, const ff_row *row, ff_error *error);
 
 #endif

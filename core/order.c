@@ -34,7 +34,7 @@ unsigned ff_order_count(const ff_table *table, const ff_index *index)
 int ff_row_compare(const ff_table *table, const ff_index *index, const ff_row *a, const ff_row *b, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		const ff_column *column = &table->columns[ff_order_column(table, index, i)];
+		const ff_column *column = &table->columns[index ? ff_order_column(table, index, i) : i];
 		int order;
 		if (column->type == FF_TYPE_TEXT) {
 			order = ff_text_compare(*ff_row_text(a, column), *ff_row_text(b, column));

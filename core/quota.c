@@ -31,6 +31,8 @@ const char *ffp_quota_fault(const ffp_quota_row *row)
 	if (row->requests_per_window_seconds < 0 || (uint64_t)row->requests_per_window_seconds > WINDOW_SECONDS_MAX ||
 	    row->max_requests_per_window < 0 || row->active_concurrency_cap < 0)
 		return "a limit out of range";
+	if (row->max_requests_per_window && !row->requests_per_window_seconds)
+		return "a request limit without a window";
 	if (row->active_concurrency < 0 || row->next_entry < 0 || row->next_entry == INT64_MAX || row->latest_ms < 0)
 		return "a counter out of range";
 	return NULL;
@@ -229,13 +231,18 @@ static ffp_slot *entry_slot(ffp_batch *batch, ff_text quota_policy_id, int64_t n
 	return ffp_rows_get(&batch->rows, FFP_QUOTA_WINDOW, &key.row);
 }
 
-/* Asks for the entries that the admissions behind this one will want if it is let in, all in one round. */
+/* Asks for the entries that the admissions behind this one will want if it is let in, all in one round. Where one is
+ * asked for already, so are those after it. */
 static ff_code ask_for_entries(ffp_batch *batch, ffp_request *request, int64_t first, int64_t max)
 {
 	int64_t count = request->root->askers < max ? request->root->askers : max;
-	for (int64_t i = 1; i < count; i++)
+	for (int64_t i = 1; i < count; i++) {
+		size_t known = batch->rows.slots_count;
 		if (!entry_slot(batch, request->id, first + i))
 			return FF_E_NO_MEMORY;
+		if (batch->rows.slots_count == known)
+			break;
+	}
 	return FFP_PENDING;
 }
 
@@ -356,14 +363,29 @@ static void free_slots(ffp_request *request, const admission *found)
 	}
 }
 
-static bool add_entry(ffp_batch *batch, ffp_request *request, const admission *found, int64_t number,
+/* The row of the next entry, which nobody has numbered yet: taken for absent as a fresh key is, and looked up where that
+ * turned out to be wrong. */
+static ff_code next_entry(ffp_batch *batch, ffp_request *request, const admission *found, ffp_slot **slot)
+{
+	int64_t number = found->policy ? found->policy->next_entry : 0;
+	ffp_entry_row key = { .quota_policy_id = request->id, .entry = number };
+	*slot = NULL;
+	if (found->limits.window_seconds == 0)
+		return FF_OK;
+	*slot = batch->trusts_keys ? ffp_rows_new(&batch->rows, FFP_QUOTA_WINDOW, &key.row)
+	                           : entry_slot(batch, request->id, number);
+	batch->trusted |= batch->trusts_keys;
+	if (!*slot)
+		return FF_E_NO_MEMORY;
+	if (!(*slot)->loaded)
+		return ask_for_entries(batch, request, number, INT64_MAX);
+	return (*slot)->after ? corrupt(request, "a window entry whose number was never handed out") : FF_OK;
+}
+
+static bool add_entry(ffp_batch *batch, const ffp_request *request, const admission *found, ffp_slot *slot,
                       int64_t expires_at_ms)
 {
-	if (found->limits.window_seconds == 0)
-		return true;
-	ffp_entry_row key = { .quota_policy_id = request->id, .entry = number };
-	ffp_slot *slot = ffp_rows_new(&batch->rows, FFP_QUOTA_WINDOW, &key.row);
-	ffp_entry_row *entry = slot ? (ffp_entry_row *)ffp_rows_change(&batch->rows, slot) : NULL;
+	ffp_entry_row *entry = (ffp_entry_row *)ffp_rows_change(&batch->rows, slot);
 	if (!entry)
 		return false;
 	entry->execution_id = request->execution_id;
@@ -377,12 +399,16 @@ static ff_code admit(ffp_batch *batch, ffp_request *request, const admission *fo
 	int64_t lease_ms = request->call->in.admission->lease_ms;
 	int64_t expires_at_ms = add_saturated(found->time_ms, (int64_t)found->limits.window_seconds * 1000);
 	bool had_row = found->held != NULL;
+	ffp_slot *entry;
+	ff_code code = next_entry(batch, request, found, &entry);
+	if (code != FF_OK)
+		return code;
 	free_slots(request, found);
 	ffp_quota_row *policy = (ffp_quota_row *)ffp_rows_change(&batch->rows, request->root);
 	ffp_slot_row *slot = (ffp_slot_row *)ffp_rows_change(&batch->rows, request->held);
-	if (!policy || !slot || !add_entry(batch, request, found, policy->next_entry, expires_at_ms))
+	if (!policy || !slot || (entry && !add_entry(batch, request, found, entry, expires_at_ms)))
 		return FF_E_NO_MEMORY;
-	policy->next_entry += found->limits.window_seconds > 0;
+	policy->next_entry += entry != NULL;
 	policy->active_concurrency += (had_row ? 0 : 1) - (int64_t)found->freed;
 	policy->latest_ms = found->time_ms;
 	slot->admitted_at_ms = found->time_ms;

@@ -3,9 +3,11 @@
 struct ffp_recalled {
 	const ff_table *table;
 	uint64_t hash;
-	uint64_t era; /* 0: forgotten */
-	size_t size;  /* of the row and then its texts, behind this head */
-	size_t room;  /* for them */
+	uint64_t era;     /* 0: forgotten */
+	uint64_t refused; /* the hash of the last row that wanted the place and did not get it; or its own */
+	size_t size;      /* of the row and then its texts, behind this head */
+	size_t room;      /* for them */
+	uint32_t texts;   /* bit i: column i is one */
 	_Alignas(16) char bytes[];
 };
 
@@ -42,29 +44,39 @@ bool ffp_recall_keeps(const ff_table *table)
 	return table->id == FFP_BUDGET_POLICY || table->id == FFP_BUDGET_USAGE || table->id == FFP_QUOTA_POLICY;
 }
 
-static bool has_text(const ff_table *table, const ff_row *row, unsigned column)
+/* The columns of a row that are texts, and not NULL: bit i for column i. */
+static uint32_t texts_of(const ff_table *table, const ff_row *row)
 {
-	return table->columns[column].type == FF_TYPE_TEXT && !ff_row_is_null(row, column);
+	uint32_t texts = 0;
+	for (unsigned i = 0; i < table->columns_count; i++)
+		texts |= (uint32_t)(table->columns[i].type == FF_TYPE_TEXT) << i;
+	return texts & ~row->nulls;
 }
 
-static size_t size_of(const ff_table *table, const ff_row *row)
+/* The next of them in a row; it is taken out. */
+static ff_text *next_text(const ff_table *table, const ff_row *row, uint32_t *texts)
+{
+	unsigned column = (unsigned)__builtin_ctz(*texts);
+	*texts &= *texts - 1;
+	return ff_row_text(row, &table->columns[column]);
+}
+
+static size_t size_of(const ff_table *table, const ff_row *row, uint32_t texts)
 {
 	size_t size = table->row_size;
-	for (unsigned i = 0; i < table->columns_count; i++)
-		size += has_text(table, row, i) ? ff_row_text(row, &table->columns[i])->size : 0;
+	while (texts)
+		size += next_text(table, row, &texts)->size;
 	return size;
 }
 
 /* A row and its texts in one piece, from wherever they lie. */
-static void gather(char *piece, const ff_table *table, const ff_row *row)
+static void gather(ffp_recalled *kept, const ff_row *row)
 {
-	ff_row *own = (ff_row *)(void *)piece;
-	memcpy(own, row, table->row_size);
-	char *at = piece + table->row_size;
-	for (unsigned i = 0; i < table->columns_count; i++) {
-		ff_text *text = ff_row_text(own, &table->columns[i]);
-		if (!has_text(table, row, i))
-			continue;
+	uint32_t texts = kept->texts;
+	memcpy(kept->bytes, row, kept->table->row_size);
+	char *at = kept->bytes + kept->table->row_size;
+	while (texts) {
+		ff_text *text = next_text(kept->table, row_of(kept), &texts);
 		if (text->size)
 			memcpy(at, text->data, text->size);
 		text->data = at;
@@ -75,12 +87,11 @@ static void gather(char *piece, const ff_table *table, const ff_row *row)
 /* The same of a piece that is one already. */
 static void copy(char *piece, ffp_recalled *kept)
 {
-	const ff_table *table = kept->table;
+	uint32_t texts = kept->texts;
 	memcpy(piece, kept->bytes, kept->size);
-	for (unsigned i = 0; i < table->columns_count; i++) {
-		ff_text *text = ff_row_text((ff_row *)(void *)piece, &table->columns[i]);
-		if (has_text(table, row_of(kept), i))
-			text->data = piece + (text->data - kept->bytes);
+	while (texts) {
+		ff_text *text = next_text(kept->table, (const ff_row *)(const void *)piece, &texts);
+		text->data = piece + (text->data - kept->bytes);
 	}
 }
 
@@ -91,11 +102,6 @@ static ffp_recalled *find(const ffp_recall *recall, const ff_table *table, const
 	    ff_row_compare(table, NULL, row_of(kept), key, table->key_count) != 0)
 		return NULL;
 	return kept;
-}
-
-bool ffp_recall_has(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash)
-{
-	return find(recall, table, key, hash) != NULL;
 }
 
 const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash,
@@ -135,21 +141,36 @@ static bool has_places(ffp_recall *recall)
 	return recall->places != NULL;
 }
 
+/* Whether a row gets its place: where another has it, only when it comes again before a third one does. So rows that are
+ * many more than the places, and come back when they are long gone, are not copied in vain. */
+static bool is_let_in(const ffp_recall *recall, uint64_t hash)
+{
+	ffp_recalled *kept = *place_of(recall, hash);
+	if (!kept || kept->era != recall->era || kept->hash == hash || kept->refused == hash)
+		return true;
+	kept->refused = hash;
+	return false;
+}
+
 void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash)
 {
-	size_t size = size_of(table, row);
+	uint32_t texts = texts_of(table, row);
+	size_t size = size_of(table, row, texts);
 	if (row->state != FF_ROW_OK || size > FFP_RECALL_SIZE_MAX || !has_places(recall)) {
 		ffp_recall_forget(recall, hash);
 		return;
 	}
+	if (!is_let_in(recall, hash))
+		return;
 	ffp_recalled *kept = make_room(recall, place_of(recall, hash), size);
 	if (!kept)
 		return;
 	kept->table = table;
-	kept->hash = hash;
+	kept->hash = kept->refused = hash;
 	kept->era = recall->era;
 	kept->size = size;
-	gather(kept->bytes, table, row);
+	kept->texts = texts;
+	gather(kept, row);
 }
 
 void ffp_recall_forget(ffp_recall *recall, uint64_t hash)

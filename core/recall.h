@@ -7,7 +7,7 @@
 
 #include "catalog.h"
 
-/* Rows that are kept at the most, a newcomer in the place of another; and the size of one. */
+/* Rows that are kept at the most, a newcomer that comes twice in the place of another; and the size of one. */
 #define FFP_RECALL_PLACES 16384
 #define FFP_RECALL_SIZE_MAX 2048
 
@@ -23,9 +23,6 @@ void ffp_recall_free(ffp_recall *recall);
 
 /* Whether rows of a table are worth it. */
 bool ffp_recall_keeps(const ff_table *table);
-
-/* Whether the row with a key is remembered. */
-bool ffp_recall_has(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash);
 
 /* A copy of the row with a key in the arena; NULL where it is not remembered, or memory is out. */
 const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash,

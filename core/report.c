@@ -4,6 +4,7 @@
  */
 #include "report.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #define XXH_INLINE_ALL
@@ -21,6 +22,18 @@ static int compare_amounts(const void *a, const void *b)
 	return ff_text_compare(((const ffp_amount *)a)->dimension, ((const ffp_amount *)b)->dimension);
 }
 
+/* Reports of one list name their dimensions by the same strings as a rule, and then those of the one before are good. */
+static ff_code check_dimension(const ffp_request *request, size_t i, const char *name, ff_text *dimension)
+{
+	const ffp_request *before = request->before;
+	if (before && before->op == request->op && i < before->amounts_count &&
+	    before->amounts[i].dimension.data == name) {
+		*dimension = before->amounts[i].dimension;
+		return FF_OK;
+	}
+	return ffp_name_check(&ffp_name_dimension, name, dimension, request->error);
+}
+
 static ff_code check_amounts(ffp_request *request, const ff_report *report, ff_arena *arena)
 {
 	size_t count = report->amounts_count;
@@ -35,8 +48,7 @@ static ff_code check_amounts(ffp_request *request, const ff_report *report, ff_a
 	bool sorted = true;
 	for (size_t i = 0; i < count; i++) {
 		const ff_amount *given = &report->amounts[i];
-		ff_code code =
-		    ffp_name_check(&ffp_name_dimension, given->dimension, &amounts[i].dimension, request->error);
+		ff_code code = check_dimension(request, i, given->dimension, &amounts[i].dimension);
 		if (code != FF_OK)
 			return code;
 		if (given->amount > INT64_MAX)
@@ -73,8 +85,9 @@ static int64_t digest(const ffp_request *request)
 		at = append(at, request->execution_id);
 	for (size_t i = 0; i < request->amounts_count; i++) {
 		at = append(at, request->amounts[i].dimension);
-		for (unsigned shift = 0; shift < 64; shift += 8)
-			*at++ = (char)(request->amounts[i].amount >> shift);
+		uint64_t amount = htole64((uint64_t)request->amounts[i].amount);
+		memcpy(at, &amount, sizeof(amount));
+		at += sizeof(amount);
 	}
 	return (int64_t)XXH3_64bits(bytes, (size_t)(at - bytes));
 }
@@ -130,18 +143,46 @@ bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total)
 	       (row->row.state == FF_ROW_OK && row->delta_total >= 0 && row->period >= 0 && row->period <= period);
 }
 
-static bool plan_report(ffp_batch *batch, ffp_request *request)
+const char *ffp_key_fault(const ffp_key_row *row)
 {
-	request->root = ffp_budget_slot(batch, request->id);
+	ff_outcome outcome;
+	const char *fault = "a row that cannot be read";
+	bool is_good = row->row.state == FF_ROW_OK && ffp_outcome_parse(row->outcome_json, &outcome, &fault) == FF_OK;
+	return is_good ? NULL : fault;
+}
+
+static bool has_same_dimensions(const ffp_request *a, const ffp_request *b)
+{
+	bool same = a->amounts_count == b->amounts_count;
+	for (size_t i = 0; same && i < a->amounts_count; i++)
+		same = a->amounts[i].dimension.data == b->amounts[i].dimension.data ||
+		       ffp_text_equal(a->amounts[i].dimension, b->amounts[i].dimension);
+	return same;
+}
+
+/* Reports on one budget name the same dimensions as a rule, and then the slots of the one before are at hand. */
+static bool plan_usage(ffp_batch *batch, ffp_request *request)
+{
+	const ffp_request *before = request->root->asker;
+	request->root->asker = request;
+	if (before && has_same_dimensions(before, request)) {
+		request->usage = before->usage;
+		return true;
+	}
 	request->usage = ff_arena_take(batch->arena, request->amounts_count * sizeof(ffp_slot *));
-	if (!request->root || !request->usage)
-		return false;
-	request->root->askers++;
-	for (size_t i = 0; i < request->amounts_count; i++) {
+	for (size_t i = 0; request->usage && i < request->amounts_count; i++) {
 		request->usage[i] = ffp_usage_slot(batch, request->id, request->amounts[i].dimension);
 		if (!request->usage[i])
 			return false;
 	}
+	return request->usage != NULL;
+}
+
+static bool plan_report(ffp_batch *batch, ffp_request *request)
+{
+	request->root = ffp_budget_slot(batch, request->id);
+	if (!request->root || !plan_usage(batch, request))
+		return false;
 	if (request->key.size) {
 		ffp_key_row key = { .dedup_key = request->key, .budget_id = request->id };
 		request->key_slot = batch->trusts_keys ? ffp_rows_trust(&batch->rows, FFP_BUDGET_USAGE_DEDUP, &key.row)
@@ -161,6 +202,7 @@ typedef struct assessment {
 	int64_t usage[FFP_DIMENSIONS_MAX];  /* before */
 	int64_t ledger[FFP_DIMENSIONS_MAX]; /* before */
 	ffp_slot *ledger_slots[FFP_DIMENSIONS_MAX];
+	const ffp_policy_limit *limits[FFP_DIMENSIONS_MAX];
 	int64_t key_expires_at_ms; /* of the key's first use, where it is used again; else 0 */
 	ff_outcome outcome;
 } assessment;
@@ -250,9 +292,8 @@ static void set_breach(ff_outcome *outcome, ff_outcome_kind kind, ff_text dimens
 /* The hard limits (FF-RU-9): the first dimension in byte order with delta > limit - current. */
 static void look_at_hard_limits(const ffp_request *request, assessment *found)
 {
-	const ffp_policy *policy = &found->budget.policy;
 	for (size_t i = 0; i < request->amounts_count; i++) {
-		const ffp_policy_limit *limit = ffp_policy_limit_of(policy, request->amounts[i].dimension);
+		const ffp_policy_limit *limit = found->limits[i];
 		if (!limit || limit->hard == 0 || request->amounts[i].amount <= limit->hard - found->usage[i])
 			continue;
 		set_breach(&found->outcome, FF_OUTCOME_HARD_BREACH, limit->dimension, found->usage[i], limit->hard);
@@ -264,9 +305,8 @@ static void look_at_hard_limits(const ffp_request *request, assessment *found)
 /* The soft limits (FF-RU-11): the first dimension in byte order whose usage is over its limit now. */
 static void look_at_soft_limits(const ffp_request *request, assessment *found)
 {
-	const ffp_policy *policy = &found->budget.policy;
 	for (size_t i = 0; i < request->amounts_count; i++) {
-		const ffp_policy_limit *limit = ffp_policy_limit_of(policy, request->amounts[i].dimension);
+		const ffp_policy_limit *limit = found->limits[i];
 		int64_t after = found->usage[i] + request->amounts[i].amount;
 		if (!limit || limit->soft == 0 || after <= limit->soft)
 			continue;
@@ -291,6 +331,8 @@ static ff_code look_for_overflow(ffp_request *request, const assessment *found)
 static ff_code assess(ffp_request *request, assessment *found)
 {
 	found->outcome = (ff_outcome){ .applied = true };
+	for (size_t i = 0; i < request->amounts_count; i++)
+		found->limits[i] = ffp_policy_limit_of(&found->budget.policy, request->amounts[i].dimension);
 	look_at_hard_limits(request, found);
 	if (!found->outcome.applied)
 		return FF_OK;

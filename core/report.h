@@ -13,4 +13,7 @@ ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text executio
 /* What a ledger row (NULL: none) counts in a period. False: it cannot be trusted. */
 bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total);
 
+/* What is wrong with a row of an idempotency key; NULL: nothing. */
+const char *ffp_key_fault(const ffp_key_row *row);
+
 #endif

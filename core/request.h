@@ -24,7 +24,7 @@ typedef struct ffp_batch {
 	const ff_random *random;
 	int64_t key_ttl_ms;
 	bool require_budget;
-	bool trusts_keys; /* idempotency keys are taken for fresh, until storing one shows that it is not */
+	bool trusts_keys; /* keys and window entries are taken for fresh, until storing one shows that it is not */
 	bool trusted;     /* and one was */
 } ffp_batch;
 
@@ -65,14 +65,23 @@ typedef struct ffp_slice {
 	uint64_t failed;
 } ffp_slice;
 
+/* What create_budget is asked for. */
+typedef struct ffp_new_budget {
+	ffp_policy policy;
+	ff_text scope_type;
+	ff_text scope_id;
+	ff_mode mode;
+} ffp_new_budget;
+
 struct ffp_request {
 	const ffp_op *op;
 	ff_call *call;
-	ff_error *error;     /* the call's; may be NULL */
-	int64_t own_now_ms;  /* what the call brought; 0 = none */
-	int64_t deadline_ms; /* the call's; 0 = none */
-	int64_t now_ms;      /* the time that it is decided at */
-	bool is_late;        /* its deadline passed before a decision, and it was failed */
+	ff_error *error;           /* the call's; may be NULL */
+	const ffp_request *before; /* the one before it in its list; or NULL */
+	int64_t own_now_ms;        /* what the call brought; 0 = none */
+	int64_t deadline_ms;       /* the call's; 0 = none */
+	int64_t now_ms;            /* the time that it is decided at */
+	bool is_late;              /* its deadline passed before a decision, and it was failed */
 
 	/* Set by check. */
 	ff_text id;
@@ -87,12 +96,7 @@ struct ffp_request {
 
 	/* What one kind of operation alone has, so that a batch of many takes little memory. */
 	union {
-		struct { /* create_budget */
-			ffp_policy policy;
-			ff_text scope_type;
-			ff_text scope_id;
-			ff_mode mode;
-		};
+		ffp_new_budget *wanted;            /* create_budget */
 		struct {                           /* report_usage, record_spend */
 			const ffp_amount *amounts; /* in byte order of dimension, none twice */
 			size_t amounts_count;

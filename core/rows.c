@@ -95,7 +95,7 @@ static bool recall(const ffp_rows *rows, ffp_slot *slot)
 	if (rows->recall && is_kept(slot))
 		slot->before = slot->after =
 		    ffp_recall_find(rows->recall, slot->table, slot->key, slot->hash, rows->arena);
-	slot->loaded = slot->after != NULL;
+	slot->loaded = slot->recalled = slot->after != NULL;
 	return slot->loaded;
 }
 
@@ -236,7 +236,7 @@ void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall)
 			continue;
 		if (!slot->after)
 			ffp_recall_forget(recall, slot->hash);
-		else if (slot->changed || !ffp_recall_has(recall, slot->table, slot->key, slot->hash))
+		else if (slot->changed || !slot->recalled)
 			ffp_recall_keep(recall, slot->table, slot->after, slot->hash);
 	}
 }
@@ -274,7 +274,7 @@ bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
 	*count = rows->pending_count;
 	for (const ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
 		++*count;
-	*reads = ffp_arena_array(rows->arena, *count, sizeof(**reads));
+	*reads = ffp_arena_room(rows->arena, *count, sizeof(**reads));
 	if (!*reads || !ffp_slots_sort(rows->pending, rows->pending_count, rows->arena))
 		return false;
 	if (rows->pending_count == rows->slots_count) /* the writes need not be sorted again */
@@ -335,7 +335,7 @@ bool ffp_rows_loaded(ffp_rows *rows, const ff_read *reads)
 
 bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
 {
-	ffp_slot **changed = ffp_arena_array(rows->arena, rows->slots_count, sizeof(*changed));
+	ffp_slot **changed = ffp_arena_room(rows->arena, rows->slots_count, sizeof(*changed));
 	size_t n = 0;
 	for (size_t i = 0; changed && i < rows->slots_count; i++) {
 		ffp_slot *slot = rows->slots[i];
@@ -343,7 +343,7 @@ bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
 			changed[n++] = slot;
 	}
 	*count = n + rows->table_deletes_count;
-	*writes = ffp_arena_array(rows->arena, *count, sizeof(**writes));
+	*writes = ffp_arena_room(rows->arena, *count, sizeof(**writes));
 	if (!changed || !*writes || !ffp_slots_sort(changed, n, rows->arena))
 		return false;
 	for (size_t i = 0; i < n; i++)

@@ -20,13 +20,17 @@ struct ffp_slot {
 	ffp_slot *next_in_bucket;
 	uint64_t hash;
 	const void *memo; /* what a rule has made of the row */
-	uint32_t askers;  /* how many requests of the batch planned with it */
-	uint8_t columns;  /* of the key: all of them, or for a group fewer */
-	bool whole;       /* of a group: loaded with all of its rows */
+	union {
+		const void *asker; /* of a budget: the last report of the batch that planned with it */
+		uint32_t askers;   /* of a quota policy: how many admissions of the batch did */
+	};
+	uint8_t columns; /* of the key: all of them, or for a group fewer */
+	bool whole;      /* of a group: loaded with all of its rows */
 	bool loaded;
 	bool changed; /* `after` is a copy of the batch's own, or the row was deleted */
 	bool is_member;
-	bool trusted; /* taken for absent, unseen */
+	bool trusted;  /* taken for absent, unseen */
+	bool recalled; /* remembered from an earlier batch */
 };
 
 /* A bounded look along an order, as the store has it; the slots hold the rows as the batch has them by now. */

@@ -51,6 +51,15 @@ static ff_code answer(const ff_engine_backend *backend, const char *slot, uint64
 	return code;
 }
 
+/* Makes it empty, which takes less than to clear all of it. */
+static void empty(ff_error *error)
+{
+	error->code = FF_OK;
+	error->retryable = false;
+	error->operation[0] = error->entity[0] = error->id[0] = '\0';
+	error->backend[0] = error->native_code[0] = error->message[0] = '\0';
+}
+
 static ff_code open_instance(ffp_store *store, const ff_store_config *config, ff_error *error)
 {
 	const ff_engine_backend *backend = store->backend;
@@ -60,7 +69,7 @@ static ff_code open_instance(ffp_store *store, const ff_store_config *config, ff
 	if (!instance)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
 	memset(instance, 0, size);
-	*error = (ff_error){ .code = FF_OK };
+	empty(error);
 	ff_code code = answer(backend, "open", open_codes, backend->open(instance, config, error), error);
 	if (code == FF_OK) {
 		store->instance = instance;
@@ -119,14 +128,14 @@ ff_code ffp_store_check(ffp_store *store, ff_problem_fn *problem, void *context,
 	const ff_engine_backend *backend = store->backend;
 	if (!backend->check)
 		return FF_OK;
-	*error = (ff_error){ .code = FF_OK };
+	empty(error);
 	return answer(backend, "check", check_codes, backend->check(store->instance, problem, context, error), error);
 }
 
 ff_code ffp_begin(ffp_store *store, ff_txn_kind kind, ffp_txn *txn, ff_error *error)
 {
 	*txn = (ffp_txn){ .store = store };
-	*error = (ff_error){ .code = FF_OK };
+	empty(error);
 	ff_code code = answer(store->backend, "begin", begin_codes,
 	                      store->backend->begin(store->instance, kind, &txn->txn, error), error);
 	if (code != FF_OK)
@@ -148,6 +157,12 @@ void ffp_wait_while(ffp_txn *txn, bool (*goes_on)(void *context), void *context)
 {
 	if (txn->store->backend->wait_while)
 		txn->store->backend->wait_while(txn->txn, goes_on, context);
+}
+
+void ffp_housekeep(ffp_store *store)
+{
+	if (store->backend->housekeep)
+		store->backend->housekeep(store->instance);
 }
 
 /* A range that holds more than was asked for would make a bounded call unbounded. */

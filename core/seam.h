@@ -35,6 +35,8 @@ bool ffp_is_untouched(const ffp_txn *txn);
 bool ffp_tells_untouched(const ffp_store *store);
 /* Lets loads of this transaction give up once `goes_on` answers false, which then has set is_late. */
 void ffp_wait_while(ffp_txn *txn, bool (*goes_on)(void *context), void *context);
+/* What the store does for itself, with no transaction of this thread open. */
+void ffp_housekeep(ffp_store *store);
 ff_code ffp_load(ffp_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error);
 ff_code ffp_put(ffp_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 ff_code ffp_commit(ffp_txn *txn, ff_error *error);

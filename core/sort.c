@@ -20,6 +20,11 @@ static int compare_slots(const ffp_slot *a, const ffp_slot *b)
 	return order ? order : a->columns - b->columns;
 }
 
+static int compare_any(const ffp_slot *a, const ffp_slot *b)
+{
+	return a->table == b->table ? compare_slots(a, b) : a->table->id - b->table->id;
+}
+
 static int compare_entries(const void *a, const void *b)
 {
 	return compare_slots(((const entry *)a)->slot, ((const entry *)b)->slot);
@@ -133,12 +138,28 @@ static void sort_table(entry *entries, entry *spare, size_t count)
 	}
 }
 
+/* Those of one call or two: each goes down to its place. */
+#define FEW 8
+
+static void sort_few(ffp_slot **slots, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		ffp_slot *slot = slots[i];
+		size_t place = i;
+		for (; place > 0 && compare_any(slots[place - 1], slot) > 0; place--)
+			slots[place] = slots[place - 1];
+		slots[place] = slot;
+	}
+}
+
 bool ffp_slots_sort(ffp_slot **slots, size_t count, ff_arena *arena)
 {
+	if (count <= FEW) {
+		sort_few(slots, count);
+		return true;
+	}
 	size_t starts[FFP_TABLES_COUNT + 1] = { 0 };
 	size_t places[FFP_TABLES_COUNT];
-	if (count < 2)
-		return true;
 	entry *entries = ff_arena_take(arena, 2 * count * sizeof(*entries));
 	if (!entries)
 		return false;

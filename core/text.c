@@ -19,24 +19,53 @@ size_t ffp_utf8_length(const char *bytes, size_t size)
 	return overlong || surrogate || too_high ? 0 : length;
 }
 
-/* Whether eight bytes are printable ASCII, as nearly all are. Where no byte has its high bit, a difference sets that of
- * the first byte which is below the other. */
-static bool is_printable(const unsigned char *at)
+static uint64_t load_eight(const char *at)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101);
 	uint64_t word;
 	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+/* The bytes of a shorter text, not none, as eight: some of them twice, in any order. */
+static uint64_t load_few(const char *at, size_t size)
+{
+	uint32_t ends[2] = { 0, 0 };
+	if (size < 4) {
+		const char four[] = { at[0], at[size / 2], at[size - 1], at[0] };
+		memcpy(&ends[0], four, sizeof(four));
+		ends[1] = ends[0];
+	} else {
+		memcpy(&ends[0], at, sizeof(ends[0]));
+		memcpy(&ends[1], at + size - sizeof(ends[1]), sizeof(ends[1]));
+	}
+	return (uint64_t)ends[1] << 32 | ends[0];
+}
+
+/* Whether eight bytes are printable ASCII. Where no byte has its high bit, a difference sets that of the first byte which
+ * is below the other. */
+static bool is_printable(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
 	return ((word | (word - 0x20 * ones) | (word + ones)) & 0x80 * ones) == 0;
+}
+
+/* Whether all bytes are printable ASCII, as nearly all are. The last ones are looked at again rather than one by one. */
+static bool is_plain(const char *bytes, size_t size)
+{
+	if (size < 8)
+		return size == 0 || is_printable(load_few(bytes, size));
+	bool plain = is_printable(load_eight(bytes + size - 8));
+	for (size_t i = 0; plain && i + 8 < size; i += 8)
+		plain = is_printable(load_eight(bytes + i));
+	return plain;
 }
 
 bool ffp_text_is_clean(const char *bytes, size_t size)
 {
 	const unsigned char *b = (const unsigned char *)bytes;
+	if (is_plain(bytes, size))
+		return true;
 	for (size_t i = 0; i < size;) {
-		if (size - i >= 8 && is_printable(b + i)) {
-			i += 8;
-			continue;
-		}
 		if (b[i] >= 0x20 && b[i] < 0x7f) {
 			i++;
 			continue;

@@ -1,6 +1,7 @@
 #include "tick.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 
@@ -22,21 +23,6 @@ static int64_t clock_ms(ff_engine *engine)
 	return engine->clock.now_ms(engine->clock.context);
 }
 
-/*
- * Slices of resets are shorter: they rewrite rows where a purge takes out whole pages. And they come all at once (budgets
- * fall due at midnight), so that each is shorter still while calls share its commit and wait for it.
- */
-#define RESETS_SHARE 4
-#define RESETS_SHARE_BESIDE 30
-
-static uint32_t slice_rows(ff_engine *engine, const ffp_op *op, uint32_t rows)
-{
-	if (op != &ffp_op_reset_due)
-		return rows;
-	uint32_t resets = rows / (ffp_queue_has_company(engine) ? RESETS_SHARE_BESIDE : RESETS_SHARE);
-	return resets ? resets : 1;
-}
-
 /* What a tick works with. */
 typedef struct tick_work {
 	ff_engine *engine;
@@ -44,6 +30,8 @@ typedef struct tick_work {
 	int64_t purge_ms; /* never ahead of the engine's own time, by which calls tell what is over */
 	uint64_t left;    /* of the limit */
 	uint32_t rows;
+	unsigned wary;      /* so many slices keep to what calls beside them can bear */
+	bool finds;         /* the last slice changed something */
 	bool is_background; /* it ends where the thread is to stop */
 	ff_error *error;
 } tick_work;
@@ -56,6 +44,64 @@ static bool is_stopped(const tick_work *work)
 	bool stops = work->engine->tick_stops;
 	pthread_mutex_unlock(&work->engine->tick_lock);
 	return stops;
+}
+
+/*
+ * Slices of resets are shorter: they rewrite rows where a purge takes out whole pages. And they come all at once (budgets
+ * fall due at midnight), so that each is shorter still while calls share its commit and wait for it; and for a few more,
+ * since those calls commit alone while the store keeps house. A purge that finds nothing is in no hurry then either.
+ */
+#define RESETS_SHARE 4
+#define RESETS_SHARE_BESIDE 12
+#define SEARCH_SHARE_BESIDE 4
+#define SLICES_WARY 32
+
+static uint32_t slice_rows(const tick_work *work, const ffp_op *op)
+{
+	uint32_t share = 1;
+	if (op == &ffp_op_reset_due)
+		share = work->wary ? RESETS_SHARE_BESIDE : RESETS_SHARE;
+	else if (work->wary && !work->finds)
+		share = SEARCH_SHARE_BESIDE;
+	uint32_t rows = work->rows / share;
+	return rows ? rows : 1;
+}
+
+static bool is_store_wanted(ff_engine *engine)
+{
+	bool wanted = false;
+	pthread_mutex_lock(&engine->queue_lock);
+	for (uint32_t i = 0; i < engine->lanes_count; i++)
+		wanted |= engine->lanes[i].is_led;
+	pthread_mutex_unlock(&engine->queue_lock);
+	return wanted;
+}
+
+static int64_t monotonic_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/*
+ * Lets those go first whom the last slice's commit has answered. It takes them some microseconds to wake and to call
+ * again, in which the next slice would begin without them, and they would wait for two commits.
+ */
+#define GIVE_WAY_US 100
+
+static void give_way(tick_work *work)
+{
+	if (ffp_queue_has_company(work->engine))
+		work->wary = SLICES_WARY;
+	else if (work->wary)
+		work->wary--;
+	if (!work->wary)
+		return;
+	int64_t end_us = monotonic_us() + GIVE_WAY_US;
+	do
+		sched_yield();
+	while (!is_store_wanted(work->engine) && monotonic_us() < end_us);
 }
 
 /* One slice is one request in the queue, so that other calls share its commit or go between two of them. */
@@ -86,10 +132,12 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table,
 {
 	ff_code code = FF_OK;
 	bool more = true;
+	work->finds = false;
 	while (code == FF_OK && more && work->left && !is_stopped(work)) {
+		give_way(work);
 		ffp_slice slice = { .table = table,
 			            .index = index,
-			            .rows_max = slice_rows(work->engine, op, work->rows),
+			            .rows_max = slice_rows(work, op),
 			            .changes_max = work->left,
 			            .low = place,
 			            .high = high };
@@ -98,9 +146,11 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table,
 		if (code != FF_OK)
 			break;
 		work->rows = next_rows(work->engine, work->rows, clock_ms(work->engine) - began_ms);
+		ffp_housekeep(&work->engine->store);
 		more = slice.looked_at == slice.rows_max;
 		if (slice.looked_at)
 			ffp_place_set(place, ffp_table(table), index, ffp_place_row(&slice.next));
+		work->finds = slice.changed > 0;
 		*tally.changed += slice.changed;
 		*tally.failed += slice.failed;
 		work->left -= slice.changed;

@@ -25,7 +25,7 @@
 
 /* The longest key of the contract is that of an idempotency key (FF-LIM-1); LMDB takes 511 bytes. */
 #define KEY_MAX 511
-_Static_assert(256 + 1 + FF_ID_MAX + 1 <= KEY_MAX, "the longest key of the contract does not fit");
+_Static_assert(256 + 1 + FF_ID_MAX <= KEY_MAX, "the longest key of the contract does not fit");
 
 static const ff_kv_ops ops;
 

@@ -17,7 +17,8 @@ struct ff_txn {
 const char *const ffp_wrap_slot_names[FFP_WRAP_SLOTS_COUNT] = {
 	[FFP_WRAP_OPEN] = "open",   [FFP_WRAP_LIMITS] = "limits", [FFP_WRAP_BEGIN] = "begin",
 	[FFP_WRAP_LOAD] = "load",   [FFP_WRAP_STORE] = "store",   [FFP_WRAP_COMMIT] = "commit",
-	[FFP_WRAP_CHECK] = "check", [FFP_WRAP_ABORT] = "abort",   [FFP_WRAP_CLOSE] = "close",
+	[FFP_WRAP_CHECK] = "check", [FFP_WRAP_ABORT] = "abort",   [FFP_WRAP_HOUSEKEEP] = "housekeep",
+	[FFP_WRAP_CLOSE] = "close",
 };
 
 static void *take(const ff_allocator *allocator, size_t size, ff_error *error)
@@ -164,6 +165,17 @@ ff_code ffp_wrap_check(ff_store *store, ff_problem_fn *problem, void *context, f
 	if (store->inner->check)
 		call.code = store->inner->check(store->inner_store, problem, context, error);
 	return after(store, &call, error);
+}
+
+/* Where there is nothing to be called, nothing is told. */
+void ffp_wrap_housekeep(ff_store *store)
+{
+	const ffp_wrap_call call = { .slot = FFP_WRAP_HOUSEKEEP };
+	if (!store->inner->housekeep)
+		return;
+	before(store, &call, NULL);
+	store->inner->housekeep(store->inner_store);
+	after(store, &call, NULL);
 }
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */

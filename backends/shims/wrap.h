@@ -17,6 +17,7 @@ typedef enum ffp_wrap_slot {
 	FFP_WRAP_CHECK,
 	FFP_WRAP_FALLIBLE_COUNT, /* the slots before this one can fail */
 	FFP_WRAP_ABORT = FFP_WRAP_FALLIBLE_COUNT,
+	FFP_WRAP_HOUSEKEEP,
 	FFP_WRAP_CLOSE,
 	FFP_WRAP_SLOTS_COUNT
 } ffp_wrap_slot;
@@ -70,12 +71,13 @@ ff_code ffp_wrap_commit(ff_txn *txn, ff_error *error);
 void ffp_wrap_abort(ff_txn *txn);
 void ffp_wrap_wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *context);
 ff_code ffp_wrap_check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
+void ffp_wrap_housekeep(ff_store *store);
 
 /* The table of a shim, but its name, instance_size and open. */
 #define FFP_WRAP_BACKEND                                                                                      \
 	.size = sizeof(ff_engine_backend), .abi_major = FF_BACKEND_ABI, .caps = FF_CAPS_KNOWN,                \
 	.close = ffp_wrap_close, .limits = ffp_wrap_limits, .begin = ffp_wrap_begin, .load = ffp_wrap_load,   \
 	.store = ffp_wrap_store, .commit = ffp_wrap_commit, .abort = ffp_wrap_abort, .check = ffp_wrap_check, \
-	.wait_while = ffp_wrap_wait_while
+	.wait_while = ffp_wrap_wait_while, .housekeep = ffp_wrap_housekeep
 
 #endif

@@ -338,6 +338,7 @@ static void close_connections(ff_store *store)
 		ffp_connection_close(store->idle);
 		store->idle = next;
 	}
+	ffp_log_keeper_close(store);
 	if (store->writer)
 		ffp_connection_close(store->writer);
 	store->writer = NULL;
@@ -521,4 +522,5 @@ const ff_engine_backend ffp_sqlite_backend = {
 	.abort = abort_txn,
 	.check = check,
 	.is_untouched = is_untouched,
+	.housekeep = ffp_log_keep,
 };

@@ -191,44 +191,12 @@ static void close_database(ff_txn *connection)
 	connection->db = NULL;
 }
 
-static int on_busy(void *context, int count)
+int ffp_sqlite_on_busy(void *context, int count)
 {
 	ff_wait *wait = context;
 	if (count == 0)
 		ff_wait_start(wait);
 	return ff_wait_pause(wait);
-}
-
-/*
- * Folds the log into the file when so many pages have come. SQLite's own 4 MiB hold up a call in a hundred while many rows
- * change; 16 MiB do so less often, and a page that changed often is written once. Where no commit waits for the disk,
- * it is memory that costs, and a small log stays in the processor's cache.
- *
- * The log begins anew only where all of it is in the file and nobody reads it any more; SQLite by itself waits for no
- * reader, so that beside one that reads all the time the log would grow, and be folded and synced again after each commit.
- * So readers are waited for, a moment, and where that was in vain the next try comes after as many pages again. That takes
- * the place of a writer, which other processes want: what can be done without it is done before. Failing costs nothing
- * but room: the commit was made.
- */
-#define LOG_PAGES 1000
-#define LOG_PAGES_DURABLE 4000
-#define READERS_WAIT_US 1000
-
-static int fold_log(void *context, sqlite3 *db, const char *schema, int pages)
-{
-	ff_txn *connection = context;
-	ff_wait wait = { .limit_us = READERS_WAIT_US };
-	int most = connection->store->durability == FF_DURABILITY_FULL ? LOG_PAGES_DURABLE : LOG_PAGES;
-	if (pages < connection->folded_pages)
-		connection->folded_pages = 0;
-	if (pages - connection->folded_pages < most)
-		return SQLITE_OK;
-	connection->folded_pages = pages;
-	sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	sqlite3_busy_handler(db, on_busy, &wait);
-	sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-	sqlite3_busy_handler(db, on_busy, &connection->wait);
-	return SQLITE_OK;
 }
 
 static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
@@ -242,14 +210,14 @@ static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
 	};
 	const ff_store *store = connection->store;
 	sqlite3_extended_result_codes(connection->db, 1);
-	sqlite3_busy_handler(connection->db, on_busy, &connection->wait);
+	sqlite3_busy_handler(connection->db, ffp_sqlite_on_busy, &connection->wait);
 	const char *pragma = writes ? synchronous[store->durability] : "PRAGMA query_only = ON";
 	int result = sqlite3_exec(connection->db, pragma, NULL, NULL, NULL);
 	/* A log that a slow reader made long gives its room back. */
 	if (result == SQLITE_OK && writes)
 		result = sqlite3_exec(connection->db, "PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL);
 	if (writes)
-		sqlite3_wal_hook(connection->db, fold_log, connection);
+		ffp_log_watch(connection);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
 	/* Ready before it is needed: where memory is out, a transaction must end all the same. */

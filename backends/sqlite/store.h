@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include <ff/backend.h>
 #include <ff/sql.h>
@@ -39,7 +40,7 @@ struct ff_txn {
 	ff_txn_kind kind;
 	bool once;             /* not kept after its transaction */
 	bool untouched;        /* since this writer's last commit nobody has written */
-	int folded_pages;      /* of the log, by this writer */
+	int folded_pages;      /* of the log, when this writer saw to it last */
 	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */
 	ff_wait wait;
 	ff_sql_text sql;
@@ -57,10 +58,14 @@ struct ff_store {
 	bool read_only;
 	ff_durability durability;
 	int64_t busy_timeout_us;
-	pthread_mutex_t mutex; /* guards what is below */
-	ff_txn *writer;        /* NULL: read-only */
-	bool writing;          /* the writer is held by a transaction */
-	ff_txn *idle;          /* readers for transactions to come */
+	struct ffp_log_keeper *keeper; /* NULL until a tick has folded the log */
+	_Atomic bool keeping;          /* some thread has the keeper */
+	_Atomic bool log_kept;         /* the keeper has folded since the last commit */
+	_Atomic int unfolded_pages;    /* of the log, as of the last commit */
+	pthread_mutex_t mutex;         /* guards what is below */
+	ff_txn *writer;                /* NULL: read-only */
+	bool writing;                  /* the writer is held by a transaction */
+	ff_txn *idle;                  /* readers for transactions to come */
 	unsigned idle_count;
 };
 
@@ -79,6 +84,17 @@ ff_code ffp_statement_get(ff_txn *connection, ffp_statement_kind kind, const ff_
 /* Runs a statement that answers no row and takes no parameter, and answers SQLite's result. */
 int ffp_statement_run(sqlite3_stmt *statement);
 void ffp_statement_done(sqlite3_stmt *statement);
+
+/* For sqlite3_busy_handler; the context is an ff_wait. */
+int ffp_sqlite_on_busy(void *context, int count);
+
+/* log.c */
+
+/* Lets the commits of a writer fold the log into the file when it has become long. */
+void ffp_log_watch(ff_txn *writer);
+/* Folds the log ahead of them, beside other threads' transactions. */
+void ffp_log_keep(ff_store *store);
+void ffp_log_keeper_close(ff_store *store);
 
 /* schema.c */
 

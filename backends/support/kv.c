@@ -157,6 +157,16 @@ typedef struct span {
 	ffp_kv_key high;
 } span;
 
+/* Makes the key of the first `count` columns the least above all rows that begin with them. One of all columns is one
+ * row's alone, though other keys may begin with its bytes. */
+static bool pass_rows(ffp_kv_key *key, const ff_read *read, unsigned count)
+{
+	if (count < ff_order_count(read->table, read->index))
+		return ffp_kv_after(key);
+	key->bytes[key->size++] = 0;
+	return true;
+}
+
 static ff_code span_of(ff_txn *txn, const ff_read *read, span *of, ff_error *error)
 {
 	const ff_table *table = read->table;
@@ -167,12 +177,13 @@ static ff_code span_of(ff_txn *txn, const ff_read *read, span *of, ff_error *err
 	ffp_kv_append(&of->high, table, read->index, read->low, 0, equal);
 	if (read->low_count > equal) {
 		ffp_kv_append(&of->low, table, read->index, read->low, equal, read->low_count);
-		of->empty = (read->flags & FF_READ_LOW_EXCLUSIVE) && !ffp_kv_after(&of->low);
+		of->empty = (read->flags & FF_READ_LOW_EXCLUSIVE) && !pass_rows(&of->low, read, read->low_count);
 	}
 	bool bounded = read->high_count > equal;
 	if (bounded)
 		ffp_kv_append(&of->high, table, read->index, read->high, equal, read->high_count);
-	of->open = !(bounded && (read->flags & FF_READ_HIGH_EXCLUSIVE)) && !ffp_kv_after(&of->high);
+	of->open = !(bounded && (read->flags & FF_READ_HIGH_EXCLUSIVE)) &&
+	           !pass_rows(&of->high, read, bounded ? read->high_count : equal);
 	ff_code code = check_key(txn, table, &of->low, error);
 	return code == FF_OK ? check_key(txn, table, &of->high, error) : code;
 }

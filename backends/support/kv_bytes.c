@@ -1,5 +1,7 @@
 #include "kv_bytes.h"
 
+#include <endian.h>
+
 #include "text.h"
 
 /* ---- keys --------------------------------------------------------------------------------------------------- */
@@ -17,15 +19,22 @@ static void append_int64(ffp_kv_key *key, int64_t value)
 		key->bytes[key->size++] = (unsigned char)(bits >> (56 - 8 * i));
 }
 
-static void append_text(ffp_kv_key *key, ff_text text)
+/* What follows tells where a text ends; behind the last of several columns nothing follows. */
+static bool is_open(const ff_table *table, const ff_index *index, unsigned i)
 {
-	key->too_long |= FF_KV_KEY_MAX - key->size <= text.size;
+	return i > 0 && i + 1 == ff_order_count(table, index);
+}
+
+static void append_text(ffp_kv_key *key, ff_text text, bool open)
+{
+	key->too_long |= FF_KV_KEY_MAX - key->size < text.size + !open;
 	if (key->too_long)
 		return;
 	if (text.size)
 		memcpy(key->bytes + key->size, text.data, text.size);
 	key->size += text.size;
-	key->bytes[key->size++] = '\0';
+	if (!open)
+		key->bytes[key->size++] = '\0';
 }
 
 void ffp_kv_append(ffp_kv_key *key, const ff_table *table, const ff_index *index, const ff_row *row, unsigned first,
@@ -36,7 +45,7 @@ void ffp_kv_append(ffp_kv_key *key, const ff_table *table, const ff_index *index
 		if (column->type == FF_TYPE_INT64)
 			append_int64(key, *ff_row_int64(row, column));
 		else
-			append_text(key, *ff_row_text(row, column));
+			append_text(key, *ff_row_text(row, column), is_open(table, index, i));
 	}
 }
 
@@ -49,37 +58,55 @@ bool ffp_kv_after(ffp_kv_key *key)
 	return key->size > 0;
 }
 
-/* Reads one column and answers how many bytes it took, 0 where it is none. */
-static size_t read_key_column(const ff_column *column, const unsigned char *at, size_t left, ff_row *row)
+/* The bytes that are left of a key or a value; `at` is NULL from the first on that is not as it should be. */
+typedef struct reader {
+	const unsigned char *at;
+	const unsigned char *end;
+} reader;
+
+static reader reader_of(ff_kv_bytes bytes)
 {
-	if (column->type == FF_TYPE_INT64) {
-		uint64_t bits = 0;
-		for (unsigned i = 0; left >= 8 && i < 8; i++)
-			bits = bits << 8 | at[i];
-		*ff_row_int64(row, column) = (int64_t)(bits ^ UINT64_C(1) << 63);
-		return left >= 8 ? 8 : 0;
+	const unsigned char *at = bytes.data;
+	return (reader){ at, bytes.size ? at + bytes.size : at };
+}
+
+static size_t left_of(const reader *from)
+{
+	return (size_t)(from->end - from->at);
+}
+
+static void read_key_int64(reader *from, int64_t *value)
+{
+	uint64_t bits = 0;
+	if (left_of(from) < 8) {
+		from->at = NULL;
+		return;
 	}
-	const unsigned char *end = left ? memchr(at, '\0', left) : NULL;
-	if (!end)
-		return 0;
-	*ff_row_text(row, column) = (ff_text){ (const char *)at, (size_t)(end - at) };
-	if (!ffp_is_stored_text(at, (size_t)(end - at)))
-		row->state = FF_ROW_CORRUPT;
-	return (size_t)(end - at) + 1;
+	for (unsigned i = 0; i < 8; i++)
+		bits = bits << 8 | *from->at++;
+	*value = (int64_t)(bits ^ UINT64_C(1) << 63);
+}
+
+/* False: the text is none that a core wrote. */
+static bool read_key_text(reader *from, bool open, ff_text *text)
+{
+	const unsigned char *end = open ? from->end : memchr(from->at, '\0', left_of(from));
+	*text = (ff_text){ (const char *)from->at, end ? (size_t)(end - from->at) : 0 };
+	from->at = open || !end ? end : end + 1;
+	return !end || ffp_is_stored_text(text->data, text->size);
 }
 
 bool ffp_kv_read_key(const ff_table *table, const ff_index *index, ff_kv_bytes key, ff_row *row)
 {
-	const unsigned char *at = key.data;
-	size_t left = key.size;
-	for (unsigned i = 0; i < ff_order_count(table, index); i++) {
-		size_t took = read_key_column(&table->columns[ff_order_column(table, index, i)], at, left, row);
-		if (took == 0)
-			return false;
-		at += took;
-		left -= took;
+	reader from = reader_of(key);
+	for (unsigned i = 0; from.at && i < ff_order_count(table, index); i++) {
+		const ff_column *column = &table->columns[ff_order_column(table, index, i)];
+		if (column->type == FF_TYPE_INT64)
+			read_key_int64(&from, ff_row_int64(row, column));
+		else if (!read_key_text(&from, is_open(table, index, i), ff_row_text(row, column)))
+			row->state = FF_ROW_CORRUPT;
 	}
-	return left == 0;
+	return from.at && from.at == from.end;
 }
 
 /* ---- numbers ------------------------------------------------------------------------------------------------ */
@@ -93,23 +120,27 @@ static size_t varint_size(uint64_t number)
 	return bits > 7 * VARINT_MAX - 7 ? VARINT_MAX : (bits + 6) / 7;
 }
 
-static unsigned char *write_varint(unsigned char *at, uint64_t number)
+/* The 56 low bits of a number, seven in each of eight bytes. */
+static uint64_t spread(uint64_t number)
 {
-	size_t size = varint_size(number);
-	unsigned last_bits = size == VARINT_MAX ? 8 : 7;
-	unsigned char *last = at + size - 1;
-	*last = (unsigned char)(number & ((1u << last_bits) - 1));
-	number >>= last_bits;
-	for (unsigned char *byte = last; byte > at; number >>= 7)
-		*--byte = (unsigned char)(0x80 | (number & 0x7f));
-	return last + 1;
+	number = (number & UINT64_C(0x000000000fffffff)) | (number & UINT64_C(0x00fffffff0000000)) << 4;
+	number = (number & UINT64_C(0x00003fff00003fff)) | (number & UINT64_C(0x0fffc0000fffc000)) << 2;
+	return (number & UINT64_C(0x007f007f007f007f)) | (number & UINT64_C(0x3f803f803f803f80)) << 1;
 }
 
-/* The bytes that are left of a value; `at` is NULL from the first on that is not as it should be. */
-typedef struct reader {
-	const unsigned char *at;
-	const unsigned char *end;
-} reader;
+/* Takes VARINT_MAX bytes of room, of which the last may be left as they come. */
+static unsigned char *write_varint(unsigned char *at, uint64_t number)
+{
+	const uint64_t more = UINT64_C(0x8080808080808080);
+	size_t size = varint_size(number);
+	bool longest = size == VARINT_MAX;
+	uint64_t bytes = longest ? spread(number >> 8) | more : (spread(number) | (more - 0x80)) << 8 * (8 - size);
+	bytes = htobe64(bytes);
+	memcpy(at, &bytes, sizeof(bytes));
+	if (longest)
+		at[VARINT_MAX - 1] = (unsigned char)number;
+	return at + size;
+}
 
 static uint64_t read_varint(reader *from)
 {
@@ -132,26 +163,47 @@ static uint64_t read_varint(reader *from)
 
 /* ---- rows --------------------------------------------------------------------------------------------------- */
 
-/* The first byte: the format in its three high bits, the number of value columns in the others. */
-enum { FORMAT = 1, FORMAT_SHIFT = 5 };
+/*
+ * A row begins with what each column is, two bits a column, three columns a byte from its low bits on, and none behind the
+ * last. Bit 6 is the format's, bit 7 says that another such byte follows.
+ */
+enum { KIND_NONE = 0, KIND_PLAIN = 1, KIND_BYTES = 2, KIND_TIME = 3 };
+enum { KIND_BITS = 2, KIND_MASK = 3, KINDS_A_BYTE = 3, FORMAT = 0x40, MORE = 0x80 };
+
+/* Numbers from 2^40 to below 2^41, which in milliseconds are the times from 2004 to 2039, are five bytes. */
+enum { TIME_SIZE = 5 };
+
+static bool is_time(int64_t number)
+{
+	return (uint64_t)number >> (8 * TIME_SIZE) == 1;
+}
 
 static const ff_text common = { FF_KV_COMMON_TEXT, sizeof(FF_KV_COMMON_TEXT) - 1 };
 
-/* The value columns as they are stored: by `since`, and then by place. Answers how many there are. */
+/* The value columns as they are stored: by `since`, and then by place, which most tables have them in. Answers how many
+ * there are. */
 static unsigned stored_order(const ff_table *table, uint8_t order[FF_COLUMNS_MAX])
 {
+	const ff_column *columns = table->columns;
+	const unsigned end = table->columns_count;
 	unsigned count = 0;
-	for (unsigned i = table->key_count; i < table->columns_count; i++) {
-		unsigned place = count++;
-		for (; place > 0 && table->columns[order[place - 1]].since > table->columns[i].since; place--)
+	bool sorted = true;
+	for (unsigned i = table->key_count; i < end; i++) {
+		sorted &= count == 0 || columns[i - 1].since <= columns[i].since;
+		order[count++] = (uint8_t)i;
+	}
+	for (unsigned i = 1; !sorted && i < count; i++) {
+		uint8_t column = order[i];
+		unsigned place = i;
+		for (; place > 0 && columns[order[place - 1]].since > columns[column].since; place--)
 			order[place] = order[place - 1];
-		order[place] = (uint8_t)i;
+		order[place] = column;
 	}
 	return count;
 }
 
 /* What a column holds that costs no byte. */
-static bool is_plain(const ff_table *table, unsigned i, const ff_row *row)
+static inline bool is_plain(const ff_table *table, unsigned i, const ff_row *row)
 {
 	const ff_column *column = &table->columns[i];
 	if (column->nullable)
@@ -161,9 +213,17 @@ static bool is_plain(const ff_table *table, unsigned i, const ff_row *row)
 	return ff_text_compare(*ff_row_text(row, column), common) == 0;
 }
 
+static unsigned kind_of(const ff_table *table, unsigned i, const ff_row *row)
+{
+	const ff_column *column = &table->columns[i];
+	if (is_plain(table, i, row))
+		return KIND_PLAIN;
+	return column->type == FF_TYPE_INT64 && is_time(*ff_row_int64(row, column)) ? KIND_TIME : KIND_BYTES;
+}
+
 size_t ffp_kv_value_room(const ff_table *table, const ff_row *row)
 {
-	size_t room = 1 + FF_COLUMNS_MAX / 8;
+	size_t room = 1 + FF_COLUMNS_MAX / KINDS_A_BYTE;
 	for (unsigned i = table->key_count; i < table->columns_count; i++) {
 		const ff_column *column = &table->columns[i];
 		bool text = column->type == FF_TYPE_TEXT && !ff_row_is_null(row, i);
@@ -172,12 +232,18 @@ size_t ffp_kv_value_room(const ff_table *table, const ff_row *row)
 	return room;
 }
 
-static unsigned char *write_column(unsigned char *at, const ff_column *column, const ff_row *row)
+/* Has VARINT_MAX bytes of room at least, as have numbers in any column. */
+static unsigned char *write_time(unsigned char *at, int64_t time)
 {
-	if (column->type == FF_TYPE_INT64) {
-		int64_t value = *ff_row_int64(row, column);
-		return write_varint(at, (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0));
-	}
+	uint64_t bytes = htobe64((uint64_t)time << (64 - 8 * TIME_SIZE));
+	memcpy(at, &bytes, sizeof(bytes));
+	return at + TIME_SIZE;
+}
+
+static unsigned char *write_bytes(unsigned char *at, const ff_column *column, const ff_row *row)
+{
+	if (column->type == FF_TYPE_INT64)
+		return write_varint(at, (uint64_t)*ff_row_int64(row, column));
 	const ff_text *text = ff_row_text(row, column);
 	at = write_varint(at, text->size);
 	if (text->size)
@@ -189,16 +255,26 @@ size_t ffp_kv_write_value(const ff_table *table, const ff_row *row, unsigned cha
 {
 	uint8_t order[FF_COLUMNS_MAX];
 	unsigned count = stored_order(table, order);
-	unsigned char *plain = value + 1;
-	unsigned char *at = plain + (count + 7) / 8;
-	value[0] = (unsigned char)(FORMAT << FORMAT_SHIFT | count);
-	memset(plain, 0, (count + 7) / 8);
+	unsigned char *head = value;
+	unsigned char *at = value + (count ? (count + KINDS_A_BYTE - 1) / KINDS_A_BYTE : 1);
+	unsigned kinds = FORMAT;
+	unsigned shift = 0;
 	for (unsigned i = 0; i < count; i++) {
-		if (is_plain(table, order[i], row))
-			plain[i / 8] |= (unsigned char)(1u << i % 8);
-		else
-			at = write_column(at, &table->columns[order[i]], row);
+		if (shift == KIND_BITS * KINDS_A_BYTE) {
+			*head++ = (unsigned char)(kinds | MORE);
+			kinds = FORMAT;
+			shift = 0;
+		}
+		const ff_column *column = &table->columns[order[i]];
+		unsigned kind = kind_of(table, order[i], row);
+		kinds |= kind << shift;
+		shift += KIND_BITS;
+		if (kind == KIND_TIME)
+			at = write_time(at, *ff_row_int64(row, column));
+		else if (kind == KIND_BYTES)
+			at = write_bytes(at, column, row);
 	}
+	*head = (unsigned char)kinds;
 	return (size_t)(at - value);
 }
 
@@ -214,20 +290,58 @@ static void set_unstored(const ff_table *table, unsigned i, bool plain, ff_row *
 		*ff_row_text(row, column) = plain ? common : (ff_text){ "", 0 };
 }
 
-static void read_column(reader *from, const ff_table *table, unsigned i, ff_row *row)
+static int64_t read_time(reader *from)
+{
+	uint64_t number = 1;
+	if (left_of(from) < TIME_SIZE) {
+		from->at = NULL;
+		return 0;
+	}
+	for (unsigned i = 0; i < TIME_SIZE; i++)
+		number = number << 8 | *from->at++;
+	return (int64_t)number;
+}
+
+static void read_text(reader *from, ff_text *text)
+{
+	uint64_t size = read_varint(from);
+	if (!from->at || size > left_of(from) || !ffp_is_stored_text(from->at, (size_t)size)) {
+		from->at = NULL;
+		return;
+	}
+	*text = (ff_text){ (const char *)from->at, (size_t)size };
+	from->at += size;
+}
+
+static void read_column(reader *from, const ff_table *table, unsigned i, unsigned kind, ff_row *row)
 {
 	const ff_column *column = &table->columns[i];
-	uint64_t number = read_varint(from);
-	if (column->type == FF_TYPE_INT64) {
-		*ff_row_int64(row, column) = (int64_t)(number >> 1 ^ (number & 1 ? UINT64_MAX : 0));
-	} else if (from->at && number <= (size_t)(from->end - from->at)) {
-		*ff_row_text(row, column) = (ff_text){ (const char *)from->at, (size_t)number };
-		from->at = ffp_is_stored_text(from->at, (size_t)number) ? from->at + number : NULL;
-	} else {
-		from->at = NULL;
-	}
-	if (from->at && !column->nullable && is_plain(table, i, row))
+	if (column->type == FF_TYPE_TEXT)
+		read_text(from, ff_row_text(row, column));
+	else
+		*ff_row_int64(row, column) = kind == KIND_TIME ? read_time(from) : (int64_t)read_varint(from);
+	if (from->at && kind_of(table, i, row) != kind)
 		from->at = NULL; /* it would not have been written so */
+}
+
+/* Reads what each column is, and answers how many there are. */
+static unsigned read_kinds(reader *from, uint8_t kinds[FF_COLUMNS_MAX])
+{
+	unsigned count = 0;
+	unsigned room = FF_COLUMNS_MAX;
+	unsigned head = MORE;
+	while (from->at && (head & MORE)) {
+		bool begun = count > 0;
+		head = left_of(from) ? *from->at++ : 0;
+		unsigned left = head & (FORMAT - 1);
+		bool full = left >> (KIND_BITS * (KINDS_A_BYTE - 1)) != KIND_NONE;
+		for (; left & KIND_MASK && count < room; left >>= KIND_BITS)
+			kinds[count++] = left & KIND_MASK;
+		bool empty = begun && (head & KIND_MASK) == KIND_NONE;
+		if (!(head & FORMAT) || left || empty || ((head & MORE) && !full))
+			from->at = NULL;
+	}
+	return count;
 }
 
 /* Whether some schema had just the first `stored` of these columns. */
@@ -242,23 +356,21 @@ static bool is_schema(const ff_table *table, const uint8_t *order, unsigned coun
 void ffp_kv_read_value(const ff_table *table, ff_kv_bytes value, ff_row *row)
 {
 	uint8_t order[FF_COLUMNS_MAX];
+	uint8_t kinds[FF_COLUMNS_MAX];
 	unsigned count = stored_order(table, order);
-	const unsigned char *bytes = value.data;
-	unsigned stored = value.size ? bytes[0] & ((1u << FORMAT_SHIFT) - 1) : 0;
-	size_t head = 1 + (stored + 7) / 8;
+	reader from = reader_of(value);
+	unsigned stored = read_kinds(&from, kinds);
 	uint32_t state = row->state; /* of the key */
 	row->state = FF_ROW_CORRUPT;
-	if (value.size < head || bytes[0] >> FORMAT_SHIFT != FORMAT || !is_schema(table, order, count, stored) ||
-	    (stored % 8 && bytes[head - 1] >> stored % 8))
+	if (!from.at || !is_schema(table, order, count, stored))
 		return;
-	reader from = { bytes + head, bytes + value.size };
 	for (unsigned i = 0; from.at && i < count; i++) {
-		bool plain = i < stored && (bytes[1 + i / 8] >> i % 8 & 1);
+		bool plain = i < stored && kinds[i] == KIND_PLAIN;
 		if (i >= stored || plain)
 			set_unstored(table, order[i], plain, row);
 		else
-			read_column(&from, table, order[i], row);
+			read_column(&from, table, order[i], kinds[i], row);
 	}
-	if (from.at == from.end)
+	if (from.at && from.at == from.end)
 		row->state = state;
 }

@@ -22,6 +22,11 @@ def only_on(scheme):
     return lambda test: test if scheme == SCHEME else None
 
 
+def only_in_files(test):
+    """Decorates a test of a store in files."""
+    return test if IN_FILES else None
+
+
 class Case(unittest.TestCase):
     """A test with a directory and a store of its own."""
 

@@ -2,10 +2,11 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import unittest
 
-from harness import FFCTL, IN_FILES, INT64_MAX, SCHEME, Case, exact, only_on
+from harness import FFCTL, IN_FILES, INT64_MAX, SCHEME, Case, exact, only_in_files, only_on
 
 T = 1700000000000
 
@@ -389,6 +390,30 @@ class Store(Case):
         self.assertEqual(self.run_raw("export", "/dev/full").returncode, 1)
         self.assertEqual(self.run_raw("export", "/dev/null").returncode, 0)
         self.assertTrue(os.path.exists("/dev/null") and not os.path.isfile("/dev/null"))
+
+    @only_in_files
+    def test_export_replaces_exports_only(self):
+        self.fill()
+        path = self.write("export.jsonl", "")
+        for _ in range(2):
+            self.assertEqual(self.run_raw("--now", T, "export", path).returncode, 0)
+        own = next(os.path.join(at, name) for at, _, names in os.walk(self.dir) for name in names
+                   if name not in ("export.jsonl",) and os.path.getsize(os.path.join(at, name)) > 4096)
+        self.assertEqual(self.error("export", own), "invalid")
+        self.assertEqual(self.one("check"), {"ok": True, "problems": []})
+
+    @only_in_files
+    def test_file_size_limit(self):
+        self.fill()
+        line = {"budget": "b", "x": 0}
+        log = self.write("log.jsonl", "".join(json.dumps(line) + "\n" for _ in range(20000)))
+        limit = (200 * 1024,) * 2
+        replay = self.command("--json", "replay", log, "--budget-from", "budget", "--dim", "x=x", "--key-prefix", "k")
+        done = subprocess.run(replay, env=self.environment(), cwd=self.dir, capture_output=True, text=True,
+                              timeout=120, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])["error"]["code"], "full")
+        self.assertEqual(self.one("check"), {"ok": True, "problems": []})
 
     def test_import_of_nonsense(self):
         self.assertEqual(self.error("import", self.write("bad", "nonsense\n")), "invalid")

@@ -436,6 +436,12 @@ static void wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *contex
 		txn->store->inner->wait_while(txn->inner, goes_on, context);
 }
 
+static void housekeep(ff_store *store)
+{
+	if (store->inner->housekeep)
+		store->inner->housekeep(store->inner_store);
+}
+
 const ff_engine_backend broken_backend = {
 	.size = sizeof(ff_engine_backend),
 	.abi_major = FF_BACKEND_ABI,
@@ -453,4 +459,5 @@ const ff_engine_backend broken_backend = {
 	.check = check,
 	.is_untouched = is_untouched,
 	.wait_while = wait_while,
+	.housekeep = housekeep,
 };

@@ -45,6 +45,9 @@ struct ff_store {
 static pthread_mutex_t stores_lock = PTHREAD_MUTEX_INITIALIZER;
 static ffp_fake *stores;
 
+/* Transactions that this thread has open. */
+static _Thread_local unsigned open_txns;
+
 /* ---- rules -------------------------------------------------------------------------------------------------- */
 
 static void require(ffp_fake *fake, bool held, const char *rule)
@@ -333,6 +336,7 @@ static void come_in(ffp_fake *fake)
 
 static void end(ffp_fake *fake)
 {
+	open_txns--;
 	if (fake->kind == FF_TXN_WRITE) {
 		pthread_mutex_lock(&fake->door);
 		fake->writers--;
@@ -356,6 +360,7 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	fake->writes_count = 0;
 	fake->stored = false;
 	*txn = (ff_txn *)fake;
+	open_txns++;
 	return FF_OK;
 }
 
@@ -552,6 +557,14 @@ static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *contex
 	return FF_OK;
 }
 
+static void housekeep(ff_store *store)
+{
+	count(store->fake, FFP_SLOT_HOUSEKEEP);
+	pthread_mutex_lock(&store->fake->lock);
+	require(store->fake, open_txns == 0, "housekeeping within a transaction");
+	pthread_mutex_unlock(&store->fake->lock);
+}
+
 const ff_engine_backend ffp_fake_backend = {
 	.size = sizeof(ff_engine_backend),
 	.abi_major = FF_BACKEND_ABI,
@@ -568,6 +581,7 @@ const ff_engine_backend ffp_fake_backend = {
 	.abort = abort_txn,
 	.check = check_store,
 	.is_untouched = is_untouched,
+	.housekeep = housekeep,
 };
 
 /* ---- the harness -------------------------------------------------------------------------------------------- */

@@ -118,6 +118,11 @@ static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *contex
 	return code != FF_OK ? code : ffp_fake_backend.check(store, problem, context, error);
 }
 
+static void housekeep(ff_store *store)
+{
+	ffp_fake_backend.housekeep(store);
+}
+
 const ff_engine_backend ffp_faulty_backend = {
 	.size = sizeof(ff_engine_backend),
 	.abi_major = FF_BACKEND_ABI,
@@ -135,6 +140,7 @@ const ff_engine_backend ffp_faulty_backend = {
 	.check = check_store,
 	.is_untouched = is_untouched,
 	.wait_while = wait_while,
+	.housekeep = housekeep,
 };
 
 ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options)

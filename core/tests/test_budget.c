@@ -193,6 +193,7 @@ static void quota_rows_out_of_range(ff_test *t)
 		{ offsetof(ffp_quota_row, requests_per_window_seconds), INT64_C(1000000000000), true },
 		{ offsetof(ffp_quota_row, requests_per_window_seconds), INT64_C(1000000000001), false },
 		{ offsetof(ffp_quota_row, max_requests_per_window), -1, false },
+		{ offsetof(ffp_quota_row, max_requests_per_window), 1, false }, /* without a window */
 		{ offsetof(ffp_quota_row, active_concurrency_cap), -1, false },
 		{ offsetof(ffp_quota_row, active_concurrency), -1, false },
 		{ offsetof(ffp_quota_row, next_entry), -1, false },

@@ -392,6 +392,92 @@ static void tick_stops_between_slices(ff_test *t)
 	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 0);
 }
 
+/* How many rows the slices ask for: those of resets, and of keys. The first of them waits until a call has come behind it. */
+static struct {
+	ff_engine *engine;
+	uint32_t limits[16];
+	_Atomic unsigned count;
+	uint32_t keys_limits[16];
+	unsigned keys_count;
+} slices;
+
+static void wait_for_call_behind(void)
+{
+	size_t queued = 0;
+	for (int i = 0; i < 10000 && !queued; i++) {
+		usleep(1000);
+		pthread_mutex_lock(&slices.engine->queue_lock);
+		queued = slices.engine->lanes[0].queued;
+		pthread_mutex_unlock(&slices.engine->queue_lock);
+	}
+}
+
+static void note_slices(ff_read *reads, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (reads[i].kind != FF_READ_RANGE)
+			continue;
+		if (reads[i].table->id == FFP_BUDGET_USAGE_DEDUP && slices.keys_count < COUNT_OF(slices.keys_limits))
+			slices.keys_limits[slices.keys_count++] = reads[i].limit;
+		if (reads[i].table->id != FFP_BUDGET_POLICY || slices.count == COUNT_OF(slices.limits))
+			continue;
+		slices.limits[slices.count++] = reads[i].limit;
+		if (slices.count == 1)
+			wait_for_call_behind();
+	}
+}
+
+static void tick_or_report_behind_it(void *context, unsigned thread)
+{
+	crowd *shared = context;
+	const ff_amount amount = { "a", 1 };
+	ff_report report = { .budget_id = "0", .amounts = &amount, .amounts_count = 1 };
+	for (int i = 0; thread && i < 10000 && !slices.count; i++)
+		usleep(1000);
+	ff_code code = thread ? ff_engine_report_usage(shared->engine, &report, NULL, NULL)
+	                      : ff_engine_tick(shared->engine, 0, 0, NULL, NULL);
+	shared->errors += code != FF_OK;
+}
+
+static void tick_takes_less_where_calls_wait(ff_test *t)
+{
+	enum { ROWS = 48, ALONE = ROWS / 4, BESIDE = ROWS / 12, DUE = ALONE + 5 * BESIDE + 1, SEARCH = ROWS / 4 };
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.purge_rows_max = ROWS;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	for (unsigned i = 0; i < DUE; i++)
+		FF_CHECK_STR(t, ffp_create(t, e, ff_test_text(t, "%u", i), "a=0 @reset=1"), "created");
+	ff_test_set_time(t, FF_TEST_START_MS + 1000);
+	crowd shared = { .engine = e };
+	slices.engine = e;
+	slices.count = slices.keys_count = 0;
+	add_expired_keys(t, SEARCH + 1);
+	ffp_fault.mangle = note_slices;
+	ffp_threads(t, 2, tick_or_report_behind_it, &shared);
+	ffp_fault_clear();
+	FF_CHECK_EQ_INT(t, shared.errors, 0);
+	FF_CHECK_EQ_INT(t, slices.count, 7);
+	FF_CHECK_EQ_INT(t, slices.limits[0], ALONE);
+	for (unsigned i = 1; i < slices.count; i++)
+		FF_CHECK_EQ_INT(t, slices.limits[i], BESIDE);
+	FF_CHECK_EQ_INT(t, slices.keys_count, 2);
+	FF_CHECK_EQ_INT(t, slices.keys_limits[0], SEARCH);
+	FF_CHECK_EQ_INT(t, slices.keys_limits[1], ROWS); /* where there is something to purge */
+}
+
+/* Behind each slice, the last one of a table too, which finds less than it asked for. */
+static void tick_lets_the_store_keep_house(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.purge_rows_max = 2;
+	ff_engine *e = ff_test_open(t, &options);
+	add_expired_keys(t, 5);
+	FF_REQUIRE_OK(t, ff_engine_tick(e, 0, 0, NULL, ff_test_error(t)));
+	/* resets, keys three times, window entries, slots */
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_HOUSEKEEP), 6);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 /* Slices go through the same queue as everybody's calls. */
 static void report_while_ticking(void *context, unsigned thread)
 {
@@ -516,6 +602,8 @@ static const ff_case cases[] = {
 	CASE(tick_runs_by_itself, "FF-RB-6", 0),
 	CASE(tick_stops_at_once, "FF-RB-6", 0),
 	CASE(tick_stops_between_slices, "FF-RB-6", 0),
+	CASE(tick_takes_less_where_calls_wait, "FF-MT-1", 0),
+	CASE(tick_lets_the_store_keep_house, "FF-MT-1", 0),
 	CASE(tick_among_reports, "FF-MT-1", 0),
 	CASE(lanes_run_side_by_side, "FF-RU-13 FF-RU-14", 0),
 	CASE(one_runs_alone, "FF-MT-5", 0),

@@ -46,7 +46,13 @@ static void rows_are_remembered(ff_test *t)
 	uint64_t taken = memory->taken;
 	keep(recall, "b", "d", 2, 7);
 	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), 2);
-	FF_CHECK_EQ_INT(t, memory->taken, taken); /* in the same place */
+	FF_CHECK_EQ_INT(t, memory->taken, taken);         /* in the same place */
+	keep(recall, "c", "d", 3, 7 + FFP_RECALL_PLACES); /* once is no reason to make room for it */
+	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), 2);
+	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", 7 + FFP_RECALL_PLACES), -1);
+	keep(recall, "e", "d", 8, 7 + 2 * FFP_RECALL_PLACES);
+	keep(recall, "c", "d", 3, 7 + FFP_RECALL_PLACES); /* nor where another came between */
+	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), 2);
 	keep(recall, "c", "d", 3, 7 + FFP_RECALL_PLACES);
 	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), -1);
 	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", 7 + FFP_RECALL_PLACES), 3);

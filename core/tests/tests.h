@@ -39,6 +39,7 @@ typedef enum ffp_slot_id {
 	FFP_SLOT_COMMIT,
 	FFP_SLOT_ABORT,
 	FFP_SLOT_CHECK,
+	FFP_SLOT_HOUSEKEEP,
 	FFP_SLOTS_COUNT
 } ffp_slot_id;
 

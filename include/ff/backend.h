@@ -442,6 +442,15 @@ typedef struct ff_engine_backend {
 	 * the slots.
 	 */
 	void (*wait_while)(ff_txn *txn, bool (*goes_on)(void *context), void *context);
+
+	/*
+	 * May provide. Work that a store needs now and then and that no caller should wait for, such as folding a log.
+	 * A tick calls it between its slices, on its own thread, where that has no transaction open; those of other
+	 * threads go on meanwhile, and what it does must keep no writer out for longer than a commit of its own
+	 * would. Nobody need ever call it, and several threads may at once. It changes no row. What fails is left for
+	 * the next time.
+	 */
+	void (*housekeep)(ff_store *store);
 } ff_engine_backend;
 
 /*

@@ -477,7 +477,7 @@ FF_API ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_
 typedef ff_code ff_line_fn(void *context, const char *line, size_t size, ff_error *error);
 
 /* Writes the logical state at now (0 = the engine's clock) as canonical JSON lines, of one snapshot, in constant memory
- * (FF-MT-3). */
+ * (FF-MT-3). Errors: CORRUPT names a row that import would refuse. */
 FF_API ff_code ff_engine_export(ff_engine *engine, int64_t now_ms, ff_line_fn *line, void *context, ff_error *error);
 
 /* Gives the next line, valid until the next call: *line = NULL past the last. Any code but FF_OK ends the import. */
@@ -485,7 +485,8 @@ typedef ff_code ff_next_line_fn(void *context, const char **line, size_t *size, 
 
 /*
  * Reads what ff_engine_export wrote into an empty store (else INVALID), in constant memory. Can be run again after a
- * failure (FF-MT-3). *imported (which may be NULL) gets the number of lines. Errors: INVALID names the line.
+ * failure (FF-MT-3). *imported (which may be NULL) gets the number of lines. Errors: INVALID names the line; or, where
+ * each line is good and they contradict each other (a check of all rows ends the import, FF-MT-4), what contradicts.
  */
 FF_API ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported,
                                 ff_error *error);

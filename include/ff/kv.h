@@ -16,12 +16,12 @@
  *
  * An engine that a process may open only once is opened by ff_kv_share, at the end of this header.
  *
- * What is stored. A key is the columns of its order one behind the other: a text as its bytes and a 0 byte, an int64 as
- * 8 bytes, the highest first, with the sign bit flipped; so memcmp gives the catalog's order, and a prefix of columns
- * is a prefix of bytes. A row is a byte of format and number of value columns, a bit for each that is plain (NULL, 0,
- * or FF_KV_COMMON_TEXT), and the others: int64s as zigzag varints, texts as length and bytes. Columns come by `since`,
- * and then as in the table, so that a row of an older schema lacks the last ones and need not be rewritten. An index's
- * entry is a key alone.
+ * What is stored. A key is the columns of its order one behind the other: a text as its bytes and a 0 byte, which the
+ * last of several columns lacks, an int64 as 8 bytes, the highest first, with the sign bit flipped; so memcmp gives the
+ * catalog's order, and a prefix of columns is a prefix of bytes. A row is two bits for each value column, three columns a
+ * byte, beside those of the format, and then what is not plain (NULL, 0, or FF_KV_COMMON_TEXT): int64s as varints, but
+ * the times from 2004 to 2039 as five bytes, and texts as length and bytes. Columns come by `since`, and then as in the
+ * table, so that a row of an older schema lacks the last ones and need not be rewritten. An index's entry is a key alone.
  *
  * Stability: as <ff/backend.h>; functions are only ever appended to ff_kv_ops.
  */

@@ -9,13 +9,13 @@
 /* The key ("k", 1, "c"), and its entry in odd_by_n, where n is 5. */
 #define ROW_KEY                   \
 	"k\0\x80\0\0\0\0\0\0\x01" \
-	"c\0"
-#define ROW_KEY_SIZE 12
+	"c"
+#define ROW_KEY_SIZE 11
 #define PLACE                     \
 	"\x80\0\0\0\0\0\0\x05"    \
 	"k\0\x80\0\0\0\0\0\0\x01" \
-	"c\0"
-#define PLACE_SIZE 20
+	"c"
+#define PLACE_SIZE 19
 #define ODD "odd \"table\""
 
 static const ff_index *by_n(void)
@@ -78,7 +78,7 @@ static void an_entry_that_is_old(void)
 	raw_put(path, "odd_by_n",
 	        raw_text("\x80\0\0\0\0\0\0\x04"
 	                 "k\0\x80\0\0\0\0\0\0\x01"
-	                 "c\0",
+	                 "c",
 	                 PLACE_SIZE, "", 0));
 	CHECK_TEXT(check_store(path).lines,
 	           "index 'odd_by_n', row ('k', 1, 'c'): an entry that its row does not have|");
@@ -99,7 +99,7 @@ static void an_entry_of_a_null(void)
 	raw_put(path, "odd_by_n",
 	        raw_text("\x80\0\0\0\0\0\0\0"
 	                 "m\0\x80\0\0\0\0\0\0\x01"
-	                 "c\0",
+	                 "c",
 	                 PLACE_SIZE, "", 0));
 	CHECK_TEXT(check_store(path).lines,
 	           "index 'odd_by_n', row ('m', 1, 'c'): an entry that its row does not have|");
@@ -130,7 +130,7 @@ static void keys_that_are_none(void)
 static const char *make_corrupt(void)
 {
 	const char *path = make_store();
-	raw_put(path, ODD, raw_text(ROW_KEY, ROW_KEY_SIZE, "\x24\x0f\x01", 3));
+	raw_put(path, ODD, raw_text(ROW_KEY, ROW_KEY_SIZE, "\xd5\x41\x01", 3));
 	return path;
 }
 
@@ -179,7 +179,7 @@ static void a_corrupt_row_can_be_deleted(void)
 			odd_row row = odd("k", 1, "c", 5);
 			REQUIRE_OK(put_row(again, odd_v1(), NULL, &row.row));
 			close_store(again);
-			raw_put(path, ODD, raw_text(ROW_KEY, ROW_KEY_SIZE, "\x24\x0f\x01", 3));
+			raw_put(path, ODD, raw_text(ROW_KEY, ROW_KEY_SIZE, "\xd5\x41\x01", 3));
 		}
 		ff_store *store = must_open(path);
 		odd_row key = odd("k", 1, "c", 0);

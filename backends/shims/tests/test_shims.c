@@ -14,6 +14,7 @@ static struct {
 	int txns;
 	int commits;
 	int calls; /* of load and store */
+	int housekeeps;
 	size_t params;
 	char scheme[32];
 } inner;
@@ -99,6 +100,12 @@ static void inner_abort(ff_txn *txn)
 	inner.txns--;
 }
 
+static void inner_housekeep(ff_store *store)
+{
+	(void)store;
+	inner.housekeeps++;
+}
+
 static const ff_engine_backend inner_backend = { .size = sizeof(ff_engine_backend),
 	                                         .abi_major = FF_BACKEND_ABI,
 	                                         .caps = FF_CAP_SNAPSHOT_READ,
@@ -110,7 +117,8 @@ static const ff_engine_backend inner_backend = { .size = sizeof(ff_engine_backen
 	                                         .load = inner_load,
 	                                         .store = inner_store_rows,
 	                                         .commit = inner_commit,
-	                                         .abort = inner_abort };
+	                                         .abort = inner_abort,
+	                                         .housekeep = inner_housekeep };
 
 /* The build's list of backends, which this program is linked without. */
 const ff_engine_backend *const ffp_builtin_backends[] = { &inner_backend, &ffp_fault_backend, &ffp_trace_backend,
@@ -343,6 +351,7 @@ static const char *const expected_trace = "open 1 - ok in=0 out=0\n"
 					  "load 2 write ok in=0 out=0\n"
 					  "store 2 write full in=9 out=0 put:usage=9\n"
 					  "abort 1 write ok in=0 out=0\n"
+					  "housekeep 1 - ok in=0 out=0\n"
 					  "close 1 - ok in=0 out=0\n"
 					  "total open calls=1 failed=0 in=0 out=0\n"
 					  "total limits calls=0 failed=0 in=0 out=0\n"
@@ -352,6 +361,7 @@ static const char *const expected_trace = "open 1 - ok in=0 out=0\n"
 					  "total commit calls=1 failed=0 in=0 out=0\n"
 					  "total check calls=0 failed=0 in=0 out=0\n"
 					  "total abort calls=1 failed=0 in=0 out=0\n"
+					  "total housekeep calls=1 failed=0 in=0 out=0\n"
 					  "total close calls=1 failed=0 in=0 out=0\n";
 
 static void traces_calls_and_rows(void)
@@ -374,6 +384,9 @@ static void traces_calls_and_rows(void)
 		writes[i] = (ff_write){ .table = &usage, .kind = FF_WRITE_PUT };
 	CHECK(run_txn(&store, NULL, 0, writes, 9) == FF_E_FULL);
 	CHECK(!strcmp(error.message, "too many rows"));
+	inner.housekeeps = 0;
+	store.backend->housekeep(store.store);
+	CHECK(inner.housekeeps == 1);
 	close_store(&store);
 	take_trace(path, text, sizeof(text));
 	CHECK(!strcmp(text, expected_trace));

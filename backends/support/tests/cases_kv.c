@@ -9,8 +9,22 @@
 static const char *const texts[] = {
 	"", "a", "b", "aa", "ab", "a\x01", "é", "\xf0\x90\x80\x80", FF_KV_COMMON_TEXT, "zz"
 };
-static const int64_t numbers[] = { INT64_MIN,        INT64_MIN + 1,          -256,     -1, 0, 1, 63, 64, 255, 256,
-	                           INT64_C(1) << 55, (INT64_C(1) << 62) - 1, INT64_MAX };
+static const int64_t numbers[] = { INT64_MIN,
+	                           INT64_MIN + 1,
+	                           -256,
+	                           -1,
+	                           0,
+	                           1,
+	                           63,
+	                           64,
+	                           255,
+	                           256,
+	                           INT64_C(1) << 40,
+	                           (INT64_C(1) << 41) - 1,
+	                           INT64_C(1) << 41,
+	                           INT64_C(1) << 55,
+	                           (INT64_C(1) << 62) - 1,
+	                           INT64_MAX };
 
 static ff_text some_text(void)
 {
@@ -70,6 +84,14 @@ static void keys_sort_as_rows_do(void)
 	}
 }
 
+/* Of the last column of an order: what its text takes at the end of a key. */
+static unsigned last_text_size(const ff_table *table, const ff_index *index, const odd_row *row)
+{
+	unsigned last = ff_order_column(table, index, ff_order_count(table, index) - 1);
+	const ff_column *column = &table->columns[last];
+	return column->type == FF_TYPE_TEXT ? (unsigned)ff_row_text(&row->row, column)->size : 0;
+}
+
 static void keys_are_read_back(void)
 {
 	const ff_table *table = odd_v1();
@@ -83,14 +105,17 @@ static void keys_are_read_back(void)
 		CHECK(ffp_kv_read_key(table, index, ffp_kv_bytes_of(&key), &got.row));
 		CHECK_INT(got.row.state, FF_ROW_OK);
 		CHECK_INT(ff_row_compare(table, index, &row.row, &got.row, count), 0);
-		/* A piece of it, or more than it, is no key. */
-		ff_kv_bytes piece = { key.bytes, random_below((unsigned)key.size) };
+		/* A piece of it that ends before its last text is no key. */
+		unsigned least = (unsigned)key.size - last_text_size(table, index, &row);
+		ff_kv_bytes piece = { key.bytes, random_below(least) };
 		CHECK(!ffp_kv_read_key(table, index, piece, &got.row));
-		key.bytes[key.size] = 'x';
-		CHECK(!ffp_kv_read_key(table, index, (ff_kv_bytes){ key.bytes, key.size + 1 }, &got.row));
+		/* Nor is more than it, where that is no text. */
+		key.bytes[key.size] = '\0';
+		bool read = ffp_kv_read_key(table, index, (ff_kv_bytes){ key.bytes, key.size + 1 }, &got.row);
+		CHECK(!read || got.row.state == FF_ROW_CORRUPT);
 	}
 	odd_row got = { .row = { 0, 0 } };
-	CHECK(ffp_kv_read_key(table, NULL, (ff_kv_bytes){ "\xff\0\0\0\0\0\0\0\0\0c", 12 }, &got.row));
+	CHECK(ffp_kv_read_key(table, NULL, (ff_kv_bytes){ "\xff\0\0\0\0\0\0\0\0\0c", 11 }, &got.row));
 	CHECK_INT(got.row.state, FF_ROW_CORRUPT); /* no UTF-8 */
 }
 
@@ -121,7 +146,7 @@ static void a_key_that_is_too_long(void)
 		ffp_kv_key key = { .size = 0 };
 		row.a = (ff_text){ bytes, size };
 		ffp_kv_append(&key, odd_v1(), NULL, &row.row, 0, ODD_KEY);
-		CHECK_INT(key.too_long, size + 1 + 8 + 2 > FF_KV_KEY_MAX);
+		CHECK_INT(key.too_long, size + 1 + 8 + 1 > FF_KV_KEY_MAX);
 		CHECK(key.size <= FF_KV_KEY_MAX);
 	}
 }
@@ -162,11 +187,15 @@ static void what_is_common_costs_nothing(void)
 	row.w = text_of(FF_KV_COMMON_TEXT);
 	row.row.nulls = 1u << ODD_N | 1u << ODD_T;
 	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 2);
-	row.v = -64;
+	row.v = 127;
 	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 3);
 	row.v = INT64_C(1700000000000); /* a time */
+	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 7);
+	row.v = INT64_C(1) << 41; /* one too late */
 	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 8);
-	row.v = INT64_MIN;
+	row.v = (INT64_C(1) << 40) - 1; /* one too early */
+	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 8);
+	row.v = -1;
 	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 11);
 }
 
@@ -216,7 +245,7 @@ static void random_bytes_are_read_safely(void)
 		for (size_t i = 0; i < size; i++)
 			value[i] = (unsigned char)random_bits();
 		if (size && random_below(2))
-			value[0] = 0x24; /* as our rows begin */
+			value[0] |= 0x40; /* as our rows begin */
 		check_strict(odd_v1(), &key, value, size);
 		free(value);
 	}

@@ -1,0 +1,145 @@
+/*
+ * The write-ahead log, and who folds it into the file: the tick, in bites between its slices, or else the commit that
+ * made it long.
+ *
+ * SQLite's own 4 MiB hold up a call in a hundred while many rows change; 16 MiB do so less often, and a page that changed
+ * often is written once. Where no commit waits for the disk, it is memory that costs, and a small log stays in the
+ * processor's cache.
+ *
+ * The log begins anew only where all of it is in the file and nobody reads it any more; SQLite by itself waits for no
+ * reader, so that beside one that reads all the time the log would grow, and be folded and synced again after each commit.
+ * So readers are waited for, a moment, and where that was in vain the next try comes after as many pages again. That takes
+ * the place of a writer, which other processes want: what can be done without it is done before. Failing costs nothing
+ * but room: the commit was made.
+ */
+#include "store.h"
+
+#define PAGES_MAX 1000
+#define PAGES_MAX_DURABLE 4000
+#define READERS_WAIT_US 1000
+
+/* After so many pages a commit folds. */
+static int pages_max(const ff_store *store)
+{
+	return store->durability == FF_DURABILITY_FULL ? PAGES_MAX_DURABLE : PAGES_MAX;
+}
+
+/* ---- at commits --------------------------------------------------------------------------------------------- */
+
+/* Folds what is left, and lets the next commit begin the log anew. The writer's place is taken meanwhile. */
+static void restart(ff_txn *writer, const char *schema)
+{
+	ff_wait wait = { .limit_us = READERS_WAIT_US };
+	sqlite3_busy_handler(writer->db, ffp_sqlite_on_busy, &wait);
+	sqlite3_wal_checkpoint_v2(writer->db, schema, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	sqlite3_busy_handler(writer->db, ffp_sqlite_on_busy, &writer->wait);
+}
+
+static int after_commit(void *context, sqlite3 *db, const char *schema, int pages)
+{
+	ff_txn *writer = context;
+	ff_store *store = writer->store;
+	bool kept = atomic_exchange(&store->log_kept, false);
+	if (pages < writer->folded_pages)
+		writer->folded_pages = 0;
+	bool is_long = pages - writer->folded_pages >= pages_max(store);
+	if (kept || is_long) {
+		writer->folded_pages = pages;
+		if (!kept)
+			sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		restart(writer, schema);
+	}
+	atomic_store(&store->unfolded_pages, pages - writer->folded_pages);
+	return SQLITE_OK;
+}
+
+void ffp_log_watch(ff_txn *writer)
+{
+	sqlite3_wal_hook(writer->db, after_commit, writer);
+}
+
+/* ---- the keeper --------------------------------------------------------------------------------------------- */
+
+/*
+ * SQLite writes all pages and then syncs the file once; a commit of another thread, whose own sync comes behind that one on
+ * the disk, waits for as long as if it had folded the log itself. So what the keeper writes is synced in bites, and
+ * commits go between two of them.
+ */
+#define BITE_PAGES 64
+
+typedef struct ffp_log_keeper {
+	sqlite3_io_methods methods; /* of the file: those of the system, but for writing */
+	const sqlite3_io_methods *real;
+	unsigned writes;
+	ff_txn *connection; /* which never has a transaction */
+} ffp_log_keeper;
+
+static int write_in_bites(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
+{
+	ffp_log_keeper *keeper = (ffp_log_keeper *)(uintptr_t)file->pMethods;
+	int result = keeper->real->xWrite(file, data, size, at);
+	if (result == SQLITE_OK && ++keeper->writes % BITE_PAGES == 0)
+		result = keeper->real->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+	return result;
+}
+
+static void take_bites(ffp_log_keeper *keeper)
+{
+	sqlite3_file *file = NULL;
+	sqlite3_file_control(keeper->connection->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	keeper->real = file->pMethods;
+	keeper->methods = *file->pMethods;
+	keeper->methods.xWrite = write_in_bites;
+	file->pMethods = &keeper->methods;
+}
+
+/* A connection that may change no row may fold the log all the same, and syncs as it does so. */
+static bool open_keeper(ff_store *store)
+{
+	const ff_allocator *allocator = store->allocator;
+	ffp_log_keeper *keeper = allocator->resize(allocator->context, NULL, 0, sizeof(*keeper));
+	ff_error ignored;
+	if (!keeper)
+		return false;
+	*keeper = (ffp_log_keeper){ 0 };
+	if (ffp_connection_open(store, false, &keeper->connection, &ignored) != FF_OK) {
+		allocator->resize(allocator->context, keeper, sizeof(*keeper), 0);
+		return false;
+	}
+	sqlite3_exec(keeper->connection->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+	take_bites(keeper);
+	store->keeper = keeper;
+	return true;
+}
+
+void ffp_log_keeper_close(ff_store *store)
+{
+	const ff_allocator *allocator = store->allocator;
+	if (!store->keeper)
+		return;
+	ffp_connection_close(store->keeper->connection);
+	allocator->resize(allocator->context, store->keeper, sizeof(*store->keeper), 0);
+	store->keeper = NULL;
+}
+
+/* Twice, since commits come meanwhile: the next one, which lets the log begin anew, then has little left to do. */
+static void fold(const ff_store *store)
+{
+	sqlite3 *db = store->keeper->connection->db;
+	for (int i = 0; i < 2; i++)
+		sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* Before a commit would, so that none does. Where nothing is synced, a commit does it as fast. */
+void ffp_log_keep(ff_store *store)
+{
+	bool is_long = atomic_load(&store->unfolded_pages) >= pages_max(store) / 4 * 3;
+	if (store->durability == FF_DURABILITY_NONE || !is_long || atomic_exchange(&store->keeping, true))
+		return;
+	if (store->keeper || open_keeper(store)) {
+		fold(store);
+		atomic_store(&store->unfolded_pages, 0);
+		atomic_store(&store->log_kept, true);
+	}
+	atomic_store(&store->keeping, false);
+}
