@@ -23,7 +23,7 @@
 #define FF_NORETURN
 #endif
 
-/* Goes up with every case that is added or changed. */
+/* Once it is released, goes up with every case that is added or changed. */
 #define FF_CONFORMANCE_VERSION 1u
 
 /* ---- cases -------------------------------------------------------------------------------------------------- */
