@@ -208,6 +208,10 @@ class Cuts(NetworkTest):
         self.assertIn(("commit_unknown", 5), seen)
         self.assertIn(("ok", 5), seen)
 
+    def kill(self, person, done):
+        person.ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'ff'")
+        done.set()
+
     def test_a_terminated_backend_at_each_message(self):
         host, person = self.host(), self.psql()
         messages = self.messages_of(host, "report", "count", "key", 5)
@@ -216,10 +220,12 @@ class Cuts(NetworkTest):
             self.renew(host)
             with self.subTest(side=side, message=at, of=messages[side]):
                 fired = self.proxy.fired
-                kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'ff'"
-                self.proxy.arm(side, at, "call", call=lambda sql=kill: person.ask(sql))
+                killed = threading.Event()
+                self.proxy.arm(side, at, "call", call=lambda done=killed: self.kill(person, done))
                 told = host.ask("report", name, "key", 5)
                 self.assertEqual(self.proxy.fired, fired + 1)
+                # The report may be answered before, and the next connection is to live.
+                self.assertTrue(killed.wait(60))
                 self.check_key(host, name, told)
 
     def test_the_schema_is_made_once_wherever_it_is_cut(self):
