@@ -276,6 +276,7 @@ static void busy_is_retried_and_then_told(ff_test *t)
 		uint64_t sleeps;
 		uint32_t slept_ms[3];
 	} settings[] = { { 0, 0, 2, { 5, 10, 0 } }, { 1, 0, 0, { 0, 0, 0 } }, { 4, 7, 3, { 7, 14, 28 } } };
+	ff_test_open(t, NULL); /* to make a store may be to wait */
 	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
 		ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
 		options.attempts = settings[i].attempts;

@@ -459,6 +459,7 @@ static void import_refuses_names_that_are_too_long(ff_test *t)
 	const char *longer = ff_test_text(t, "%.*si%s", (int)(id - lines), lines, id);
 	ff_engine *copy = open_beside(t);
 	FF_CHECK_STR(t, ffp_import(t, copy, longer), "!invalid");
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "line 1") != NULL);
 	FF_CHECK_STR(t, ffp_import(t, copy, lines), "1");
 }
 
@@ -589,7 +590,8 @@ static void import_refuses_what_would_be_corrupt(ff_test *t)
 	};
 	ff_engine *e = ff_test_open(t, NULL);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		if (!FF_CHECK_STR(t, ffp_import(t, e, bad[i]), "!invalid"))
+		if (!FF_CHECK_STR(t, ffp_import(t, e, bad[i]), "!invalid") ||
+		    !FF_CHECK(t, strstr(ff_test_error(t)->message, "line 1") != NULL))
 			ff_test_note(t, "%s", bad[i]);
 }
 

@@ -466,6 +466,7 @@ static void slots_writers_exclude_each_other(ff_test *t)
 {
 	ffp_raw *one = NULL, *other = NULL;
 	const char *uri = ff_test_impatient_uri(t);
+	ffp_odd_open(t); /* to make a store may be to wait */
 	FF_REQUIRE_OK(t, ffp_raw_open_at(t, uri, &ffp_odd_catalog_1, 0, &one));
 	FF_REQUIRE_OK(t, ffp_raw_open_at(t, uri, &ffp_odd_catalog_1, 0, &other));
 	put_numbered(t, one, 0);
