@@ -392,7 +392,8 @@ static void tick_stops_between_slices(ff_test *t)
 	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 0);
 }
 
-/* How many rows the slices ask for: those of resets, and of keys. The first of them waits until a call has come behind it. */
+/* How many rows the slices ask for: those of resets, and of keys. The first of them waits until a call has come behind it,
+ * and that call, unless it shares a batch with the second, until that one has come behind it. */
 static struct {
 	ff_engine *engine;
 	uint32_t limits[16];
@@ -400,6 +401,8 @@ static struct {
 	uint32_t keys_limits[16];
 	unsigned keys_count;
 } slices;
+
+static _Thread_local bool reports_beside;
 
 static void wait_for_call_behind(void)
 {
@@ -425,6 +428,8 @@ static void note_slices(ff_read *reads, size_t count)
 		if (slices.count == 1)
 			wait_for_call_behind();
 	}
+	if (reports_beside && slices.count == 1)
+		wait_for_call_behind();
 }
 
 static void tick_or_report_behind_it(void *context, unsigned thread)
@@ -434,6 +439,7 @@ static void tick_or_report_behind_it(void *context, unsigned thread)
 	ff_report report = { .budget_id = "0", .amounts = &amount, .amounts_count = 1 };
 	for (int i = 0; thread && i < 10000 && !slices.count; i++)
 		usleep(1000);
+	reports_beside = thread;
 	ff_code code = thread ? ff_engine_report_usage(shared->engine, &report, NULL, NULL)
 	                      : ff_engine_tick(shared->engine, 0, 0, NULL, NULL);
 	shared->errors += code != FF_OK;
