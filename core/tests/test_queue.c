@@ -404,17 +404,6 @@ static struct {
 
 static _Thread_local bool reports_beside;
 
-static void wait_for_call_behind(void)
-{
-	size_t queued = 0;
-	for (int i = 0; i < 10000 && !queued; i++) {
-		usleep(1000);
-		pthread_mutex_lock(&slices.engine->queue_lock);
-		queued = slices.engine->lanes[0].queued;
-		pthread_mutex_unlock(&slices.engine->queue_lock);
-	}
-}
-
 static void note_slices(ff_read *reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -426,10 +415,10 @@ static void note_slices(ff_read *reads, size_t count)
 			continue;
 		slices.limits[slices.count++] = reads[i].limit;
 		if (slices.count == 1)
-			wait_for_call_behind();
+			ffp_is_queued(slices.engine, 1);
 	}
 	if (reports_beside && slices.count == 1)
-		wait_for_call_behind();
+		ffp_is_queued(slices.engine, 1);
 }
 
 static void tick_or_report_behind_it(void *context, unsigned thread)
