@@ -37,10 +37,11 @@ struct ff_test {
 /* ---- the table ---------------------------------------------------------------------------------------------- */
 
 static const ffp_family *const families[] = {
-	&ffp_cases_limits, &ffp_cases_errors,     &ffp_cases_clock,  &ffp_cases_create,
-	&ffp_cases_report, &ffp_cases_period,     &ffp_cases_status, &ffp_cases_concurrency,
-	&ffp_cases_store,  &ffp_cases_ledger,     &ffp_cases_quota,  &ffp_cases_house,
-	&ffp_cases_batch,  &ffp_cases_slots_bulk, &ffp_cases_slots,  &ffp_cases_slots_store,
+	&ffp_cases_limits,      &ffp_cases_errors,     &ffp_cases_clock,  &ffp_cases_create,
+	&ffp_cases_report,      &ffp_cases_period,     &ffp_cases_status, &ffp_cases_concurrency,
+	&ffp_cases_store,       &ffp_cases_ledger,     &ffp_cases_quota,  &ffp_cases_house,
+	&ffp_cases_batch,       &ffp_cases_slots_bulk, &ffp_cases_slots,  &ffp_cases_slots_expect,
+	&ffp_cases_slots_store,
 };
 
 const ff_case *ff_case_at(size_t i)
@@ -66,6 +67,8 @@ const char *ff_case_need_name(uint64_t need)
 		return "FAULT_INJECTION";
 	case FF_CASE_BULK:
 		return "BULK";
+	case FF_CASE_EXPECT:
+		return "EXPECT";
 	default:
 		return ff_cap_name(need);
 	}
@@ -341,6 +344,12 @@ uint64_t ff_test_random_below(ff_test *test, uint64_t below)
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
 
+static uint64_t backend_gives(const char *name)
+{
+	const ff_engine_backend *backend = ff_backend_find(name);
+	return backend && backend->expect ? FF_CASE_EXPECT : 0;
+}
+
 static uint64_t harness_gives(const ff_harness *harness)
 {
 	return FF_CASE_BULK | (harness->shared ? FF_CASE_SECOND_HANDLE : 0) |
@@ -372,7 +381,7 @@ ff_code ff_harness_probe(const ff_harness *harness, ff_harness_info *info, ff_er
 	if (code == FF_OK)
 		code = ff_engine_get_info(engine, &opened, error);
 	if (code == FF_OK) {
-		info->given |= opened.caps;
+		info->given |= opened.caps | backend_gives(opened.backend);
 		snprintf(info->backend, sizeof(info->backend), "%s", opened.backend);
 		snprintf(info->version, sizeof(info->version), "%s", opened.version);
 	}

@@ -10,8 +10,10 @@
 /* More rounds of load and decide than any rule needs. */
 #define ROUNDS_MAX 1000
 
-/* A key that was taken for fresh, and was not, cost a whole try. */
-#define BATCHES_WARY 64
+/* What was taken for so, and was not, cost a whole try: so many batches look first, twice as many after the next one in
+ * vain, half as many after one that was right. */
+#define BATCHES_WARY_MIN 8
+#define BATCHES_WARY_MAX 512
 
 typedef struct batch_run {
 	ff_engine *engine;
@@ -23,6 +25,7 @@ typedef struct batch_run {
 	ffp_slot *import;   /* the row that says that an import is unfinished, where the batch looks for it */
 	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
 	bool is_idle;       /* no request is left to be decided */
+	bool expects;       /* what it remembers is taken for so, and the store verifies it */
 	bool has_results;   /* one of its operations hands out a result */
 	bool has_deadlines; /* one that is left has one */
 	ff_error *error;    /* of the batch as a whole */
@@ -92,10 +95,20 @@ static bool plan(batch_run *run)
 	return true;
 }
 
+/* Asks the store for what would be expected. */
+static void doubt_recalled(batch_run *run)
+{
+	if (run->expects)
+		ffp_rows_doubt_recalled(&run->batch.rows);
+	run->expects = false;
+}
+
+/* Loads what is pending; and what is remembered as well, since it costs no further round trip. */
 static ff_code load(batch_run *run)
 {
 	ff_read *reads;
 	size_t count;
+	doubt_recalled(run);
 	if (!ffp_rows_reads(&run->batch.rows, &reads, &count))
 		return no_memory(run);
 	ff_code code = ffp_load(&run->txn, run->batch.arena, reads, count, run->error);
@@ -215,13 +228,28 @@ static bool is_evidence(const ffp_slot *slot)
 	return slot->changed && slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP;
 }
 
+/* Names the rows that were decided by unseen, if any. False: memory is out. */
+static bool expect(batch_run *run)
+{
+	ff_read *reads;
+	size_t count;
+	if (!run->expects)
+		return true;
+	if (!ffp_rows_recalled(&run->batch.rows, &reads, &count))
+		return false;
+	run->expects = count > 0;
+	if (count)
+		ffp_expect(&run->txn, reads, count);
+	return true;
+}
+
 static ff_code store_and_commit(batch_run *run)
 {
 	ff_write *writes;
 	size_t count;
-	if (!ffp_rows_writes(&run->batch.rows, &writes, &count))
+	if (!ffp_rows_writes(&run->batch.rows, &writes, &count) || !expect(run))
 		return no_memory(run);
-	if (count == 0) {
+	if (count == 0 && !run->expects) {
 		ffp_abort(&run->txn);
 		return FF_OK;
 	}
@@ -229,7 +257,7 @@ static ff_code store_and_commit(batch_run *run)
 	for (size_t i = 0; i < run->batch.rows.slots_count && !run->evidence; i++)
 		if (is_evidence(run->batch.rows.slots[i]))
 			run->evidence = run->batch.rows.slots[i];
-	ff_code code = ffp_put(&run->txn, writes, count, run->error);
+	ff_code code = count ? ffp_put(&run->txn, writes, count, run->error) : FF_OK;
 	return code == FF_OK ? ffp_commit(&run->txn, run->error) : code;
 }
 
@@ -273,6 +301,7 @@ static size_t count_requests(const batch_run *run)
 static ff_code begin_batch(batch_run *run)
 {
 	ff_engine *engine = run->engine;
+	run->expects = false;
 	ffp_arena_reset(&run->lane->arena);
 	run->batch = (ffp_batch){
 		.arena = &run->lane->arena.base,
@@ -287,14 +316,22 @@ static ff_code begin_batch(batch_run *run)
 	ff_code code = ffp_begin(&engine->store, FF_TXN_WRITE, &run->txn, run->error);
 	if (code != FF_OK)
 		return code;
-	if (!ffp_is_untouched(&run->txn))
+	run->expects = run->lane->wary == 0 && ffp_takes_expected(&engine->store);
+	if (!run->expects && !ffp_is_untouched(&run->txn))
 		ffp_recall_clear(&run->lane->recall);
 	run->batch.rows.recall = &run->lane->recall;
 	if (!plan(run) || !plan_look(run))
 		return no_memory(run);
 	if (run->txn.is_late || run->has_deadlines)
 		ffp_wait_while(&run->txn, goes_on, run);
+	if (run->has_deadlines) /* a load can be given up, and a commit cannot, which would wait for locks as well */
+		doubt_recalled(run);
 	return FF_OK;
+}
+
+static bool remembers(const ffp_store *store)
+{
+	return ffp_tells_untouched(store) || ffp_takes_expected(store);
 }
 
 static ff_code try_once(batch_run *run)
@@ -309,7 +346,7 @@ static ff_code try_once(batch_run *run)
 	if (code == FF_OK)
 		code = store_and_commit(run);
 	ffp_abort(&run->txn);
-	if (code == FF_OK && ffp_tells_untouched(&run->engine->store))
+	if (code == FF_OK && remembers(&run->engine->store))
 		ffp_rows_remember(&run->batch.rows, &run->lane->recall);
 	else
 		ffp_recall_clear(&run->lane->recall);
@@ -353,13 +390,28 @@ static void end_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 		fail_ticket(run, ticket, code);
 }
 
-/* Where keys were taken for fresh, a conflict may tell of one that is not: no contention, and no try is lost by it. */
+static bool is_bold(const batch_run *run)
+{
+	return run->batch.trusted || run->expects;
+}
+
+static void be_wary(ffp_lane *lane)
+{
+	uint32_t batches = 2 * lane->wary_last;
+	batches = batches < BATCHES_WARY_MIN ? BATCHES_WARY_MIN : batches;
+	lane->wary = lane->wary_last = batches > BATCHES_WARY_MAX ? BATCHES_WARY_MAX : batches;
+}
+
+/* Where keys were taken for fresh, or rows for unchanged, a conflict may tell of one that is not: no contention, and no
+ * try is lost by it. */
 static ff_code try_batch(batch_run *run)
 {
 	ffp_lane *lane = run->lane;
 	ff_code code = try_once(run);
-	if (code == FF_E_CONFLICT && run->error->code == code && run->batch.trusted) {
-		lane->wary = BATCHES_WARY;
+	if (code == FF_OK && is_bold(run))
+		lane->wary_last /= 2;
+	if (code == FF_E_CONFLICT && run->error->code == code && is_bold(run)) {
+		be_wary(lane);
 		code = try_once(run);
 	}
 	if (lane->wary)

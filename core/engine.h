@@ -40,7 +40,8 @@ typedef struct ffp_lane {
 	ffp_arena arena;
 	ffp_policies policies;
 	ffp_recall recall;
-	uint32_t wary; /* so many batches look their keys up before they take one for fresh */
+	uint32_t wary;      /* so many batches load what they could take for fresh keys, or for unchanged rows */
+	uint32_t wary_last; /* how many the last one that was wrong was followed by, and fewer since */
 } ffp_lane;
 
 /* What one caller works with: an arena, and the policies that were read with it. Kept for the next when not in use. */

@@ -184,6 +184,19 @@ bool ffp_rows_doubt(ffp_rows *rows, ffp_slot *slot)
 	return true;
 }
 
+void ffp_rows_doubt_recalled(ffp_rows *rows)
+{
+	rows->recall = NULL;
+	for (size_t i = 0; i < rows->slots_count; i++) {
+		ffp_slot *slot = rows->slots[i];
+		if (!slot->recalled)
+			continue;
+		slot->recalled = slot->loaded = false;
+		slot->before = slot->after = NULL;
+		rows->pending[rows->pending_count++] = slot;
+	}
+}
+
 ff_row *ffp_rows_change(ffp_rows *rows, ffp_slot *slot)
 {
 	if (slot->changed && slot->after)
@@ -284,6 +297,24 @@ bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
 		*read++ = read_of(rows->pending[i]);
 	for (const ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
 		*read++ = scan->read;
+	return true;
+}
+
+bool ffp_rows_recalled(ffp_rows *rows, ff_read **reads, size_t *count)
+{
+	ffp_slot **recalled = ffp_arena_room(rows->arena, rows->slots_count, sizeof(*recalled));
+	size_t n = 0;
+	for (size_t i = 0; recalled && i < rows->slots_count; i++)
+		if (rows->slots[i]->recalled)
+			recalled[n++] = rows->slots[i];
+	*count = n;
+	*reads = ffp_arena_room(rows->arena, n, sizeof(**reads));
+	if (!recalled || !*reads || !ffp_slots_sort(recalled, n, rows->arena))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		(*reads)[i] = read_of(recalled[i]);
+		(*reads)[i].row = (ff_row *)(uintptr_t)recalled[i]->before;
+	}
 	return true;
 }
 

@@ -95,6 +95,12 @@ bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table);
 /* What is known of rows now that a batch is over, for the next: all of it holds. */
 void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall);
 
+/* Asks in earnest for the rows that were remembered. */
+void ffp_rows_doubt_recalled(ffp_rows *rows);
+
+/* Those rows, as reads with their answers, in key order. */
+bool ffp_rows_recalled(ffp_rows *rows, ff_read **reads, size_t *count);
+
 /* Undoes every change. */
 void ffp_rows_revert(ffp_rows *rows);
 

@@ -153,6 +153,16 @@ bool ffp_is_untouched(const ffp_txn *txn)
 	return ffp_tells_untouched(txn->store) && txn->store->backend->is_untouched(txn->txn);
 }
 
+bool ffp_takes_expected(const ffp_store *store)
+{
+	return store->backend->expect && !ffp_tells_untouched(store);
+}
+
+void ffp_expect(ffp_txn *txn, const ff_read *reads, size_t count)
+{
+	txn->store->backend->expect(txn->txn, reads, count);
+}
+
 void ffp_wait_while(ffp_txn *txn, bool (*goes_on)(void *context), void *context)
 {
 	if (txn->store->backend->wait_while)

@@ -33,6 +33,10 @@ ff_code ffp_begin(ffp_store *store, ff_txn_kind kind, ffp_txn *txn, ff_error *er
 /* Whether what the last commit of this store left is still so; and whether the store can ever tell. */
 bool ffp_is_untouched(const ffp_txn *txn);
 bool ffp_tells_untouched(const ffp_store *store);
+/* Rows that were remembered, and not loaded: where one is not so any more, store or commit answers CONFLICT. And whether
+ * the store can see to that. */
+void ffp_expect(ffp_txn *txn, const ff_read *reads, size_t count);
+bool ffp_takes_expected(const ffp_store *store);
 /* Lets loads of this transaction give up once `goes_on` answers false, which then has set is_late. */
 void ffp_wait_while(ffp_txn *txn, bool (*goes_on)(void *context), void *context);
 /* What the store does for itself, with no transaction of this thread open. */

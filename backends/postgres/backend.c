@@ -1,6 +1,7 @@
 /* The PostgreSQL backend's slots: opening a store, the pool of connections, transactions. */
 #include "store.h"
 
+#include <poll.h>
 #include <stdio.h>
 
 #include "postgres.h"
@@ -55,7 +56,7 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	begun->kind = kind;
 	begun->begun = begun->holds_all = begun->upgrades = begun->late = false;
 	begun->goes_on = NULL;
-	begun->writes_count = 0;
+	begun->writes_count = begun->expected_count = 0;
 	memset(begun->lanes, 0, sizeof(begun->lanes));
 	*txn = begun;
 	return FF_OK;
@@ -120,9 +121,38 @@ static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t count, f
 	return FF_OK;
 }
 
+static void expect(ff_txn *txn, const ff_read *reads, size_t count)
+{
+	txn->expected = reads;
+	txn->expected_count = count;
+}
+
+/* A connection that lay idle may have been lost, which is known before COMMIT is sent where the server has said so. */
+static void drop_where_lost(ff_txn *txn)
+{
+	struct pollfd socket = { .fd = txn->pg ? PQsocket(txn->pg) : -1, .events = POLLIN };
+	while (txn->pg && poll(&socket, 1, 0) > 0)
+		if (!PQconsumeInput(txn->pg) || PQstatus(txn->pg) != CONNECTION_OK)
+			ffp_disconnect(txn);
+}
+
+/* The whole transaction, which has loaded nothing, in one round trip. */
+static ff_code begin_late(ff_txn *txn, ff_error *error)
+{
+	drop_where_lost(txn);
+	ff_code code = ready(txn, error);
+	if (code != FF_OK)
+		return code;
+	ffp_send_plain(txn, FFP_BEGIN, FF_TXN_WRITE);
+	ffp_lock(txn, txn->expected, txn->expected_count, txn->writes, txn->writes_count);
+	ffp_expect_version(txn);
+	ffp_rows_expect(txn);
+	return FF_OK;
+}
+
 static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 {
-	ff_code code = ready(txn, error);
+	ff_code code = txn->begun ? ready(txn, error) : begin_late(txn, error);
 	if (code != FF_OK)
 		return code;
 	ffp_rows_write(txn);
@@ -142,9 +172,7 @@ static void abort_txn(ff_txn *txn)
 /* What a transaction writes and has not loaded, no root of it, is locked first, with a round trip of its own. */
 static ff_code lock_rest(ff_txn *txn, ff_error *error)
 {
-	if (!txn->begun)
-		return load(txn, NULL, NULL, 0, error);
-	if (!ffp_lock(txn, NULL, 0, txn->writes, txn->writes_count))
+	if (!txn->begun || !ffp_lock(txn, NULL, 0, txn->writes, txn->writes_count))
 		return FF_OK;
 	return ffp_exchange(txn, NULL, "write to", error);
 }
@@ -152,8 +180,9 @@ static ff_code lock_rest(ff_txn *txn, ff_error *error)
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
 	txn->goes_on = NULL; /* it is decided */
-	ff_code code = txn->writes_count ? lock_rest(txn, error) : FF_OK;
-	if (code == FF_OK && txn->writes_count)
+	bool has_work = txn->writes_count || txn->expected_count;
+	ff_code code = has_work ? lock_rest(txn, error) : FF_OK;
+	if (code == FF_OK && has_work)
 		code = write_and_commit(txn, error);
 	abort_txn(txn);
 	return code;
@@ -228,4 +257,5 @@ const ff_engine_backend ffp_postgres_backend = {
 	.commit = commit,
 	.abort = abort_txn,
 	.wait_while = wait_while,
+	.expect = expect,
 };

@@ -114,6 +114,7 @@ static const char *const plain_sql[][3] = {
 	               "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
 	               " ELSE pg_try_advisory_xact_lock(k) END)::int FROM unnest($1::bigint[]) k" },
 	[FFP_VERSION] = { "SELECT version FROM ff_schema" },
+	[FFP_EXPECT_VERSION] = { "SELECT 1 / count(*) FROM ff_schema WHERE version = $1" },
 	[FFP_COMMIT] = { "COMMIT" },
 	[FFP_ROLLBACK] = { "ROLLBACK" },
 };
@@ -128,6 +129,9 @@ static void write_sql(ff_sql_text *sql, const ffp_sent *what, uint32_t shape, co
 		break;
 	case FFP_SELECT_RANGE:
 		ff_sql_select_range(sql, dialect, range);
+		break;
+	case FFP_EXPECT:
+		ff_sql_expect_rows(sql, dialect, what->table);
 		break;
 	case FFP_INSERT:
 		ff_sql_insert_rows(sql, dialect, what->table);

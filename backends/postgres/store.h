@@ -21,8 +21,10 @@ typedef enum ffp_statement_kind {
 	FFP_BEGIN = 1, /* shape: ff_txn_kind */
 	FFP_LOCK,      /* shape: 1 where it must not wait */
 	FFP_VERSION,
+	FFP_EXPECT_VERSION,
 	FFP_SELECT_KEYS,
 	FFP_SELECT_RANGE, /* shape: ff_sql_range_shape */
+	FFP_EXPECT,
 	FFP_INSERT,
 	FFP_UPDATE, /* shape: the mask of columns */
 	FFP_DELETE,
@@ -83,6 +85,8 @@ struct ff_txn {
 	bool upgrades;          /* to all lanes, after it has loaded */
 	const ff_write *writes; /* held back until commit */
 	size_t writes_count;
+	const ff_read *expected; /* rows that it has not loaded */
+	size_t expected_count;
 };
 
 struct ff_store {
@@ -158,6 +162,9 @@ void ffp_roll_back(ff_txn *txn);
 ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result,
                             ff_error *error);
 bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count);
+/* Queues what fails, by CONFLICT, unless the schema is the one that was opened, and rows are as they are expected. */
+void ffp_expect_version(ff_txn *txn);
+void ffp_rows_expect(ff_txn *txn);
 void ffp_rows_write(ff_txn *txn);
 /* Queues the locks that the reads and writes want beyond those that are held. False: there are none. */
 bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count);

@@ -372,6 +372,11 @@ static uint32_t key_mask(const ff_table *table)
 	return (1u << table->key_count) - 1;
 }
 
+static uint32_t every_column(const ff_table *table)
+{
+	return (uint32_t)((UINT64_C(1) << table->columns_count) - 1);
+}
+
 /* unnest($1::bigint[], $2::text[]) AS k("v", "a"): the columns of `mask`, then those of the key. */
 static void rows_of_arrays(statement *s, const ff_table *table, uint32_t mask)
 {
@@ -412,10 +417,9 @@ void ff_sql_select_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
 {
 	statement s = { .text = text, .dialect = dialect };
-	uint32_t all = (uint32_t)((UINT64_C(1) << table->columns_count) - 1);
 	insert_into(&s, table);
 	words(&s, " SELECT * FROM unnest(");
-	arrays(&s, table, all);
+	arrays(&s, table, every_column(table));
 	words(&s, ")");
 }
 
@@ -446,4 +450,18 @@ void ff_sql_delete_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 	rows_of_arrays(&s, table, 0);
 	where_key_is_in(&s, table, " WHERE ");
 	check_count(&s);
+}
+
+void ff_sql_expect_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+{
+	statement s = { .text = text, .dialect = dialect };
+	words(&s, "SELECT 1 / (count(*) = cardinality($1))::int FROM unnest(");
+	arrays(&s, table, every_column(table));
+	words(&s, ") AS k(");
+	names_of(&s, table, every_column(table), "");
+	words(&s, ") JOIN @", table->name);
+	where_key_is_in(&s, table, " ON ");
+	for (unsigned i = table->key_count; i < table->columns_count; i++)
+		words(&s, " AND @.@ IS NOT DISTINCT FROM k.@", table->name, table->columns[i].name,
+		      table->columns[i].name);
 }

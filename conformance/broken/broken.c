@@ -105,6 +105,20 @@ static int compare_cells(const ff_column *column, const ff_row *a, const ff_row 
 	return (x > y) - (x < y);
 }
 
+bool broken_same_cell(const ff_table *table, unsigned column, const ff_row *a, const ff_row *b)
+{
+	bool is_null = ff_row_is_null(a, column);
+	return is_null == ff_row_is_null(b, column) && (is_null || compare_cells(&table->columns[column], a, b) == 0);
+}
+
+bool broken_same_row(const ff_table *table, const ff_row *a, const ff_row *b)
+{
+	for (unsigned i = 0; i < table->columns_count; i++)
+		if (!broken_same_cell(table, i, a, b))
+			return false;
+	return true;
+}
+
 int broken_compare(const ff_read *read, const ff_row *a, const ff_row *b, unsigned first, unsigned end)
 {
 	int order = 0;
@@ -178,7 +192,8 @@ bool broken_entry_has(broken_store *store, const ff_table *table, const ff_row *
 static const broken_fault no_fault = { .name = "none" };
 
 static const broken_family *const families[] = {
-	&broken_ranges, &broken_rows, &broken_memory, &broken_writes, &broken_transactions, &broken_stores,
+	&broken_ranges,       &broken_rows,   &broken_memory, &broken_writes,
+	&broken_transactions, &broken_expect, &broken_stores,
 };
 
 const broken_fault *broken_fault_at(size_t i)
@@ -382,6 +397,37 @@ static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, 
 	return FF_OK;
 }
 
+static bool as_expected(const ff_read *expected, const ff_row *found)
+{
+	return found && broken_same_row(expected->table, expected->row, found);
+}
+
+/* For a backend that can only load, which is right all the same: nobody else writes meanwhile. */
+static ff_code compare_expected(ff_txn *txn, ff_error *error)
+{
+	const broken_fault *fault = txn->store->fault;
+	for (size_t i = 0; i < txn->expected_count; i++) {
+		ff_read read = txn->expected[i];
+		ff_code code = broken_inner_load(txn, &txn->arena.arena, &read, 1, error);
+		if (code)
+			return code;
+		bool same = fault->as_expected ? fault->as_expected(&txn->expected[i], read.row)
+		                               : as_expected(&txn->expected[i], read.row);
+		if (!same)
+			return ff_error_set(error, FF_E_CONFLICT, "a row is not as it was expected");
+	}
+	txn->expected_count = 0;
+	return FF_OK;
+}
+
+static void expect(ff_txn *txn, const ff_read *reads, size_t count)
+{
+	txn->expected = reads;
+	txn->expected_count = count;
+	if (txn->store->fault->expect)
+		txn->store->fault->expect(txn);
+}
+
 static ff_code store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
 	const broken_fault *fault = txn->store->fault;
@@ -393,24 +439,12 @@ static ff_code store(ff_txn *txn, const ff_write *writes, size_t count, ff_error
 	}
 	txn->writes = writes;
 	txn->writes_count = count;
-	ff_code code = fault->store ? fault->store(txn, passed_on, left, error)
-	                            : txn->store->inner->store(txn->inner, passed_on, left, error);
+	ff_code code = compare_expected(txn, error);
+	if (!code)
+		code = fault->store ? fault->store(txn, passed_on, left, error)
+		                    : txn->store->inner->store(txn->inner, passed_on, left, error);
 	txn->failed = code != FF_OK;
 	return pass_on(txn->store, BROKEN_STORE, code, error);
-}
-
-static ff_code commit(ff_txn *txn, ff_error *error)
-{
-	const broken_fault *fault = txn->store->fault;
-	ff_code code = fault->commit ? fault->commit(txn, error) : txn->store->inner->commit(txn->inner, error);
-	if (!code && fault->committed) {
-		pthread_mutex_lock(&txn->store->lock);
-		fault->committed(txn);
-		pthread_mutex_unlock(&txn->store->lock);
-	}
-	code = pass_on(txn->store, BROKEN_COMMIT, code, error);
-	end(txn);
-	return code;
 }
 
 static void abort_txn(ff_txn *txn)
@@ -420,6 +454,25 @@ static void abort_txn(ff_txn *txn)
 	else
 		txn->store->inner->abort(txn->inner);
 	end(txn);
+}
+
+static ff_code commit(ff_txn *txn, ff_error *error)
+{
+	const broken_fault *fault = txn->store->fault;
+	ff_code code = txn->looks_when_stored ? FF_OK : compare_expected(txn, error);
+	if (code) {
+		abort_txn(txn);
+		return code;
+	}
+	code = fault->commit ? fault->commit(txn, error) : txn->store->inner->commit(txn->inner, error);
+	if (!code && fault->committed) {
+		pthread_mutex_lock(&txn->store->lock);
+		fault->committed(txn);
+		pthread_mutex_unlock(&txn->store->lock);
+	}
+	code = pass_on(txn->store, BROKEN_COMMIT, code, error);
+	end(txn);
+	return code;
 }
 
 static bool is_untouched(ff_txn *txn)
@@ -460,4 +513,5 @@ const ff_engine_backend broken_backend = {
 	.is_untouched = is_untouched,
 	.wait_while = wait_while,
 	.housekeep = housekeep,
+	.expect = expect,
 };

@@ -40,6 +40,10 @@ struct broken_fault {
 	ff_code (*commit)(ff_txn *txn, ff_error *error);
 	void (*abort)(ff_txn *txn);
 	bool (*is_untouched)(ff_txn *txn);
+	/* Changes which rows are expected. */
+	void (*expect)(ff_txn *txn);
+	/* Whether a row (NULL: gone) is as it is expected to be, in place of a comparison of all columns. */
+	bool (*as_expected)(const ff_read *expected, const ff_row *found);
 	ff_code (*check)(broken_store *store, ff_problem_fn *problem, void *context, ff_error *error);
 
 	/* Changes a read before it is passed on (a copy), and its answer before it is handed out. */
@@ -97,6 +101,9 @@ struct ff_txn {
 	bool failed; /* its load or store did */
 	const ff_write *held;
 	size_t held_count;
+	const ff_read *expected; /* rows that are compared when it stores or else commits */
+	size_t expected_count;
+	bool looks_when_stored; /* and only then */
 	const ff_write *writes; /* as stored */
 	size_t writes_count;
 	ff_read *answered; /* by the loads so far */
@@ -115,7 +122,8 @@ typedef struct broken_family {
 	size_t count;
 } broken_family;
 
-extern const broken_family broken_ranges, broken_rows, broken_memory, broken_writes, broken_transactions, broken_stores;
+extern const broken_family broken_ranges, broken_rows, broken_memory, broken_writes, broken_transactions, broken_expect,
+    broken_stores;
 
 const broken_fault *broken_fault_at(size_t i);
 
@@ -130,6 +138,10 @@ const broken_fault *broken_fault_at(size_t i);
 /* Memory in an arena, cleared, and a copy of a row with its texts. Ends the program where there is none: it is a test. */
 void *broken_take(ff_arena *arena, size_t size);
 ff_row *broken_copy(ff_arena *arena, const ff_table *table, const ff_row *row);
+
+/* Whether two cells are the same; and all the columns of two rows. */
+bool broken_same_cell(const ff_table *table, unsigned column, const ff_row *a, const ff_row *b);
+bool broken_same_row(const ff_table *table, const ff_row *a, const ff_row *b);
 
 /* A hook of more than one family. */
 void broken_say_durable(broken_store *store, ff_store_limits *limits);

@@ -23,7 +23,10 @@ struct ffp_fake {
 	ff_txn_kind kind;     /* of it */
 	const ff_write *writes;
 	size_t writes_count;
+	bool loaded;
 	bool stored;
+	const ff_read *expected;
+	size_t expected_count;
 	unsigned handles;
 	uint64_t changes;       /* of its rows, by whomever */
 	uint64_t left;          /* changes after the last commit of… */
@@ -358,7 +361,8 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	fake->writer = store;
 	fake->writes = NULL;
 	fake->writes_count = 0;
-	fake->stored = false;
+	fake->loaded = fake->stored = false;
+	fake->expected_count = 0;
 	*txn = (ff_txn *)fake;
 	open_txns++;
 	return FF_OK;
@@ -435,6 +439,8 @@ static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t reads_c
 	ff_code code = FF_OK;
 	count(fake, FFP_SLOT_LOAD);
 	require(fake, !fake->stored, "a load after the store");
+	require(fake, !fake->expected_count, "a load beside rows that are expected");
+	fake->loaded = true;
 	for (size_t i = 0; code == FF_OK && i < reads_count; i++) {
 		ff_read *read = &reads[i];
 		if (read->kind == FF_READ_RANGE) {
@@ -496,6 +502,37 @@ static bool is_there(ffp_fake *fake, const ff_write *write)
 	return found;
 }
 
+static void expect(ff_txn *txn, const ff_read *reads, size_t reads_count)
+{
+	ffp_fake *fake = (ffp_fake *)txn;
+	count(fake, FFP_SLOT_EXPECT);
+	require(fake, fake->kind == FF_TXN_WRITE, "rows that a read transaction expects");
+	require(fake, !fake->loaded && !fake->stored && !fake->expected_count, "rows that are expected late");
+	for (size_t i = 0; i < reads_count; i++) {
+		require(fake, reads[i].kind == FF_READ_GET && reads[i].row, "an expected read without its answer");
+		require(fake, reads[i].row->state == FF_ROW_OK, "an expected row that cannot be trusted");
+		require(fake,
+		        i == 0 || reads[i - 1].table->id < reads[i].table->id ||
+		            (reads[i - 1].table == reads[i].table &&
+		             ff_row_compare(reads[i].table, NULL, reads[i - 1].low, reads[i].low,
+		                            reads[i].table->key_count) < 0),
+		        "expected rows out of order");
+	}
+	fake->expected = reads;
+	fake->expected_count = reads_count;
+}
+
+static ff_code look_at_expected(const ffp_fake *fake, ff_error *error)
+{
+	for (size_t i = 0; i < fake->expected_count; i++) {
+		const ff_read *read = &fake->expected[i];
+		const ff_row *row = find(fake, read->table, read->low);
+		if (!row || !same_row(read->table, row, read->row))
+			return ff_error_set(error, FF_E_CONFLICT, "a row that was expected is not so");
+	}
+	return FF_OK;
+}
+
 static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t writes_count, ff_error *error)
 {
 	bool conflict = false;
@@ -503,6 +540,8 @@ static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t writes_c
 	count(fake, FFP_SLOT_STORE);
 	require(fake, fake->kind == FF_TXN_WRITE, "a store in a read transaction");
 	require(fake, !fake->stored, "a second store");
+	if (look_at_expected(fake, error) != FF_OK)
+		return FF_E_CONFLICT;
 	for (size_t i = 0; i < writes_count; i++) {
 		check_write(fake, &writes[i]);
 		require(fake, i == 0 || in_order(&writes[i - 1], &writes[i]), "writes out of order");
@@ -518,9 +557,12 @@ static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t writes_c
 
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
-	(void)error;
 	ffp_fake *fake = (ffp_fake *)txn;
 	count(fake, FFP_SLOT_COMMIT);
+	if (look_at_expected(fake, error) != FF_OK) {
+		end(fake);
+		return FF_E_CONFLICT;
+	}
 	for (size_t i = 0; i < fake->writes_count; i++) {
 		if (fake->writes[i].kind == FF_WRITE_DELETE_RANGE)
 			delete_range(fake, fake->writes[i].range);
@@ -565,6 +607,13 @@ static void housekeep(ff_store *store)
 	pthread_mutex_unlock(&store->fake->lock);
 }
 
+static void expect_in_vain(ff_txn *txn, const ff_read *reads, size_t reads_count)
+{
+	(void)reads;
+	(void)reads_count;
+	require((ffp_fake *)txn, false, "rows that are expected of a store that tells whether it is untouched");
+}
+
 const ff_engine_backend ffp_fake_backend = {
 	.size = sizeof(ff_engine_backend),
 	.abi_major = FF_BACKEND_ABI,
@@ -582,6 +631,24 @@ const ff_engine_backend ffp_fake_backend = {
 	.check = check_store,
 	.is_untouched = is_untouched,
 	.housekeep = housekeep,
+	.expect = expect_in_vain,
+};
+
+/* As one behind a network: it cannot tell who has written, and takes rows that are expected. */
+const ff_engine_backend ffp_fake_far_backend = {
+	.size = sizeof(ff_engine_backend),
+	.abi_major = FF_BACKEND_ABI,
+	.name = "far",
+	.instance_size = sizeof(ff_store),
+	.open = open_store,
+	.close = close_store,
+	.limits = get_limits,
+	.begin = begin,
+	.load = load,
+	.store = store_writes,
+	.commit = commit,
+	.abort = abort_txn,
+	.expect = expect,
 };
 
 /* ---- the harness -------------------------------------------------------------------------------------------- */

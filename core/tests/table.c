@@ -4,7 +4,8 @@
 #include "tests.h"
 
 /* The tests link the core without any real backend. */
-const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_fake_backend, &ffp_faulty_backend, NULL };
+const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_fake_backend, &ffp_faulty_backend, &ffp_fake_far_backend,
+	                                                  NULL };
 
 static const ffp_family *const families[] = {
 	&ffp_tests_guard,   &ffp_tests_recall, &ffp_tests_text,   &ffp_tests_json,     &ffp_tests_policy,

@@ -133,7 +133,7 @@ static void modules_are_refused_with_a_reason(ff_test *t)
 		{ "symbol", "it has no symbol 'ff_backend_plugin'" },
 		{ "code", "its symbol 'ff_backend_plugin' is no table" },
 		{ "stump", "its table of 4 bytes is cut off" },
-		{ "head", "its table has 56 bytes and says 152" },
+		{ "head", "its table has 56 bytes and says 160" },
 	};
 	for (size_t i = 0; i < COUNT_OF(refused); i++)
 		check_refused(t, module(t, refused[i].name), FF_E_INVALID, refused[i].why);

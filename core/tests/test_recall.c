@@ -124,10 +124,102 @@ static void what_others_wrote_is_seen(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* An engine on the case's store, which cannot tell whether others have written. */
+static ff_engine *open_far(ff_test *t)
+{
+	return ff_test_open_uri(t, ff_test_text(t, "far%s", strchr(ff_test_uri(t), ':')), NULL);
+}
+
+/* What is remembered is expected, and not loaded. */
+static void what_is_remembered_is_expected(ff_test *t)
+{
+	ff_engine *e = open_far(t);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	ffp_fake *fake = ffp_fake_of(t);
+	uint64_t loads = loads_of(t, e), expects = ffp_fake_calls(fake, FFP_SLOT_EXPECT);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=99"), "hard a 3/10");
+	FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(fake, FFP_SLOT_EXPECT), expects + 3);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok replayed"); /* with a look at the key */
+	FF_CHECK(t, loads_of(t, e) > loads);
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(fake, FFP_SLOT_EXPECT), expects + 4); /* storing it failed first */
+	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+}
+
+/* Also by a decision that writes nothing. */
+static void what_is_remembered_decides_nothing_alone(ff_test *t)
+{
+	ff_engine *e = open_far(t);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	uint64_t loads = loads_of(t, e);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "same");
+	FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
+	ffp_fake_wipe(ffp_fake_of(t));
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* A call with a deadline loads: the wait for a load can be given up. */
+static void what_has_a_deadline_is_loaded(ff_test *t)
+{
+	ff_engine *e = open_far(t);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	const ff_amount amount = { .dimension = "a", .amount = 2 };
+	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	ff_call call = { .op = FF_OP_REPORT_USAGE, .deadline_ms = INT64_MAX, .in.report = &report };
+	uint64_t loads = loads_of(t, e), expects = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT);
+	FF_REQUIRE_OK(t, ff_engine_submit(e, &call, 1, ff_test_error(t)));
+	FF_CHECK_CODE(t, call.code, FF_OK);
+	FF_CHECK(t, loads_of(t, e) > loads);
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT), expects);
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=3");
+}
+
+/* So many batches until the next one that expects anything, while another writes before each of them, or nobody does. */
+static int64_t batches_until_expected(ff_test *t, ff_engine *e, ff_engine *other)
+{
+	uint64_t expects = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT);
+	int64_t batches = 0;
+	for (; ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT) == expects && batches < 1000; batches++) {
+		if (other)
+			FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "ok");
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	}
+	return batches;
+}
+
+/* Where it is not so any more the batch runs again at once, by what is so, and the next ones look first: the more the more
+ * often it was in vain. */
+static void what_is_expected_in_vain_is_loaded(ff_test *t)
+{
+	static const int64_t waits[] = { 1, 8, 16, 32, 64, 128, 256, 512, 512 };
+	ff_engine *e = open_far(t), *other = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=100000"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++)
+		FF_CHECK_EQ_INT(t, batches_until_expected(t, e, other), waits[i]);
+	FF_CHECK_EQ_INT(t, batches_until_expected(t, e, NULL), 512);
+	for (unsigned right = 1; right < 5; right++)
+		FF_CHECK_EQ_INT(t, batches_until_expected(t, e, NULL), 1);
+	FF_CHECK_EQ_INT(t, batches_until_expected(t, e, other), 1);
+	FF_CHECK_EQ_INT(t, batches_until_expected(t, e, other), 512 / 32 * 2);
+	/* And none of it was lost or counted twice. */
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=3641");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 static const ff_case cases[] = {
 	CASE(rows_are_remembered, "", 0),
 	CASE(rows_that_are_not_remembered, "", 0),
 	CASE(what_others_wrote_is_seen, "FF-RU-13", 0),
+	CASE(what_is_remembered_is_expected, "FF-RU-13", 0),
+	CASE(what_is_remembered_decides_nothing_alone, "FF-RU-13", 0),
+	CASE(what_has_a_deadline_is_loaded, "", 0),
+	CASE(what_is_expected_in_vain_is_loaded, "FF-RU-13 FF-ERR-4", 0),
 };
 
 FAMILY(ffp_tests_recall, cases);

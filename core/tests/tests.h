@@ -40,16 +40,18 @@ typedef enum ffp_slot_id {
 	FFP_SLOT_ABORT,
 	FFP_SLOT_CHECK,
 	FFP_SLOT_HOUSEKEEP,
+	FFP_SLOT_EXPECT,
 	FFP_SLOTS_COUNT
 } ffp_slot_id;
 
 /*
  * fake:NAME keeps its rows in this process from the first open until its harness destroys it. It takes nothing from the
- * engine's allocator but the instance. With ?lanes=N it claims CONCURRENT_WRITERS, and lets one in after the other. What the core does against the rules of the seam is told in `broken`.
+ * engine's allocator but the instance. With ?lanes=N it claims CONCURRENT_WRITERS, and lets one in after the
+ * other. far:NAME is the same store to who expects rows (ff_engine_backend.expect). What the core does against the rules of the seam is told in `broken`.
  */
 typedef struct ffp_fake ffp_fake;
 
-extern const ff_engine_backend ffp_fake_backend;
+extern const ff_engine_backend ffp_fake_backend, ffp_fake_far_backend;
 extern const ff_harness ffp_fake_harness;
 
 /* The case's own store, which an engine must have opened. Its calls so far, and what was wrong with one; empty:

@@ -451,6 +451,17 @@ typedef struct ff_engine_backend {
 	 * the next time.
 	 */
 	void (*housekeep)(ff_store *store);
+
+	/*
+	 * May provide, and should where a round trip is dear. The core has decided by rows that it remembers from an
+	 * earlier transaction of this open store, and loads nothing in this one: `reads` are GETs, each with its answer
+	 * (`row`, never NULL), ordered by table id and then by key. Where at commit one of them is not so any more, in
+	 * any of its columns, or is gone, store or commit answers CONFLICT, and nothing was changed. At most once, in a
+	 * write transaction, behind begin; then store, where anything is written, and commit. They stay valid until
+	 * commit or abort. No I/O: what was not loaded is looked at along with what is stored. Not called where the
+	 * backend has is_untouched, which says the same before a decision. NULL: the core loads each row anew.
+	 */
+	void (*expect)(ff_txn *txn, const ff_read *reads, size_t count);
 } ff_engine_backend;
 
 /*

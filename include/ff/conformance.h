@@ -37,6 +37,7 @@ typedef struct ff_test ff_test;
 
 #define FF_CASE_FAULTS (UINT64_C(1) << 35) /* the library has the backend fault, which wraps any other */
 #define FF_CASE_BULK (UINT64_C(1) << 36)   /* time: many rows; always given, but where --no-bulk takes it away */
+#define FF_CASE_EXPECT (UINT64_C(1) << 37) /* the backend has the slot expect */
 
 typedef struct ff_case {
 	const char *name; /* a C identifier, different for each case */

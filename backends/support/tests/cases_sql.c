@@ -103,6 +103,12 @@ static void statements_on_many_rows(void)
 	                      " WHERE \"t\".\"a\" = k.\"a\" AND \"t\".\"b\" = k.\"b\" RETURNING 1) SELECT 1 /"
 	                      " (count(*) = cardinality($1))::int FROM w");
 	ff_sql_clear(&text);
+	ff_sql_expect_rows(&text, &postgres, &table);
+	CHECK_TEXT(text.data, "SELECT 1 / (count(*) = cardinality($1))::int FROM unnest($1::text[], $2::bigint[],"
+	                      " $3::bigint[], $4::text[]) AS k(\"a\", \"b\", \"v\", \"w\") JOIN \"t\" ON \"t\".\"a\" ="
+	                      " k.\"a\" AND \"t\".\"b\" = k.\"b\" AND \"t\".\"v\" IS NOT DISTINCT FROM k.\"v\" AND"
+	                      " \"t\".\"w\" IS NOT DISTINCT FROM k.\"w\"");
+	ff_sql_clear(&text);
 	ff_sql_migrate(&text, &parts, &catalog, 0);
 	CHECK_TEXT(text.data, "CREATE TABLE \"t\" (\n\t\"a\" text COLLATE \"C\" NOT NULL,\n\t\"b\" bigint NOT NULL,\n"
 	                      "\t\"v\" bigint,\n\t\"w\" text COLLATE \"C\" NOT NULL,\n\tPRIMARY KEY (\"a\", \"b\")\n)"
