@@ -26,6 +26,7 @@ typedef struct batch_run {
 	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
 	bool is_idle;       /* no request is left to be decided */
 	bool expects;       /* what it remembers is taken for so, and the store verifies it */
+	bool holds_store;   /* others are kept from its rows: since begin, or since a load of a store that is far */
 	bool has_results;   /* one of its operations hands out a result */
 	bool has_deadlines; /* one that is left has one */
 	ff_error *error;    /* of the batch as a whole */
@@ -109,6 +110,7 @@ static ff_code load(batch_run *run)
 	ff_read *reads;
 	size_t count;
 	doubt_recalled(run);
+	run->holds_store = true;
 	if (!ffp_rows_reads(&run->batch.rows, &reads, &count))
 		return no_memory(run);
 	ff_code code = ffp_load(&run->txn, run->batch.arena, reads, count, run->error);
@@ -271,9 +273,23 @@ static bool same_key_row(const ff_row *a, const ff_row *b)
 }
 
 /*
+ * Sees to it that a commit which may still be on its way to the store does not happen any more: the key that it would
+ * insert is there, as one that is over. True: so it is.
+ */
+static bool forestall(batch_run *run)
+{
+	ff_error ignored;
+	ffp_key_row over = *(const ffp_key_row *)run->evidence->after;
+	const ff_write write = { .table = run->evidence->table, .kind = FF_WRITE_PUT, .after = &over.row };
+	over.expires_at_ms = 0;
+	return ffp_put(&run->txn, &write, 1, &ignored) == FF_OK && ffp_commit(&run->txn, &ignored) == FF_OK;
+}
+
+/*
  * After a commit whose fate is unknown: a batch is one transaction, so one key that it used for the first time tells of
- * all of it (FF-ERR-5). Read under a write transaction, which a commit that is still under way would hold up. FF_OK:
- * it happened. CONFLICT: it did not, and the batch may run again. Else it stays unknown.
+ * all of it (FF-ERR-5). Read under a write transaction, which a commit that is still under way holds up; but one that was
+ * sent all at once may not even have begun. FF_OK: it happened. CONFLICT: it did not and will not, and the batch may run
+ * again. Else it stays unknown.
  */
 static ff_code resolve_unknown(batch_run *run)
 {
@@ -282,10 +298,12 @@ static ff_code resolve_unknown(batch_run *run)
 		return FF_E_COMMIT_UNKNOWN;
 	ff_read read = { .table = run->evidence->table, .kind = FF_READ_GET, .low = run->evidence->key };
 	ff_code code = ffp_load(&run->txn, run->batch.arena, &read, 1, &ignored);
+	bool happened = code == FF_OK && read.row && same_key_row(read.row, run->evidence->after);
+	bool is_known = code == FF_OK && (read.row || run->holds_store || forestall(run));
 	ffp_abort(&run->txn);
-	if (code != FF_OK)
+	if (!is_known)
 		return FF_E_COMMIT_UNKNOWN;
-	return read.row && same_key_row(read.row, run->evidence->after) ? FF_OK : FF_E_CONFLICT;
+	return happened ? FF_OK : FF_E_CONFLICT;
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------------- */
@@ -302,6 +320,7 @@ static ff_code begin_batch(batch_run *run)
 {
 	ff_engine *engine = run->engine;
 	run->expects = false;
+	run->holds_store = !ffp_takes_expected(&engine->store);
 	ffp_arena_reset(&run->lane->arena);
 	run->batch = (ffp_batch){
 		.arena = &run->lane->arena.base,
@@ -317,14 +336,17 @@ static ff_code begin_batch(batch_run *run)
 	if (code != FF_OK)
 		return code;
 	run->expects = run->lane->wary == 0 && ffp_takes_expected(&engine->store);
-	if (!run->expects && !ffp_is_untouched(&run->txn))
+	if (ffp_tells_untouched(&engine->store) && !ffp_is_untouched(&run->txn))
 		ffp_recall_clear(&run->lane->recall);
-	run->batch.rows.recall = &run->lane->recall;
+	if (run->expects || ffp_tells_untouched(&engine->store))
+		run->batch.rows.recall = &run->lane->recall;
 	if (!plan(run) || !plan_look(run))
 		return no_memory(run);
 	if (run->txn.is_late || run->has_deadlines)
 		ffp_wait_while(&run->txn, goes_on, run);
-	if (run->has_deadlines) /* a load can be given up, and a commit cannot, which would wait for locks as well */
+	/* A load can be given up, and a commit cannot, which would wait for locks as well. And where the answer of a commit
+	 * that was all is lost, only a key tells of it (FF-ERR-5): without one, that happens as seldom as may be. */
+	if (run->has_deadlines || !run->batch.trusted)
 		doubt_recalled(run);
 	return FF_OK;
 }

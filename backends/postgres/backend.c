@@ -85,7 +85,7 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
 	if (first)
 		ffp_send_plain(txn, FFP_BEGIN, txn->kind);
 	if (txn->kind == FF_TXN_WRITE)
-		ffp_lock(txn, reads, count, txn->writes, txn->writes_count);
+		ffp_lock(txn, reads, count);
 	if (first)
 		ffp_send_plain(txn, FFP_VERSION, 0);
 	if (!ffp_rows_select(txn, arena, reads, count))
@@ -98,17 +98,33 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
 }
 
 /*
- * A connection that lay idle may have been lost since: the server was restarted, a firewall forgot it. Nothing has
- * happened then, so the transaction begins again on a new one.
+ * A connection that lay idle may have been lost since: the server was restarted, a firewall forgot it. Where nothing has
+ * happened, and that is known, the transaction begins again on a new one.
  */
-static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
+static bool may_have_been_lost(const ff_txn *txn)
 {
-	bool again = txn->used && txn->pg && !txn->begun;
-	ff_code code = load_once(txn, arena, reads, count, error);
-	if (code == FF_OK || !again || txn->pg || code == FF_E_NO_MEMORY || code == FF_E_DEADLINE)
-		return code;
+	return txn->used && txn->pg && !txn->begun;
+}
+
+static bool is_lost(const ff_txn *txn, ff_code code)
+{
+	bool is_known = code != FF_E_COMMIT_UNKNOWN && code != FF_E_DEADLINE && code != FF_E_NO_MEMORY;
+	return code != FF_OK && is_known && !txn->pg;
+}
+
+static void forget_locks(ff_txn *txn)
+{
 	txn->holds_all = false;
 	memset(txn->lanes, 0, sizeof(txn->lanes));
+}
+
+static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
+{
+	bool again = may_have_been_lost(txn);
+	ff_code code = load_once(txn, arena, reads, count, error);
+	if (!again || !is_lost(txn, code))
+		return code;
+	forget_locks(txn);
 	return load_once(txn, arena, reads, count, error);
 }
 
@@ -127,34 +143,28 @@ static void expect(ff_txn *txn, const ff_read *reads, size_t count)
 	txn->expected_count = count;
 }
 
-/* A connection that lay idle may have been lost, which is known before COMMIT is sent where the server has said so. */
+/* What the server has said while the connection lay idle: that it is over, if anything. */
 static void drop_where_lost(ff_txn *txn)
 {
-	struct pollfd socket = { .fd = txn->pg ? PQsocket(txn->pg) : -1, .events = POLLIN };
+	struct pollfd socket = { .fd = PQsocket(txn->pg), .events = POLLIN };
 	while (txn->pg && poll(&socket, 1, 0) > 0)
 		if (!PQconsumeInput(txn->pg) || PQstatus(txn->pg) != CONNECTION_OK)
 			ffp_disconnect(txn);
 }
 
-/* The whole transaction, which has loaded nothing, in one round trip. */
-static ff_code begin_late(ff_txn *txn, ff_error *error)
+static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 {
-	drop_where_lost(txn);
+	if (!txn->begun && txn->pg && txn->process == getpid())
+		drop_where_lost(txn);
 	ff_code code = ready(txn, error);
 	if (code != FF_OK)
 		return code;
-	ffp_send_plain(txn, FFP_BEGIN, FF_TXN_WRITE);
-	ffp_lock(txn, txn->expected, txn->expected_count, txn->writes, txn->writes_count);
-	ffp_expect_version(txn);
+	if (!txn->begun) { /* nothing was loaded: all of it is one round trip */
+		ffp_send_plain(txn, FFP_BEGIN, FF_TXN_WRITE);
+		ffp_lock(txn, NULL, 0);
+		ffp_expect_version(txn);
+	}
 	ffp_rows_expect(txn);
-	return FF_OK;
-}
-
-static ff_code write_and_commit(ff_txn *txn, ff_error *error)
-{
-	ff_code code = txn->begun ? ready(txn, error) : begin_late(txn, error);
-	if (code != FF_OK)
-		return code;
 	ffp_rows_write(txn);
 	ffp_send_plain(txn, FFP_COMMIT, 0);
 	return ffp_exchange(txn, NULL, "commit to", error);
@@ -172,18 +182,21 @@ static void abort_txn(ff_txn *txn)
 /* What a transaction writes and has not loaded, no root of it, is locked first, with a round trip of its own. */
 static ff_code lock_rest(ff_txn *txn, ff_error *error)
 {
-	if (!txn->begun || !ffp_lock(txn, NULL, 0, txn->writes, txn->writes_count))
-		return FF_OK;
-	return ffp_exchange(txn, NULL, "write to", error);
+	return ffp_lock(txn, NULL, 0) ? ffp_exchange(txn, NULL, "write to", error) : FF_OK;
 }
 
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
-	txn->goes_on = NULL; /* it is decided */
 	bool has_work = txn->writes_count || txn->expected_count;
-	ff_code code = has_work ? lock_rest(txn, error) : FF_OK;
+	bool again = may_have_been_lost(txn);
+	txn->goes_on = NULL; /* it is decided */
+	ff_code code = has_work && txn->begun ? lock_rest(txn, error) : FF_OK;
 	if (code == FF_OK && has_work)
 		code = write_and_commit(txn, error);
+	if (again && is_lost(txn, code)) {
+		forget_locks(txn);
+		code = write_and_commit(txn, error);
+	}
 	abort_txn(txn);
 	return code;
 }

@@ -114,7 +114,7 @@ static const char *const plain_sql[][3] = {
 	               "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
 	               " ELSE pg_try_advisory_xact_lock(k) END)::int FROM unnest($1::bigint[]) k" },
 	[FFP_VERSION] = { "SELECT version FROM ff_schema" },
-	[FFP_EXPECT_VERSION] = { "SELECT 1 / count(*) FROM ff_schema WHERE version = $1" },
+	[FFP_EXPECT_VERSION] = { "SELECT 1 / (count(*) = 1 AND min(version) = $1)::int FROM ff_schema" },
 	[FFP_COMMIT] = { "COMMIT" },
 	[FFP_ROLLBACK] = { "ROLLBACK" },
 };

@@ -38,12 +38,14 @@ static void want(bool *lanes, const ff_table *table, const ff_row *row, const ff
 	lanes[all ? 0 : lane_of(table, row)] = true;
 }
 
-static void find_wanted(bool *lanes, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count)
+static void find_wanted(const ff_txn *txn, bool *lanes, const ff_read *reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		want(lanes, reads[i].table, reads[i].low, &reads[i]);
-	for (size_t i = 0; i < writes_count; i++) {
-		const ff_write *write = &writes[i];
+	for (size_t i = 0; i < txn->expected_count; i++)
+		want(lanes, txn->expected[i].table, txn->expected[i].low, NULL);
+	for (size_t i = 0; i < txn->writes_count; i++) {
+		const ff_write *write = &txn->writes[i];
 		if (write->kind == FF_WRITE_DELETE_RANGE)
 			want(lanes, write->table, write->range->low, write->range);
 		else
@@ -100,11 +102,11 @@ static void send_lock(ff_txn *txn, const int64_t *keys, size_t count, int64_t sh
  * Who works on some roots shares lane 0 and holds theirs; who reads across roots holds lane 0 alone. Locks are waited
  * for in ascending order only. What comes late and out of order is tried: where it is taken, the batch runs again.
  */
-bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count)
+bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count)
 {
 	int64_t keys[FFP_LANES + 1];
 	bool wanted[FFP_LANES + 1] = { false };
-	find_wanted(wanted, reads, count, writes, writes_count);
+	find_wanted(txn, wanted, reads, count);
 	keys[0] = (int64_t)txn->store->lock_base;
 	if (txn->holds_all)
 		return false;

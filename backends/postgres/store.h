@@ -166,8 +166,9 @@ bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
 void ffp_expect_version(ff_txn *txn);
 void ffp_rows_expect(ff_txn *txn);
 void ffp_rows_write(ff_txn *txn);
-/* Queues the locks that the reads and writes want beyond those that are held. False: there are none. */
-bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count, const ff_write *writes, size_t writes_count);
+/* Queues the locks that the reads want, and what is expected and written, beyond those that are held. False: there are
+ * none. */
+bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count);
 void ffp_lock_all_next(ff_store *store);
 
 /* schema.c */

@@ -14,6 +14,15 @@ typedef struct rows {
 	size_t room;
 } rows;
 
+/* A row of a transaction that is on its way: it is expected, or is to be there (and is new), or replaces one. */
+typedef struct late_row {
+	const ff_table *table;
+	ff_row *row;
+	enum { LATE_EXPECTED, LATE_NEW, LATE_CHANGED } kind;
+} late_row;
+
+enum { LATE_MAX = 16 };
+
 struct ffp_fake {
 	char name[64];
 	ffp_fake *next;
@@ -27,6 +36,10 @@ struct ffp_fake {
 	bool stored;
 	const ff_read *expected;
 	size_t expected_count;
+	unsigned late_begins; /* so many write transactions begin before the late one comes; 0: there is none */
+	bool delays;          /* the next commit is the late one */
+	late_row late[LATE_MAX];
+	size_t late_count;
 	unsigned handles;
 	uint64_t changes;       /* of its rows, by whomever */
 	uint64_t left;          /* changes after the last commit of… */
@@ -207,6 +220,8 @@ size_t ffp_fake_count(const ffp_fake *fake, ffp_table_id table)
 
 void ffp_fake_wipe(ffp_fake *fake)
 {
+	for (; fake->late_count; fake->late_count--)
+		free(fake->late[fake->late_count - 1].row);
 	fake->changes++;
 	for (unsigned t = 0; t < FFP_TABLES_COUNT; t++) {
 		for (size_t i = 0; i < fake->tables[t].count; i++)
@@ -348,6 +363,57 @@ static void end(ffp_fake *fake)
 	pthread_mutex_unlock(&fake->lock);
 }
 
+void ffp_fake_delay(ffp_fake *fake, unsigned begins)
+{
+	fake->delays = true;
+	fake->late_begins = begins;
+}
+
+static void keep_late(ffp_fake *fake, const ff_table *table, const ff_row *row, unsigned kind)
+{
+	require(fake, fake->late_count < LATE_MAX, "a late transaction of too many rows");
+	if (fake->late_count < LATE_MAX)
+		fake->late[fake->late_count++] = (late_row){ table, copy_row(table, row), kind };
+}
+
+/* It has loaded nothing, so it is what it expects and what it writes. */
+static void send_late(ffp_fake *fake)
+{
+	require(fake, !fake->loaded, "a late transaction that has loaded");
+	for (size_t i = 0; i < fake->expected_count; i++)
+		keep_late(fake, fake->expected[i].table, fake->expected[i].row, LATE_EXPECTED);
+	for (size_t i = 0; i < fake->writes_count; i++)
+		keep_late(fake, fake->writes[i].table, fake->writes[i].after,
+		          fake->writes[i].before ? LATE_CHANGED : LATE_NEW);
+	fake->delays = false;
+}
+
+static bool may_arrive(const ffp_fake *fake)
+{
+	for (size_t i = 0; i < fake->late_count; i++) {
+		const late_row *late = &fake->late[i];
+		const ff_row *there = find(fake, late->table, late->row);
+		if (late->kind == LATE_NEW ? there != NULL : !there)
+			return false;
+		if (late->kind == LATE_EXPECTED && !same_row(late->table, there, late->row))
+			return false;
+	}
+	return true;
+}
+
+/* Carries it out, or not, as the store does with any. */
+static void let_late_arrive(ffp_fake *fake)
+{
+	bool arrives = may_arrive(fake);
+	for (size_t i = 0; i < fake->late_count; i++) {
+		if (arrives && fake->late[i].kind != LATE_EXPECTED)
+			put_row(fake, fake->late[i].table, fake->late[i].row);
+		free(fake->late[i].row);
+	}
+	fake->changes += arrives;
+	fake->late_count = 0;
+}
+
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
 	(void)error;
@@ -356,6 +422,8 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 		come_in(fake);
 	pthread_mutex_lock(&fake->lock);
 	count(fake, FFP_SLOT_BEGIN);
+	if (kind == FF_TXN_WRITE && fake->late_count && --fake->late_begins == 0)
+		let_late_arrive(fake);
 	require(fake, !store->read_only || kind == FF_TXN_READ, "a write transaction of a store opened read only");
 	fake->kind = kind;
 	fake->writer = store;
@@ -559,6 +627,11 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 {
 	ffp_fake *fake = (ffp_fake *)txn;
 	count(fake, FFP_SLOT_COMMIT);
+	if (fake->delays) {
+		send_late(fake);
+		end(fake);
+		return ff_error_set(error, FF_E_COMMIT_UNKNOWN, "the connection was lost");
+	}
 	if (look_at_expected(fake, error) != FF_OK) {
 		end(fake);
 		return FF_E_CONFLICT;

@@ -1,4 +1,7 @@
 /* Rows that are remembered from one batch to the next. */
+#include <inttypes.h>
+#include <stdlib.h>
+
 #include "recall.h"
 #include "tests.h"
 
@@ -138,9 +141,9 @@ static void what_is_remembered_is_expected(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
 	ffp_fake *fake = ffp_fake_of(t);
 	uint64_t loads = loads_of(t, e), expects = ffp_fake_calls(fake, FFP_SLOT_EXPECT);
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "i", "a=1"), "ok");
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=99"), "hard a 3/10");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=99"), "hard a 3/10");
 	FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
 	FF_CHECK_EQ_INT(t, ffp_fake_calls(fake, FFP_SLOT_EXPECT), expects + 3);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok replayed"); /* with a look at the key */
@@ -149,17 +152,16 @@ static void what_is_remembered_is_expected(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
 }
 
-/* Also by a decision that writes nothing. */
-static void what_is_remembered_decides_nothing_alone(ff_test *t)
+/* A call without a key loads: nobody could find out what its commit did. */
+static void what_has_no_key_is_loaded(ff_test *t)
 {
 	ff_engine *e = open_far(t);
 	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
 	uint64_t loads = loads_of(t, e);
-	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "same");
-	FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
-	ffp_fake_wipe(ffp_fake_of(t));
-	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
-	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	FF_CHECK_EQ_INT(t, loads_of(t, e), loads + 1);
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT), 0);
 }
 
 /* A call with a deadline loads: the wait for a load can be given up. */
@@ -169,7 +171,7 @@ static void what_has_a_deadline_is_loaded(ff_test *t)
 	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
 	const ff_amount amount = { .dimension = "a", .amount = 2 };
-	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = "k" };
 	ff_call call = { .op = FF_OP_REPORT_USAGE, .deadline_ms = INT64_MAX, .in.report = &report };
 	uint64_t loads = loads_of(t, e), expects = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT);
 	FF_REQUIRE_OK(t, ff_engine_submit(e, &call, 1, ff_test_error(t)));
@@ -187,9 +189,50 @@ static int64_t batches_until_expected(ff_test *t, ff_engine *e, ff_engine *other
 	for (; ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT) == expects && batches < 1000; batches++) {
 		if (other)
 			FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "ok");
-		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+		FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "%" PRIu64 "-%" PRId64, expects, batches), "a=1"),
+		             "ok");
 	}
 	return batches;
+}
+
+static int64_t usage_of(ff_test *t, ff_engine *e, const char *budget)
+{
+	return strtoll(ffp_usage(t, e, budget) + 2, NULL, 10);
+}
+
+/*
+ * What was sent in one go and whose answer was lost may come to the store long after: before it is asked for, before the
+ * batch runs again, or after. Each call of it is charged once.
+ */
+static void what_comes_late_is_charged_once(ff_test *t)
+{
+	ff_engine *e = open_far(t);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=100000"), "created");
+	FF_CHECK_STR(t, ffp_create(t, e, "c", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "c", "", "a=1"), "ok");
+	for (unsigned begins = 1; begins <= 4; begins++) {
+		const ff_amount amount = { .dimension = "a", .amount = 1 };
+		const ff_report reports[] = {
+			{ .budget_id = "b", .amounts = &amount, .amounts_count = 1 },
+			{ .budget_id = "c",
+			  .amounts = &amount,
+			  .amounts_count = 1,
+			  .idempotency_key = ff_test_text(t, "k%u", begins) },
+		};
+		ff_call calls[] = { { .op = FF_OP_REPORT_USAGE, .in.report = &reports[0] },
+			            { .op = FF_OP_REPORT_USAGE, .in.report = &reports[1] } };
+		batches_until_expected(t, e, NULL);
+		int64_t usage = usage_of(t, e, "b");
+		ffp_fake_delay(ffp_fake_of(t), begins);
+		FF_CHECK_CODE(t, ff_engine_submit(e, calls, 2, ff_test_error(t)), FF_OK);
+		FF_CHECK(t, calls[0].code == FF_OK && calls[1].code == FF_OK);
+		FF_CHECK_EQ_INT(t, usage_of(t, e, "b"), usage + 1);
+		FF_CHECK_EQ_INT(t, usage_of(t, e, "c"), 1 + begins);
+		FF_CHECK_STR(t, ffp_report(t, e, "c", reports[1].idempotency_key, "a=1"), "ok replayed");
+	}
+	FF_CHECK_EQ_INT(t, usage_of(t, e, "c"), 5);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
 /* Where it is not so any more the batch runs again at once, by what is so, and the next ones look first: the more the more
@@ -217,8 +260,9 @@ static const ff_case cases[] = {
 	CASE(rows_that_are_not_remembered, "", 0),
 	CASE(what_others_wrote_is_seen, "FF-RU-13", 0),
 	CASE(what_is_remembered_is_expected, "FF-RU-13", 0),
-	CASE(what_is_remembered_decides_nothing_alone, "FF-RU-13", 0),
+	CASE(what_has_no_key_is_loaded, "FF-ERR-5", 0),
 	CASE(what_has_a_deadline_is_loaded, "", 0),
+	CASE(what_comes_late_is_charged_once, "FF-ERR-5 FF-ERR-2", 0),
 	CASE(what_is_expected_in_vain_is_loaded, "FF-RU-13 FF-ERR-4", 0),
 };
 

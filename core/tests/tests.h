@@ -64,6 +64,9 @@ const char *ffp_fake_broken(const ffp_fake *fake);
 /* The next `writers` write transactions begin together: each waits until the last of them has come. */
 void ffp_fake_meet(ffp_fake *fake, unsigned writers);
 
+/* The next commit is answered COMMIT_UNKNOWN, and comes to the store when so many more write transactions begin. */
+void ffp_fake_delay(ffp_fake *fake, unsigned begins);
+
 /* Every row, a line each; two dumps are equal where the stores are. */
 const char *ffp_fake_dump(ff_test *test, ffp_fake *fake);
 size_t ffp_fake_count(const ffp_fake *fake, ffp_table_id table);
