@@ -129,11 +129,23 @@ class ProxyTest(unittest.TestCase):
     def test_the_action_call_comes_between_two_messages(self):
         client = self.connect()
         heard = []
-        self.proxy.arm("server", 2, "call", call=lambda: heard.append(self.receive(client, len(READY) + 1)))
-        client.settimeout(0.2)
+        called = threading.Event()
+
+        def listen():
+            heard.append(self.receive(client, len(READY)))
+            client.setblocking(False)
+            try:
+                heard.append(client.recv(1))
+            except BlockingIOError:
+                heard.append("nothing yet")
+            client.settimeout(5)
+            called.set()
+
+        self.proxy.arm("server", 2, "call", call=listen)
         client.sendall(SYNC + LONG)
-        with self.assertRaises(TimeoutError):
-            self.receive(client, len(READY + LONG))
+        self.assertTrue(called.wait(5))
+        self.assertEqual(heard, [READY, "nothing yet"])
+        self.assertEqual(self.receive(client, len(LONG)), LONG)
         self.assertEqual(self.proxy.fired, 1)
 
     def test_silence_swallows_all_until_it_heals(self):
