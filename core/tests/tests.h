@@ -47,7 +47,8 @@ typedef enum ffp_slot_id {
 /*
  * fake:NAME keeps its rows in this process from the first open until its harness destroys it. It takes nothing from the
  * engine's allocator but the instance. With ?lanes=N it claims CONCURRENT_WRITERS, and lets one in after the
- * other. far:NAME is the same store to who expects rows (ff_engine_backend.expect). What the core does against the rules of the seam is told in `broken`.
+ * other. far:NAME is the same store to who expects rows (ff_engine_backend.expect). What the core does against the rules
+ * of the seam is told in `broken`.
  */
 typedef struct ffp_fake ffp_fake;
 

@@ -6,7 +6,7 @@
  * a change of the catalog and never of a backend.
  *
  *     begin ─ load … load ─ store ─ commit          a write transaction: any number of loads, then at most one store
- *     begin ─ expect ─ store ─ commit               one that rests on rows of earlier ones, where the backend has expect
+ *     begin ─ expect ─ store ─ commit               one that rests on what earlier ones left (expect)
  *     begin ─ load … load ─ abort                   a read transaction (or a write transaction that changed nothing)
  *
  * Stability: the head of struct ff_engine_backend never changes. Slots are only ever appended; a slot whose signature
@@ -431,7 +431,8 @@ typedef struct ff_engine_backend {
 	/*
 	 * May provide. Whether nobody, in this process or another, has committed to the store between the last commit
 	 * of this open store and the begin of this write transaction, so that rows which the core remembers from there
-	 * are still so. Asked once, right behind begin; no I/O. False where in doubt. NULL: the core takes nothing that it remembers for so, unless the store does (expect).
+	 * are still so. Asked once, right behind begin; no I/O. False where in doubt. NULL: the core takes nothing that
+	 * it remembers for so, unless the store looks (expect).
 	 */
 	bool (*is_untouched)(ff_txn *txn);
 

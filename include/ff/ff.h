@@ -435,8 +435,8 @@ typedef struct ff_call {
 /*
  * Decides a mixed list of calls, each as if sent alone in that order (FF-RU-14), in one commit. Answers FF_OK where
  * every call has its own code and answer; the calls' codes tell which of them failed. An error of the batch as a whole
- * (BUSY, IO, COMMIT_UNKNOWN …) is also each call's code. Work: one load (now and then none, or two), one store, whatever the
- * count.
+ * (BUSY, IO, COMMIT_UNKNOWN …) is also each call's code. Work: one load (now and then none, or two), one store, whatever
+ * the count.
  */
 FF_API ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_error *error);
 

@@ -211,9 +211,10 @@ class Cuts(NetworkTest):
             self.assertEqual(self.round_trips_of(host, "report", "b", key, 5), 1)
         self.assertEqual(self.round_trips_of(host, "report", "b", "-", 5), 2, "nobody could tell what became of it")
         self.assertEqual(self.round_trips_of(host, "report", "b", "late", 5, 60000), 2, "it has a deadline")
-        # What another has written is found out in vain once, and looked for from then on.
+        # What another has written is found out in vain once, and looked for from then on. The rollback between is not
+        # waited for, and counts where its answer comes before the next is sent.
         self.ok(other.ask("report", "b", "-", 5))
-        self.assertEqual(self.round_trips_of(host, "report", "b", "a", 5), 3)
+        self.assertIn(self.round_trips_of(host, "report", "b", "a", 5), (3, 4))
         self.assertEqual(self.round_trips_of(host, "report", "b", "b", 5), 2)
         self.assertEqual(self.used("b"), 40)
 
