@@ -180,11 +180,7 @@ static ff_code try_to_add(const ffp_raw *raw, int64_t from)
 	if (code)
 		return code;
 	raw->backend->expect(txn, &read, 1);
-	code = raw->backend->store(txn, &write, 1, &error);
-	if (!code)
-		return raw->backend->commit(txn, &error);
-	raw->backend->abort(txn);
-	return code;
+	return ffp_slots_end_write(raw, txn, raw->backend->store(txn, &write, 1, &error), &error);
 }
 
 /* Expects each number in turn, until it is right. The numbers only grow. */
@@ -195,7 +191,7 @@ static void add_by_expectation(void *context, unsigned thread)
 	unsigned added = 0;
 	for (unsigned tries = 0; added < ADDS && tries < TRIES_MAX; tries++) {
 		ff_code code = try_to_add(shared->raws[thread], from);
-		if (code && code != FF_E_CONFLICT && code != FF_E_BUSY)
+		if (code && !ffp_is_contention(code))
 			break;
 		from = code == FF_E_CONFLICT ? (from + 1) % (ADDERS * ADDS) : from + !code;
 		added += !code;

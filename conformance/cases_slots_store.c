@@ -249,20 +249,6 @@ static ff_arena *clear_arena(own_arena *own)
 	return &own->arena;
 }
 
-static bool is_contention(ff_code code)
-{
-	return code == FF_E_BUSY || code == FF_E_CONFLICT;
-}
-
-/* Ends a write transaction: commits what was stored well. */
-static ff_code end_write(const ffp_raw *raw, ff_txn *txn, ff_code stored, ff_error *error)
-{
-	if (!stored)
-		return raw->backend->commit(txn, error);
-	raw->backend->abort(txn);
-	return stored;
-}
-
 enum { ADDERS = 8, ADDS = 25, PAIRS = 60 };
 
 /* What threads share. Each has a handle of its own, or all have one. */
@@ -292,7 +278,7 @@ static ff_code add_one(const ffp_raw *raw, const char *name, int64_t turn, ff_er
 	};
 	if (!code)
 		code = raw->backend->store(txn, writes, 2, error);
-	return end_write(raw, txn, code, error);
+	return ffp_slots_end_write(raw, txn, code, error);
 }
 
 static ff_code add_many(const ffp_raw *raw, const char *name)
@@ -303,7 +289,7 @@ static ff_code add_many(const ffp_raw *raw, const char *name)
 		unsigned tries = 0;
 		do
 			code = add_one(raw, name, i, &error);
-		while (is_contention(code) && ++tries < 1000);
+		while (ffp_is_contention(code) && ++tries < 1000);
 	}
 	return code;
 }
@@ -378,8 +364,8 @@ static void write_pairs(crowd *shared)
 		ff_error error;
 		ff_code code = raw->backend->begin(raw->store, FF_TXN_WRITE, &txn, &error);
 		if (!code)
-			code = end_write(raw, txn, raw->backend->store(txn, writes, 2, &error), &error);
-		if (code && !is_contention(code))
+			code = ffp_slots_end_write(raw, txn, raw->backend->store(txn, writes, 2, &error), &error);
+		if (code && !ffp_is_contention(code))
 			break;
 		i += !code;
 		shared->failed = i < PAIRS;
@@ -420,7 +406,7 @@ static void write_or_look(void *context, unsigned thread)
 	/* So many looks at most: where readers hold up writers, they must not do so for ever. */
 	for (unsigned i = 0; thread && !shared->done && i < 500; i++) {
 		ff_code code = look_at_pair(shared);
-		if (code && !is_contention(code)) {
+		if (code && !ffp_is_contention(code)) {
 			shared->failed = 1000;
 			return;
 		}
@@ -490,11 +476,11 @@ static void slots_writers_exclude_each_other(ff_test *t)
 				code = add_at(t, late, read.row);
 		}
 		done += !code;
-		FF_CHECK(t, !code || is_contention(code));
+		FF_CHECK(t, !code || ffp_is_contention(code));
 		bool lost = !code;
 		code = add_at(t, held, seen);
 		done += !code;
-		FF_CHECK(t, !code || is_contention(code));
+		FF_CHECK(t, !code || ffp_is_contention(code));
 		FF_CHECK(t, lost == (code != FF_OK));
 	}
 	const ff_row *row = ffp_slots_get(t, one, ffp_odd_table(), &key.row);
@@ -730,7 +716,7 @@ static void slots_a_writer_elsewhere_is_busy(ff_test *t)
 	FF_REQUIRE(t, say(child) && hear(child));
 	ff_txn *txn = NULL;
 	ff_code code = ffp_slots_try_begin(t, hasty, FF_TXN_WRITE, &txn);
-	FF_CHECK(t, !code || is_contention(code));
+	FF_CHECK(t, !code || ffp_is_contention(code));
 	if (!code) /* it lets several begin, and tells one of them later */
 		hasty->backend->abort(txn);
 	FF_CHECK_EQ_INT(t, count_committed(t, hasty), 1);

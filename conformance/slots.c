@@ -251,6 +251,19 @@ void ffp_slots_abort(ff_test *test, ffp_slots_txn *txn)
 	ff_test_undo(test, txn);
 }
 
+ff_code ffp_slots_end_write(const ffp_raw *raw, ff_txn *txn, ff_code stored, ff_error *error)
+{
+	if (!stored)
+		return raw->backend->commit(txn, error);
+	raw->backend->abort(txn);
+	return stored;
+}
+
+bool ffp_is_contention(ff_code code)
+{
+	return code == FF_E_BUSY || code == FF_E_CONFLICT;
+}
+
 ff_row *ffp_slots_load_row(ff_test *test, ffp_slots_txn *txn, const ff_table *table, const ff_row *key)
 {
 	ff_read read = { .table = table, .kind = FF_READ_GET, .low = key };

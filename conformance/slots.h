@@ -98,6 +98,11 @@ ff_code ffp_slots_store(ff_test *test, ffp_slots_txn *txn, const ff_write *write
 ff_code ffp_slots_commit(ff_test *test, ffp_slots_txn *txn); /* the transaction is over, and given back */
 void ffp_slots_abort(ff_test *test, ffp_slots_txn *txn);
 
+/* For threads, which have no test to fail: ends a write transaction, commits what was stored well; and whether it may be
+ * tried again. */
+ff_code ffp_slots_end_write(const ffp_raw *raw, ff_txn *txn, ff_code stored, ff_error *error);
+bool ffp_is_contention(ff_code code);
+
 /* One row by its key, within a transaction. */
 ff_row *ffp_slots_load_row(ff_test *test, ffp_slots_txn *txn, const ff_table *table, const ff_row *key);
 

@@ -151,18 +151,18 @@ static void send_range(ff_txn *txn, ffp_statement_kind kind, const ff_read *rang
 	ffp_send(txn, select, ff_sql_range_shape(range), range);
 }
 
-static bool has_every_column(ffp_statement_kind kind)
+static uint32_t mask_of(unsigned columns)
 {
-	return kind == FFP_INSERT || kind == FFP_EXPECT;
+	return (uint32_t)((UINT64_C(1) << columns) - 1);
 }
 
 static void send_arrays(ff_txn *txn, ffp_statement_kind kind, const ff_table *table, uint32_t mask, ff_read **reads)
 {
 	ffp_params_begin(txn);
 	for (unsigned i = 0; i < table->columns_count; i++)
-		if (has_every_column(kind) || mask >> i & 1u)
+		if (mask >> i & 1u)
 			ffp_param_array(txn, table, i);
-	for (unsigned i = 0; !has_every_column(kind) && i < table->key_count; i++)
+	for (unsigned i = 0; kind != FFP_INSERT && i < table->key_count; i++)
 		ffp_param_array(txn, table, i);
 	const ffp_sent what = { .kind = kind, .table = table, .reads = reads };
 	ffp_send(txn, what, kind == FFP_UPDATE ? mask : 0, NULL);
@@ -320,9 +320,10 @@ void ffp_rows_expect(ff_txn *txn)
 {
 	const ff_read *reads = txn->expected;
 	for (size_t first = 0, end = 0; first < txn->expected_count; first = end) {
-		for (txn->rows.count = 0; end < txn->expected_count && reads[end].table == reads[first].table; end++)
+		const ff_table *table = reads[first].table;
+		for (txn->rows.count = 0; end < txn->expected_count && reads[end].table == table; end++)
 			add_row(txn, reads[end].row);
-		send_arrays(txn, FFP_EXPECT, reads[first].table, 0, NULL);
+		send_arrays(txn, FFP_EXPECT, table, mask_of(table->columns_count) & ~mask_of(table->key_count), NULL);
 	}
 }
 
@@ -339,7 +340,7 @@ static ffp_statement_kind kind_of(const ff_write *write)
 static void write_rows(ff_txn *txn, ffp_statement_kind kind, const ff_write *writes, size_t count)
 {
 	const ff_table *table = writes[0].table;
-	uint32_t mask = 0;
+	uint32_t mask = kind == FFP_INSERT ? mask_of(table->columns_count) : 0;
 	txn->rows.count = 0;
 	for (size_t i = 0; i < count; i++) {
 		uint32_t changed = 0;

@@ -423,13 +423,22 @@ void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 	words(&s, ")");
 }
 
-/* Each statement says how many rows it changed by a row a row, and the sum must be that of the arrays. */
-static void check_count(statement *s)
+/* Fails unless there are as many rows as the arrays have elements. */
+static void select_count(statement *s)
 {
-	words(s, " RETURNING 1) SELECT 1 / (count(*) = cardinality(");
+	words(s, "SELECT 1 / (count(*) = cardinality(");
 	s->params = 0;
 	param(s);
-	words(s, "))::int FROM w");
+	words(s, "))::int FROM ");
+	s->params = 0;
+}
+
+/* Each statement says how many rows it changed by a row a row. */
+static void check_count(statement *s)
+{
+	words(s, " RETURNING 1) ");
+	select_count(s);
+	words(s, "w");
 }
 
 void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask)
@@ -455,11 +464,9 @@ void ff_sql_delete_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 void ff_sql_expect_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "SELECT 1 / (count(*) = cardinality($1))::int FROM unnest(");
-	arrays(&s, table, every_column(table));
-	words(&s, ") AS k(");
-	names_of(&s, table, every_column(table), "");
-	words(&s, ") JOIN @", table->name);
+	select_count(&s);
+	rows_of_arrays(&s, table, every_column(table) & ~key_mask(table));
+	words(&s, " JOIN @", table->name);
 	where_key_is_in(&s, table, " ON ");
 	for (unsigned i = table->key_count; i < table->columns_count; i++)
 		words(&s, " AND @.@ IS NOT DISTINCT FROM k.@", table->name, table->columns[i].name,

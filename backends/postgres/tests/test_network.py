@@ -203,9 +203,9 @@ class Cuts(NetworkTest):
     def test_a_report_takes_one_round_trip_or_two(self):
         host, other = self.host(), self.host()
         self.ok(host.ask("create", "b", 0))
-        for key in ("-", "key"):
-            self.ok(host.ask("report", "nowhere", key, 5))
-            self.assertEqual(self.round_trips_of(host, "report", "nowhere", "-", 5), 2)
+        for first, second in (("-", "-"), ("key", "other")):
+            self.ok(host.ask("report", "nowhere", first, 5))
+            self.assertEqual(self.round_trips_of(host, "report", "nowhere", second, 5), 2)
         self.ok(host.ask("report", "b", "-", 5))
         for key in ("new", "newer"):
             self.assertEqual(self.round_trips_of(host, "report", "b", key, 5), 1)

@@ -104,8 +104,8 @@ static void statements_on_many_rows(void)
 	                      " (count(*) = cardinality($1))::int FROM w");
 	ff_sql_clear(&text);
 	ff_sql_expect_rows(&text, &postgres, &table);
-	CHECK_TEXT(text.data, "SELECT 1 / (count(*) = cardinality($1))::int FROM unnest($1::text[], $2::bigint[],"
-	                      " $3::bigint[], $4::text[]) AS k(\"a\", \"b\", \"v\", \"w\") JOIN \"t\" ON \"t\".\"a\" ="
+	CHECK_TEXT(text.data, "SELECT 1 / (count(*) = cardinality($1))::int FROM unnest($1::bigint[], $2::text[],"
+	                      " $3::text[], $4::bigint[]) AS k(\"v\", \"w\", \"a\", \"b\") JOIN \"t\" ON \"t\".\"a\" ="
 	                      " k.\"a\" AND \"t\".\"b\" = k.\"b\" AND \"t\".\"v\" IS NOT DISTINCT FROM k.\"v\" AND"
 	                      " \"t\".\"w\" IS NOT DISTINCT FROM k.\"w\"");
 	ff_sql_clear(&text);
