@@ -2,7 +2,6 @@
 
 struct ffp_recalled {
 	const ff_table *table;
-	uint64_t hash;
 	uint64_t era;     /* 0: forgotten */
 	uint64_t refused; /* the hash of the last row that wanted the place and did not get it; or its own */
 	size_t size;      /* of the row and then its texts, behind this head */
@@ -11,9 +10,27 @@ struct ffp_recalled {
 	_Alignas(16) char bytes[];
 };
 
-static ffp_recalled **place_of(const ffp_recall *recall, uint64_t hash)
+struct ffp_recall_place {
+	uint64_t hash; /* of the row that has the place */
+	ffp_recalled *kept;
+};
+
+/* The places that a row may have are so many in a row, or a few thousand rows would drive out each other. */
+#define WAYS 8
+
+static ffp_recall_place *ways_of(const ffp_recall *recall, uint64_t hash)
 {
-	return &recall->places[hash % FFP_RECALL_PLACES];
+	return &recall->places[hash % (FFP_RECALL_PLACES / WAYS) * WAYS];
+}
+
+/* Where a row of this hash is; NULL: nowhere. */
+static ffp_recall_place *place_of(const ffp_recall *recall, uint64_t hash)
+{
+	ffp_recall_place *ways = recall->places ? ways_of(recall, hash) : NULL;
+	for (unsigned i = 0; ways && i < WAYS; i++)
+		if (ways[i].kept && ways[i].hash == hash)
+			return &ways[i];
+	return NULL;
 }
 
 static ff_row *row_of(ffp_recalled *kept)
@@ -21,11 +38,12 @@ static ff_row *row_of(ffp_recalled *kept)
 	return (ff_row *)(void *)kept->bytes;
 }
 
-static void release(const ffp_recall *recall, ffp_recalled **kept)
+static void release(const ffp_recall *recall, ffp_recall_place *place)
 {
-	if (*kept)
-		recall->allocator->resize(recall->allocator->context, *kept, sizeof(**kept) + (*kept)->room, 0);
-	*kept = NULL;
+	ffp_recalled *kept = place->kept;
+	if (kept)
+		recall->allocator->resize(recall->allocator->context, kept, sizeof(*kept) + kept->room, 0);
+	place->kept = NULL;
 }
 
 void ffp_recall_free(ffp_recall *recall)
@@ -35,7 +53,7 @@ void ffp_recall_free(ffp_recall *recall)
 	for (size_t i = 0; i < FFP_RECALL_PLACES; i++)
 		release(recall, &recall->places[i]);
 	recall->allocator->resize(recall->allocator->context, recall->places,
-	                          FFP_RECALL_PLACES * sizeof(ffp_recalled *), 0);
+	                          FFP_RECALL_PLACES * sizeof(*recall->places), 0);
 	recall->places = NULL;
 }
 
@@ -97,8 +115,9 @@ static void copy(char *piece, ffp_recalled *kept)
 
 static ffp_recalled *find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash)
 {
-	ffp_recalled *kept = recall->places ? *place_of(recall, hash) : NULL;
-	if (!kept || kept->hash != hash || kept->era != recall->era || kept->table != table ||
+	const ffp_recall_place *place = place_of(recall, hash);
+	ffp_recalled *kept = place ? place->kept : NULL;
+	if (!kept || kept->era != recall->era || kept->table != table ||
 	    ff_row_compare(table, NULL, row_of(kept), key, table->key_count) != 0)
 		return NULL;
 	return kept;
@@ -115,23 +134,23 @@ const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, c
 }
 
 /* The entry of a place, with room for so much; NULL where memory is out. */
-static ffp_recalled *make_room(const ffp_recall *recall, ffp_recalled **place, size_t size)
+static ffp_recalled *make_room(const ffp_recall *recall, ffp_recall_place *place, size_t size)
 {
 	const ff_allocator *allocator = recall->allocator;
-	if (*place && (*place)->room >= size)
-		return *place;
+	if (place->kept && place->kept->room >= size)
+		return place->kept;
 	release(recall, place);
 	size_t room = (size + 63) / 64 * 64;
-	*place = allocator->resize(allocator->context, NULL, 0, sizeof(**place) + room);
-	if (*place)
-		(*place)->room = room;
-	return *place;
+	place->kept = allocator->resize(allocator->context, NULL, 0, sizeof(*place->kept) + room);
+	if (place->kept)
+		place->kept->room = room;
+	return place->kept;
 }
 
 static bool has_places(ffp_recall *recall)
 {
 	const ff_allocator *allocator = recall->allocator;
-	const size_t size = FFP_RECALL_PLACES * sizeof(ffp_recalled *);
+	const size_t size = FFP_RECALL_PLACES * sizeof(*recall->places);
 	if (recall->places)
 		return true;
 	recall->places = allocator->resize(allocator->context, NULL, 0, size);
@@ -141,15 +160,25 @@ static bool has_places(ffp_recall *recall)
 	return recall->places != NULL;
 }
 
-/* Whether a row gets its place: where another has it, only when it comes again before a third one does. So rows that are
- * many more than the places, and come back when they are long gone, are not copied in vain. */
-static bool is_let_in(const ffp_recall *recall, uint64_t hash)
+/*
+ * The place that a row gets, its own or one that is free; NULL: none yet. Where others have them all it takes over one,
+ * always the same, and only when it comes again before a third one does. So rows that are many more than the places, and
+ * come back when they are long gone, are not copied in vain.
+ */
+static ffp_recall_place *place_for(const ffp_recall *recall, uint64_t hash)
 {
-	ffp_recalled *kept = *place_of(recall, hash);
-	if (!kept || kept->era != recall->era || kept->hash == hash || kept->refused == hash)
-		return true;
-	kept->refused = hash;
-	return false;
+	ffp_recall_place *place = place_of(recall, hash);
+	ffp_recall_place *ways = ways_of(recall, hash);
+	for (unsigned i = 0; !place && i < WAYS; i++)
+		if (!ways[i].kept || ways[i].kept->era != recall->era)
+			place = &ways[i];
+	if (place)
+		return place;
+	place = &ways[(hash >> 32) % WAYS];
+	if (place->kept->refused == hash)
+		return place;
+	place->kept->refused = hash;
+	return NULL;
 }
 
 void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash)
@@ -160,13 +189,12 @@ void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *ro
 		ffp_recall_forget(recall, hash);
 		return;
 	}
-	if (!is_let_in(recall, hash))
-		return;
-	ffp_recalled *kept = make_room(recall, place_of(recall, hash), size);
+	ffp_recall_place *place = place_for(recall, hash);
+	ffp_recalled *kept = place ? make_room(recall, place, size) : NULL;
 	if (!kept)
 		return;
+	place->hash = kept->refused = hash;
 	kept->table = table;
-	kept->hash = kept->refused = hash;
 	kept->era = recall->era;
 	kept->size = size;
 	kept->texts = texts;
@@ -175,8 +203,9 @@ void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *ro
 
 void ffp_recall_forget(ffp_recall *recall, uint64_t hash)
 {
-	if (recall->places && *place_of(recall, hash))
-		(*place_of(recall, hash))->era = 0;
+	ffp_recall_place *place = place_of(recall, hash);
+	if (place)
+		place->kept->era = 0;
 }
 
 void ffp_recall_clear(ffp_recall *recall)

@@ -8,16 +8,17 @@
 
 #include "catalog.h"
 
-/* Rows that are kept at the most, a newcomer that comes twice in the place of another; and the size of one. */
+/* Rows that are kept at the most, and the size of one. */
 #define FFP_RECALL_PLACES 16384
 #define FFP_RECALL_SIZE_MAX 2048
 
 typedef struct ffp_recalled ffp_recalled;
+typedef struct ffp_recall_place ffp_recall_place;
 
 typedef struct ffp_recall {
 	const ff_allocator *allocator;
-	ffp_recalled **places; /* by the key's hash; NULL before the first row is kept */
-	uint64_t era;          /* of the rows that count; those of earlier ones are forgotten */
+	ffp_recall_place *places; /* by the key's hash; NULL before the first row is kept */
+	uint64_t era;             /* of the rows that count; those of earlier ones are forgotten */
 } ffp_recall;
 
 void ffp_recall_free(ffp_recall *recall);

@@ -34,6 +34,40 @@ static int64_t find(ff_test *t, const ffp_recall *recall, const char *budget, co
 	return row ? ((const ffp_usage_row *)row)->current_value : -1;
 }
 
+/* Hashes that share their places. */
+static uint64_t crowd(unsigned of)
+{
+	return 7 + of * (uint64_t)FFP_RECALL_PLACES;
+}
+
+static void places_are_shared(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ffp_recall *recall = new_recall(t, memory);
+	for (unsigned i = 0; i < 8; i++)
+		keep(recall, "b", "d", i, crowd(i));
+	keep(recall, "c", "d", 3, crowd(8)); /* once is no reason to make room for it */
+	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", crowd(8)), -1);
+	keep(recall, "e", "d", 9, crowd(9));
+	keep(recall, "c", "d", 3, crowd(8)); /* nor where another came between */
+	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", crowd(8)), -1);
+	for (unsigned i = 0; i < 8; i++)
+		FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", crowd(i)), i);
+	keep(recall, "c", "d", 3, crowd(8));
+	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", crowd(0)), -1);
+	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", crowd(8)), 3);
+	for (unsigned i = 1; i < 8; i++)
+		FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", crowd(i)), i);
+	ffp_recall_forget(recall, crowd(5));
+	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", crowd(5)), -1);
+	keep(recall, "e", "d", 9, crowd(9)); /* the one that is free */
+	FF_CHECK_EQ_INT(t, find(t, recall, "e", "d", crowd(9)), 9);
+	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", crowd(8)), 3);
+	ffp_recall_free(recall);
+	FF_CHECK_EQ_INT(t, memory->live, 0);
+	FF_CHECK_EQ_INT(t, memory->wrong, 0);
+}
+
 static void rows_are_remembered(ff_test *t)
 {
 	ffp_memory *memory = ffp_memory_new(t);
@@ -49,18 +83,9 @@ static void rows_are_remembered(ff_test *t)
 	uint64_t taken = memory->taken;
 	keep(recall, "b", "d", 2, 7);
 	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), 2);
-	FF_CHECK_EQ_INT(t, memory->taken, taken);         /* in the same place */
-	keep(recall, "c", "d", 3, 7 + FFP_RECALL_PLACES); /* once is no reason to make room for it */
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), 2);
-	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", 7 + FFP_RECALL_PLACES), -1);
-	keep(recall, "e", "d", 8, 7 + 2 * FFP_RECALL_PLACES);
-	keep(recall, "c", "d", 3, 7 + FFP_RECALL_PLACES); /* nor where another came between */
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), 2);
-	keep(recall, "c", "d", 3, 7 + FFP_RECALL_PLACES);
+	FF_CHECK_EQ_INT(t, memory->taken, taken); /* in the same place */
+	ffp_recall_forget(recall, 7);
 	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), -1);
-	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", 7 + FFP_RECALL_PLACES), 3);
-	ffp_recall_forget(recall, 7 + FFP_RECALL_PLACES);
-	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", 7 + FFP_RECALL_PLACES), -1);
 	keep(recall, "b", "d", 4, 7);
 	keep(recall, "b", "e", 5, 9);
 	ffp_recall_clear(recall);
@@ -256,6 +281,7 @@ static void what_is_expected_in_vain_is_loaded(ff_test *t)
 }
 
 static const ff_case cases[] = {
+	CASE(places_are_shared, "", 0),
 	CASE(rows_are_remembered, "", 0),
 	CASE(rows_that_are_not_remembered, "", 0),
 	CASE(what_others_wrote_is_seen, "FF-RU-13", 0),
