@@ -251,7 +251,7 @@ static ff_code store_and_commit(batch_run *run)
 	size_t count;
 	if (!ffp_rows_writes(&run->batch.rows, &writes, &count) || !expect(run))
 		return no_memory(run);
-	if (count == 0 && !run->expects) {
+	if (run->is_idle) {
 		ffp_abort(&run->txn);
 		return FF_OK;
 	}
@@ -300,6 +300,8 @@ static ff_code resolve_unknown(batch_run *run)
 	ff_code code = ffp_load(&run->txn, run->batch.arena, &read, 1, &ignored);
 	bool happened = code == FF_OK && read.row && same_key_row(read.row, run->evidence->after);
 	bool is_known = code == FF_OK && (read.row || run->holds_store || forestall(run));
+	if (happened) /* and lasts */
+		is_known = ffp_commit(&run->txn, &ignored) == FF_OK;
 	ffp_abort(&run->txn);
 	if (!is_known)
 		return FF_E_COMMIT_UNKNOWN;

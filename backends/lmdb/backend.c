@@ -278,7 +278,6 @@ static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 	return error->code = code;
 }
 
-/* Commits are numbered, but one that changed nothing takes no number, and the next one of whoever it is has it. */
 static ff_code commit_writing(ff_txn *writer, ff_error *error)
 {
 	ff_store *store = writer->kv.store;
@@ -444,7 +443,9 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 {
 	if (is_copy(txn->kv.store))
 		return copied(txn->kv.store, FF_E_IO, error);
-	ff_code code = txn->kv.kind == FF_TXN_WRITE ? commit_all(txn, error) : FF_OK;
+	/* One that changed nothing takes no number, and the next one of whoever it is has it. */
+	bool has_number = txn->kv.kind == FF_TXN_WRITE && txn->writes_count;
+	ff_code code = has_number ? commit_all(txn, error) : FF_OK;
 	end(txn);
 	return code;
 }

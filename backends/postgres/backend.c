@@ -54,7 +54,7 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	if (!begun)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
 	begun->kind = kind;
-	begun->begun = begun->holds_all = begun->upgrades = begun->late = false;
+	begun->begun = begun->holds_all = begun->upgrades = begun->late = begun->hardens = begun->behind = false;
 	begun->goes_on = NULL;
 	begun->writes_count = begun->expected_count = 0;
 	memset(begun->lanes, 0, sizeof(begun->lanes));
@@ -152,8 +152,23 @@ static void drop_where_lost(ff_txn *txn)
 			ffp_disconnect(txn);
 }
 
+/*
+ * Who has loaded under locks gives them up once the server has the commit in its log, and then waits for the disk without
+ * them: others go on meanwhile, and their commits share the sync. Theirs come later in the log, so none of them outlives
+ * this one; and who writes nothing, but answers by what it has loaded, waits for the disk as well.
+ */
+static void send_commit(ff_txn *txn, bool lets_go)
+{
+	if (lets_go)
+		ffp_send_plain(txn, FFP_LET_GO, 0);
+	ffp_send_plain(txn, FFP_COMMIT, 0);
+	if (lets_go)
+		ffp_send_plain(txn, FFP_HARDEN, 0);
+}
+
 static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 {
+	bool lets_go = txn->begun && txn->store->durability == FF_DURABILITY_FULL;
 	if (!txn->begun && txn->pg && txn->process == getpid())
 		drop_where_lost(txn);
 	ff_code code = ready(txn, error);
@@ -166,7 +181,7 @@ static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 	}
 	ffp_rows_expect(txn);
 	ffp_rows_write(txn);
-	ffp_send_plain(txn, FFP_COMMIT, 0);
+	send_commit(txn, lets_go);
 	return ffp_exchange(txn, NULL, "commit to", error);
 }
 
@@ -187,7 +202,8 @@ static ff_code lock_rest(ff_txn *txn, ff_error *error)
 
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
-	bool has_work = txn->writes_count || txn->expected_count;
+	bool is_behind = txn->behind && txn->store->durability == FF_DURABILITY_FULL;
+	bool has_work = txn->writes_count || txn->expected_count || is_behind;
 	bool again = may_have_been_lost(txn);
 	txn->goes_on = NULL; /* it is decided */
 	ff_code code = has_work && txn->begun ? lock_rest(txn, error) : FF_OK;

@@ -103,6 +103,12 @@ void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
 
 /* ---- statements ------------------------------------------------------------------------------------------------ */
 
+/* What a statement adds that waits for locks: whether there may be commits by then that are not durable yet. How far
+ * standbys are is not everyone's to know. */
+#define IS_BEHIND                                                  \
+	"pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()" \
+	" OR current_setting('synchronous_standby_names') <> ''"
+
 /* Those that name no table, by kind and shape. A write transaction must see what the holder of its locks before it has
  * committed, so each of its statements has a snapshot of its own. Locks: $1 are keys in ascending order, $2 is the one
  * among them that is only shared. */
@@ -110,13 +116,16 @@ static const char *const plain_sql[][3] = {
 	[FFP_BEGIN] = { [FF_TXN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	                [FF_TXN_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE" },
 	[FFP_LOCK] = { "SELECT count(CASE k WHEN $2 THEN pg_advisory_xact_lock_shared(k)"
-	               " ELSE pg_advisory_xact_lock(k) END) FROM unnest($1::bigint[]) k",
+	               " ELSE pg_advisory_xact_lock(k) END), " IS_BEHIND " FROM unnest($1::bigint[]) k",
 	               "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
-	               " ELSE pg_try_advisory_xact_lock(k) END)::int FROM unnest($1::bigint[]) k" },
+	               " ELSE pg_try_advisory_xact_lock(k) END)::int, " IS_BEHIND " FROM unnest($1::bigint[]) k" },
 	[FFP_VERSION] = { "SELECT version FROM ff_schema" },
 	[FFP_EXPECT_VERSION] = { "SELECT 1 / (count(*) = 1 AND min(version) = $1)::int FROM ff_schema" },
+	[FFP_LET_GO] = { "SET LOCAL synchronous_commit TO off" },
 	[FFP_COMMIT] = { "COMMIT" },
 	[FFP_ROLLBACK] = { "ROLLBACK" },
+	/* A record in the log, whose own commit is waited for, and so all that is in front of it. */
+	[FFP_HARDEN] = { "SELECT pg_logical_emit_message(true, 'ff', '')" },
 };
 
 static void write_sql(ff_sql_text *sql, const ffp_sent *what, uint32_t shape, const ff_read *range)
@@ -210,7 +219,9 @@ void ffp_send(ff_txn *txn, ffp_sent what, uint32_t shape, const ff_read *range)
 	if (sent && what.kind == FFP_BEGIN)
 		txn->open = true;
 	if (sent && what.kind == FFP_COMMIT)
-		txn->committing = true;
+		txn->committing = txn->writes_count > 0;
+	if (sent && what.kind == FFP_HARDEN)
+		txn->hardens = true;
 	txn->no_memory |= !sent && PQstatus(txn->pg) == CONNECTION_OK;
 }
 
@@ -231,13 +242,16 @@ static ff_code answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const 
 		return ffp_postgres_fail(txn, result, doing, error);
 	if (sent->kind != FFP_COMMIT)
 		return ffp_postgres_answer(txn, arena, sent, result, error);
-	txn->open = txn->committing = false;
-	if (strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") != 0)
+	bool committed = strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") == 0;
+	txn->open = false;
+	txn->committing &= committed && txn->hardens;
+	if (!committed)
 		return ff_error_set(error, FF_E_IO, "cannot %s '%s': it was rolled back", doing, txn->store->name);
 	return FF_OK;
 }
 
-/* Where COMMIT was sent and not answered, nobody knows, unless a statement before it failed. */
+/* Where COMMIT was sent and not answered, or what it did may not last, nobody knows, unless a statement before it
+ * failed. */
 static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
 {
 	ff_code code = ffp_postgres_fail(txn, result, doing, error);
@@ -264,6 +278,12 @@ static bool is_fatal(const PGresult *result)
 	return severity && strcmp(severity, "ERROR") != 0;
 }
 
+/* COMMIT was answered, and what it did may not last yet. */
+static bool is_hardening(const ff_txn *txn)
+{
+	return txn->hardens && !txn->open;
+}
+
 /* Reads what one of the things that were sent is answered. Where the connection is lost, or given up, on the way, what
  * libpq still holds answers nobody knows which of the others. */
 static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const char *doing, bool *is_lost,
@@ -275,19 +295,19 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 	bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
 	bool failed = result && has_failed(result);
 	/* An answer before that of COMMIT says that COMMIT was not reached. */
-	if (sent->kind != FFP_COMMIT && (failed || aborted))
+	if (sent->kind != FFP_COMMIT && (failed || aborted) && !is_hardening(txn))
 		txn->committing = false;
 	if (sent->kind == FFP_PREPARE && (failed || aborted))
 		((ffp_statement *)txn->statements.items)[sent->statement].prepared = false;
-	if (failed && is_fatal(result))
+	if (failed && (is_fatal(result) || is_hardening(txn)))
 		code = lose(txn, result, doing, error);
 	else if (result && !aborted && (failed || !lost) && sent->kind != FFP_SYNC)
 		code = answer(txn, arena, sent, result, doing, error);
 	PQclear(result);
 	while (sent->kind != FFP_SYNC && !lost && (result = ffp_next_result(txn, &lost)) != NULL)
 		PQclear(result);
-	*is_lost = lost || PQstatus(txn->pg) == CONNECTION_BAD;
-	bool committed = sent->kind == FFP_COMMIT && !txn->committing;
+	*is_lost = lost || PQstatus(txn->pg) == CONNECTION_BAD || (failed && sent->kind == FFP_SYNC);
+	bool committed = sent->kind == FFP_COMMIT && !txn->hardens && !txn->committing;
 	return code == FF_OK && lost && !committed ? lose(txn, NULL, doing, error) : code;
 }
 
@@ -301,7 +321,8 @@ static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *l
 		bool tells = code == FF_OK && !committed;
 		ff_code one = read_one(txn, arena, &sent, doing, lost, tells ? error : &ignored);
 		code = tells ? one : code;
-		committed |= sent.kind == FFP_COMMIT && one == FF_OK; /* and stays so, whatever is lost after it */
+		committed |= sent.kind == FFP_COMMIT && !txn->hardens &&
+		             one == FF_OK; /* and stays so, whatever is lost after it */
 	}
 	txn->sent.count = 0;
 	return code;

@@ -295,6 +295,9 @@ static ff_code answer_version(const ff_txn *txn, const PGresult *result, ff_erro
 ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result, ff_error *error)
 {
 	switch (sent->kind) {
+	case FFP_LOCK:
+		txn->behind |= PQntuples(result) == 1 && *PQgetvalue(result, 0, 1);
+		return FF_OK;
 	case FFP_SELECT_KEYS:
 		return answer_keys(arena, sent, result, error);
 	case FFP_SELECT_RANGE:

@@ -29,8 +29,10 @@ typedef enum ffp_statement_kind {
 	FFP_UPDATE, /* shape: the mask of columns */
 	FFP_DELETE,
 	FFP_DELETE_RANGE, /* shape: ff_sql_range_shape */
+	FFP_LET_GO,       /* the commit that follows shows its rows, and gives up its locks, before it is durable */
 	FFP_COMMIT,
 	FFP_ROLLBACK,
+	FFP_HARDEN,  /* waits, at the end of the pipeline, until all that was committed before is durable */
 	FFP_PREPARE, /* of another statement, by its place */
 	FFP_SYNC
 } ffp_statement_kind;
@@ -70,7 +72,9 @@ struct ff_txn {
 	bool used;                      /* it has served before, and may have been lost since */
 	bool open;                      /* the server has a transaction that has not ended */
 	bool begun;                     /* by this transaction, which holds its locks */
-	bool committing;                /* COMMIT is on the way */
+	bool committing;                /* COMMIT of what it writes is on the way, or not durable yet */
+	bool hardens;                   /* HARDEN is on the way */
+	bool behind;                    /* what it has loaded may not be durable yet */
 	bool no_memory;                 /* for something that was to be sent */
 	bool late;                      /* nobody waits for its loads any more */
 	bool (*goes_on)(void *context); /* whether anybody does; NULL: nobody need be asked */

@@ -323,11 +323,8 @@ class Silence(NetworkTest):
                 self.assertEqual(self.used(f"b-{place[0]}-{place[1]}"), 10)
 
 
-class Deadlines(NetworkTest):
-    """A call with a deadline waits no longer than that, and the server does not go on for it. Nothing else here would
-    end: statements may take for ever."""
-
-    WAIT_MS = 200
+class Sessions(NetworkTest):
+    """What waits is seen in the server. Nothing else would end it: statements may take for ever."""
 
     def setUp(self):
         super().setUp()
@@ -346,18 +343,94 @@ class Deadlines(NetworkTest):
         while self.sessions(which) != count:
             self.person.ask("SELECT pg_sleep(0.01)")
 
-    def lock(self):
-        """Until the answer is called."""
-        holder = self.psql()
-        holder.ask(f"BEGIN; LOCK TABLE {self.schema}.ff_budget_usage IN ACCESS EXCLUSIVE MODE")
-        return lambda: holder.ask("ROLLBACK")
-
     def ask(self, host, *words):
         """In a thread; the list gets the answer."""
         answers = []
         thread = threading.Thread(target=lambda: answers.append(host.ask(*words)))
         thread.start()
         return thread, answers
+
+
+class Durability(Sessions):
+    """A commit waits until it lasts, and others do not wait for it, unless they answer by it. What it lasts by is a
+    standby here, which never comes."""
+
+    def setUp(self):
+        super().setUp()
+        self.writer, self.other, self.third = (self.patient_host() for _ in range(3))
+        self.set_standby("nobody")
+        self.addCleanup(self.set_standby, "")
+        self.writer.ask("start", "b", 1, "-")  # until the setting holds
+        self.wait_for_waiting(1)
+
+    def set_standby(self, name):
+        self.person.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+        self.person.ask("SELECT pg_reload_conf()")
+
+    def wait_for_waiting(self, count):
+        self.wait_for_sessions(count, "wait_event = 'SyncRep'")
+
+    def end(self, *threads):
+        self.set_standby("")
+        for thread in threads:
+            thread.join()
+        return self.writer.ask("stop")
+
+    def test_no_lock_is_held_meanwhile(self):
+        before = self.used("b")
+        thread, answers = self.ask(self.other, "report", "b", "-", 5)
+        self.wait_for_waiting(2)
+        self.assertEqual((self.used("b"), answers), (before + 5, []))
+        told = self.end(thread)
+        self.ok(answers[0])
+        self.assertEqual(self.used("b"), told["applied"] + 5)
+
+    def test_a_replay_waits_for_what_it_replays(self):
+        first, charged = self.ask(self.other, "report", "b", "key", 5)
+        self.wait_for_waiting(2)
+        second, replayed = self.ask(self.third, "report", "b", "key", 5)
+        self.wait_for_waiting(3)
+        self.assertEqual((charged, replayed), ([], []))
+        told = self.end(first, second)
+        self.assertFalse(self.ok(charged[0])["replayed"])
+        self.assertTrue(self.ok(replayed[0])["replayed"])
+        self.assertEqual(self.used("b"), told["applied"] + 5)
+
+    def terminate(self, answered):
+        """The session that waits longest but for the writer's, which is charged and may not last."""
+        self.person.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                        " ORDER BY xact_start DESC LIMIT 1")
+        self.wait_for_waiting(answered)
+
+    def test_a_session_that_ends_meanwhile(self):
+        thread, answers = self.ask(self.other, "report", "b", "-", 5)
+        self.wait_for_waiting(2)
+        self.terminate(1)
+        thread.join()
+        self.assert_error(answers[0], "commit_unknown", False)
+        told = self.end()
+        self.assertEqual(self.used("b"), told["applied"] + 5)
+
+    def test_the_key_that_is_found_is_waited_for(self):
+        thread, answers = self.ask(self.other, "report", "b", "key", 5)
+        self.wait_for_waiting(2)
+        self.terminate(2)  # what looks for the key waits, too
+        self.assertEqual(answers, [])
+        told = self.end(thread)
+        self.assertFalse(self.ok(answers[0])["replayed"])
+        self.assertEqual(self.used("b"), told["applied"] + 5)
+
+
+class Deadlines(Sessions):
+    """A call with a deadline waits no longer than that, and the server does not go on for it."""
+
+    WAIT_MS = 200
+
+    def lock(self):
+        """Until the answer is called."""
+        holder = self.psql()
+        holder.ask(f"BEGIN; LOCK TABLE {self.schema}.ff_budget_usage IN ACCESS EXCLUSIVE MODE")
+        return lambda: holder.ask("ROLLBACK")
 
     def assert_not_charged(self, host, budget):
         again = self.ok(host.ask("report", budget, "key", 5))
