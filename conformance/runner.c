@@ -27,9 +27,9 @@ typedef struct settings {
 	const char *canary;
 	FILE *junit;
 	uint64_t seed;
+	uint64_t left_out;     /* needs of cases that do not run */
 	unsigned case_seconds; /* that a case may take; 0: any */
 	bool list;
-	bool no_bulk;
 	bool help;
 } settings;
 
@@ -262,8 +262,7 @@ static bool run_store(const settings *set, const ff_harness *harness, unsigned *
 		printf("Bail out! %s: %s\n", harness->name, error.message);
 		return false;
 	}
-	if (set->no_bulk)
-		info.given &= ~FF_CASE_BULK;
+	info.given &= ~set->left_out;
 	printf("# store %s\n", harness->name);
 	counts done = { 0 };
 	static ff_case_result result;
@@ -284,19 +283,26 @@ static bool run_store(const settings *set, const ff_harness *harness, unsigned *
 	return done.failed == 0 && done.run >= done.implied;
 }
 
-static size_t count_chosen(const settings *set)
+/* How many cases are reported, and of those how many are left to run. */
+static size_t count_chosen(const settings *set, size_t *left)
 {
 	size_t chosen = 0;
-	for (size_t i = 0; ff_case_at(i); i++)
-		chosen += is_chosen(ff_case_at(i), set->filter);
+	for (size_t i = *left = 0; ff_case_at(i); i++) {
+		if (!is_chosen(ff_case_at(i), set->filter))
+			continue;
+		chosen++;
+		*left += !(ff_case_at(i)->needs & set->left_out);
+	}
 	return chosen;
 }
 
 static int run(const settings *set)
 {
-	size_t chosen = count_chosen(set);
-	if (!chosen) {
-		fprintf(stderr, "%s: no case matches '%s'\n", set->program, set->filter);
+	size_t left;
+	size_t chosen = count_chosen(set, &left);
+	if (!left) {
+		fprintf(stderr, "%s: no case matches '%s'%s\n", set->program, set->filter,
+		        chosen ? " but those that --no-bulk leaves out" : "");
 		return EXIT_USAGE;
 	}
 	printf("TAP version 13\n1..%zu\n", chosen * set->harnesses_count);
@@ -437,7 +443,8 @@ static bool take_option(settings *set, int option)
 		set->canary = optarg;
 		return true;
 	case 'b':
-		return set->no_bulk = true;
+		set->left_out = FF_CASE_BULK;
+		return true;
 	case 'l':
 		return set->list = true;
 	case 'h':
