@@ -280,8 +280,12 @@ typedef struct ctl_policy {
 /* Reads a policy file. Errors: NOT_FOUND, IO, INVALID (names the member). */
 ff_code ctl_policy_read(const char *path, ctl_policy *policy, ff_error *error);
 
-/* Creates what the policy lists, at now_ms (0 = the engine's clock). What exists stays as it is; where it differs,
- * stderr says so. */
+/* Whether the engine takes all that the policy lists, tried at now_ms (0 = the system's clock) on a store in memory, so
+ * that a policy with a fault is refused whole. Errors: INVALID (names the budget or quota policy). */
+ff_code ctl_policy_check(const ctl_policy *policy, int64_t now_ms, ff_error *error);
+
+/* Creates what the policy lists, at now_ms (0 = the engine's clock), in one commit. What exists stays as it is; where it
+ * differs, stderr says so. */
 ff_code ctl_policy_apply(const ctl_policy *policy, ff_engine *engine, int64_t now_ms, ff_error *error);
 
 void ctl_policy_free(ctl_policy *policy);

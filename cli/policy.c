@@ -248,6 +248,65 @@ void ctl_policy_free(ctl_policy *policy)
 
 /* ---- applying it -------------------------------------------------------------------------------------------- */
 
+static void list_calls(const ctl_policy *policy, int64_t now_ms, ff_call *calls)
+{
+	for (size_t i = 0; i < policy->budgets_count; i++, calls++) {
+		policy->budgets[i].now_ms = now_ms;
+		calls->op = FF_OP_CREATE_BUDGET;
+		calls->in.create_budget = &policy->budgets[i];
+	}
+	for (size_t i = 0; i < policy->quotas_count; i++, calls++) {
+		policy->quotas[i].now_ms = now_ms;
+		calls->op = FF_OP_CREATE_QUOTA_POLICY;
+		calls->in.create_quota = &policy->quotas[i];
+	}
+}
+
+static void name_call(const ff_call *call, ff_error *error)
+{
+	if (call->op == FF_OP_CREATE_BUDGET)
+		ff_error_prefix(error, "budget '%s' of the policy", call->in.create_budget->budget_id);
+	else
+		ff_error_prefix(error, "quota policy '%s' of the policy", call->in.create_quota->quota_policy_id);
+}
+
+/* Creates everything in one commit. `created` is NULL or gets the answers: the budgets' first. The error is that of the
+ * first that cannot be created; the others are. */
+static ff_code create_all(const ctl_policy *policy, ff_engine *engine, int64_t now_ms, ff_created *created,
+                          ff_error *error)
+{
+	size_t count = policy->budgets_count + policy->quotas_count;
+	ff_call *calls = ctl_allocate(count, sizeof *calls);
+	ff_error *errors = ctl_allocate(count, sizeof *errors);
+	list_calls(policy, now_ms, calls);
+	for (size_t i = 0; i < count; i++) {
+		calls[i].out.created = created ? &created[i] : NULL;
+		calls[i].error = &errors[i];
+	}
+	ff_code code = ff_engine_submit(engine, calls, count, error);
+	for (size_t i = 0; !code && i < count; i++) {
+		code = calls[i].code;
+		if (code) {
+			*error = errors[i];
+			name_call(&calls[i], error);
+		}
+	}
+	free(errors);
+	free(calls);
+	return code;
+}
+
+ff_code ctl_policy_check(const ctl_policy *policy, int64_t now_ms, ff_error *error)
+{
+	ff_engine *engine;
+	ff_code code = ff_engine_open("sqlite::memory:", NULL, &engine, error);
+	if (!code)
+		code = create_all(policy, engine, now_ms, NULL, error);
+	ff_engine_close(&engine);
+	error->backend[0] = '\0'; /* it is no store's */
+	return code;
+}
+
 static void tell_different(const ff_created *created, const char *thing, const char *id)
 {
 	if (!created->same)
@@ -256,24 +315,13 @@ static void tell_different(const ff_created *created, const char *thing, const c
 
 ff_code ctl_policy_apply(const ctl_policy *policy, ff_engine *engine, int64_t now_ms, ff_error *error)
 {
-	ff_created created;
-	for (size_t i = 0; i < policy->budgets_count; i++) {
-		policy->budgets[i].now_ms = now_ms;
-		ff_code code = ff_engine_create_budget(engine, &policy->budgets[i], &created, error);
-		if (code) {
-			ff_error_prefix(error, "budget '%s' of the policy", policy->budgets[i].budget_id);
-			return code;
-		}
-		tell_different(&created, "budget", policy->budgets[i].budget_id);
-	}
-	for (size_t i = 0; i < policy->quotas_count; i++) {
-		policy->quotas[i].now_ms = now_ms;
-		ff_code code = ff_engine_create_quota_policy(engine, &policy->quotas[i], &created, error);
-		if (code) {
-			ff_error_prefix(error, "quota policy '%s' of the policy", policy->quotas[i].quota_policy_id);
-			return code;
-		}
-		tell_different(&created, "quota policy", policy->quotas[i].quota_policy_id);
-	}
-	return FF_OK;
+	size_t budgets = policy->budgets_count;
+	ff_created *created = ctl_allocate(budgets + policy->quotas_count, sizeof *created);
+	ff_code code = create_all(policy, engine, now_ms, created, error);
+	for (size_t i = 0; !code && i < budgets; i++)
+		tell_different(&created[i], "budget", policy->budgets[i].budget_id);
+	for (size_t i = 0; !code && i < policy->quotas_count; i++)
+		tell_different(&created[budgets + i], "quota policy", policy->quotas[i].quota_policy_id);
+	free(created);
+	return code;
 }

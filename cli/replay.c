@@ -565,7 +565,10 @@ static ff_code prepare(replay_job *job, ff_error *error)
 {
 	const char *policy = ctl_value(job->session, OPT_POLICY);
 	bool data_clock = job->time_column != NO_COLUMN;
+	int64_t now_ms = job->session->now_ms;
 	ff_code code = policy ? ctl_policy_read(policy, &job->policy, error) : FF_OK;
+	if (!code && policy)
+		code = ctl_policy_check(&job->policy, now_ms == FF_TIME_NONE ? 0 : now_ms, error);
 	if (!code)
 		code =
 		    ctl_source_open(job->session->arguments[0], job->columns, job->columns_count, &job->source, error);

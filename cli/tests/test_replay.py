@@ -288,9 +288,36 @@ class Policies(Replay):
         for broken in ("", "nonsense", "[]", "{}{}", '{"budgets":[],"budgets":[]}', '{"budgets":[]} x',
                        '{"budgets":[{"budget_id":"a\\u0000b"}]}'):
             self.refuse(broken)
-        self.assertFalse((self.dir / "store").exists(), "a policy that cannot be read made a store")
         self.refuse({"budgets": [{"budget_id": "b", "limits": {"x": {"hard": 1, "soft": 2}}}]}, "'b'")
         self.refuse({"budgets": [{"budget_id": "b", "mode": "lenient"}]}, "'b'")
+        self.assertFalse((self.dir / "store").exists(), "a policy that is refused made a store")
+
+    def test_a_policy_is_refused_whole(self):
+        self.one("budget", "create", "there")
+        good = {"budget_id": "good"}
+        self.refuse({"budgets": [good, {"budget_id": "b", "limits": {"x": {"hard": 1, "soft": 2}}}]}, "'b'")
+        self.refuse({"budgets": [good, {"budget_id": "b", "reset_every": f"{INT64_MAX}ms"}]}, "'b'")
+        self.refuse({"budgets": [good],
+                     "quotas": [{"quota_policy_id": "q"}, {"quota_policy_id": "r", "max_requests": 1}]}, "'r'")
+        self.assertEqual([status["budget_id"] for status in self.lines("budget", "list")], ["there"])
+        self.assertEqual(self.lines("quota", "list"), [])
+
+    def test_a_policy_is_created_in_one_commit(self):
+        policy = self.write("policy.json", json.dumps({"budgets": [{"budget_id": "a"}, {"budget_id": "b"}],
+                                                       "quotas": [{"quota_policy_id": "q"}]}))
+        log = self.write("log", "n\n")
+        store = "fault+" + self.uri("store", "slot=commit&nth=2&error=io")
+        self.assertEqual(self.counts(log, "--policy", policy, "--budget", "b", "--dim", "x=n", store=store),
+                         (0, 0, 0, 0))
+        self.assertEqual(len(self.lines("budget", "list")), 2)
+        self.one("quota", "status", "q")
+
+    def test_a_budget_that_is_listed_twice(self):
+        policy = self.write("policy.json",
+                            '{"budgets":[{"budget_id":"b","limits":{"x":{"hard":9}}},{"budget_id":"b"}]}')
+        done = self.run_raw("replay", self.write("log", "n\n5\n"), "--policy", policy, "--budget", "b", "--dim", "x=n")
+        self.assertEqual((done.returncode, done.stderr.count("'b' exists with another policy")), (0, 1))
+        self.assertEqual(self.one("budget", "status", "b")["hard_limits"], {"x": 9})
 
     def test_every_field(self):
         policy = self.write("policy.json", json.dumps({
