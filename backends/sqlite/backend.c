@@ -251,6 +251,9 @@ static ff_code look_at_file(const ff_store *store, bool must_exist, bool *exists
 		return ff_error_set(error, FF_E_INVALID, "'%s' is a directory", store->path);
 	if (!S_ISREG(status.st_mode))
 		return ff_error_set(error, FF_E_INVALID, "'%s' is no regular file", store->path);
+	/* SQLite takes a single byte, whatever it is, for an empty database, and writes over it. */
+	if (status.st_size == 1)
+		return ffp_sqlite_fail(NULL, SQLITE_NOTADB, "open", store->path, error);
 	return FF_OK;
 }
 

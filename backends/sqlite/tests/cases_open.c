@@ -38,8 +38,10 @@ static void what_is_no_store(void)
 	static const char text[] = "budget,tokens\na,1\n";
 	write_file(path_of("text"), text, sizeof(text) - 1);
 	write_file(path_of("zeros"), zeros, sizeof(zeros));
+	write_file(path_of("byte"), text, 1);
 	run_sql(path_of("utf16"), "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t (a)");
 	uint64_t text_was = file_hash(path_of("text"));
+	uint64_t byte_was = file_hash(path_of("byte"));
 	uint64_t utf16_was = file_hash(path_of("utf16"));
 	mkdir(path_of("directory"), 0700);
 	mkfifo(path_of("fifo"), 0600);
@@ -47,6 +49,10 @@ static void what_is_no_store(void)
 	CHECK_TEXT(error.native_code, "26");
 	refuse(path_of("text"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
 	refuse(path_of("zeros"), 0, FF_E_CORRUPT);
+	refuse(path_of("byte"), 0, FF_E_CORRUPT);
+	CHECK_TEXT(error.native_code, "26");
+	refuse(path_of("byte"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
+	refuse(path_of("byte"), FF_STORE_MUST_EXIST, FF_E_CORRUPT);
 	refuse(path_of("utf16"), 0, FF_E_CORRUPT);
 	refuse(path_of("directory"), 0, FF_E_INVALID);
 	refuse(path_of("directory"), FF_STORE_READ_ONLY, FF_E_INVALID);
@@ -54,8 +60,9 @@ static void what_is_no_store(void)
 	refuse(path_of("no/such/directory"), 0, FF_E_IO);
 	refuse(path_of("text/a"), 0, FF_E_IO);
 	CHECK(file_hash(path_of("text")) == text_was);
+	CHECK(file_hash(path_of("byte")) == byte_was);
 	CHECK(file_hash(path_of("utf16")) == utf16_was);
-	CHECK_INT(count_files(), 5);
+	CHECK_INT(count_files(), 6);
 }
 
 static void what_is_missing(void)
