@@ -1,10 +1,12 @@
 /* Connections: what a URI says of them, opening and dropping them, and what the server's errors mean. */
 #include "store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <xxhash.h>
 
@@ -258,7 +260,22 @@ static void say_nothing(void *context, const PGresult *notice)
 /* More than any libpq has. */
 enum { OPTIONS_MAX = 128 };
 
-static bool reach(ff_txn *txn)
+/*
+ * Whether it was we who gave up a connection whose encryption was negotiated, which only people can change: the server
+ * has none, nobody vouches for its certificate, it is another's, or a file of ours cannot be read. libpq has no code for
+ * that. But a server that was lost has ended the socket; one that was refused still waits, or has said more than was
+ * read. (A server that refused us is seen either way.)
+ */
+static bool is_refused_by_us(const ff_txn *txn, ConnStatusType stage)
+{
+	char byte;
+	if (stage != CONNECTION_SSL_STARTUP)
+		return false;
+	ssize_t peeked = recv(PQsocket(txn->pg), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return peeked > 0 || (peeked < 0 && errno == EAGAIN);
+}
+
+static bool reach(ff_txn *txn, bool *refused_by_us)
 {
 	ff_store *store = txn->store;
 	const char *keywords[OPTIONS_MAX] = { NULL };
@@ -283,7 +300,9 @@ static bool reach(ff_txn *txn)
 		short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
 		if (!ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1))
 			return false;
+		ConnStatusType stage = PQstatus(txn->pg);
 		status = PQconnectPoll(txn->pg);
+		*refused_by_us = status == PGRES_POLLING_FAILED && is_refused_by_us(txn, stage);
 	}
 	return status == PGRES_POLLING_OK;
 }
@@ -331,10 +350,11 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	ff_code code = back_off(txn, error);
 	if (code != FF_OK)
 		return code;
+	bool refused_by_us = false;
 	txn->process = getpid();
-	if (!reach(txn)) {
+	if (!reach(txn, &refused_by_us)) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
-		error->retryable = !is_settled(error->native_code);
+		error->retryable = !refused_by_us && !is_settled(error->native_code);
 	}
 	if (code == FF_OK)
 		code = set_up(txn, error);
