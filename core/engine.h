@@ -111,6 +111,9 @@ ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff
 /* Whether the last batch of some lane had several callers, or others waited behind it. */
 bool ffp_queue_has_company(ff_engine *engine);
 
+/* Whether a call leads in some lane: it wants the store, or has it. */
+bool ffp_queue_is_led(ff_engine *engine);
+
 /* Decides tickets in one transaction (batch.c). Each ticket's code is set, and is_done: not where a deadline cut the
  * batch short, and the ticket has calls that can wait longer. The thread of the lane's leader only. */
 void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);

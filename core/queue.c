@@ -285,3 +285,13 @@ bool ffp_queue_has_company(ff_engine *engine)
 	pthread_mutex_unlock(&engine->queue_lock);
 	return found;
 }
+
+bool ffp_queue_is_led(ff_engine *engine)
+{
+	bool found = false;
+	pthread_mutex_lock(&engine->queue_lock);
+	for (uint32_t i = 0; i < engine->lanes_count; i++)
+		found |= engine->lanes[i].is_led;
+	pthread_mutex_unlock(&engine->queue_lock);
+	return found;
+}

@@ -67,16 +67,6 @@ static uint32_t slice_rows(const tick_work *work, const ffp_op *op)
 	return rows ? rows : 1;
 }
 
-static bool is_store_wanted(ff_engine *engine)
-{
-	bool wanted = false;
-	pthread_mutex_lock(&engine->queue_lock);
-	for (uint32_t i = 0; i < engine->lanes_count; i++)
-		wanted |= engine->lanes[i].is_led;
-	pthread_mutex_unlock(&engine->queue_lock);
-	return wanted;
-}
-
 static int64_t monotonic_us(void)
 {
 	struct timespec now;
@@ -101,7 +91,7 @@ static void give_way(tick_work *work)
 	int64_t end_us = monotonic_us() + GIVE_WAY_US;
 	do
 		sched_yield();
-	while (!is_store_wanted(work->engine) && monotonic_us() < end_us);
+	while (!ffp_queue_is_led(work->engine) && monotonic_us() < end_us);
 }
 
 /* One slice is one request in the queue, so that other calls share its commit or go between two of them. */
