@@ -25,6 +25,7 @@ typedef struct batch_run {
 	ffp_slot *import;   /* the row that says that an import is unfinished, where the batch looks for it */
 	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
 	bool is_idle;       /* no request is left to be decided */
+	bool changes;       /* it writes */
 	bool expects;       /* what it remembers is taken for so, and the store verifies it */
 	bool holds_store;   /* others are kept from its rows: since begin, or since a load of a store that is far */
 	bool has_results;   /* one of its operations hands out a result */
@@ -255,6 +256,7 @@ static ff_code store_and_commit(batch_run *run)
 		ffp_abort(&run->txn);
 		return FF_OK;
 	}
+	run->changes = count > 0;
 	run->evidence = NULL;
 	for (size_t i = 0; i < run->batch.rows.slots_count && !run->evidence; i++)
 		if (is_evidence(run->batch.rows.slots[i]))
@@ -294,6 +296,8 @@ static bool forestall(batch_run *run)
 static ff_code resolve_unknown(batch_run *run)
 {
 	ff_error ignored;
+	if (!run->changes)
+		return FF_E_CONFLICT;
 	if (!run->evidence || ffp_begin(&run->engine->store, FF_TXN_WRITE, &run->txn, &ignored) != FF_OK)
 		return FF_E_COMMIT_UNKNOWN;
 	ff_read read = { .table = run->evidence->table, .kind = FF_READ_GET, .low = run->evidence->key };

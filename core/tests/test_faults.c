@@ -574,6 +574,9 @@ static void unknown_commit_with_a_key(ff_test *t)
 	plan_unknown(true, 1);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok");
 	FF_CHECK_EQ_INT(t, ffp_fault.seen, 2); /* what it found lasts */
+	plan_unknown(true, 1);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok replayed"); /* there was nothing to happen */
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
 	plan_unknown(false, 1);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=4"), "soft a 8/5"); /* it did not happen, and was done again */
 	FF_CHECK_EQ_INT(t, ffp_fault.seen, 2);
