@@ -168,7 +168,7 @@ static void send_commit(ff_txn *txn, bool lets_go)
 
 static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 {
-	bool lets_go = txn->begun && txn->store->durability == FF_DURABILITY_FULL;
+	bool lets_go = txn->begun && txn->lets_go;
 	if (!txn->begun && txn->pg && txn->process == getpid())
 		drop_where_lost(txn);
 	ff_code code = ready(txn, error);
@@ -202,8 +202,7 @@ static ff_code lock_rest(ff_txn *txn, ff_error *error)
 
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
-	bool is_behind = txn->behind && txn->store->durability == FF_DURABILITY_FULL;
-	bool has_work = txn->writes_count || txn->expected_count || is_behind;
+	bool has_work = txn->writes_count || txn->expected_count || txn->behind;
 	bool again = may_have_been_lost(txn);
 	txn->goes_on = NULL; /* it is decided */
 	ff_code code = has_work && txn->begun ? lock_rest(txn, error) : FF_OK;

@@ -316,7 +316,8 @@ static void write_setup(const ff_store *store, ff_sql_text *sql)
 	ff_sql_append_name(sql, &ffp_postgres_dialect, store->schema);
 	/* Plans are made once, and for one way only: a loop over the keys, each looked up in an index. A plan that was
 	 * made while a table was empty is then as good as any. */
-	ff_sql_append(sql, "; SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off; SET enable_sort TO"
+	ff_sql_append(sql, "; SET default_transaction_isolation TO 'read committed'; SET plan_cache_mode TO "
+	                   "force_generic_plan; SET enable_seqscan TO off; SET enable_sort TO"
 	                   " off; SET enable_hashjoin TO off; SET enable_mergejoin TO off; SET jit TO off; SET "
 	                   "synchronous_commit TO ");
 	ff_sql_append(sql, store->durability == FF_DURABILITY_FULL ? "on" : "off");

@@ -103,11 +103,12 @@ void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
 
 /* ---- statements ------------------------------------------------------------------------------------------------ */
 
-/* What a statement adds that waits for locks: whether there may be commits by then that are not durable yet. How far
- * standbys are is not everyone's to know. */
-#define IS_BEHIND                                                  \
-	"pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()" \
-	" OR current_setting('synchronous_standby_names') <> ''"
+/* What a statement adds that waits for locks, for answer_lock: whether they may be let go before the commit is durable, and
+ * whether there may be such commits by then. With standbys they are kept: a session that waits for one that is gone
+ * notices nothing any more, and by the lock it is one a root that does. */
+#define LOCK_TELLS                                                                            \
+	", current_setting('synchronous_standby_names') = '', pg_current_wal_insert_lsn() > " \
+	"pg_current_wal_flush_lsn() "
 
 /* Those that name no table, by kind and shape. A write transaction must see what the holder of its locks before it has
  * committed, so each of its statements has a snapshot of its own. Locks: $1 are keys in ascending order, $2 is the one
@@ -116,9 +117,9 @@ static const char *const plain_sql[][3] = {
 	[FFP_BEGIN] = { [FF_TXN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	                [FF_TXN_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE" },
 	[FFP_LOCK] = { "SELECT count(CASE k WHEN $2 THEN pg_advisory_xact_lock_shared(k)"
-	               " ELSE pg_advisory_xact_lock(k) END), " IS_BEHIND " FROM unnest($1::bigint[]) k",
+	               " ELSE pg_advisory_xact_lock(k) END)" LOCK_TELLS "FROM unnest($1::bigint[]) k",
 	               "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
-	               " ELSE pg_try_advisory_xact_lock(k) END)::int, " IS_BEHIND " FROM unnest($1::bigint[]) k" },
+	               " ELSE pg_try_advisory_xact_lock(k) END)::int" LOCK_TELLS "FROM unnest($1::bigint[]) k" },
 	[FFP_VERSION] = { "SELECT version FROM ff_schema" },
 	[FFP_EXPECT_VERSION] = { "SELECT 1 / (count(*) = 1 AND min(version) = $1)::int FROM ff_schema" },
 	[FFP_LET_GO] = { "SET LOCAL synchronous_commit TO off" },
@@ -294,6 +295,8 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 	PGresult *result = ffp_next_result(txn, &lost);
 	bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
 	bool failed = result && has_failed(result);
+	/* What libpq says by itself, such as that memory is out, stands for an answer that nobody has. */
+	lost |= result && !failed && PQresultStatus(result) == PGRES_FATAL_ERROR;
 	/* An answer before that of COMMIT says that COMMIT was not reached. */
 	if (sent->kind != FFP_COMMIT && (failed || aborted) && !is_hardening(txn))
 		txn->committing = false;

@@ -292,11 +292,18 @@ static ff_code answer_version(const ff_txn *txn, const PGresult *result, ff_erro
 	                    txn->store->name, (long long)version, (unsigned)txn->store->catalog->version);
 }
 
+static void answer_lock(ff_txn *txn, const PGresult *result)
+{
+	bool told = PQntuples(result) == 1 && txn->store->durability == FF_DURABILITY_FULL;
+	txn->lets_go = told && *PQgetvalue(result, 0, 1);
+	txn->behind |= txn->lets_go && *PQgetvalue(result, 0, 2);
+}
+
 ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result, ff_error *error)
 {
 	switch (sent->kind) {
 	case FFP_LOCK:
-		txn->behind |= PQntuples(result) == 1 && *PQgetvalue(result, 0, 1);
+		answer_lock(txn, result);
 		return FF_OK;
 	case FFP_SELECT_KEYS:
 		return answer_keys(arena, sent, result, error);

@@ -35,10 +35,12 @@ static ff_code look_at_server(ff_txn *txn, ff_error *error)
 {
 	ff_store *store = txn->store;
 	PGresult *result;
-	ff_code code = run(txn,
-	                   "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('server_encoding'),"
-	                   " current_setting('server_version')",
-	                   &result, error);
+	ff_code code =
+	    run(txn,
+	        "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('server_encoding'),"
+	        " current_setting('server_version'), (SELECT bool_and(has_function_privilege(oid, 'EXECUTE'))"
+	        " FROM pg_proc WHERE proname = 'pg_logical_emit_message')",
+	        &result, error);
 	if (code != FF_OK)
 		return code;
 	store->standby = PQgetvalue(result, 0, 0)[0] == 't';
@@ -49,6 +51,9 @@ static ff_code look_at_server(ff_txn *txn, ff_error *error)
 		                    PQgetvalue(result, 0, 2));
 	else if (PQserverVersion(txn->pg) < 120000)
 		code = ff_error_set(error, FF_E_UNAVAILABLE, "'%s' is %s, older than 12", store->name, store->version);
+	else if (!store->read_only && store->durability == FF_DURABILITY_FULL && PQgetvalue(result, 0, 4)[0] != 't')
+		code = ff_error_set(error, FF_E_UNAVAILABLE,
+		                    "who writes to '%s' may not EXECUTE pg_logical_emit_message", store->name);
 	PQclear(result);
 	return code;
 }

@@ -74,6 +74,7 @@ struct ff_txn {
 	bool begun;                     /* by this transaction, which holds its locks */
 	bool committing;                /* COMMIT of what it writes is on the way, or not durable yet */
 	bool hardens;                   /* HARDEN is on the way */
+	bool lets_go;                   /* of its locks before its commit is durable, if it has loaded under them */
 	bool behind;                    /* what it has loaded may not be durable yet */
 	bool no_memory;                 /* for something that was to be sent */
 	bool late;                      /* nobody waits for its loads any more */

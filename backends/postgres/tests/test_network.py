@@ -352,73 +352,95 @@ class Sessions(NetworkTest):
 
 
 class Durability(Sessions):
-    """A commit waits until it lasts, and others do not wait for it, unless they answer by it. What it lasts by is a
-    standby here, which never comes."""
+    """A commit is answered when it lasts, and others do not wait for that, unless they answer by it. It waits as long as
+    the proxy holds back what comes behind COMMIT."""
 
     def setUp(self):
         super().setUp()
-        self.writer, self.other, self.third = (self.patient_host() for _ in range(3))
-        self.set_standby("nobody")
-        self.addCleanup(self.set_standby, "")
-        self.writer.ask("start", "b", 1, "-")  # until the setting holds
-        self.wait_for_waiting(1)
+        self.writer, self.other = self.patient_host(), self.patient_host(self.server.port)
+        self.goes_on = threading.Event()
+        self.addCleanup(self.goes_on.set)
+        self.set_up_server("wal_writer_delay = '10s'")  # nobody else makes it last
+        self.addCleanup(self.set_up_server, "wal_writer_delay = DEFAULT")
 
-    def set_standby(self, name):
-        self.person.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+    def set_up_server(self, setting):
+        self.person.ask(f"ALTER SYSTEM SET {setting}")
         self.person.ask("SELECT pg_reload_conf()")
 
-    def wait_for_waiting(self, count):
-        self.wait_for_sessions(count, "wait_event = 'SyncRep'")
+    def hold(self, key):
+        """A report whose commit is done and waits; as in `ask`. With a deadline, so that it loads whatever it has."""
+        words = [("report", "b", key and f"{key}{number}", 5, 600000) for number in range(3)]
+        if key == "-":
+            words = [("report", "b", "-", 5)] * 3
+        for warm in words[:2]:
+            before = self.proxy.counts["client"]
+            self.ok(self.writer.ask(*warm))
+        messages = self.proxy.counts["client"] - before
+        reached = threading.Event()
+        self.proxy.arm("client", messages - 3, "call", call=lambda: (reached.set(), self.goes_on.wait()))
+        thread, answers = self.ask(self.writer, *words[2])
+        reached.wait()
+        while self.used("b") != 15:
+            self.person.ask("SELECT pg_sleep(0.01)")
+        return thread, answers
 
-    def end(self, *threads):
-        self.set_standby("")
-        for thread in threads:
-            thread.join()
-        return self.writer.ask("stop")
+    def go_on(self, thread):
+        self.goes_on.set()
+        thread.join()
+
+    def terminate(self):
+        self.person.ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'ff'"
+                        " AND state = 'active'")
+
+    def all_lasts(self):
+        return self.person.ask("SELECT pg_current_wal_insert_lsn() = pg_current_wal_flush_lsn()") == ["t"]
 
     def test_no_lock_is_held_meanwhile(self):
-        before = self.used("b")
-        thread, answers = self.ask(self.other, "report", "b", "-", 5)
-        self.wait_for_waiting(2)
-        self.assertEqual((self.used("b"), answers), (before + 5, []))
-        told = self.end(thread)
+        thread, answers = self.hold("-")
+        self.ok(self.other.ask("report", "b", "-", 5))
+        self.assertEqual((self.used("b"), answers), (20, []))
+        self.go_on(thread)
         self.ok(answers[0])
-        self.assertEqual(self.used("b"), told["applied"] + 5)
 
-    def test_a_replay_waits_for_what_it_replays(self):
-        first, charged = self.ask(self.other, "report", "b", "key", 5)
-        self.wait_for_waiting(2)
-        second, replayed = self.ask(self.third, "report", "b", "key", 5)
-        self.wait_for_waiting(3)
-        self.assertEqual((charged, replayed), ([], []))
-        told = self.end(first, second)
-        self.assertFalse(self.ok(charged[0])["replayed"])
-        self.assertTrue(self.ok(replayed[0])["replayed"])
-        self.assertEqual(self.used("b"), told["applied"] + 5)
-
-    def terminate(self, answered):
-        """The session that waits longest but for the writer's, which is charged and may not last."""
-        self.person.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-                        " ORDER BY xact_start DESC LIMIT 1")
-        self.wait_for_waiting(answered)
+    def test_a_replay_makes_last_what_it_replays(self):
+        thread, answers = self.hold("key")
+        self.assertTrue(self.ok(self.other.ask("report", "b", "key2", 5))["replayed"])
+        self.assertTrue(self.all_lasts())
+        self.assertEqual(answers, [])
+        self.go_on(thread)
+        self.assertFalse(self.ok(answers[0])["replayed"])
+        self.assertEqual(self.used("b"), 15)
 
     def test_a_session_that_ends_meanwhile(self):
-        thread, answers = self.ask(self.other, "report", "b", "-", 5)
-        self.wait_for_waiting(2)
-        self.terminate(1)
-        thread.join()
+        thread, answers = self.hold("-")
+        self.terminate()
+        self.go_on(thread)
         self.assert_error(answers[0], "commit_unknown", False)
-        told = self.end()
-        self.assertEqual(self.used("b"), told["applied"] + 5)
+        self.assertEqual(self.used("b"), 15)
 
-    def test_the_key_that_is_found_is_waited_for(self):
-        thread, answers = self.ask(self.other, "report", "b", "key", 5)
-        self.wait_for_waiting(2)
-        self.terminate(2)  # what looks for the key waits, too
-        self.assertEqual(answers, [])
-        told = self.end(thread)
+    def test_a_key_that_is_found_is_made_to_last(self):
+        thread, answers = self.hold("key")
+        self.terminate()
+        self.go_on(thread)
         self.assertFalse(self.ok(answers[0])["replayed"])
-        self.assertEqual(self.used("b"), told["applied"] + 5)
+        self.assertTrue(self.all_lasts())
+        self.assertEqual(self.used("b"), 15)
+
+    def test_locks_are_kept_where_a_standby_is_waited_for(self):
+        self.ok(self.writer.ask("report", "b", "-", 5))
+        self.addCleanup(self.set_up_server, "synchronous_standby_names = ''")
+        self.set_up_server("synchronous_standby_names = 'nobody'")
+        while self.psql().ask("SHOW synchronous_standby_names") != ["nobody"]:
+            pass  # what a new session has, older ones are about to have
+        self.writer.ask("start", "b", 1, "-")  # until one waits
+        self.wait_for_sessions(1, "wait_event = 'SyncRep'")
+        thread, answers = self.ask(self.other, "report", "b", "-", 5)
+        self.wait_for_sessions(1, "wait_event_type = 'Lock'")
+        self.set_up_server("synchronous_standby_names = ''")
+        thread.join()
+        self.ok(answers[0])
+        told = self.writer.ask("stop")
+        self.assertEqual(self.used("b"), 5 + told["applied"] + 5)
 
 
 class Deadlines(Sessions):
@@ -606,6 +628,11 @@ class Errors(NetworkTest):
                    f" GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO weak")
         error = self.failed(self.server.uri(user="weak", schema=self.schema))
         self.assert_error(error, "io", False, "permission denied")
+        emit = "EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text)"
+        person.ask(f"REVOKE {emit} FROM PUBLIC")
+        self.addCleanup(person.ask, f"GRANT {emit} TO PUBLIC")
+        error = self.failed(self.server.uri(user="weak", schema=self.schema))
+        self.assert_error(error, "unavailable", False, "pg_logical_emit_message")
 
     def lock_usage(self):
         person = self.psql()
