@@ -252,7 +252,7 @@ static ff_code store_and_commit(batch_run *run)
 	size_t count;
 	if (!ffp_rows_writes(&run->batch.rows, &writes, &count) || !expect(run))
 		return no_memory(run);
-	if (run->is_idle) {
+	if (run->is_idle) { /* there is nobody to answer */
 		ffp_abort(&run->txn);
 		return FF_OK;
 	}
@@ -290,21 +290,21 @@ static bool forestall(batch_run *run)
 /*
  * After a commit whose fate is unknown: a batch is one transaction, so one key that it used for the first time tells of
  * all of it (FF-ERR-5). Read under a write transaction, which a commit that is still under way holds up; but one that was
- * sent all at once may not even have begun. FF_OK: it happened. CONFLICT: it did not and will not, and the batch may run
- * again. Else it stays unknown.
+ * sent all at once may not even have begun. FF_OK: it happened, and lasts. CONFLICT: it did not and will not, and the
+ * batch may run again. Else it stays unknown.
  */
 static ff_code resolve_unknown(batch_run *run)
 {
 	ff_error ignored;
 	if (!run->changes)
-		return FF_E_CONFLICT;
+		return FF_E_CONFLICT; /* there was nothing to happen */
 	if (!run->evidence || ffp_begin(&run->engine->store, FF_TXN_WRITE, &run->txn, &ignored) != FF_OK)
 		return FF_E_COMMIT_UNKNOWN;
 	ff_read read = { .table = run->evidence->table, .kind = FF_READ_GET, .low = run->evidence->key };
 	ff_code code = ffp_load(&run->txn, run->batch.arena, &read, 1, &ignored);
 	bool happened = code == FF_OK && read.row && same_key_row(read.row, run->evidence->after);
 	bool is_known = code == FF_OK && (read.row || run->holds_store || forestall(run));
-	if (happened) /* and lasts */
+	if (happened)
 		is_known = ffp_commit(&run->txn, &ignored) == FF_OK;
 	ffp_abort(&run->txn);
 	if (!is_known)

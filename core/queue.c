@@ -276,22 +276,32 @@ ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff
 	return ticket.code;
 }
 
-bool ffp_queue_has_company(ff_engine *engine)
+static bool has_company(const ffp_lane *lane)
+{
+	return lane->expected > 1;
+}
+
+static bool is_led(const ffp_lane *lane)
+{
+	return lane->is_led;
+}
+
+static bool is_any_lane(ff_engine *engine, bool (*holds)(const ffp_lane *lane))
 {
 	bool found = false;
 	pthread_mutex_lock(&engine->queue_lock);
 	for (uint32_t i = 0; i < engine->lanes_count; i++)
-		found |= engine->lanes[i].expected > 1;
+		found |= holds(&engine->lanes[i]);
 	pthread_mutex_unlock(&engine->queue_lock);
 	return found;
 }
 
+bool ffp_queue_has_company(ff_engine *engine)
+{
+	return is_any_lane(engine, has_company);
+}
+
 bool ffp_queue_is_led(ff_engine *engine)
 {
-	bool found = false;
-	pthread_mutex_lock(&engine->queue_lock);
-	for (uint32_t i = 0; i < engine->lanes_count; i++)
-		found |= engine->lanes[i].is_led;
-	pthread_mutex_unlock(&engine->queue_lock);
-	return found;
+	return is_any_lane(engine, is_led);
 }

@@ -157,8 +157,9 @@ static void drop_where_lost(ff_txn *txn)
  * them: others go on meanwhile, and their commits share the sync. Theirs come later in the log, so none of them outlives
  * this one; and who writes nothing, but answers by what it has loaded, waits for the disk as well.
  */
-static void send_commit(ff_txn *txn, bool lets_go)
+static void send_commit(ff_txn *txn)
 {
+	bool lets_go = txn->begun && txn->lets_go;
 	if (lets_go)
 		ffp_send_plain(txn, FFP_LET_GO, 0);
 	ffp_send_plain(txn, FFP_COMMIT, 0);
@@ -168,7 +169,6 @@ static void send_commit(ff_txn *txn, bool lets_go)
 
 static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 {
-	bool lets_go = txn->begun && txn->lets_go;
 	if (!txn->begun && txn->pg && txn->process == getpid())
 		drop_where_lost(txn);
 	ff_code code = ready(txn, error);
@@ -181,7 +181,7 @@ static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 	}
 	ffp_rows_expect(txn);
 	ffp_rows_write(txn);
-	send_commit(txn, lets_go);
+	send_commit(txn);
 	return ffp_exchange(txn, NULL, "commit to", error);
 }
 

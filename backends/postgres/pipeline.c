@@ -285,6 +285,12 @@ static bool is_hardening(const ff_txn *txn)
 	return txn->hardens && !txn->open;
 }
 
+/* The answer that says what the transaction did, and that it lasts, whatever is lost after it. */
+static bool settles(const ff_txn *txn, const ffp_sent *sent)
+{
+	return sent->kind == FFP_COMMIT && !txn->hardens;
+}
+
 /* Reads what one of the things that were sent is answered. Where the connection is lost, or given up, on the way, what
  * libpq still holds answers nobody knows which of the others. */
 static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const char *doing, bool *is_lost,
@@ -310,7 +316,7 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 	while (sent->kind != FFP_SYNC && !lost && (result = ffp_next_result(txn, &lost)) != NULL)
 		PQclear(result);
 	*is_lost = lost || PQstatus(txn->pg) == CONNECTION_BAD || (failed && sent->kind == FFP_SYNC);
-	bool committed = sent->kind == FFP_COMMIT && !txn->hardens && !txn->committing;
+	bool committed = settles(txn, sent) && !txn->committing;
 	return code == FF_OK && lost && !committed ? lose(txn, NULL, doing, error) : code;
 }
 
@@ -324,8 +330,7 @@ static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *l
 		bool tells = code == FF_OK && !committed;
 		ff_code one = read_one(txn, arena, &sent, doing, lost, tells ? error : &ignored);
 		code = tells ? one : code;
-		committed |= sent.kind == FFP_COMMIT && !txn->hardens &&
-		             one == FF_OK; /* and stays so, whatever is lost after it */
+		committed |= settles(txn, &sent) && one == FF_OK;
 	}
 	txn->sent.count = 0;
 	return code;

@@ -412,10 +412,10 @@ typedef struct ff_engine_backend {
 	ff_code (*store)(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 
 	/*
-	 * Must provide. Makes the transaction's writes visible together and as durable as the store was opened. Where
-	 * others see a commit before it is durable, one that loaded what it wrote is waited for, also by a write
-	 * transaction that writes nothing (which may come here without store). The transaction is over, whatever is
-	 * answered.
+	 * Must provide. Makes the transaction's writes visible together and as durable as the store was opened. A write
+	 * transaction that writes nothing may come here without store. Where others can see a commit before it is
+	 * durable, FF_OK says that what this transaction has loaded is durable, too. The transaction is over, whatever
+	 * is answered.
 	 * Errors: BUSY, CONFLICT, FULL, CORRUPT: nothing was changed. COMMIT_UNKNOWN: it may have been. IO: nothing
 	 * was.
 	 */
