@@ -27,13 +27,21 @@ static void set_times(ff_engine *engine, ffp_request *requests, size_t count)
 	}
 }
 
-/* The lane of a ticket: that of the first root that it touches. In a store with one writer, the only one. */
+static size_t lane_of_root(const ff_engine *engine, ff_text root)
+{
+	bool is_one_of_many = engine->lanes_count > 1 && root.size;
+	return is_one_of_many ? XXH3_64bits(root.data, root.size) % engine->lanes_count : 0;
+}
+
+/* The lane of a ticket: that of the roots that it touches. The first one takes those that touch roots of several: all of
+ * them in one lane find what the others left remembered, which another lane would change behind its back. */
 static ffp_lane *lane_of(const ff_engine *engine, const ffp_ticket *ticket)
 {
-	const ff_text root = ticket->requests[0].id;
-	if (engine->lanes_count == 1 || root.size == 0)
-		return engine->lanes;
-	return &engine->lanes[XXH3_64bits(root.data, root.size) % engine->lanes_count];
+	size_t lane = lane_of_root(engine, ticket->requests[0].id);
+	for (size_t i = 1; lane && i < ticket->count; i++)
+		if (lane_of_root(engine, ticket->requests[i].id) != lane)
+			lane = 0;
+	return &engine->lanes[lane];
 }
 
 static void enqueue(ffp_lane *lane, ffp_ticket *ticket)
@@ -257,10 +265,10 @@ static void wait_for_wake(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket)
 ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff_error *error)
 {
 	ffp_ticket ticket = { .requests = requests, .count = count, .error = error };
+	ffp_lane *lane = lane_of(engine, &ticket);
 	sem_init(&ticket.wake, 0, 0);
 	pthread_mutex_lock(&engine->queue_lock);
 	set_times(engine, requests, count);
-	ffp_lane *lane = lane_of(engine, &ticket);
 	enqueue(lane, &ticket);
 	bool waits = lane->is_led;
 	lane->is_led = true;

@@ -8,6 +8,9 @@
 
 #define BEST_CAPS (FF_CAP_DURABLE_COMMIT | FF_CAP_MULTI_PROCESS | FF_CAP_SNAPSHOT_READ | FF_CAP_CONCURRENT_WRITERS)
 
+/* Connections beyond those of the lanes, which reads have opened, that are kept. */
+#define READERS_KEPT 4
+
 /* ---- the pool ----------------------------------------------------------------------------------------------- */
 
 /* A connection that is not used, connected or not. Nothing is sent yet. */
@@ -33,7 +36,7 @@ static void release(ff_txn *txn)
 	ff_store *store = txn->store;
 	txn->used = txn->pg != NULL;
 	pthread_mutex_lock(&store->mutex);
-	bool kept = store->idle_count < store->pool;
+	bool kept = store->idle_count < store->pool + READERS_KEPT;
 	if (kept) {
 		txn->next = store->idle;
 		store->idle = txn;
@@ -264,6 +267,8 @@ static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
 	limits->caps = BEST_CAPS;
 	if (limits->durability != FF_DURABILITY_FULL)
 		limits->caps &= ~FF_CAP_DURABLE_COMMIT;
+	if (store->pool == 1)
+		limits->caps &= ~FF_CAP_CONCURRENT_WRITERS;
 	limits->lanes = (uint32_t)store->pool;
 	snprintf(limits->version, sizeof(limits->version), "%s", store->version);
 	return FF_OK;

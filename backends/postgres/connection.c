@@ -183,7 +183,7 @@ static ff_code read_numbers(ff_store *store, const ff_store_config *config, ff_e
 		int64_t min, max, otherwise;
 		int64_t *value;
 	} numbers[] = {
-		{ "pool", 1, 1000, 2, &store->pool },
+		{ "pool", 1, 1000, 1, &store->pool },
 		{ "partitions", 1, 1024, 1, &store->partitions },
 		{ "busy_timeout_ms", 0, INT32_MAX, 5000, &store->busy_timeout_ms },
 		{ "statement_timeout_ms", 0, INT32_MAX / 2, 30000, &store->statement_timeout_ms },

@@ -711,6 +711,7 @@ const ff_engine_backend ffp_fake_backend = {
 const ff_engine_backend ffp_fake_far_backend = {
 	.size = sizeof(ff_engine_backend),
 	.abi_major = FF_BACKEND_ABI,
+	.caps = FF_CAP_CONCURRENT_WRITERS,
 	.name = "far",
 	.instance_size = sizeof(ff_store),
 	.open = open_store,

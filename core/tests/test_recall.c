@@ -133,6 +133,11 @@ static uint64_t loads_of(ff_test *t, ff_engine *e)
 	return info.loads;
 }
 
+static int64_t usage_of(ff_test *t, ff_engine *e, const char *budget)
+{
+	return strtoll(ffp_usage(t, e, budget) + 2, NULL, 10);
+}
+
 /* While nobody else writes, a warm report loads nothing; what another handle, or a hand, has written is seen. */
 static void what_others_wrote_is_seen(ff_test *t)
 {
@@ -177,6 +182,34 @@ static void what_is_remembered_is_expected(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
 }
 
+/* A batch call on budgets of several lanes, whichever it names first, finds what the one before it left. */
+static void what_lanes_share_is_remembered_in_one(ff_test *t)
+{
+	enum { BUDGETS = 8 };
+	ff_engine *e = ff_test_open_uri(t, ff_test_text(t, "far%s?lanes=4", strchr(ff_test_uri(t), ':')), NULL);
+	const ff_amount amount = { .dimension = "a", .amount = 1 };
+	ff_report reports[BUDGETS];
+	ff_call calls[BUDGETS];
+	for (unsigned i = 0; i < BUDGETS; i++)
+		FF_CHECK_STR(t, ffp_create(t, e, ff_test_text(t, "b%u", i), "a=100"), "created");
+	uint64_t loads = 0;
+	for (unsigned first = 0; first < BUDGETS; first++) {
+		for (unsigned i = 0; i < BUDGETS; i++) {
+			reports[i] = (ff_report){ .budget_id = ff_test_text(t, "b%u", (first + i) % BUDGETS),
+				                  .amounts = &amount,
+				                  .amounts_count = 1,
+				                  .idempotency_key = ff_test_text(t, "k%u", first) };
+			calls[i] = (ff_call){ .op = FF_OP_REPORT_USAGE, .in.report = &reports[i] };
+		}
+		FF_REQUIRE_OK(t, ff_engine_submit(e, calls, BUDGETS, ff_test_error(t)));
+		loads = first ? loads : loads_of(t, e);
+	}
+	FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
+	for (unsigned i = 0; i < BUDGETS; i++)
+		FF_CHECK_EQ_INT(t, usage_of(t, e, ff_test_text(t, "b%u", i)), BUDGETS);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 /* A call without a key loads: nobody could find out what its commit did. */
 static void what_has_no_key_is_loaded(ff_test *t)
 {
@@ -218,11 +251,6 @@ static int64_t batches_until_expected(ff_test *t, ff_engine *e, ff_engine *other
 		             "ok");
 	}
 	return batches;
-}
-
-static int64_t usage_of(ff_test *t, ff_engine *e, const char *budget)
-{
-	return strtoll(ffp_usage(t, e, budget) + 2, NULL, 10);
 }
 
 /*
@@ -286,6 +314,7 @@ static const ff_case cases[] = {
 	CASE(rows_that_are_not_remembered, "", 0),
 	CASE(what_others_wrote_is_seen, "FF-RU-13", 0),
 	CASE(what_is_remembered_is_expected, "FF-RU-13", 0),
+	CASE(what_lanes_share_is_remembered_in_one, "FF-RU-13", 0),
 	CASE(what_has_no_key_is_loaded, "FF-ERR-5", 0),
 	CASE(what_has_a_deadline_is_loaded, "", 0),
 	CASE(what_comes_late_is_charged_once, "FF-ERR-5 FF-ERR-2", 0),
