@@ -112,6 +112,21 @@ static void *resize(void *context, void *old, size_t old_size, size_t size)
 
 const ff_allocator test_allocator = { resize, NULL };
 
+static void *resize_until(void *context, void *old, size_t old_size, size_t size)
+{
+	stingy *of = context;
+	if (size && of->left == 0)
+		of->struck = true;
+	if (size && of->left-- == 0)
+		return NULL;
+	return test_allocator.resize(NULL, old, old_size, size);
+}
+
+ff_allocator stingy_allocator(stingy *of)
+{
+	return (ff_allocator){ resize_until, of };
+}
+
 typedef struct block {
 	struct block *next;
 	max_align_t start[];
@@ -194,6 +209,19 @@ ff_store *must_open(const char *path)
 	ff_store *store;
 	REQUIRE_OK(open_store(path, &catalog_v1, 0, NULL, &store));
 	return store;
+}
+
+void refuse_open(const char *path, uint32_t flags, ff_code want)
+{
+	ff_store *store;
+	error = (ff_error){ 0 };
+	if (!CHECK_CODE(open_store(path, &catalog_v1, flags, NULL, &store), want)) {
+		if (store)
+			close_store(store);
+	} else {
+		check(strstr(error.message, path) != NULL, __FILE__, __LINE__, "'%s' does not name '%s'", error.message,
+		      path);
+	}
 }
 
 ff_code write_once(ff_store *store, const ff_write *writes, size_t count)
@@ -324,6 +352,14 @@ void copy_file(const char *from, const char *to)
 		putc(byte, out);
 	fclose(in);
 	CHECK(fclose(out) == 0);
+}
+
+void write_file(const char *path, const char *bytes, size_t size)
+{
+	FILE *file = fopen(path, "wb");
+	REQUIRE(file != NULL);
+	CHECK(fwrite(bytes, 1, size, file) == size);
+	fclose(file);
 }
 
 int count_files(void)

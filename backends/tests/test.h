@@ -130,11 +130,21 @@ const char *path_of(const char *name);
 
 extern const ff_allocator test_allocator;
 
+/* An allocator that has memory for `left` more requests, and tells where it refused one. */
+typedef struct stingy {
+	unsigned left;
+	bool struck;
+} stingy;
+
+ff_allocator stingy_allocator(stingy *of);
+
 /* Opens by the backend's slots; the parameters are pairs of names and values, NULL ends them. */
 ff_code open_store(const char *path, const ff_catalog *catalog, uint32_t flags, const char *const *params,
                    ff_store **store);
 void close_store(ff_store *store);
 ff_store *must_open(const char *path);
+/* Opens, which must fail with `want` and an error that names the path. */
+void refuse_open(const char *path, uint32_t flags, ff_code want);
 
 /* An arena whose memory is given back after the case. */
 ff_arena *arena(void);
@@ -173,6 +183,7 @@ bool file_exists(const char *path);
 /* A number that changes when the file does: of its bytes. 0 where there is none. */
 uint64_t file_hash(const char *path);
 void copy_file(const char *from, const char *to);
+void write_file(const char *path, const char *bytes, size_t size);
 /* How many entries the case's directory has. */
 int count_files(void);
 

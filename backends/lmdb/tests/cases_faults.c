@@ -94,28 +94,13 @@ static void a_failed_open_leaves_what_was_there(void)
 
 /* ---- the host's allocator --------------------------------------------------------------------------------------- */
 
-typedef struct stingy {
-	unsigned left;
-	bool struck;
-} stingy;
-
-static void *resize_until(void *context, void *old, size_t old_size, size_t size)
-{
-	stingy *of = context;
-	if (size && of->left == 0)
-		of->struck = true;
-	if (size && of->left-- == 0)
-		return NULL;
-	return test_allocator.resize(NULL, old, old_size, size);
-}
-
 static void an_allocator_that_has_nothing(void)
 {
 	static char words[20000];
 	memset(words, 'w', sizeof(words));
 	for (unsigned n = 0; n < ROUNDS_MAX; n++) {
 		stingy host = { .left = n };
-		ff_allocator allocator = { resize_until, &host };
+		ff_allocator allocator = stingy_allocator(&host);
 		ff_store *store = calloc(1, subject.backend->instance_size);
 		ff_store_config config = { .uri = "",
 			                   .scheme = "lmdb",

@@ -5,52 +5,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Opens, which must fail with `want`, and checks that the error names the path. */
-static void refuse(const char *path, uint32_t flags, ff_code want)
-{
-	ff_store *store;
-	error = (ff_error){ 0 };
-	if (!CHECK_CODE(open_store(path, &catalog_v1, flags, NULL, &store), want)) {
-		if (store)
-			close_store(store);
-	} else {
-		check(strstr(error.message, path) != NULL, __FILE__, __LINE__, "'%s' does not name '%s'", error.message,
-		      path);
-	}
-}
-
-static void write_file(const char *path, const char *bytes, size_t size)
-{
-	FILE *file = fopen(path, "wb");
-	REQUIRE(file != NULL);
-	CHECK(fwrite(bytes, 1, size, file) == size);
-	fclose(file);
-}
-
 static void what_is_no_store(void)
 {
 	static const char text[] = "budget,tokens\na,1\n";
 	static const char zeros[8192];
 	write_file(path_of("file"), text, sizeof(text) - 1);
-	refuse(path_of("file"), 0, FF_E_INVALID);
-	refuse(path_of("file"), FF_STORE_READ_ONLY, FF_E_INVALID);
+	refuse_open(path_of("file"), 0, FF_E_INVALID);
+	refuse_open(path_of("file"), FF_STORE_READ_ONLY, FF_E_INVALID);
 	CHECK(strstr(error.message, "is no directory") != NULL);
 	mkfifo(path_of("fifo"), 0600);
-	refuse(path_of("fifo"), 0, FF_E_INVALID);
-	refuse(path_of("no/such/directory"), 0, FF_E_IO);
-	refuse(path_of("file/a"), 0, FF_E_IO);
+	refuse_open(path_of("fifo"), 0, FF_E_INVALID);
+	refuse_open(path_of("no/such/directory"), 0, FF_E_IO);
+	refuse_open(path_of("file/a"), 0, FF_E_IO);
 	CHECK_INT(count_files(), 2);
 	mkdir(path_of("text"), 0700);
 	write_file(path_of("text/data.mdb"), text, sizeof(text) - 1);
-	refuse(path_of("text"), 0, FF_E_CORRUPT);
+	refuse_open(path_of("text"), 0, FF_E_CORRUPT);
 	CHECK_TEXT(error.native_code, "-30793");
-	refuse(path_of("text"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
+	refuse_open(path_of("text"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
 	mkdir(path_of("zeros"), 0700);
 	write_file(path_of("zeros/data.mdb"), zeros, sizeof(zeros));
-	refuse(path_of("zeros"), 0, FF_E_CORRUPT);
+	refuse_open(path_of("zeros"), 0, FF_E_CORRUPT);
 	mkdir(path_of("deeper"), 0700);
 	mkdir(path_of("deeper/data.mdb"), 0700);
-	refuse(path_of("deeper"), 0, FF_E_IO);
+	refuse_open(path_of("deeper"), 0, FF_E_IO);
 	CHECK(file_hash(path_of("text/data.mdb")) == file_hash(path_of("file")));
 }
 
@@ -60,17 +38,17 @@ static void an_environment_of_others(void)
 	ff_store *store;
 	raw_put(path_of("theirs"), "accounts", raw_text("a", 1, "1", 1));
 	uint64_t was = file_hash(data);
-	refuse(path_of("theirs"), 0, FF_E_CORRUPT);
+	refuse_open(path_of("theirs"), 0, FF_E_CORRUPT);
 	CHECK(strstr(error.message, "something else") != NULL);
-	refuse(path_of("theirs"), FF_STORE_MUST_EXIST, FF_E_CORRUPT);
-	refuse(path_of("theirs"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
+	refuse_open(path_of("theirs"), FF_STORE_MUST_EXIST, FF_E_CORRUPT);
+	refuse_open(path_of("theirs"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
 	CHECK(file_hash(data) == was);
 	raw_put(path_of("flat"), NULL, raw_text("a", 1, "1", 1));
-	refuse(path_of("flat"), 0, FF_E_CORRUPT);
+	refuse_open(path_of("flat"), 0, FF_E_CORRUPT);
 	/* One without anything in it is nobody's. */
 	raw_put(path_of("empty"), "accounts", raw_text("a", 1, "1", 1));
 	raw_drop(path_of("empty"), "accounts");
-	refuse(path_of("empty"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
+	refuse_open(path_of("empty"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
 	REQUIRE_OK(open_store(path_of("empty"), &catalog_v1, 0, NULL, &store));
 	close_store(store);
 }
@@ -94,10 +72,10 @@ static void a_newer_lmdb(void)
 	close_store(must_open(path));
 	set_format(data, 2);
 	uint64_t was = file_hash(data);
-	refuse(path, 0, FF_E_VERSION);
+	refuse_open(path, 0, FF_E_VERSION);
 	CHECK(strstr(error.message, "another version of LMDB") != NULL);
 	CHECK_TEXT(error.native_code, "-30794");
-	refuse(path, FF_STORE_READ_ONLY, FF_E_VERSION);
+	refuse_open(path, FF_STORE_READ_ONLY, FF_E_VERSION);
 	CHECK(file_hash(data) == was);
 	set_format(data, 1);
 	close_store(must_open(path));
@@ -105,20 +83,20 @@ static void a_newer_lmdb(void)
 
 static void what_is_missing(void)
 {
-	refuse(path_of("a.db"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
-	refuse(path_of("a.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
-	refuse(path_of("no/such"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	refuse_open(path_of("a.db"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	refuse_open(path_of("a.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
+	refuse_open(path_of("no/such"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
 	CHECK_INT(count_files(), 0);
 	mkdir(path_of("empty"), 0700);
-	refuse(path_of("empty"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
-	refuse(path_of("empty"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
+	refuse_open(path_of("empty"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	refuse_open(path_of("empty"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
 	CHECK(!file_exists(path_of("empty/data.mdb")) && !file_exists(path_of("empty/lock.mdb")));
 	close_store(must_open(path_of("empty")));
 	CHECK(file_exists(path_of("empty/data.mdb")));
 	/* What a process leaves that was killed as it began. */
 	mkdir(path_of("begun"), 0700);
 	write_file(path_of("begun/data.mdb"), "", 0);
-	refuse(path_of("begun"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	refuse_open(path_of("begun"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
 	close_store(must_open(path_of("begun")));
 }
 
@@ -191,13 +169,13 @@ static int refuse_without_rights(int number)
 	(void)number;
 	if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
 		return 2;
-	refuse(path_of("none"), 0, FF_E_IO);
+	refuse_open(path_of("none"), 0, FF_E_IO);
 	CHECK(strstr(error.message, "Permission denied") != NULL);
-	refuse(path_of("sealed/new"), 0, FF_E_IO);
-	refuse(path_of("data"), 0, FF_E_IO);
+	refuse_open(path_of("sealed/new"), 0, FF_E_IO);
+	refuse_open(path_of("data"), 0, FF_E_IO);
 	CHECK(strstr(error.message, "Permission denied") != NULL);
 	/* Readers have to write into the lock file. */
-	refuse(path_of("lock"), FF_STORE_READ_ONLY, FF_E_IO);
+	refuse_open(path_of("lock"), FF_STORE_READ_ONLY, FF_E_IO);
 	CHECK(strstr(error.message, "Permission denied") != NULL);
 	/* But not into the data. */
 	ff_store *store;
@@ -207,7 +185,7 @@ static int refuse_without_rights(int number)
 	CHECK_INT((int64_t)count_rows(store, odd_v1()), 1);
 	CHECK_CODE(subject.backend->begin(store, FF_TXN_WRITE, &txn, &error), FF_E_MISUSE);
 	CHECK(get_row(store, odd_v1(), &row.row) != NULL);
-	refuse(path_of("data"), 0, FF_E_IO); /* the environment is shared, and cannot be written */
+	refuse_open(path_of("data"), 0, FF_E_IO); /* the environment is shared, and cannot be written */
 	close_store(store);
 	return case_failed();
 }

@@ -10,28 +10,6 @@
 
 static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
 
-/* Opens, which must fail with `want`, and checks that the error names the path. */
-static void refuse(const char *path, uint32_t flags, ff_code want)
-{
-	ff_store *store;
-	error = (ff_error){ 0 };
-	if (!CHECK_CODE(open_store(path, &catalog_v1, flags, NULL, &store), want)) {
-		if (store)
-			close_store(store);
-	} else {
-		check(strstr(error.message, path) != NULL, __FILE__, __LINE__, "'%s' does not name '%s'", error.message,
-		      path);
-	}
-}
-
-static void write_file(const char *path, const char *bytes, size_t size)
-{
-	FILE *file = fopen(path, "wb");
-	REQUIRE(file != NULL);
-	CHECK(fwrite(bytes, 1, size, file) == size);
-	fclose(file);
-}
-
 static void what_is_no_store(void)
 {
 	static const char zeros[8192];
@@ -45,20 +23,20 @@ static void what_is_no_store(void)
 	uint64_t utf16_was = file_hash(path_of("utf16"));
 	mkdir(path_of("directory"), 0700);
 	mkfifo(path_of("fifo"), 0600);
-	refuse(path_of("text"), 0, FF_E_CORRUPT);
+	refuse_open(path_of("text"), 0, FF_E_CORRUPT);
 	CHECK_TEXT(error.native_code, "26");
-	refuse(path_of("text"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
-	refuse(path_of("zeros"), 0, FF_E_CORRUPT);
-	refuse(path_of("byte"), 0, FF_E_CORRUPT);
+	refuse_open(path_of("text"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
+	refuse_open(path_of("zeros"), 0, FF_E_CORRUPT);
+	refuse_open(path_of("byte"), 0, FF_E_CORRUPT);
 	CHECK_TEXT(error.native_code, "26");
-	refuse(path_of("byte"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
-	refuse(path_of("byte"), FF_STORE_MUST_EXIST, FF_E_CORRUPT);
-	refuse(path_of("utf16"), 0, FF_E_CORRUPT);
-	refuse(path_of("directory"), 0, FF_E_INVALID);
-	refuse(path_of("directory"), FF_STORE_READ_ONLY, FF_E_INVALID);
-	refuse(path_of("fifo"), 0, FF_E_INVALID);
-	refuse(path_of("no/such/directory"), 0, FF_E_IO);
-	refuse(path_of("text/a"), 0, FF_E_IO);
+	refuse_open(path_of("byte"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
+	refuse_open(path_of("byte"), FF_STORE_MUST_EXIST, FF_E_CORRUPT);
+	refuse_open(path_of("utf16"), 0, FF_E_CORRUPT);
+	refuse_open(path_of("directory"), 0, FF_E_INVALID);
+	refuse_open(path_of("directory"), FF_STORE_READ_ONLY, FF_E_INVALID);
+	refuse_open(path_of("fifo"), 0, FF_E_INVALID);
+	refuse_open(path_of("no/such/directory"), 0, FF_E_IO);
+	refuse_open(path_of("text/a"), 0, FF_E_IO);
 	CHECK(file_hash(path_of("text")) == text_was);
 	CHECK(file_hash(path_of("byte")) == byte_was);
 	CHECK(file_hash(path_of("utf16")) == utf16_was);
@@ -67,15 +45,15 @@ static void what_is_no_store(void)
 
 static void what_is_missing(void)
 {
-	refuse(path_of("a.db"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
-	refuse(path_of("a.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
+	refuse_open(path_of("a.db"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	refuse_open(path_of("a.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
 	CHECK_INT(count_files(), 0);
 	/* A file without the tables is no store yet. */
 	write_file(path_of("empty.db"), "", 0);
 	run_sql(path_of("other.db"), "CREATE TABLE theirs (a)");
-	refuse(path_of("empty.db"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
-	refuse(path_of("empty.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
-	refuse(path_of("other.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
+	refuse_open(path_of("empty.db"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	refuse_open(path_of("empty.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
+	refuse_open(path_of("other.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
 	CHECK_INT(count_files(), 2);
 	CHECK(file_hash(path_of("empty.db")) == UINT64_C(0xcbf29ce484222325));
 	ff_store *store;
@@ -168,14 +146,14 @@ static void without_rights(void (*body)(void))
 
 static void refuse_without_rights(void)
 {
-	refuse(path_of("none.db"), 0, FF_E_IO);
-	refuse(path_of("none.db"), FF_STORE_READ_ONLY, FF_E_IO);
+	refuse_open(path_of("none.db"), 0, FF_E_IO);
+	refuse_open(path_of("none.db"), FF_STORE_READ_ONLY, FF_E_IO);
 	CHECK(strstr(error.message, "Permission denied") != NULL);
-	refuse(path_of("read.db"), 0, FF_E_IO);
+	refuse_open(path_of("read.db"), 0, FF_E_IO);
 	CHECK(strstr(error.message, "Permission denied") != NULL);
-	refuse(path_of("sealed/write.db"), 0, FF_E_IO);
+	refuse_open(path_of("sealed/write.db"), 0, FF_E_IO);
 	CHECK(strstr(error.message, "directory") != NULL);
-	refuse(path_of("sealed/new.db"), 0, FF_E_IO);
+	refuse_open(path_of("sealed/new.db"), 0, FF_E_IO);
 }
 
 static void read_without_rights(void)
