@@ -22,8 +22,6 @@ static const char *const texts[] = {
 };
 static const int64_t numbers[] = { INT64_MIN, -1, 0, 1, 2, 9, 10, INT64_MAX, (INT64_C(1) << 53) + 1 };
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
 static ff_text random_text(ff_test *t)
 {
 	return ffp_text_of(texts[ff_test_random_below(t, COUNT(texts))]);

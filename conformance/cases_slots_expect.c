@@ -1,8 +1,6 @@
 /* Rows that a transaction expects and has not loaded, by the backend's own slots: any that is not so is a CONFLICT. */
 #include "slots.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
 static ff_read expected(const ff_table *table, const ff_row *row)
 {
 	return (ff_read){ .table = table, .kind = FF_READ_GET, .low = row, .row = (ff_row *)(uintptr_t)row };

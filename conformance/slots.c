@@ -1,4 +1,6 @@
-/* Awkward tables, rows and transactions for the cases that drive a backend by its own slots. */
+/* Awkward tables, rows, transactions and callers that add, for the cases that drive a backend by its own slots. */
+#include <sched.h>
+
 #include "slots.h"
 
 /* ---- tables ------------------------------------------------------------------------------------------------- */
@@ -63,7 +65,6 @@ static const ff_column late_columns[] = {
 	{ .name = "name", .offset = offsetof(ffp_plain_row, name), .type = FF_TYPE_TEXT, .since = 2 },
 };
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define ODD(columns_, indexes_)                                                                              \
 	{                                                                                                    \
 		.name = "odd", .columns = (columns_), .indexes = (indexes_), .id = FFP_TABLE_ODD,            \
@@ -381,4 +382,87 @@ void ffp_slots_check_indexes(ff_test *test, ffp_raw *raw, const ff_table *table)
 		check_index(test, table, &reads[0], &reads[i]);
 	if (raw->backend->check)
 		FF_CHECK_CODE(test, raw->backend->check(raw->store, note_problem, test, ff_test_error(test)), FF_OK);
+}
+
+/* ---- rows that are counted ---------------------------------------------------------------------------------- */
+
+void ffp_odd_put_numbered(ff_test *test, ffp_raw *raw, int64_t number)
+{
+	ffp_odd_row row = ffp_odd("n", number, "c", number);
+	ffp_slots_put(test, raw, ffp_odd_table(), &row.row);
+}
+
+size_t ffp_odd_count_in(ff_test *test, ffp_slots_txn *txn)
+{
+	ff_read all = { .table = ffp_odd_table(), .kind = FF_READ_RANGE, .limit = UINT32_MAX };
+	ffp_slots_load(test, txn, &all, 1);
+	return all.rows_count;
+}
+
+size_t ffp_odd_count(ff_test *test, ffp_raw *raw)
+{
+	return ffp_slots_all(test, raw, ffp_odd_table(), NULL).rows_count;
+}
+
+/* ---- threads and processes that add ------------------------------------------------------------------------- */
+
+static void *grow_no_further(ff_arena *arena, size_t size)
+{
+	(void)arena;
+	(void)size;
+	return NULL;
+}
+
+ff_arena *ffp_own_arena_clear(ffp_own_arena *own)
+{
+	own->arena = (ff_arena){ (char *)own->room, (char *)own->room + sizeof(own->room), grow_no_further };
+	return &own->arena;
+}
+
+static const char *const names[FFP_ADDERS] = { "p", "q", "r", "s", "t", "u", "v", "w" };
+
+/* Adds 1 to a row that all share, by what it loaded, and a row of its own. */
+static ff_code add_one(const ffp_raw *raw, const char *name, int64_t turn, ff_error *error)
+{
+	ffp_own_arena own;
+	ffp_odd_row sum = ffp_odd("all", 0, "c", 1), mine = ffp_odd(name, turn, "c", turn);
+	ff_read read = { .table = ffp_odd_table(), .kind = FF_READ_GET, .low = &sum.row };
+	ff_txn *txn = NULL;
+	ff_code code = raw->backend->begin(raw->store, FF_TXN_WRITE, &txn, error);
+	if (code)
+		return code;
+	code = raw->backend->load(txn, ffp_own_arena_clear(&own), &read, 1, error);
+	if (!code && read.row)
+		sum.v = sum.n = ffp_odd_of(read.row)->v + 1;
+	sched_yield();
+	const ff_write writes[] = {
+		{ .table = ffp_odd_table(), .kind = FF_WRITE_PUT, .before = read.row, .after = &sum.row },
+		{ .table = ffp_odd_table(), .kind = FF_WRITE_PUT, .after = &mine.row },
+	};
+	if (!code)
+		code = raw->backend->store(txn, writes, 2, error);
+	return ffp_slots_end_write(raw, txn, code, error);
+}
+
+ff_code ffp_odd_add_many(const ffp_raw *raw, unsigned adder)
+{
+	ff_error error;
+	ff_code code = FF_OK;
+	for (int64_t i = 0; !code && i < FFP_ADDS; i++) {
+		unsigned tries = 0;
+		do
+			code = add_one(raw, names[adder], i, &error);
+		while (ffp_is_contention(code) && ++tries < 1000);
+	}
+	return code;
+}
+
+void ffp_odd_check_sum(ff_test *test, ffp_raw *raw)
+{
+	ffp_odd_row key = ffp_odd("all", 0, "c", 0);
+	const ff_row *sum = ffp_slots_get(test, raw, ffp_odd_table(), &key.row);
+	FF_REQUIRE(test, sum != NULL);
+	FF_CHECK_EQ_INT(test, ffp_odd_of(sum)->v, FFP_ADDERS * FFP_ADDS);
+	FF_CHECK_EQ_INT(test, ffp_odd_count(test, raw), FFP_ADDERS * FFP_ADDS + 1);
+	ffp_slots_check_indexes(test, raw, ffp_odd_table());
 }

@@ -1,11 +1,13 @@
 /*
- * For the cases that drive a backend by its own slots: tables made to be awkward, rows of them, and transactions that
- * are aborted by the case's end where the case did not end them.
+ * For the cases that drive a backend by its own slots: tables made to be awkward, rows of them, transactions that are
+ * aborted by the case's end where the case did not end them, and callers that add.
  */
 #ifndef FFP_SLOTS_H
 #define FFP_SLOTS_H
 
 #include "cases.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 /* ---- tables ------------------------------------------------------------------------------------------------- */
 
@@ -117,5 +119,31 @@ ff_read ffp_slots_all(ff_test *test, ffp_raw *raw, const ff_table *table, const 
 
 /* That every index holds the rows of its table that belong in it, in order, and `check` finds nothing. */
 void ffp_slots_check_indexes(ff_test *test, ffp_raw *raw, const ff_table *table);
+
+/* ---- rows that are counted ---------------------------------------------------------------------------------- */
+
+/* Puts the row that has this number in its key, in n and in v. */
+void ffp_odd_put_numbered(ff_test *test, ffp_raw *raw, int64_t number);
+
+/* How many rows there are for a transaction, and how many are committed. */
+size_t ffp_odd_count_in(ff_test *test, ffp_slots_txn *txn);
+size_t ffp_odd_count(ff_test *test, ffp_raw *raw);
+
+/* ---- threads and processes that add ------------------------------------------------------------------------- */
+
+/* An arena for who has no test to take from, of a size that what it loads fits into. */
+typedef struct ffp_own_arena {
+	ff_arena arena;
+	max_align_t room[512];
+} ffp_own_arena;
+
+ff_arena *ffp_own_arena_clear(ffp_own_arena *own);
+
+enum { FFP_ADDERS = 8, FFP_ADDS = 25 };
+
+/* As the adder of that number, of FFP_ADDERS: adds 1 to a row that all share and puts a row of its own, FFP_ADDS times.
+ * Makes no checks. And the check that all of them have done so. */
+ff_code ffp_odd_add_many(const ffp_raw *raw, unsigned adder);
+void ffp_odd_check_sum(ff_test *test, ffp_raw *raw);
 
 #endif
