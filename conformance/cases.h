@@ -21,8 +21,9 @@ typedef struct ffp_family {
 
 extern const ffp_family ffp_cases_limits, ffp_cases_errors, ffp_cases_clock, ffp_cases_create, ffp_cases_report,
     ffp_cases_period, ffp_cases_status, ffp_cases_concurrency, ffp_cases_store, ffp_cases_ledger, ffp_cases_quota,
-    ffp_cases_house, ffp_cases_batch, ffp_cases_slots_bulk, ffp_cases_slots, ffp_cases_slots_expect,
-    ffp_cases_slots_transactions, ffp_cases_slots_processes, ffp_cases_slots_store;
+    ffp_cases_house, ffp_cases_batch, ffp_cases_slots_bulk, ffp_cases_slots_reads, ffp_cases_slots_values,
+    ffp_cases_slots_writes, ffp_cases_slots_expect, ffp_cases_slots_transactions, ffp_cases_slots_processes,
+    ffp_cases_slots_store;
 
 /* A row of a family's table, and the family itself. */
 #define CASE(function, ids_, needs_)                                                   \

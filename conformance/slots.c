@@ -109,6 +109,14 @@ ffp_odd_row ffp_odd(const char *a, int64_t b, const char *c, int64_t v)
 		              .w = ffp_text_of("w") };
 }
 
+ff_text ffp_text_of_size(ff_test *test, size_t size)
+{
+	char *bytes = ff_test_alloc(test, size + 1);
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (char)('!' + (i + i / 94) % 94);
+	return (ff_text){ bytes, size };
+}
+
 static bool cells_equal(const ff_column *column, const ff_row *a, const ff_row *b)
 {
 	if (column->type == FF_TYPE_INT64)

@@ -1,6 +1,7 @@
 /*
  * For the cases that drive a backend by its own slots: tables made to be awkward, rows of them, transactions that are
- * aborted by the case's end where the case did not end them, and callers that add.
+ * aborted by the case's end where the case did not end them, callers that add, and a plain list of rows to compare a
+ * store with.
  */
 #ifndef FFP_SLOTS_H
 #define FFP_SLOTS_H
@@ -62,6 +63,9 @@ static inline ff_text ffp_text_of(const char *text)
 {
 	return (ff_text){ text, strlen(text) };
 }
+
+/* A text of `size` bytes in which no two places look alike from near. */
+ff_text ffp_text_of_size(ff_test *test, size_t size);
 
 static inline const ffp_odd_row *ffp_odd_of(const ff_row *row)
 {
@@ -145,5 +149,33 @@ enum { FFP_ADDERS = 8, FFP_ADDS = 25 };
  * Makes no checks. And the check that all of them have done so. */
 ff_code ffp_odd_add_many(const ffp_raw *raw, unsigned adder);
 void ffp_odd_check_sum(ff_test *test, ffp_raw *raw);
+
+/* ---- a list of rows ----------------------------------------------------------------------------------------- */
+
+enum { FFP_ODD_LIST_MAX = 600, FFP_ODD_TEXTS = 33 };
+
+/* Texts in no order. Some are such as somebody on the way may decode, fold or strip. */
+extern const char *const ffp_odd_texts[FFP_ODD_TEXTS];
+
+/* A row of few different values, and a range of any shape between two of such rows, which it points to. */
+ffp_odd_row ffp_odd_random(ff_test *test);
+ff_read ffp_odd_random_range(ff_test *test, const ff_index *index, ffp_odd_row *low, ffp_odd_row *high);
+
+/* What a store is compared with: its rows, in no order. */
+typedef struct ffp_odd_list {
+	ffp_odd_row rows[FFP_ODD_LIST_MAX];
+	size_t count;
+} ffp_odd_list;
+
+/* `count` random rows, different by their keys, in the list and in the empty store. */
+ffp_odd_list *ffp_odd_list_fill(ff_test *test, ffp_raw *raw, size_t count);
+
+/* The row of that key, or NULL; and whether a row is in a range. */
+ffp_odd_row *ffp_odd_list_find(ffp_odd_list *in, const ffp_odd_row *key);
+bool ffp_odd_is_in_range(const ff_read *read, const ff_row *row);
+
+/* That a range was answered the list's rows, in order. And all rows by the key and by each index, and nothing else. */
+void ffp_odd_list_check(ff_test *test, const ffp_odd_list *of, const ff_read *read);
+void ffp_odd_list_check_all(ff_test *test, ffp_raw *raw, const ffp_odd_list *of);
 
 #endif
