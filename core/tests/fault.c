@@ -8,6 +8,14 @@ void ffp_fault_clear(void)
 	memset(&ffp_fault, 0, sizeof(ffp_fault));
 }
 
+void ffp_fault_set(ffp_slot_id slot, uint64_t at, ff_code code)
+{
+	ffp_fault_clear();
+	ffp_fault.slot = slot;
+	ffp_fault.code = code;
+	ffp_fault.at = at;
+}
+
 /* Of the write transaction that is open. */
 static bool (*goes_on)(void *context);
 static void *goes_on_context;
@@ -142,6 +150,14 @@ const ff_engine_backend ffp_faulty_backend = {
 	.wait_while = wait_while,
 	.housekeep = housekeep,
 };
+
+ff_engine_options ffp_options_with(uint32_t attempts)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.attempts = attempts;
+	options.purge_rows_max = 2;
+	return options;
+}
 
 ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options)
 {

@@ -3,8 +3,6 @@
  * After an error nothing is changed, the same call with the same key may be sent again, and in the end the books are
  * those of a run in which nothing failed (FF-ERR-2).
  */
-#include <stdio.h>
-
 #include "tests.h"
 
 /* ---- the script --------------------------------------------------------------------------------------------- */
@@ -320,34 +318,18 @@ static const char *clean_books(ff_test *t)
 	return books;
 }
 
-static ff_engine_options options_with(uint32_t attempts)
-{
-	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
-	options.attempts = attempts;
-	options.purge_rows_max = 2;
-	return options;
-}
-
-static void plan_fault(ffp_slot_id slot, uint64_t at, ff_code code)
-{
-	ffp_fault_clear();
-	ffp_fault.slot = slot;
-	ffp_fault.code = code;
-	ffp_fault.at = at;
-}
-
 /* Fails the N-th call of a slot with a code, N = 1 … until there is none; how many runs that took. */
 static unsigned sweep(ff_test *t, const char *books, ffp_slot_id slot, ff_code code, uint32_t attempts)
 {
 	ffp_fake *fake = ffp_fake_of(t);
 	ffp_memory *memory = ffp_memory_new(t);
-	ff_engine_options options = options_with(attempts);
+	ff_engine_options options = ffp_options_with(attempts);
 	options.allocator = &memory->allocator;
 	unsigned runs = 0;
 	for (bool hit = true; hit; runs++) {
 		ff_engine *e = ffp_open_faulty(t, &options);
 		ff_test_set_time(t, FF_TEST_START_MS);
-		plan_fault(slot, runs + 1, code);
+		ffp_fault_set(slot, runs + 1, code);
 		failures failed = run_script(t, e, code, busy_for_conflict);
 		hit = ffp_fault.hits > 0;
 		/* A key that was taken for fresh is looked up after a conflict, which takes no attempt. */
@@ -408,7 +390,7 @@ static void every_allocation_fails_once(ff_test *t)
 	const char *books = clean_books(t);
 	ffp_fake *fake = ffp_fake_of(t);
 	ffp_memory *memory = ffp_memory_new(t);
-	ff_engine_options options = options_with(1);
+	ff_engine_options options = ffp_options_with(1);
 	options.allocator = &memory->allocator;
 	unsigned failed = 0;
 	for (uint64_t at = 1;; at++) {
@@ -436,7 +418,7 @@ static void memory_is_out_for_a_while(ff_test *t)
 {
 	ffp_fake *fake = ffp_fake_of((ff_test_open(t, NULL), t));
 	ffp_memory *memory = ffp_memory_new(t);
-	ff_engine_options options = options_with(1);
+	ff_engine_options options = ffp_options_with(1);
 	options.allocator = &memory->allocator;
 	act on = { .test = t, .engine = ff_test_open(t, &options) };
 	memory->repeat = true;
@@ -467,7 +449,7 @@ static void contention_that_stays(ff_test *t)
 	ff_engine *e = ffp_open_faulty(t, NULL);
 	uint64_t sleeps = 0;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		plan_fault(cases[i].slot, 1, cases[i].code);
+		ffp_fault_set(cases[i].slot, 1, cases[i].code);
 		ffp_fault.repeat = true;
 		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!busy");
 		const ff_error *error = ff_test_error(t);
@@ -489,10 +471,10 @@ static void contention_that_stays(ff_test *t)
 
 static void attempts_can_be_set(ff_test *t)
 {
-	ff_engine_options options = options_with(6);
+	ff_engine_options options = ffp_options_with(6);
 	options.backoff_ms = 7;
 	ff_engine *e = ffp_open_faulty(t, &options);
-	plan_fault(FFP_SLOT_BEGIN, 1, FF_E_BUSY);
+	ffp_fault_set(FFP_SLOT_BEGIN, 1, FF_E_BUSY);
 	ffp_fault.repeat = true;
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "!busy");
 	FF_CHECK_EQ_INT(t, ffp_fault.hits, 6);
@@ -500,10 +482,10 @@ static void attempts_can_be_set(ff_test *t)
 		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, i), 7u << i);
 	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 5);
 	ff_test_undo(t, e);
-	options = options_with(40);
+	options = ffp_options_with(40);
 	options.backoff_ms = 60000;
 	e = ffp_open_faulty(t, &options);
-	plan_fault(FFP_SLOT_LOAD, 1, FF_E_BUSY);
+	ffp_fault_set(FFP_SLOT_LOAD, 1, FF_E_BUSY);
 	ffp_fault.repeat = true;
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "!busy"); /* reads are tried again, too */
 	FF_CHECK_EQ_INT(t, ffp_fault.hits, 40);
@@ -517,7 +499,7 @@ static void other_errors_are_not_tried_again(ff_test *t)
 	static const ff_code codes[] = { FF_E_IO, FF_E_FULL, FF_E_CORRUPT, FF_E_NO_MEMORY };
 	ff_engine *e = ffp_open_faulty(t, NULL);
 	for (size_t i = 0; i < COUNT_OF(codes); i++) {
-		plan_fault(FFP_SLOT_COMMIT, 1, codes[i]);
+		ffp_fault_set(FFP_SLOT_COMMIT, 1, codes[i]);
 		FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), ff_test_text(t, "!%s", ff_code_name(codes[i])));
 		FF_CHECK_STR(t, ff_test_error(t)->message, "a fault that was planned");
 		FF_CHECK(t, !ff_test_error(t)->retryable);
@@ -540,464 +522,25 @@ static int64_t now_of(void *context)
 
 static void time_passes_between_attempts(ff_test *t)
 {
-	ff_engine_options options = options_with(3);
+	ff_engine_options options = ffp_options_with(3);
 	const ff_clock clock = { .now_ms = now_of, .sleep_ms = sleep_past_the_deadline, .context = t };
 	options.clock = &clock;
 	ff_engine *e = ffp_open_faulty(t, &options);
 	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=1"), "created");
-	plan_fault(FFP_SLOT_COMMIT, 1, FF_E_BUSY);
+	ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_BUSY);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=2"), "hard a 0/1");
 	FF_CHECK_EQ_INT(t, ff_test_time(t), FF_TEST_START_MS + 5);
 	FF_CHECK_EQ_INT(t, ffp_status(t, e, "b")->last_breach_at_ms, FF_TEST_START_MS);
 	const ff_amount amount = { "a", 1 };
 	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
 	ff_call call = { .op = FF_OP_REPORT_USAGE, .deadline_ms = ff_test_time(t) + 5, .in.report = &report };
-	plan_fault(FFP_SLOT_COMMIT, 1, FF_E_BUSY);
+	ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_BUSY);
 	FF_CHECK_CODE(t, ff_engine_submit(e, &call, 1, ff_test_error(t)), FF_OK);
 	FF_CHECK_EQ_INT(t, call.code, FF_E_DEADLINE);
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
 }
 
-/* ---- commits whose fate is unknown -------------------------------------------------------------------------- */
-
-static void plan_unknown(bool done, uint64_t at)
-{
-	plan_fault(FFP_SLOT_COMMIT, at, FF_E_COMMIT_UNKNOWN);
-	ffp_fault.done = done;
-}
-
-/* A keyed call reads its key back, and knows. */
-static void unknown_commit_with_a_key(ff_test *t)
-{
-	ff_engine *e = ffp_open_faulty(t, NULL);
-	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10:5"), "created");
-	plan_unknown(true, 1);
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok");
-	FF_CHECK_EQ_INT(t, ffp_fault.seen, 2); /* what it found lasts */
-	plan_unknown(true, 1);
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok replayed"); /* there was nothing to happen */
-	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
-	plan_unknown(false, 1);
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=4"), "soft a 8/5"); /* it did not happen, and was done again */
-	FF_CHECK_EQ_INT(t, ffp_fault.seen, 2);
-	plan_unknown(true, 1);
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "m", "a=4"), "hard a 8/10");
-	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "n", "c=1"), "ok");
-	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=8 c=1");
-	FF_CHECK_STR(t, ffp_breaches(t, e, "b"), "hard=1 soft=1 last=a@1000000");
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok replayed");
-	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
-}
-
-static void unknown_commit_until_attempts_are_out(ff_test *t)
-{
-	ff_engine *e = ffp_open_faulty(t, NULL);
-	plan_unknown(false, 1);
-	ffp_fault.repeat = true;
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "!io"); /* it is known that nothing was changed */
-	FF_CHECK_EQ_INT(t, ffp_fault.hits, 3);
-	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
-	ffp_fault_clear();
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok");
-}
-
-static void unknown_commit_without_a_key(ff_test *t)
-{
-	ff_engine *e = ffp_open_faulty(t, NULL);
-	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
-	for (int done = 0; done < 2; done++) {
-		plan_unknown(done, 1);
-		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=4"), "!commit_unknown");
-		FF_CHECK(t, !ff_test_error(t)->retryable);
-		FF_CHECK_EQ_INT(t, ffp_fault.seen, 1);
-		FF_CHECK_STR(t, ffp_usage(t, e, "b"), done ? "a=4" : "");
-	}
-	plan_unknown(true, 1);
-	FF_CHECK_STR(t, ffp_reset(t, e, "b", 0), "!commit_unknown");
-	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
-}
-
-/* A key that was used before its time was over tells nothing; the caller may send it again, and is charged once. */
-static void unknown_commit_of_an_expired_key(ff_test *t)
-{
-	for (int done = 0; done < 2; done++) {
-		ff_engine *e = ffp_open_faulty(t, NULL);
-		FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok");
-		ff_test_set_time(t, ff_test_time(t) + DAY_MS);
-		plan_unknown(done, 1);
-		const char *answer = ffp_report(t, e, "b", "k", "a=4");
-		if (strcmp(answer, "!commit_unknown") == 0) {
-			FF_CHECK(t, ff_test_error(t)->retryable);
-			answer = ffp_report(t, e, "b", "k", "a=4");
-		}
-		FF_CHECK(t, strncmp(answer, "ok", 2) == 0);
-		FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
-		FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=8");
-		ff_test_undo(t, e);
-		ffp_fake_wipe(ffp_fake_of(t));
-	}
-}
-
-/* Where the key cannot be read back, it stays unknown. */
-static void unknown_commit_that_cannot_be_read_back(ff_test *t)
-{
-	ff_engine *e = ffp_open_faulty(t, NULL);
-	plan_unknown(true, 1);
-	ffp_fault.then = FFP_SLOT_LOAD;
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "!commit_unknown");
-	FF_CHECK(t, ff_test_error(t)->retryable);
-	ffp_fault_clear();
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok replayed");
-	plan_unknown(false, 1);
-	ffp_fault.then = FFP_SLOT_BEGIN;
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=4"), "!commit_unknown");
-	ffp_fault_clear();
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=4"), "ok");
-	plan_unknown(true, 1);
-	ffp_fault.then = FFP_SLOT_COMMIT; /* it is found, and may not last */
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "m", "a=4"), "!commit_unknown");
-	ffp_fault_clear();
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "m", "a=4"), "ok replayed");
-	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
-}
-
-/* One key of a batch tells of all of it: a batch is one transaction. */
-static void unknown_commit_of_a_batch(ff_test *t)
-{
-	for (int done = 0; done < 2; done++) {
-		ff_engine *e = ffp_open_faulty(t, NULL);
-		const ff_amount amount = { "a", 1 };
-		ff_report reports[3];
-		ff_report_result results[3];
-		for (size_t i = 0; i < COUNT_OF(reports); i++)
-			reports[i] = (ff_report){ .budget_id = "b",
-				                  .amounts = &amount,
-				                  .amounts_count = 1,
-				                  .idempotency_key = i == 1 ? "k" : NULL };
-		plan_unknown(done, 1);
-		FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, reports, 3, results, NULL, ff_test_error(t)), FF_OK);
-		for (size_t i = 0; i < COUNT_OF(reports); i++)
-			FF_CHECK(t, results[i].code == FF_OK && results[i].outcome.applied &&
-			                !results[i].outcome.replayed);
-		FF_CHECK_EQ_INT(t, ffp_fault.seen, 2);
-		FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
-		FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=3");
-		ff_test_undo(t, e);
-		ffp_fake_wipe(ffp_fake_of(t));
-	}
-}
-
-/* ---- backends that break their word ------------------------------------------------------------------------- */
-
-static void undocumented_codes_are_io(ff_test *t)
-{
-	static const struct {
-		ffp_slot_id slot;
-		const char *name;
-		ff_code allowed[10];
-	} slots[] = {
-		{ FFP_SLOT_BEGIN, "begin", { FF_E_BUSY, FF_E_FULL, FF_E_MISUSE } },
-		{ FFP_SLOT_LOAD, "load", { FF_E_BUSY, FF_E_CONFLICT, FF_E_FULL, FF_E_CORRUPT } },
-		{ FFP_SLOT_STORE, "store", { FF_E_BUSY, FF_E_CONFLICT, FF_E_FULL, FF_E_CORRUPT } },
-		{ FFP_SLOT_COMMIT,
-		  "commit",
-		  { FF_E_BUSY, FF_E_CONFLICT, FF_E_FULL, FF_E_CORRUPT, FF_E_COMMIT_UNKNOWN } },
-	};
-	static const ff_code codes[] = { FF_E_INVALID,     FF_E_NOT_FOUND, FF_E_KEY_CONFLICT, FF_E_OVERFLOW,
-		                         FF_E_CORRUPT,     FF_E_BUSY,      FF_E_FULL,         FF_E_IO,
-		                         FF_E_UNAVAILABLE, FF_E_VERSION,   FF_E_NO_MEMORY,    FF_E_COMMIT_UNKNOWN,
-		                         FF_E_DEADLINE,    FF_E_MISUSE,    FF_E_CONFLICT,     (ff_code)-1,
-		                         (ff_code)15,      (ff_code)99,    (ff_code)101 };
-	ff_engine_options options = options_with(1);
-	ff_engine *e = ffp_open_faulty(t, &options);
-	for (size_t s = 0; s < COUNT_OF(slots); s++) {
-		for (size_t c = 0; c < COUNT_OF(codes); c++) {
-			ff_code want = codes[c] == FF_E_IO || codes[c] == FF_E_NO_MEMORY ? codes[c] : FF_E_IO;
-			for (size_t a = 0; slots[s].allowed[a]; a++)
-				if (slots[s].allowed[a] == codes[c])
-					want = codes[c] == FF_E_CONFLICT ? FF_E_BUSY : codes[c];
-			plan_fault(slots[s].slot, 1, codes[c]);
-			if (!FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"),
-			                  ff_test_text(t, "!%s", ff_code_name(want))))
-				ff_test_note(t, "%s answers %d", slots[s].name, (int)codes[c]);
-			if (want == FF_E_IO && codes[c] != FF_E_IO)
-				FF_CHECK_STR(
-				    t, ff_test_error(t)->message,
-				    ff_test_text(t,
-				                 "backend 'faulty' answered %d, which is none of the codes of %s: "
-				                 "a fault that was planned",
-				                 (int)codes[c], slots[s].name));
-		}
-	}
-	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
-}
-
-/* A backend that says nothing about its error is spoken for. */
-static void silent_errors_get_a_message(ff_test *t)
-{
-	ff_engine *e = ffp_open_faulty(t, NULL);
-	plan_fault(FFP_SLOT_LOAD, 1, FF_E_CORRUPT);
-	ffp_fault.silent = true;
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!corrupt");
-	FF_CHECK_STR(t, ff_test_error(t)->message, "load failed");
-	FF_CHECK_STR(t, ff_test_error(t)->backend, "faulty");
-	plan_fault(FFP_SLOT_BEGIN, 1, FF_E_BUSY);
-	ffp_fault.silent = ffp_fault.repeat = true;
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!busy");
-	FF_CHECK(t, ff_test_error(t)->retryable);
-	plan_fault(FFP_SLOT_LOAD, 1, FF_E_VERSION);
-	ffp_fault.silent = true;
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!io");
-	FF_CHECK_STR(t, ff_test_error(t)->message, "backend 'faulty' answered 10, which is none of the codes of load");
-}
-
-static void scribble_lines(ff_error *error)
-{
-	strcpy(error->message, "two\nlines\xff");
-	strcpy(error->native_code, "\x1b[1m");
-}
-
-static void scribble_without_end(ff_error *error)
-{
-	memset(error->message, 'm', sizeof(error->message));
-	memset(error->native_code, 'n', sizeof(error->native_code));
-	memset(error->id, 'i', sizeof(error->id));
-	memset(error->entity, 'e', sizeof(error->entity));
-	error->retryable = true;
-}
-
-/* Whatever a backend wrote into the record: its texts end, and are lines. */
-static void scribbled_errors_are_cleaned(ff_test *t)
-{
-	ff_engine *e = ffp_open_faulty(t, NULL);
-	const ff_error *error = ff_test_error(t);
-	plan_fault(FFP_SLOT_LOAD, 1, FF_E_FULL);
-	ffp_fault.scribble = scribble_lines;
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!full");
-	FF_CHECK_STR(t, error->message, "two?lines?");
-	FF_CHECK_STR(t, error->native_code, "?[1m");
-	plan_fault(FFP_SLOT_COMMIT, 1, FF_E_FULL);
-	ffp_fault.scribble = scribble_without_end;
-	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!full");
-	FF_CHECK_EQ_INT(t, strnlen(error->message, sizeof(error->message)), sizeof(error->message) - 1);
-	FF_CHECK_EQ_INT(t, strnlen(error->native_code, sizeof(error->native_code)), sizeof(error->native_code) - 1);
-	FF_CHECK_STR(t, error->backend, "faulty");
-	FF_CHECK(t, error->retryable);
-	plan_fault(FFP_SLOT_STORE, 1, FF_E_VERSION); /* none of its codes: the message gets a prefix */
-	ffp_fault.scribble = scribble_lines;
-	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!io");
-	FF_CHECK_STR(t, error->message,
-	             "backend 'faulty' answered 10, which is none of the codes of store: two?lines?");
-}
-
-static void answer_too_many(ff_read *reads, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (reads[i].kind == FF_READ_RANGE && reads[i].limit != UINT32_MAX)
-			reads[i].rows_count = (size_t)reads[i].limit + 1;
-}
-
-/* More rows than were asked for would make a bounded call unbounded. */
-static void too_many_rows_are_io(ff_test *t)
-{
-	ff_engine *e = ffp_open_faulty(t, NULL);
-	const ff_budget_page *page = NULL;
-	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
-	ffp_fault.mangle = answer_too_many;
-	FF_CHECK_CODE(t, ff_engine_list_budgets(e, NULL, 1, &page, ff_test_error(t)), FF_E_IO);
-	FF_CHECK_STR(t, ff_test_error(t)->message, "backend 'faulty' answered 3 rows of at most 2");
-	FF_CHECK_STR(t, ff_test_error(t)->backend, "faulty");
-	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "!io");
-	FF_CHECK_STR(t, ff_test_error(t)->operation, "tick");
-	ffp_fault_clear();
-	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
-	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
-}
-
-/* ---- rows that cannot be trusted ---------------------------------------------------------------------------- */
-
-/* A row of which the key holds, and the rest is what a backend left there. */
-static void put_corrupt_budget(ff_test *t, const char *id, int64_t next_reset_at_ms)
-{
-	const ffp_budget_row row = { .row.state = FF_ROW_CORRUPT,
-		                     .budget_id = { id, strlen(id) },
-		                     .next_reset_at_ms = next_reset_at_ms };
-	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_POLICY, &row.row);
-}
-
-static void corrupt_rows_fail_their_calls(ff_test *t)
-{
-	ff_engine *e = ff_test_open(t, NULL);
-	ffp_fake *fake = ffp_fake_of(t);
-	put_corrupt_budget(t, "b", 1);
-	const ffp_usage_row usage = { .row.state = FF_ROW_CORRUPT,
-		                      .budget_id = BYTES("u"),
-		                      .dimensions_key = BYTES("a") };
-	const ffp_key_row key = { .row.state = FF_ROW_CORRUPT, .dedup_key = BYTES("k"), .budget_id = BYTES("u") };
-	const ffp_ledger_row ledger = { .row.state = FF_ROW_CORRUPT,
-		                        .budget_id = BYTES("u"),
-		                        .execution_id = BYTES("x"),
-		                        .dimensions_key = BYTES("c") };
-	const ffp_quota_row quota = { .row.state = FF_ROW_CORRUPT, .quota_policy_id = BYTES("q") };
-	ffp_fake_put(fake, FFP_BUDGET_USAGE, &usage.row);
-	ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &key.row);
-	ffp_fake_put(fake, FFP_BUDGET_USAGE_BY_EXEC, &ledger.row);
-	ffp_fake_put(fake, FFP_QUOTA_POLICY, &quota.row);
-	FF_CHECK_STR(t, ffp_create(t, e, "u", "a=5"), "created");
-	const char *before = ffp_fake_dump(t, fake);
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!corrupt");
-	FF_CHECK_STR(t, ff_test_error(t)->id, "b");
-	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!corrupt");
-	FF_CHECK_STR(t, ffp_reset(t, e, "b", 0), "!corrupt");
-	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "!corrupt");
-	FF_CHECK_STR(t, ffp_release(t, e, "b", "x"), "!corrupt");
-	FF_CHECK_STR(t, ffp_report(t, e, "u", "", "a=1"), "!corrupt");
-	FF_CHECK_STR(t, ffp_usage(t, e, "u"), "!corrupt");
-	FF_CHECK_STR(t, ffp_report(t, e, "u", "k", "z=1"), "!corrupt");
-	FF_CHECK_STR(t, ffp_spend(t, e, "u", "x", "", "c=1"), "!corrupt");
-	FF_CHECK_STR(t, ffp_release(t, e, "u", "x"), "!corrupt");
-	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 max=1"), "!corrupt");
-	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "!corrupt");
-	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "window=1 max=1"), "!corrupt");
-	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "!corrupt");
-	FF_CHECK_STR(t, ffp_export(t, e, 0), "!corrupt");
-	FF_CHECK_STR(t, ffp_fake_dump(t, fake), before);
-	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
-}
-
-/* Fails all loads from the 200th on, so that a tick that never ends does end. */
-static void end_what_does_not_end(void)
-{
-	plan_fault(FFP_SLOT_LOAD, 200, FF_E_IO);
-	ffp_fault.repeat = true;
-}
-
-/*
- * A row that cannot be read has nothing that can be trusted but its key: the time that it is due at is not among it,
- * and tick must get past it all the same, however small its slices are.
- */
-static void tick_passes_over_corrupt_budgets(ff_test *t)
-{
-	ff_engine_options options = options_with(1);
-	options.purge_rows_max = 1;
-	ff_engine *e = ffp_open_faulty(t, &options);
-	FF_CHECK_STR(t, ffp_create(t, e, "a", "a=5 @reset=1"), "created");
-	put_corrupt_budget(t, "b", 0);
-	put_corrupt_budget(t, "c", 0);
-	FF_CHECK_STR(t, ffp_create(t, e, "d", "a=5 @reset=1"), "created");
-	ff_test_set_time(t, ff_test_time(t) + 10);
-	end_what_does_not_end();
-	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=2 failed=2 keys=0 admissions=0");
-}
-
-/* What load answers of a row that it found by an index: its key and the index's columns, and no more. */
-static void forget_the_time(ff_read *reads, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		for (size_t r = 0; r < reads[i].rows_count; r++) {
-			ffp_budget_row *row = (ffp_budget_row *)reads[i].rows[r];
-			if (reads[i].table->id != FFP_BUDGET_POLICY || row->budget_id.data[0] != 'c')
-				continue;
-			*row = (ffp_budget_row){ .row.state = FF_ROW_CORRUPT,
-				                 .budget_id = row->budget_id,
-				                 .next_reset_at_ms = row->next_reset_at_ms };
-		}
-	}
-}
-
-static void tick_passes_over_unreadable_budgets(ff_test *t)
-{
-	ff_engine_options options = options_with(1);
-	options.purge_rows_max = 1;
-	ff_engine *e = ffp_open_faulty(t, &options);
-	for (char id[] = "a"; id[0] < 'f'; id[0]++)
-		FF_CHECK_STR(t, ffp_create(t, e, id, "a=5 @reset=1"), "created");
-	ff_test_set_time(t, ff_test_time(t) + 10);
-	end_what_does_not_end();
-	ffp_fault.mangle = forget_the_time;
-	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=4 failed=1 keys=0 admissions=0");
-}
-
-/* A purge leaves a policy that cannot be read as it is, for check to find. */
-static void purge_leaves_corrupt_policies_alone(ff_test *t)
-{
-	ff_engine *e = ff_test_open(t, NULL);
-	ffp_fake *fake = ffp_fake_of(t);
-	const ffp_quota_row policy = { .row.state = FF_ROW_CORRUPT,
-		                       .quota_policy_id = BYTES("q"),
-		                       .active_concurrency = 5 };
-	const ffp_slot_row slot = { .quota_policy_id = BYTES("q"), .execution_id = BYTES("x"), .lease_until_ms = 1 };
-	ffp_fake_put(fake, FFP_QUOTA_POLICY, &policy.row);
-	ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &slot.row);
-	ffp_tick(t, e, 0, 0);
-	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
-	FF_CHECK(t, strstr(ffp_fake_dump(t, fake), "quota_policy (corrupt)") != NULL);
-}
-
-/* A key that no call could have made, put into the store by hand: tick gets past it. */
-static void tick_passes_over_endless_keys(ff_test *t)
-{
-	ff_engine_options options = options_with(1);
-	options.purge_rows_max = 1;
-	ff_engine *e = ffp_open_faulty(t, &options);
-	const char *endless = ffp_name_of_size(t, 'k', 300);
-	ffp_key_row row = { .dedup_key = { endless, 300 }, .budget_id = BYTES("b"), .expires_at_ms = INT64_MAX };
-	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP, &row.row);
-	row = (ffp_key_row){ .dedup_key = BYTES("z"), .budget_id = BYTES("b"), .expires_at_ms = 1 };
-	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP, &row.row);
-	end_what_does_not_end();
-	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=1 admissions=0");
-}
-
-/* A place that cannot be read is as if there were none, and is written anew. */
-static void tick_replaces_a_corrupt_place(ff_test *t)
-{
-	ff_engine *e = ff_test_open(t, NULL);
-	ffp_fake *fake = ffp_fake_of(t);
-	const ffp_sweep_row place = { .row.state = FF_ROW_CORRUPT, .work = BYTES("ff_budget_usage_dedup") };
-	ffp_fake_put(fake, FFP_SWEEP, &place.row);
-	for (char key[] = "a"; key[0] < 'e'; key[0]++) {
-		const ffp_key_row row = { .dedup_key = { key, 1 }, .budget_id = BYTES("b"), .expires_at_ms = 1 };
-		ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &row.row);
-	}
-	FF_CHECK_STR(t, ffp_tick(t, e, 0, 2), "resets=0 failed=0 keys=2 admissions=0");
-	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
-	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=2 admissions=0");
-	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
-}
-
 /* ---- import ------------------------------------------------------------------------------------------------- */
-
-static ff_code fail_without_a_word(void *context, const char **line, size_t *size, ff_error *error)
-{
-	(void)context;
-	(void)line;
-	(void)size;
-	(void)error;
-	return FF_E_IO;
-}
-
-static void import_whose_reader_fails(ff_test *t)
-{
-	ff_engine *e = ff_test_open(t, NULL);
-	uint64_t imported = 77;
-	memset(ff_test_error(t), 0xff, sizeof(ff_error));
-	FF_CHECK_CODE(t, ff_engine_import(e, fail_without_a_word, NULL, &imported, ff_test_error(t)), FF_E_IO);
-	FF_CHECK_EQ_INT(t, imported, 0);
-	FF_CHECK_EQ_INT(t, ff_test_error(t)->code, FF_E_IO);
-	FF_CHECK_STR(t, ff_test_error(t)->operation, "import");
-}
-
-static void import_refuses_a_row_twice(ff_test *t)
-{
-	ff_engine *e = ff_test_open(t, NULL);
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
-	const char *lines = ffp_export(t, e, 0);
-	ffp_fake_wipe(ffp_fake_of(t));
-	FF_CHECK_STR(t, ffp_import(t, e, ff_test_text(t, "%s%s", lines, lines)), "!invalid");
-	FF_CHECK_STR(t, ff_test_error(t)->message, "line 2 repeats a row");
-	FF_CHECK_STR(t, ffp_import(t, e, lines), "1");
-}
 
 /* An import that fails anywhere can be run again, and ends as if it had not failed. */
 static void import_can_be_run_again(ff_test *t)
@@ -1015,7 +558,7 @@ static void import_can_be_run_again(ff_test *t)
 	for (int slot = FFP_SLOT_BEGIN; slot <= FFP_SLOT_COMMIT; slot++) {
 		for (uint64_t at = 1;; at++) {
 			ffp_fake_wipe(fake);
-			plan_fault((ffp_slot_id)slot, at, FF_E_IO);
+			ffp_fault_set((ffp_slot_id)slot, at, FF_E_IO);
 			const char *answer = ffp_import(t, e, lines);
 			if (ffp_fault.hits == 0)
 				break;
@@ -1039,24 +582,6 @@ static const ff_case cases[] = {
 	CASE(attempts_can_be_set, "FF-ERR-4", 0),
 	CASE(other_errors_are_not_tried_again, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(time_passes_between_attempts, "FF-CLK-1 FF-ERR-4", 0),
-	CASE(unknown_commit_with_a_key, "FF-ERR-2", 0),
-	CASE(unknown_commit_until_attempts_are_out, "FF-ERR-2", 0),
-	CASE(unknown_commit_without_a_key, "FF-ERR-1 FF-ERR-2", 0),
-	CASE(unknown_commit_of_an_expired_key, "FF-ERR-1 FF-ERR-2", 0),
-	CASE(unknown_commit_that_cannot_be_read_back, "FF-ERR-1 FF-ERR-2", 0),
-	CASE(unknown_commit_of_a_batch, "FF-ERR-2", 0),
-	CASE(undocumented_codes_are_io, "", 0),
-	CASE(silent_errors_get_a_message, "FF-ERR-1", 0),
-	CASE(scribbled_errors_are_cleaned, "FF-ERR-1", 0),
-	CASE(too_many_rows_are_io, "", 0),
-	CASE(corrupt_rows_fail_their_calls, "FF-RU-8", 0),
-	CASE(tick_passes_over_corrupt_budgets, "FF-RB-4", 0),
-	CASE(tick_passes_over_unreadable_budgets, "FF-RB-4", 0),
-	CASE(purge_leaves_corrupt_policies_alone, "FF-MT-1", 0),
-	CASE(tick_passes_over_endless_keys, "FF-MT-1", 0),
-	CASE(tick_replaces_a_corrupt_place, "FF-MT-1", 0),
-	CASE(import_whose_reader_fails, "FF-MT-3", 0),
-	CASE(import_refuses_a_row_twice, "FF-MT-3", 0),
 	CASE(import_can_be_run_again, "FF-MT-3", 0),
 };
 

@@ -13,8 +13,8 @@
 
 extern const ffp_family ffp_tests_guard, ffp_tests_recall, ffp_tests_text, ffp_tests_json, ffp_tests_policy,
     ffp_tests_outcome, ffp_tests_rows, ffp_tests_config, ffp_tests_registry, ffp_tests_budget, ffp_tests_rules,
-    ffp_tests_memory, ffp_tests_engine, ffp_tests_queue, ffp_tests_deadlines, ffp_tests_faults, ffp_tests_load,
-    ffp_tests_check;
+    ffp_tests_memory, ffp_tests_engine, ffp_tests_queue, ffp_tests_deadlines, ffp_tests_faults, ffp_tests_unknown,
+    ffp_tests_distrust, ffp_tests_load, ffp_tests_check;
 
 /* The i-th case, or NULL past the last. */
 const ff_case *ffp_core_case_at(size_t i);
@@ -100,8 +100,12 @@ typedef struct ffp_fault_plan {
 extern const ff_engine_backend ffp_faulty_backend;
 extern ffp_fault_plan ffp_fault;
 
-/* Clears the plan. */
+/* Clears the plan; and makes one by which a call of the slot fails, as counted from now. */
 void ffp_fault_clear(void);
+void ffp_fault_set(ffp_slot_id slot, uint64_t at, ff_code code);
+
+/* Options by which a call is tried so often, and a purge takes two rows at a time. */
+ff_engine_options ffp_options_with(uint32_t attempts);
 
 /* An engine on the case's store through faulty:. */
 ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options);

@@ -1,0 +1,331 @@
+/* What is not trusted: backends that break their word, rows that cannot be read, lines that are imported. */
+#include "tests.h"
+
+/* ---- backends that break their word ------------------------------------------------------------------------- */
+
+static void undocumented_codes_are_io(ff_test *t)
+{
+	static const struct {
+		ffp_slot_id slot;
+		const char *name;
+		ff_code allowed[10];
+	} slots[] = {
+		{ FFP_SLOT_BEGIN, "begin", { FF_E_BUSY, FF_E_FULL, FF_E_MISUSE } },
+		{ FFP_SLOT_LOAD, "load", { FF_E_BUSY, FF_E_CONFLICT, FF_E_FULL, FF_E_CORRUPT } },
+		{ FFP_SLOT_STORE, "store", { FF_E_BUSY, FF_E_CONFLICT, FF_E_FULL, FF_E_CORRUPT } },
+		{ FFP_SLOT_COMMIT,
+		  "commit",
+		  { FF_E_BUSY, FF_E_CONFLICT, FF_E_FULL, FF_E_CORRUPT, FF_E_COMMIT_UNKNOWN } },
+	};
+	static const ff_code codes[] = { FF_E_INVALID,     FF_E_NOT_FOUND, FF_E_KEY_CONFLICT, FF_E_OVERFLOW,
+		                         FF_E_CORRUPT,     FF_E_BUSY,      FF_E_FULL,         FF_E_IO,
+		                         FF_E_UNAVAILABLE, FF_E_VERSION,   FF_E_NO_MEMORY,    FF_E_COMMIT_UNKNOWN,
+		                         FF_E_DEADLINE,    FF_E_MISUSE,    FF_E_CONFLICT,     (ff_code)-1,
+		                         (ff_code)15,      (ff_code)99,    (ff_code)101 };
+	ff_engine_options options = ffp_options_with(1);
+	ff_engine *e = ffp_open_faulty(t, &options);
+	for (size_t s = 0; s < COUNT_OF(slots); s++) {
+		for (size_t c = 0; c < COUNT_OF(codes); c++) {
+			ff_code want = codes[c] == FF_E_IO || codes[c] == FF_E_NO_MEMORY ? codes[c] : FF_E_IO;
+			for (size_t a = 0; slots[s].allowed[a]; a++)
+				if (slots[s].allowed[a] == codes[c])
+					want = codes[c] == FF_E_CONFLICT ? FF_E_BUSY : codes[c];
+			ffp_fault_set(slots[s].slot, 1, codes[c]);
+			if (!FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"),
+			                  ff_test_text(t, "!%s", ff_code_name(want))))
+				ff_test_note(t, "%s answers %d", slots[s].name, (int)codes[c]);
+			if (want == FF_E_IO && codes[c] != FF_E_IO)
+				FF_CHECK_STR(
+				    t, ff_test_error(t)->message,
+				    ff_test_text(t,
+				                 "backend 'faulty' answered %d, which is none of the codes of %s: "
+				                 "a fault that was planned",
+				                 (int)codes[c], slots[s].name));
+		}
+	}
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* A backend that says nothing about its error is spoken for. */
+static void silent_errors_get_a_message(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	ffp_fault_set(FFP_SLOT_LOAD, 1, FF_E_CORRUPT);
+	ffp_fault.silent = true;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!corrupt");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "load failed");
+	FF_CHECK_STR(t, ff_test_error(t)->backend, "faulty");
+	ffp_fault_set(FFP_SLOT_BEGIN, 1, FF_E_BUSY);
+	ffp_fault.silent = ffp_fault.repeat = true;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!busy");
+	FF_CHECK(t, ff_test_error(t)->retryable);
+	ffp_fault_set(FFP_SLOT_LOAD, 1, FF_E_VERSION);
+	ffp_fault.silent = true;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!io");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "backend 'faulty' answered 10, which is none of the codes of load");
+}
+
+static void scribble_lines(ff_error *error)
+{
+	strcpy(error->message, "two\nlines\xff");
+	strcpy(error->native_code, "\x1b[1m");
+}
+
+static void scribble_without_end(ff_error *error)
+{
+	memset(error->message, 'm', sizeof(error->message));
+	memset(error->native_code, 'n', sizeof(error->native_code));
+	memset(error->id, 'i', sizeof(error->id));
+	memset(error->entity, 'e', sizeof(error->entity));
+	error->retryable = true;
+}
+
+/* Whatever a backend wrote into the record: its texts end, and are lines. */
+static void scribbled_errors_are_cleaned(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	const ff_error *error = ff_test_error(t);
+	ffp_fault_set(FFP_SLOT_LOAD, 1, FF_E_FULL);
+	ffp_fault.scribble = scribble_lines;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!full");
+	FF_CHECK_STR(t, error->message, "two?lines?");
+	FF_CHECK_STR(t, error->native_code, "?[1m");
+	ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_FULL);
+	ffp_fault.scribble = scribble_without_end;
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!full");
+	FF_CHECK_EQ_INT(t, strnlen(error->message, sizeof(error->message)), sizeof(error->message) - 1);
+	FF_CHECK_EQ_INT(t, strnlen(error->native_code, sizeof(error->native_code)), sizeof(error->native_code) - 1);
+	FF_CHECK_STR(t, error->backend, "faulty");
+	FF_CHECK(t, error->retryable);
+	ffp_fault_set(FFP_SLOT_STORE, 1, FF_E_VERSION); /* none of its codes: the message gets a prefix */
+	ffp_fault.scribble = scribble_lines;
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!io");
+	FF_CHECK_STR(t, error->message,
+	             "backend 'faulty' answered 10, which is none of the codes of store: two?lines?");
+}
+
+static void answer_too_many(ff_read *reads, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (reads[i].kind == FF_READ_RANGE && reads[i].limit != UINT32_MAX)
+			reads[i].rows_count = (size_t)reads[i].limit + 1;
+}
+
+/* More rows than were asked for would make a bounded call unbounded. */
+static void too_many_rows_are_io(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	const ff_budget_page *page = NULL;
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+	ffp_fault.mangle = answer_too_many;
+	FF_CHECK_CODE(t, ff_engine_list_budgets(e, NULL, 1, &page, ff_test_error(t)), FF_E_IO);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "backend 'faulty' answered 3 rows of at most 2");
+	FF_CHECK_STR(t, ff_test_error(t)->backend, "faulty");
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "!io");
+	FF_CHECK_STR(t, ff_test_error(t)->operation, "tick");
+	ffp_fault_clear();
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* ---- rows that cannot be trusted ---------------------------------------------------------------------------- */
+
+/* A row of which the key holds, and the rest is what a backend left there. */
+static void put_corrupt_budget(ff_test *t, const char *id, int64_t next_reset_at_ms)
+{
+	const ffp_budget_row row = { .row.state = FF_ROW_CORRUPT,
+		                     .budget_id = { id, strlen(id) },
+		                     .next_reset_at_ms = next_reset_at_ms };
+	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_POLICY, &row.row);
+}
+
+static void corrupt_rows_fail_their_calls(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	ffp_fake *fake = ffp_fake_of(t);
+	put_corrupt_budget(t, "b", 1);
+	const ffp_usage_row usage = { .row.state = FF_ROW_CORRUPT,
+		                      .budget_id = BYTES("u"),
+		                      .dimensions_key = BYTES("a") };
+	const ffp_key_row key = { .row.state = FF_ROW_CORRUPT, .dedup_key = BYTES("k"), .budget_id = BYTES("u") };
+	const ffp_ledger_row ledger = { .row.state = FF_ROW_CORRUPT,
+		                        .budget_id = BYTES("u"),
+		                        .execution_id = BYTES("x"),
+		                        .dimensions_key = BYTES("c") };
+	const ffp_quota_row quota = { .row.state = FF_ROW_CORRUPT, .quota_policy_id = BYTES("q") };
+	ffp_fake_put(fake, FFP_BUDGET_USAGE, &usage.row);
+	ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &key.row);
+	ffp_fake_put(fake, FFP_BUDGET_USAGE_BY_EXEC, &ledger.row);
+	ffp_fake_put(fake, FFP_QUOTA_POLICY, &quota.row);
+	FF_CHECK_STR(t, ffp_create(t, e, "u", "a=5"), "created");
+	const char *before = ffp_fake_dump(t, fake);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!corrupt");
+	FF_CHECK_STR(t, ff_test_error(t)->id, "b");
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!corrupt");
+	FF_CHECK_STR(t, ffp_reset(t, e, "b", 0), "!corrupt");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "!corrupt");
+	FF_CHECK_STR(t, ffp_release(t, e, "b", "x"), "!corrupt");
+	FF_CHECK_STR(t, ffp_report(t, e, "u", "", "a=1"), "!corrupt");
+	FF_CHECK_STR(t, ffp_usage(t, e, "u"), "!corrupt");
+	FF_CHECK_STR(t, ffp_report(t, e, "u", "k", "z=1"), "!corrupt");
+	FF_CHECK_STR(t, ffp_spend(t, e, "u", "x", "", "c=1"), "!corrupt");
+	FF_CHECK_STR(t, ffp_release(t, e, "u", "x"), "!corrupt");
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 max=1"), "!corrupt");
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "!corrupt");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "window=1 max=1"), "!corrupt");
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "!corrupt");
+	FF_CHECK_STR(t, ffp_export(t, e, 0), "!corrupt");
+	FF_CHECK_STR(t, ffp_fake_dump(t, fake), before);
+	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+}
+
+/* Fails all loads from the 200th on, so that a tick that never ends does end. */
+static void end_what_does_not_end(void)
+{
+	ffp_fault_set(FFP_SLOT_LOAD, 200, FF_E_IO);
+	ffp_fault.repeat = true;
+}
+
+/*
+ * A row that cannot be read has nothing that can be trusted but its key: the time that it is due at is not among it,
+ * and tick must get past it all the same, however small its slices are.
+ */
+static void tick_passes_over_corrupt_budgets(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(1);
+	options.purge_rows_max = 1;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	FF_CHECK_STR(t, ffp_create(t, e, "a", "a=5 @reset=1"), "created");
+	put_corrupt_budget(t, "b", 0);
+	put_corrupt_budget(t, "c", 0);
+	FF_CHECK_STR(t, ffp_create(t, e, "d", "a=5 @reset=1"), "created");
+	ff_test_set_time(t, ff_test_time(t) + 10);
+	end_what_does_not_end();
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=2 failed=2 keys=0 admissions=0");
+}
+
+/* What load answers of a row that it found by an index: its key and the index's columns, and no more. */
+static void forget_the_time(ff_read *reads, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t r = 0; r < reads[i].rows_count; r++) {
+			ffp_budget_row *row = (ffp_budget_row *)reads[i].rows[r];
+			if (reads[i].table->id != FFP_BUDGET_POLICY || row->budget_id.data[0] != 'c')
+				continue;
+			*row = (ffp_budget_row){ .row.state = FF_ROW_CORRUPT,
+				                 .budget_id = row->budget_id,
+				                 .next_reset_at_ms = row->next_reset_at_ms };
+		}
+	}
+}
+
+static void tick_passes_over_unreadable_budgets(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(1);
+	options.purge_rows_max = 1;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	for (char id[] = "a"; id[0] < 'f'; id[0]++)
+		FF_CHECK_STR(t, ffp_create(t, e, id, "a=5 @reset=1"), "created");
+	ff_test_set_time(t, ff_test_time(t) + 10);
+	end_what_does_not_end();
+	ffp_fault.mangle = forget_the_time;
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=4 failed=1 keys=0 admissions=0");
+}
+
+/* A purge leaves a policy that cannot be read as it is, for check to find. */
+static void purge_leaves_corrupt_policies_alone(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	ffp_fake *fake = ffp_fake_of(t);
+	const ffp_quota_row policy = { .row.state = FF_ROW_CORRUPT,
+		                       .quota_policy_id = BYTES("q"),
+		                       .active_concurrency = 5 };
+	const ffp_slot_row slot = { .quota_policy_id = BYTES("q"), .execution_id = BYTES("x"), .lease_until_ms = 1 };
+	ffp_fake_put(fake, FFP_QUOTA_POLICY, &policy.row);
+	ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &slot.row);
+	ffp_tick(t, e, 0, 0);
+	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+	FF_CHECK(t, strstr(ffp_fake_dump(t, fake), "quota_policy (corrupt)") != NULL);
+}
+
+/* A key that no call could have made, put into the store by hand: tick gets past it. */
+static void tick_passes_over_endless_keys(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(1);
+	options.purge_rows_max = 1;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	const char *endless = ffp_name_of_size(t, 'k', 300);
+	ffp_key_row row = { .dedup_key = { endless, 300 }, .budget_id = BYTES("b"), .expires_at_ms = INT64_MAX };
+	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP, &row.row);
+	row = (ffp_key_row){ .dedup_key = BYTES("z"), .budget_id = BYTES("b"), .expires_at_ms = 1 };
+	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP, &row.row);
+	end_what_does_not_end();
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=1 admissions=0");
+}
+
+/* A place that cannot be read is as if there were none, and is written anew. */
+static void tick_replaces_a_corrupt_place(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	ffp_fake *fake = ffp_fake_of(t);
+	const ffp_sweep_row place = { .row.state = FF_ROW_CORRUPT, .work = BYTES("ff_budget_usage_dedup") };
+	ffp_fake_put(fake, FFP_SWEEP, &place.row);
+	for (char key[] = "a"; key[0] < 'e'; key[0]++) {
+		const ffp_key_row row = { .dedup_key = { key, 1 }, .budget_id = BYTES("b"), .expires_at_ms = 1 };
+		ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &row.row);
+	}
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 2), "resets=0 failed=0 keys=2 admissions=0");
+	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=2 admissions=0");
+	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+}
+
+/* ---- import ------------------------------------------------------------------------------------------------- */
+
+static ff_code fail_without_a_word(void *context, const char **line, size_t *size, ff_error *error)
+{
+	(void)context;
+	(void)line;
+	(void)size;
+	(void)error;
+	return FF_E_IO;
+}
+
+static void import_whose_reader_fails(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	uint64_t imported = 77;
+	memset(ff_test_error(t), 0xff, sizeof(ff_error));
+	FF_CHECK_CODE(t, ff_engine_import(e, fail_without_a_word, NULL, &imported, ff_test_error(t)), FF_E_IO);
+	FF_CHECK_EQ_INT(t, imported, 0);
+	FF_CHECK_EQ_INT(t, ff_test_error(t)->code, FF_E_IO);
+	FF_CHECK_STR(t, ff_test_error(t)->operation, "import");
+}
+
+static void import_refuses_a_row_twice(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	const char *lines = ffp_export(t, e, 0);
+	ffp_fake_wipe(ffp_fake_of(t));
+	FF_CHECK_STR(t, ffp_import(t, e, ff_test_text(t, "%s%s", lines, lines)), "!invalid");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "line 2 repeats a row");
+	FF_CHECK_STR(t, ffp_import(t, e, lines), "1");
+}
+
+static const ff_case cases[] = {
+	CASE(undocumented_codes_are_io, "", 0),
+	CASE(silent_errors_get_a_message, "FF-ERR-1", 0),
+	CASE(scribbled_errors_are_cleaned, "FF-ERR-1", 0),
+	CASE(too_many_rows_are_io, "", 0),
+	CASE(corrupt_rows_fail_their_calls, "FF-RU-8", 0),
+	CASE(tick_passes_over_corrupt_budgets, "FF-RB-4", 0),
+	CASE(tick_passes_over_unreadable_budgets, "FF-RB-4", 0),
+	CASE(purge_leaves_corrupt_policies_alone, "FF-MT-1", 0),
+	CASE(tick_passes_over_endless_keys, "FF-MT-1", 0),
+	CASE(tick_replaces_a_corrupt_place, "FF-MT-1", 0),
+	CASE(import_whose_reader_fails, "FF-MT-3", 0),
+	CASE(import_refuses_a_row_twice, "FF-MT-3", 0),
+};
+
+FAMILY(ffp_tests_distrust, cases);

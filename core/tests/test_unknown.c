@@ -1,0 +1,143 @@
+/*
+ * Commits whose fate is unknown: a call with a key reads it back and knows, what has none is told, and whatever is sent
+ * again is charged once (FF-ERR-2).
+ */
+#include "tests.h"
+
+static void plan_unknown(bool done, uint64_t at)
+{
+	ffp_fault_set(FFP_SLOT_COMMIT, at, FF_E_COMMIT_UNKNOWN);
+	ffp_fault.done = done;
+}
+
+/* A keyed call reads its key back, and knows. */
+static void unknown_commit_with_a_key(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10:5"), "created");
+	plan_unknown(true, 1);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok");
+	FF_CHECK_EQ_INT(t, ffp_fault.seen, 2); /* what it found lasts */
+	plan_unknown(true, 1);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok replayed"); /* there was nothing to happen */
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
+	plan_unknown(false, 1);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=4"), "soft a 8/5"); /* it did not happen, and was done again */
+	FF_CHECK_EQ_INT(t, ffp_fault.seen, 2);
+	plan_unknown(true, 1);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "m", "a=4"), "hard a 8/10");
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "n", "c=1"), "ok");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=8 c=1");
+	FF_CHECK_STR(t, ffp_breaches(t, e, "b"), "hard=1 soft=1 last=a@1000000");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok replayed");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+static void unknown_commit_until_attempts_are_out(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	plan_unknown(false, 1);
+	ffp_fault.repeat = true;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "!io"); /* it is known that nothing was changed */
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 3);
+	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
+	ffp_fault_clear();
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok");
+}
+
+static void unknown_commit_without_a_key(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+	for (int done = 0; done < 2; done++) {
+		plan_unknown(done, 1);
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=4"), "!commit_unknown");
+		FF_CHECK(t, !ff_test_error(t)->retryable);
+		FF_CHECK_EQ_INT(t, ffp_fault.seen, 1);
+		FF_CHECK_STR(t, ffp_usage(t, e, "b"), done ? "a=4" : "");
+	}
+	plan_unknown(true, 1);
+	FF_CHECK_STR(t, ffp_reset(t, e, "b", 0), "!commit_unknown");
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
+}
+
+/* A key that was used before its time was over tells nothing; the caller may send it again, and is charged once. */
+static void unknown_commit_of_an_expired_key(ff_test *t)
+{
+	for (int done = 0; done < 2; done++) {
+		ff_engine *e = ffp_open_faulty(t, NULL);
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok");
+		ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+		plan_unknown(done, 1);
+		const char *answer = ffp_report(t, e, "b", "k", "a=4");
+		if (strcmp(answer, "!commit_unknown") == 0) {
+			FF_CHECK(t, ff_test_error(t)->retryable);
+			answer = ffp_report(t, e, "b", "k", "a=4");
+		}
+		FF_CHECK(t, strncmp(answer, "ok", 2) == 0);
+		FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+		FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=8");
+		ff_test_undo(t, e);
+		ffp_fake_wipe(ffp_fake_of(t));
+	}
+}
+
+/* Where the key cannot be read back, it stays unknown. */
+static void unknown_commit_that_cannot_be_read_back(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	plan_unknown(true, 1);
+	ffp_fault.then = FFP_SLOT_LOAD;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "!commit_unknown");
+	FF_CHECK(t, ff_test_error(t)->retryable);
+	ffp_fault_clear();
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok replayed");
+	plan_unknown(false, 1);
+	ffp_fault.then = FFP_SLOT_BEGIN;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=4"), "!commit_unknown");
+	ffp_fault_clear();
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=4"), "ok");
+	plan_unknown(true, 1);
+	ffp_fault.then = FFP_SLOT_COMMIT; /* it is found, and may not last */
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "m", "a=4"), "!commit_unknown");
+	ffp_fault_clear();
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "m", "a=4"), "ok replayed");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* One key of a batch tells of all of it: a batch is one transaction. */
+static void unknown_commit_of_a_batch(ff_test *t)
+{
+	for (int done = 0; done < 2; done++) {
+		ff_engine *e = ffp_open_faulty(t, NULL);
+		const ff_amount amount = { "a", 1 };
+		ff_report reports[3];
+		ff_report_result results[3];
+		for (size_t i = 0; i < COUNT_OF(reports); i++)
+			reports[i] = (ff_report){ .budget_id = "b",
+				                  .amounts = &amount,
+				                  .amounts_count = 1,
+				                  .idempotency_key = i == 1 ? "k" : NULL };
+		plan_unknown(done, 1);
+		FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, reports, 3, results, NULL, ff_test_error(t)), FF_OK);
+		for (size_t i = 0; i < COUNT_OF(reports); i++)
+			FF_CHECK(t, results[i].code == FF_OK && results[i].outcome.applied &&
+			                !results[i].outcome.replayed);
+		FF_CHECK_EQ_INT(t, ffp_fault.seen, 2);
+		FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+		FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=3");
+		ff_test_undo(t, e);
+		ffp_fake_wipe(ffp_fake_of(t));
+	}
+}
+
+static const ff_case cases[] = {
+	CASE(unknown_commit_with_a_key, "FF-ERR-2", 0),
+	CASE(unknown_commit_until_attempts_are_out, "FF-ERR-2", 0),
+	CASE(unknown_commit_without_a_key, "FF-ERR-1 FF-ERR-2", 0),
+	CASE(unknown_commit_of_an_expired_key, "FF-ERR-1 FF-ERR-2", 0),
+	CASE(unknown_commit_that_cannot_be_read_back, "FF-ERR-1 FF-ERR-2", 0),
+	CASE(unknown_commit_of_a_batch, "FF-ERR-2", 0),
+};
+
+FAMILY(ffp_tests_unknown, cases);
