@@ -461,6 +461,100 @@ static void batch_of_admissions_is_a_few_rounds(ff_test *t)
 	}
 }
 
+/* And so is one that looks for slots whose lease is over, each admission for one of its own. */
+static void batch_of_admissions_frees_slots_in_a_few_rounds(ff_test *t)
+{
+	enum { MANY = 300 };
+	ff_engine *e = ff_test_open(t, NULL);
+	ff_call *calls = ff_test_alloc(t, MANY * sizeof(*calls));
+	ff_admission *admissions = ff_test_alloc(t, MANY * sizeof(*admissions));
+	ff_admission_outcome *outcomes = ff_test_alloc(t, MANY * sizeof(*outcomes));
+	ff_engine_info before = { 0 }, after = { 0 };
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "slots=300"), "created");
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < MANY; i++) {
+			admissions[i] = (ff_admission){ .size = sizeof(ff_admission),
+				                        .quota_policy_id = "q",
+				                        .execution_id = ff_test_text(t, "x%u-%u", round, i),
+				                        .lease_ms = 100 };
+			calls[i] = (ff_call){ .op = FF_OP_ADMIT,
+				              .in.admission = &admissions[i],
+				              .out.admission = &outcomes[i] };
+		}
+		FF_REQUIRE_OK(t, ff_engine_get_info(e, &before, ff_test_error(t)));
+		FF_REQUIRE_OK(t, ff_engine_submit(e, calls, MANY, ff_test_error(t)));
+		FF_REQUIRE_OK(t, ff_engine_get_info(e, &after, ff_test_error(t)));
+		FF_CHECK(t, after.loads - before.loads <= 2);
+		for (unsigned i = 0; i < MANY; i++)
+			FF_CHECK_STR(t, ffp_show_admission(t, calls[i].code, &outcomes[i]), "admitted");
+		FF_CHECK_STR(t, ffp_admit(t, e, "q", "late", ""), "concurrency_exceeded");
+		ff_test_set_time(t, T0 + 100 * (round + 1));
+	}
+}
+
+/* What one admission of a batch passes over is free for another: a slot of its own that is over, and one whose lease a call
+ * with an earlier time has set since. */
+static void batch_of_admissions_that_share_slots(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const ff_quota_limits one = { .max_concurrent = 1 }, two = { .max_concurrent = 2 };
+	ff_admission own = { .size = sizeof(own), .quota_policy_id = "q", .execution_id = "over", .limits = &one };
+	ff_admission other = { .size = sizeof(other), .quota_policy_id = "q", .execution_id = "new", .limits = &two };
+	ff_admission_outcome outcomes[3];
+	ff_call calls[] = { { .op = FF_OP_ADMIT, .in.admission = &own, .out.admission = &outcomes[0] },
+		            { .op = FF_OP_ADMIT, .in.admission = &other, .out.admission = &outcomes[1] } };
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "slots=9"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "over", "lease=1"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "held", ""), "admitted");
+	ff_test_set_time(t, T0 + 1000);
+	FF_REQUIRE_OK(t, ff_engine_submit(e, calls, 2, ff_test_error(t)));
+	FF_CHECK_STR(t, ffp_show_admission(t, calls[0].code, &outcomes[0]), "concurrency_exceeded");
+	FF_CHECK_STR(t, ffp_show_admission(t, calls[1].code, &outcomes[1]), "admitted");
+
+	ff_admission refused = { .size = sizeof(own), .quota_policy_id = "w", .execution_id = "x", .limits = &two };
+	ff_admission earlier = {
+		.size = sizeof(own), .quota_policy_id = "w", .execution_id = "b", .now_ms = T0 + 2000
+	};
+	ff_admission last = { .size = sizeof(own), .quota_policy_id = "w", .execution_id = "y", .limits = &two };
+	earlier.lease_ms = 1;
+	ff_call more[] = { { .op = FF_OP_ADMIT, .in.admission = &refused, .out.admission = &outcomes[0] },
+		           { .op = FF_OP_ADMIT, .in.admission = &earlier, .out.admission = &outcomes[1] },
+		           { .op = FF_OP_ADMIT, .in.admission = &last, .out.admission = &outcomes[2] } };
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "w", "window=60 max=9 slots=9"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "w", "a", ""), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "w", "b", ""), "admitted");
+	ff_test_set_time(t, T0 + 3000);
+	FF_REQUIRE_OK(t, ff_engine_submit(e, more, 3, ff_test_error(t)));
+	FF_CHECK_STR(t, ffp_show_admission(t, more[0].code, &outcomes[0]), "concurrency_exceeded");
+	FF_CHECK_STR(t, ffp_show_admission(t, more[1].code, &outcomes[1]), "already_admitted");
+	FF_CHECK_STR(t, ffp_show_admission(t, more[2].code, &outcomes[2]), "admitted");
+}
+
+/* Where one admission of a batch wants more rows than were looked at, the others begin anew, and find what they found. */
+static void batch_of_admissions_that_begins_anew(ff_test *t)
+{
+	enum { OVER = 20 };
+	ff_engine *e = ff_test_open(t, NULL);
+	const ff_quota_limits one = { .max_concurrent = 1 };
+	ff_admission few = { .size = sizeof(few), .quota_policy_id = "few", .execution_id = "new 1" };
+	ff_admission more = { .size = sizeof(more), .quota_policy_id = "few", .execution_id = "new 2" };
+	ff_admission many = { .size = sizeof(many), .quota_policy_id = "many", .execution_id = "new", .limits = &one };
+	ff_admission_outcome outcomes[3];
+	ff_call calls[] = { { .op = FF_OP_ADMIT, .in.admission = &few, .out.admission = &outcomes[0] },
+		            { .op = FF_OP_ADMIT, .in.admission = &more, .out.admission = &outcomes[1] },
+		            { .op = FF_OP_ADMIT, .in.admission = &many, .out.admission = &outcomes[2] } };
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "few", "slots=2"), "created");
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "many", "slots=20"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "few", "over 1", "lease=1"), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "few", "over 2", "lease=1"), "admitted");
+	for (unsigned i = 0; i < OVER; i++)
+		FF_CHECK_STR(t, ffp_admit(t, e, "many", ff_test_text(t, "over %u", i), "lease=1"), "admitted");
+	ff_test_set_time(t, T0 + 1000);
+	FF_REQUIRE_OK(t, ff_engine_submit(e, calls, 3, ff_test_error(t)));
+	for (unsigned i = 0; i < 3; i++)
+		FF_CHECK_STR(t, ffp_show_admission(t, calls[i].code, &outcomes[i]), "admitted");
+}
+
 /* One commit of more rows than a statement or a page takes: each budget has its report, whole. */
 static void batch_of_thousands_of_rows(ff_test *t)
 {
@@ -496,6 +590,9 @@ static const ff_case table[] = {
 	CASE(batch_of_none_and_of_nonsense, "FF-RU-14 FF-ERR-6", 0),
 	CASE(batch_is_one_commit, "FF-RU-14", 0),
 	CASE(batch_moves_a_policys_time, "FF-CLK-3 FF-RU-14 FF-QA-6", 0),
+	CASE(batch_of_admissions_frees_slots_in_a_few_rounds, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
+	CASE(batch_of_admissions_that_share_slots, "FF-QA-5 FF-QA-6 FF-CLK-3", 0),
+	CASE(batch_of_admissions_that_begins_anew, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
 	CASE(batch_of_admissions_is_a_few_rounds, "FF-QA-7 FF-RU-14", 0),
 	CASE(batch_of_thousands_of_rows, "FF-RU-12 FF-RU-14", FF_CASE_BULK),
 	CASE(batch_size_makes_no_difference, "FF-RU-14 FF-CLK-3", 0),

@@ -14,7 +14,7 @@
 
 #define WINDOW_SECONDS_MAX UINT64_C(1000000000000)
 #define JITTER_MS_MAX INT64_C(1000000000000)
-/* How many of the slots whose lease ended first are looked at, before more are asked for. */
+/* How many of the slots whose lease ended first are looked at, before more are asked for: a call wants one, as a rule. */
 #define OVER_FIRST 8
 
 /* ---- rows --------------------------------------------------------------------------------------------------- */
@@ -80,19 +80,35 @@ static ff_code corrupt(ffp_request *request, const char *fault)
 	                fault);
 }
 
+/* What the calls of a batch on one policy share, so that a batch of many looks for slots once. */
+typedef struct ffp_quota_calls {
+	int64_t count;
+	int64_t latest_ms; /* of the times that they are decided at */
+	ffp_scan *over;    /* the slots whose lease ended first, up to a time and so many; NULL: nobody wanted any */
+	uint32_t over_limit;
+	bool gathered;      /* those of the scan are members of the policy's group */
+	unsigned reverts;   /* the cursor is of this round, */
+	int64_t free_at_ms; /* and of this time: */
+	ffp_slot *free;     /* no member in front of this one is over */
+} ffp_quota_calls;
+
 static bool plan_policy(ffp_batch *batch, ffp_request *request)
 {
 	ffp_quota_row key = { .quota_policy_id = request->id };
 	request->root = ffp_rows_get(&batch->rows, FFP_QUOTA_POLICY, &key.row);
-	if (request->root)
-		request->root->askers++;
-	return request->root != NULL;
+	if (request->root && !request->root->calls)
+		request->root->calls = ffp_arena_array(batch->arena, 1, sizeof(*request->root->calls));
+	if (!request->root || !request->root->calls)
+		return false;
+	ffp_quota_calls *calls = request->root->calls;
+	calls->count++;
+	calls->latest_ms = request->now_ms > calls->latest_ms ? request->now_ms : calls->latest_ms;
+	return true;
 }
 
 static bool plan_policy_and_slot(ffp_batch *batch, ffp_request *request)
 {
 	ffp_slot_row key = { .quota_policy_id = request->id, .execution_id = request->execution_id };
-	request->scan = NULL;
 	request->group = ffp_rows_group(&batch->rows, FFP_QUOTA_ADMITTED, &key.row, 1, false);
 	request->held = request->group ? ffp_rows_get_member(&batch->rows, request->group, &key.row) : NULL;
 	return request->held && plan_policy(batch, request);
@@ -235,7 +251,7 @@ static ffp_slot *entry_slot(ffp_batch *batch, ff_text quota_policy_id, int64_t n
  * asked for already, so are those after it. */
 static ff_code ask_for_entries(ffp_batch *batch, ffp_request *request, int64_t first, int64_t max)
 {
-	int64_t count = request->root->askers < max ? request->root->askers : max;
+	int64_t count = request->root->calls->count < max ? request->root->calls->count : max;
 	for (int64_t i = 1; i < count; i++) {
 		size_t known = batch->rows.slots_count;
 		if (!entry_slot(batch, request->id, first + i))
@@ -270,16 +286,18 @@ static ff_code look_at_window(ffp_batch *batch, ffp_request *request, admission 
 	return FF_OK;
 }
 
-/* Asks the store for the slots whose lease ended first. */
+/* Asks the store for the slots whose lease ended first, by the time of the last of the calls. */
 static ff_code scan_over(ffp_batch *batch, ffp_request *request, const admission *found, uint32_t limit)
 {
+	ffp_quota_calls *calls = request->root->calls;
+	int64_t time_ms = found->time_ms > calls->latest_ms ? found->time_ms : calls->latest_ms;
 	const ff_table *table = ffp_table(FFP_QUOTA_ADMITTED);
 	ffp_slot_row *low = (ffp_slot_row *)ff_row_new(batch->arena, table);
 	ffp_slot_row *high = (ffp_slot_row *)ff_row_new(batch->arena, table);
 	if (!low || !high)
 		return FF_E_NO_MEMORY;
 	low->quota_policy_id = high->quota_policy_id = request->id;
-	high->lease_until_ms = found->time_ms;
+	high->lease_until_ms = time_ms;
 	ff_read read = { .table = table,
 		         .index = &table->indexes[FFP_SLOT_BY_LEASE],
 		         .kind = FF_READ_RANGE,
@@ -289,17 +307,56 @@ static ff_code scan_over(ffp_batch *batch, ffp_request *request, const admission
 		         .limit = limit,
 		         .low = &low->row,
 		         .high = &high->row };
-	request->scan = ffp_rows_scan(&batch->rows, &read);
-	request->scan_limit = limit;
-	request->scan_time_ms = found->time_ms;
-	return request->scan ? FFP_PENDING : FF_E_NO_MEMORY;
+	calls->over = ffp_rows_scan(&batch->rows, &read);
+	calls->over_limit = limit;
+	calls->gathered = false;
+	return calls->over ? FFP_PENDING : FF_E_NO_MEMORY;
 }
 
-/* Whether a slot of the batch is another's, and free by now. */
-static bool is_free(const ffp_slot *slot, const admission *found)
+static uint32_t first_limit(const ffp_quota_calls *calls)
+{
+	return (uint32_t)(calls->count > OVER_FIRST ? calls->count : OVER_FIRST);
+}
+
+static bool is_over(const ffp_slot *slot, const admission *found)
 {
 	const ffp_slot_row *row = (const ffp_slot_row *)slot->after;
-	return row && row != found->held && ffp_slot_is_over(row, found->time_ms);
+	return slot->loaded && row && ffp_slot_is_over(row, found->time_ms);
+}
+
+/* The first member from this one on that is over, and another's than the call's own; or NULL. */
+static ffp_slot *free_from(ffp_slot *slot, const ffp_request *request, const admission *found)
+{
+	while (slot && (slot == request->held || !is_over(slot, found)))
+		slot = slot->next_member;
+	return slot;
+}
+
+/* The first slot that is free for an admission, or NULL. What was not over at the same time was looked at by a call in
+ * front of this one, and is not looked at again. */
+static ffp_slot *first_free(const ffp_batch *batch, const ffp_request *request, const admission *found)
+{
+	ffp_quota_calls *calls = request->root->calls;
+	if (calls->reverts != batch->rows.reverts || calls->free_at_ms != found->time_ms)
+		calls->free = request->group->members;
+	calls->reverts = batch->rows.reverts;
+	calls->free_at_ms = found->time_ms;
+	while (calls->free && !is_over(calls->free, found))
+		calls->free = calls->free->next_member;
+	return free_from(calls->free, request, found);
+}
+
+/* Makes members of the slots that the scan brought. */
+static bool gather(ffp_batch *batch, ffp_request *request)
+{
+	ffp_quota_calls *calls = request->root->calls;
+	for (size_t i = 0; !calls->gathered && i < calls->over->slots_count; i++)
+		if (!ffp_rows_get_member(&batch->rows, request->group, calls->over->slots[i]->key))
+			return false;
+	if (!calls->gathered)
+		calls->free_at_ms = FF_TIME_NONE; /* they stand in front of the cursor */
+	calls->gathered = true;
+	return true;
 }
 
 /*
@@ -313,18 +370,20 @@ static ff_code look_at_slots(ffp_batch *batch, ffp_request *request, admission *
 		active--; /* its own, held or over */
 	if (found->holds || !found->limits.max_concurrent || active < found->limits.max_concurrent)
 		return FF_OK;
-	if (!request->scan || request->scan_time_ms < found->time_ms) /* a neighbour may have moved the policy's time */
-		return scan_over(batch, request, found, request->scan ? request->scan_limit : OVER_FIRST);
-	if (!request->scan->loaded)
+	const ffp_quota_calls *calls = request->root->calls;
+	if (!calls->over)
+		return scan_over(batch, request, found, first_limit(calls));
+	if (!calls->over->loaded)
 		return FFP_PENDING;
-	for (size_t i = 0; i < request->scan->slots_count; i++)
-		ffp_rows_get_member(&batch->rows, request->group, request->scan->slots[i]->key);
+	if (!gather(batch, request))
+		return FF_E_NO_MEMORY;
 	uint64_t wanted = active - found->limits.max_concurrent + 1;
 	size_t free = 0;
-	for (const ffp_slot *slot = request->group->members; slot && free < wanted; slot = slot->next_member)
-		free += slot->loaded && is_free(slot, found);
-	if (free < wanted && request->scan->slots_count == request->scan_limit && request->scan_limit < UINT32_MAX / 8)
-		return scan_over(batch, request, found, request->scan_limit * 8);
+	ffp_slot *slot = first_free(batch, request, found);
+	for (; slot && free < wanted; slot = free_from(slot->next_member, request, found))
+		free++;
+	if (free < wanted && calls->over->slots_count == calls->over_limit && calls->over_limit < UINT32_MAX / 8)
+		return scan_over(batch, request, found, calls->over_limit * 8);
 	if (free < wanted)
 		found->outcome.kind = FF_CONCURRENCY_EXCEEDED;
 	else
@@ -332,10 +391,13 @@ static ff_code look_at_slots(ffp_batch *batch, ffp_request *request, admission *
 	return FF_OK;
 }
 
-static void set_lease(ffp_slot_row *row, int64_t until_ms)
+static void set_lease(const ffp_request *request, ffp_slot_row *row, int64_t until_ms)
 {
+	ffp_quota_calls *calls = request->root->calls;
 	row->lease_until_ms = until_ms;
 	row->row.nulls &= ~(1u << FFP_SLOT_LEASE_UNTIL);
+	if (until_ms <= calls->free_at_ms) /* set by an earlier time: it is over, and the cursor may be past it */
+		calls->free_at_ms = FF_TIME_NONE;
 }
 
 /* An admission that stands: only the end of its lease moves, where the call carries one. */
@@ -348,19 +410,14 @@ static ff_code renew(ffp_batch *batch, ffp_request *request, admission *found)
 	ffp_slot_row *row = (ffp_slot_row *)ffp_rows_change(&batch->rows, request->held);
 	if (!row)
 		return FF_E_NO_MEMORY;
-	set_lease(row, add_saturated(found->time_ms, lease_ms));
+	set_lease(request, row, add_saturated(found->time_ms, lease_ms));
 	return FF_OK;
 }
 
-static void free_slots(ffp_request *request, const admission *found)
+static void free_slots(const ffp_batch *batch, ffp_request *request, const admission *found)
 {
-	size_t left = found->freed;
-	for (ffp_slot *slot = request->group->members; slot && left; slot = slot->next_member) {
-		if (slot->loaded && is_free(slot, found)) {
-			ffp_rows_delete(slot);
-			left--;
-		}
-	}
+	for (size_t left = found->freed; left; left--)
+		ffp_rows_delete(first_free(batch, request, found));
 }
 
 /* The row of the next entry, which nobody has numbered yet: taken for absent as a fresh key is, and looked up where that
@@ -403,7 +460,7 @@ static ff_code admit(ffp_batch *batch, ffp_request *request, const admission *fo
 	ff_code code = next_entry(batch, request, found, &entry);
 	if (code != FF_OK)
 		return code;
-	free_slots(request, found);
+	free_slots(batch, request, found);
 	ffp_quota_row *policy = (ffp_quota_row *)ffp_rows_change(&batch->rows, request->root);
 	ffp_slot_row *slot = (ffp_slot_row *)ffp_rows_change(&batch->rows, request->held);
 	if (!policy || !slot || (entry && !add_entry(batch, request, found, entry, expires_at_ms)))
@@ -414,7 +471,7 @@ static ff_code admit(ffp_batch *batch, ffp_request *request, const admission *fo
 	slot->admitted_at_ms = found->time_ms;
 	slot->expires_at_ms = expires_at_ms;
 	if (lease_ms)
-		set_lease(slot, add_saturated(found->time_ms, lease_ms));
+		set_lease(request, slot, add_saturated(found->time_ms, lease_ms));
 	else
 		slot->row.nulls |= 1u << FFP_SLOT_LEASE_UNTIL;
 	return FF_OK;

@@ -113,8 +113,6 @@ struct ffp_request {
 			ff_quota_limits quota;
 			ffp_slot *held;  /* the slot of an execution */
 			ffp_slot *entry; /* the one that tells whether the window is full */
-			uint32_t scan_limit;
-			int64_t scan_time_ms;
 		};
 		struct { /* import */
 			const struct ffp_import_slice *import;

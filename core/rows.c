@@ -48,6 +48,7 @@ static bool grow(ffp_rows *rows)
 		*bucket = rows->slots[i];
 	}
 	grown.recall = rows->recall;
+	grown.reverts = rows->reverts;
 	grown.slots_count = rows->slots_count;
 	grown.pending_count = rows->pending_count;
 	grown.pending_scans = rows->pending_scans;
@@ -261,6 +262,7 @@ void ffp_rows_revert(ffp_rows *rows)
 		rows->slots[i]->changed = false;
 	}
 	rows->table_deletes_count = 0;
+	rows->reverts++;
 }
 
 bool ffp_rows_are_pending(const ffp_rows *rows)

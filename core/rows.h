@@ -21,8 +21,8 @@ struct ffp_slot {
 	uint64_t hash;
 	const void *memo; /* what a rule has made of the row */
 	union {
-		const void *asker; /* of a budget: the last report of the batch that planned with it */
-		uint32_t askers;   /* of a quota policy: how many admissions of the batch did */
+		const void *asker;             /* of a budget: the last report of the batch that planned with it */
+		struct ffp_quota_calls *calls; /* of a quota policy: what those of the batch share */
 	};
 	uint8_t columns; /* of the key: all of them, or for a group fewer */
 	bool whole;      /* of a group: loaded with all of its rows */
@@ -53,6 +53,7 @@ typedef struct ffp_rows {
 	size_t slots_count;
 	size_t pending_count;
 	size_t slots_room; /* of both arrays */
+	unsigned reverts;  /* how often every change was undone */
 	ffp_scan *pending_scans;
 	ff_write *table_deletes; /* one for each table that is to be emptied */
 	size_t table_deletes_count;

@@ -14,8 +14,9 @@
  * changed, but for FF_E_COMMIT_UNKNOWN (FF-ERR-2). After any error the same call with the same idempotency key may be
  * sent again; it charges at most once.
  *
- * Units: times are int64_t milliseconds since the Unix epoch, 0 … INT64_MAX; durations are milliseconds unless a name
- * says otherwise; amounts are integers in the caller's unit, 0 … INT64_MAX (FF-LIM-4).
+ * Units: times are int64_t milliseconds since the Unix epoch, 0 … INT64_MAX, and what would end later (a key, a window
+ * entry, a lease) ends at INT64_MAX; durations are milliseconds unless a name says otherwise; amounts are integers in the
+ * caller's unit, 0 … INT64_MAX (FF-LIM-4).
  *
  * Names are NUL-terminated valid UTF-8 without control characters (FF-LIM-1), in bytes: budget, quota policy and
  * execution ids 1 … 128; dimensions 1 … 64; idempotency keys 1 … 256; scope types 0 … 64, scope ids 0 … 128, hints
