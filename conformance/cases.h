@@ -37,6 +37,13 @@ extern const ffp_family ffp_cases_limits, ffp_cases_errors, ffp_cases_clock, ffp
 #define DAY_MS INT64_C(86400000)
 #define TWO_53 (UINT64_C(1) << 53)
 
+/* The i-th case of families, which NULL ends, or NULL past the last. */
+const ff_case *ffp_case_in(const ffp_family *const *of, size_t i);
+
+/* The runner as the main of a program with a table of its own: as ff_conformance_main, and --filter may be left out
+ * before the filter. */
+int ffp_cases_main(int argc, char **argv, const ff_case *(*case_at)(size_t i), const ff_harness *harness);
+
 /* ---- compact forms of arguments ----------------------------------------------------------------------------- */
 
 /* "tokens=5 cents=max": amounts (or limits) separated by spaces; max is INT64_MAX. */

@@ -1,7 +1,7 @@
 /*
- * The runner, for ff-conformance and for the programs of authors: goes through the suite on one store or several, one
- * case after the other in this process, and reports by TAP. It forks nothing, so that sanitizers and valgrind see
- * everything.
+ * The runner, for ff-conformance, for the programs of authors, and for tests with a table of their own: goes through
+ * the table on one store or several, one case after the other in this process, and reports by TAP. It forks nothing, so
+ * that sanitizers and valgrind see everything.
  */
 #include <getopt.h>
 #include <pthread.h>
@@ -11,13 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <ff/backend.h>
-#include <ff/conformance.h>
+#include "cases.h"
 
 enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, STORES_MAX = 16, CASE_SECONDS = 300 };
 
 typedef struct settings {
 	const char *program;
+	const ff_case *(*case_at)(size_t i);
 	const ff_harness *const *harnesses; /* those of --store where there are any, else those given */
 	size_t harnesses_count;
 	const ff_harness *stores[STORES_MAX];
@@ -32,6 +32,11 @@ typedef struct settings {
 	bool list;
 	bool help;
 } settings;
+
+static bool is_suite(const settings *set)
+{
+	return set->case_at == ff_case_at;
+}
 
 typedef struct counts {
 	unsigned implied, run, passed, failed, skipped;
@@ -238,7 +243,10 @@ static void count(counts *done, const ff_case_result *result)
 
 static void print_summary(const settings *set, const ff_harness_info *info, const counts *done)
 {
-	printf("# suite %u, backend %s (%s), capabilities", FF_CONFORMANCE_VERSION, info->backend, info->version);
+	printf("# ");
+	if (is_suite(set))
+		printf("suite %u, ", FF_CONFORMANCE_VERSION);
+	printf("backend %s (%s), capabilities", info->backend, info->version);
 	print_needs(stdout, info->given & FF_CAPS_KNOWN);
 	printf(", seed %" PRIu64 ", cases %u run / %u passed / %u failed / %u skipped", set->seed, done->run,
 	       done->passed, done->failed, done->skipped);
@@ -266,8 +274,8 @@ static bool run_store(const settings *set, const ff_harness *harness, unsigned *
 	printf("# store %s\n", harness->name);
 	counts done = { 0 };
 	static ff_case_result result;
-	for (size_t i = 0; ff_case_at(i); i++) {
-		const ff_case *of = ff_case_at(i);
+	for (size_t i = 0; set->case_at(i); i++) {
+		const ff_case *of = set->case_at(i);
 		if (!is_chosen(of, set->filter))
 			continue;
 		done.implied += !(of->needs & ~info.given);
@@ -287,11 +295,11 @@ static bool run_store(const settings *set, const ff_harness *harness, unsigned *
 static size_t count_chosen(const settings *set, size_t *left)
 {
 	size_t chosen = 0;
-	for (size_t i = *left = 0; ff_case_at(i); i++) {
-		if (!is_chosen(ff_case_at(i), set->filter))
+	for (size_t i = *left = 0; set->case_at(i); i++) {
+		if (!is_chosen(set->case_at(i), set->filter))
 			continue;
 		chosen++;
-		*left += !(ff_case_at(i)->needs & set->left_out);
+		*left += !(set->case_at(i)->needs & set->left_out);
 	}
 	return chosen;
 }
@@ -321,9 +329,9 @@ static int run(const settings *set)
 
 static int list(const settings *set)
 {
-	for (size_t i = 0; ff_case_at(i); i++) {
-		if (is_chosen(ff_case_at(i), set->filter))
-			printf("%s\t%s\n", ff_case_at(i)->name, ff_case_at(i)->ids);
+	for (size_t i = 0; set->case_at(i); i++) {
+		if (is_chosen(set->case_at(i), set->filter))
+			printf("%s\t%s\n", set->case_at(i)->name, set->case_at(i)->ids);
 	}
 	return EXIT_PASSED;
 }
@@ -472,12 +480,16 @@ static bool parse(settings *set, int count_of, char **arguments)
 	bool good = true;
 	for (int option; good && (option = getopt_long(count_of, arguments, "", options, NULL)) != -1;)
 		good = take_option(set, option);
+	if (good && !is_suite(set) && optind < count_of)
+		set->filter = arguments[optind++];
 	return good && optind == count_of && (set->list || set->canary || set->help || choose_stores(set));
 }
 
-int ff_conformance_main(int argc, char **argv, const ff_harness *const *harnesses, size_t count_of)
+static int run_program(int argc, char **argv, const ff_case *(*case_at)(size_t i), const ff_harness *const *harnesses,
+                       size_t count_of)
 {
 	settings set = { .program = argv[0],
+		         .case_at = case_at,
 		         .harnesses = harnesses,
 		         .harnesses_count = count_of,
 		         .seed = 1,
@@ -496,4 +508,14 @@ int ff_conformance_main(int argc, char **argv, const ff_harness *const *harnesse
 	if (set.junit && fclose(set.junit) && !status)
 		status = EXIT_FAILED;
 	return status;
+}
+
+int ff_conformance_main(int argc, char **argv, const ff_harness *const *harnesses, size_t count_of)
+{
+	return run_program(argc, argv, ff_case_at, harnesses, count_of);
+}
+
+int ffp_cases_main(int argc, char **argv, const ff_case *(*case_at)(size_t i), const ff_harness *harness)
+{
+	return run_program(argc, argv, case_at, &harness, 1);
 }

@@ -58,16 +58,22 @@ static const ffp_family *const families[] = {
 	&ffp_cases_slots_transactions,
 	&ffp_cases_slots_processes,
 	&ffp_cases_slots_store,
+	NULL,
 };
+
+const ff_case *ffp_case_in(const ffp_family *const *of, size_t i)
+{
+	for (; *of; of++) {
+		if (i < (*of)->count)
+			return &(*of)->cases[i];
+		i -= (*of)->count;
+	}
+	return NULL;
+}
 
 const ff_case *ff_case_at(size_t i)
 {
-	for (size_t f = 0; f < sizeof(families) / sizeof(*families); f++) {
-		if (i < families[f]->count)
-			return &families[f]->cases[i];
-		i -= families[f]->count;
-	}
-	return NULL;
+	return ffp_case_in(families, i);
 }
 
 const char *ff_case_need_name(uint64_t need)
