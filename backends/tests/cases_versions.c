@@ -1,42 +1,42 @@
 /* The schema's versions, and the way from one to the next. */
 #include "test.h"
 
-static void an_older_store_is_migrated(void)
+static void an_older_store_is_migrated(ff_test *t)
 {
 	ff_store *store;
-	const char *path = path_of("a.db");
-	store = must_open(path);
-	odd_row old = odd("a", 1, "c", 5);
-	REQUIRE_OK(put_row(store, odd_v1(), NULL, &old.row));
+	const char *path = path_of(t, "a.db");
+	store = must_open(t, path);
+	ffp_odd_row old = ffp_odd("a", 1, "c", 5);
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &old.row));
 	close_store(store);
-	CHECK_CODE(open_store(path, &catalog_v2, FF_STORE_READ_ONLY, NULL, &store), FF_E_UNAVAILABLE);
-	REQUIRE_OK(open_store(path, &catalog_v2, FF_STORE_MUST_EXIST, NULL, &store));
+	FF_CHECK_CODE(t, open_store(t, path, &catalog_v2, FF_STORE_READ_ONLY, NULL, &store), FF_E_UNAVAILABLE);
+	FF_REQUIRE_OK(t, open_store(t, path, &catalog_v2, FF_STORE_MUST_EXIST, NULL, &store));
 	const ff_table *table = &catalog_v2.tables[TABLE_ODD];
-	odd_row want = old;
-	want.z = text_of("");
+	ffp_odd_row want = old;
+	want.z = ffp_text_of("");
 	want.row.nulls = 1u << 6;
-	const ff_row *got = get_row(store, table, &old.row);
-	CHECK(got && rows_equal(table, got, &want.row));
+	const ff_row *got = get_row(t, store, table, &old.row);
+	FF_CHECK(t, got && ffp_rows_equal(table, got, &want.row));
 	/* The new columns, index and table work. */
-	odd_row after = want;
+	ffp_odd_row after = want;
 	after.row.nulls = 0;
 	after.x = -7;
-	after.y = text_of("y");
-	REQUIRE_OK(put_row(store, table, &want.row, &after.row));
+	after.y = ffp_text_of("y");
+	FF_REQUIRE_OK(t, put_row(t, store, table, &want.row, &after.row));
 	ff_read by_y = { .table = table, .kind = FF_READ_RANGE, .index = &table->indexes[4], .limit = 9 };
-	REQUIRE_OK(read_once(store, FF_TXN_READ, &by_y, 1));
-	CHECK(by_y.rows_count == 1 && rows_equal(table, by_y.rows[0], &after.row));
-	late_row late = { .id = 3 };
-	REQUIRE_OK(put_row(store, &catalog_v2.tables[TABLE_LATE], NULL, &late.row));
+	FF_REQUIRE_OK(t, read_once(t, store, FF_TXN_READ, &by_y, 1));
+	FF_CHECK(t, by_y.rows_count == 1 && ffp_rows_equal(table, by_y.rows[0], &after.row));
+	ffp_plain_row late = { .id = 3 };
+	FF_REQUIRE_OK(t, put_row(t, store, &catalog_v2.tables[TABLE_LATE], NULL, &late.row));
 	close_store(store);
 	/* A second time there is nothing to do. */
-	REQUIRE_OK(open_store(path, &catalog_v2, 0, NULL, &store));
-	CHECK_INT((int64_t)count_rows(store, &catalog_v2.tables[TABLE_LATE]), 1);
+	FF_REQUIRE_OK(t, open_store(t, path, &catalog_v2, 0, NULL, &store));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, &catalog_v2.tables[TABLE_LATE]), 1);
 	close_store(store);
 }
 
 /* A catalog whose second version has one more index, of columns that were there. */
-static void a_new_index_has_the_old_rows(void)
+static void a_new_index_has_the_old_rows(ff_test *t)
 {
 	enum { COUNT = 50 };
 	ff_index indexes[FF_INDEXES_MAX];
@@ -44,72 +44,73 @@ static void a_new_index_has_the_old_rows(void)
 	const ff_catalog more = { .tables = &table, .tables_count = 1, .version = 2 };
 	memcpy(indexes, table.indexes, table.indexes_count * sizeof(*indexes));
 	indexes[table.indexes_count] =
-	    (ff_index){ .name = "odd_by_t_and_v", .columns = { ODD_T, ODD_V }, .columns_count = 2, .since = 2 };
+	    (ff_index){ .name = "odd_by_t_and_v", .columns = { FFP_ODD_T, FFP_ODD_V }, .columns_count = 2, .since = 2 };
 	table.indexes = indexes;
 	table.indexes_count++;
-	ff_store *store = must_open(path_of("a.db"));
+	ff_store *store = must_open(t, path_of(t, "a.db"));
 	for (int64_t i = 0; i < COUNT; i++) {
-		odd_row row = odd("a", i, "c", COUNT - i);
-		row.row.nulls = i % 5 ? 0 : 1u << ODD_T;
-		REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+		ffp_odd_row row = ffp_odd("a", i, "c", COUNT - i);
+		row.row.nulls = i % 5 ? 0 : 1u << FFP_ODD_T;
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 	}
 	close_store(store);
-	REQUIRE_OK(open_store(path_of("a.db"), &more, 0, NULL, &store));
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &more, 0, NULL, &store));
 	ff_read read = { .table = &table, .kind = FF_READ_RANGE, .index = &indexes[4], .limit = 2 * COUNT };
-	REQUIRE_OK(read_once(store, FF_TXN_READ, &read, 1));
-	CHECK_INT((int64_t)read.rows_count, COUNT * 4 / 5);
+	FF_REQUIRE_OK(t, read_once(t, store, FF_TXN_READ, &read, 1));
+	FF_CHECK_EQ_INT(t, read.rows_count, COUNT * 4 / 5);
 	for (size_t i = 1; i < read.rows_count; i++)
-		CHECK(((odd_row *)(void *)read.rows[i - 1])->v < ((odd_row *)(void *)read.rows[i])->v);
-	problems found = { 0 };
-	CHECK_CODE(subject.backend->check(store, note_problem, &found, &error), FF_OK);
-	CHECK_TEXT(found.lines, "");
+		FF_CHECK(t, ffp_odd_of(read.rows[i - 1])->v < ffp_odd_of(read.rows[i])->v);
+	problems found = { .test = t };
+	FF_CHECK_CODE(t, subject.backend->check(store, note_problem, &found, ff_test_error(t)), FF_OK);
+	FF_CHECK_STR(t, found.lines, "");
 	close_store(store);
 }
 
 /* Whether the library of the first version refuses the store, and leaves it as it is. */
-static void refuse_newer(const char *path, uint32_t flags)
+static void refuse_newer(ff_test *t, const char *path, uint32_t flags)
 {
 	ff_store *store;
-	uint64_t was = file_hash(data_of(path));
-	CHECK_CODE(open_store(path, &catalog_v1, flags, NULL, &store), FF_E_VERSION);
-	CHECK(strstr(error.message, "version 2") && strstr(error.message, "1") && strstr(error.message, path));
-	CHECK(file_hash(data_of(path)) == was);
+	uint64_t was = file_hash(data_of(t, path));
+	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, flags, NULL, &store), FF_E_VERSION);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "version 2") && strstr(ff_test_error(t)->message, "1") &&
+	                strstr(ff_test_error(t)->message, path));
+	FF_CHECK(t, file_hash(data_of(t, path)) == was);
 }
 
-static void a_newer_store_is_refused(void)
+static void a_newer_store_is_refused(ff_test *t)
 {
 	ff_store *store;
-	const char *path = path_of("a.db");
-	REQUIRE_OK(open_store(path, &catalog_v2, 0, NULL, &store));
+	const char *path = path_of(t, "a.db");
+	FF_REQUIRE_OK(t, open_store(t, path, &catalog_v2, 0, NULL, &store));
 	close_store(store);
-	refuse_newer(path, 0);
-	refuse_newer(path, FF_STORE_MUST_EXIST);
-	refuse_newer(path, FF_STORE_READ_ONLY);
-	REQUIRE_OK(open_store(path, &catalog_v2, FF_STORE_READ_ONLY, NULL, &store));
+	refuse_newer(t, path, 0);
+	refuse_newer(t, path, FF_STORE_MUST_EXIST);
+	refuse_newer(t, path, FF_STORE_READ_ONLY);
+	FF_REQUIRE_OK(t, open_store(t, path, &catalog_v2, FF_STORE_READ_ONLY, NULL, &store));
 	close_store(store);
 }
 
-static void a_store_that_is_migrated_under_us(void)
+static void a_store_that_is_migrated_under_us(ff_test *t)
 {
 	ff_store *older, *newer;
 	ff_txn *txn;
-	const char *path = path_of("a.db");
-	older = must_open(path);
-	CHECK_INT((int64_t)count_rows(older, odd_v1()), 0);
-	REQUIRE_OK(open_store(path, &catalog_v2, 0, NULL, &newer));
-	CHECK_CODE(subject.backend->begin(older, FF_TXN_READ, &txn, &error), FF_E_IO);
-	CHECK(strstr(error.message, "version 2") != NULL);
-	CHECK_CODE(subject.backend->begin(older, FF_TXN_WRITE, &txn, &error), FF_E_IO);
-	REQUIRE_OK(subject.backend->begin(newer, FF_TXN_WRITE, &txn, &error));
+	const char *path = path_of(t, "a.db");
+	older = must_open(t, path);
+	FF_CHECK_EQ_INT(t, count_rows(t, older, odd_v1()), 0);
+	FF_REQUIRE_OK(t, open_store(t, path, &catalog_v2, 0, NULL, &newer));
+	FF_CHECK_CODE(t, subject.backend->begin(older, FF_TXN_READ, &txn, ff_test_error(t)), FF_E_IO);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "version 2") != NULL);
+	FF_CHECK_CODE(t, subject.backend->begin(older, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_IO);
+	FF_REQUIRE_OK(t, subject.backend->begin(newer, FF_TXN_WRITE, &txn, ff_test_error(t)));
 	subject.backend->abort(txn);
 	close_store(newer);
 	close_store(older);
 }
 
-static const test_case cases[] = {
-	CASE(an_older_store_is_migrated, "FF-MT-2"),
-	CASE(a_new_index_has_the_old_rows, "FF-MT-2"),
-	CASE(a_newer_store_is_refused, "FF-MT-2"),
-	CASE(a_store_that_is_migrated_under_us, "FF-MT-2"),
+static const ff_case cases[] = {
+	CASE(an_older_store_is_migrated, "FF-MT-2", 0),
+	CASE(a_new_index_has_the_old_rows, "FF-MT-2", 0),
+	CASE(a_newer_store_is_refused, "FF-MT-2", 0),
+	CASE(a_store_that_is_migrated_under_us, "FF-MT-2", 0),
 };
 FAMILY(cases_versions, cases);

@@ -1,4 +1,4 @@
-/* The tests' own tables, stores and rows. */
+/* The tests' own tables, stores, processes and files. */
 #include "test.h"
 
 #include <dirent.h>
@@ -8,15 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-char directory[] = "/tmp/ff-backend-tests-XXXXXX";
-ff_error error;
-
 /* ---- tables ------------------------------------------------------------------------------------------------- */
 
-#define COLUMN(name_, field, type_, nullable_, since_)                                          \
-	{                                                                                       \
-		.name = (name_), .offset = (uint16_t)offsetof(odd_row, field), .type = (type_), \
-		.nullable = (nullable_), .since = (since_)                                      \
+#define COLUMN(name_, field, type_, nullable_, since_)                                              \
+	{                                                                                           \
+		.name = (name_), .offset = (uint16_t)offsetof(ffp_odd_row, field), .type = (type_), \
+		.nullable = (nullable_), .since = (since_)                                          \
 	}
 #define INT(name, field, nullable, since) COLUMN(name, field, FF_TYPE_INT64, nullable, since)
 #define TEXT(name, field, nullable, since) COLUMN(name, field, FF_TYPE_TEXT, nullable, since)
@@ -51,15 +48,15 @@ static const ff_index odd_indexes_v2[] = {
 };
 
 static const ff_column late_columns[] = {
-	{ .name = "id", .offset = offsetof(late_row, id), .type = FF_TYPE_INT64, .since = 2 },
+	{ .name = "id", .offset = offsetof(ffp_plain_row, id), .type = FF_TYPE_INT64, .since = 2 },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
-#define ODD(columns_, indexes_)                                                                                     \
-	{                                                                                                           \
-		.name = "odd \"table\"", .columns = (columns_), .indexes = (indexes_), .row_size = sizeof(odd_row), \
-		.columns_count = COUNT(columns_), .key_count = ODD_KEY, .indexes_count = COUNT(indexes_),           \
-		.id = TABLE_ODD, .since = 1                                                                         \
+#define ODD(columns_, indexes_)                                                                              \
+	{                                                                                                    \
+		.name = "odd \"table\"", .columns = (columns_), .indexes = (indexes_),                       \
+		.row_size = sizeof(ffp_odd_row), .columns_count = COUNT(columns_), .key_count = FFP_ODD_KEY, \
+		.indexes_count = COUNT(indexes_), .id = TABLE_ODD, .since = 1                                \
 	}
 
 static const ff_table tables_v1[] = { ODD(odd_columns_v1, odd_indexes_v1) };
@@ -67,7 +64,7 @@ static const ff_table tables_v2[] = {
 	ODD(odd_columns_v2, odd_indexes_v2),
 	{ .name = "late",
 	  .columns = late_columns,
-	  .row_size = sizeof(late_row),
+	  .row_size = sizeof(ffp_plain_row),
 	  .columns_count = 1,
 	  .key_count = 1,
 	  .id = TABLE_LATE,
@@ -76,27 +73,6 @@ static const ff_table tables_v2[] = {
 
 const ff_catalog catalog_v1 = { .tables = tables_v1, .tables_count = COUNT(tables_v1), .version = 1 };
 const ff_catalog catalog_v2 = { .tables = tables_v2, .tables_count = COUNT(tables_v2), .version = 2 };
-
-odd_row odd(const char *a, int64_t b, const char *c, int64_t v)
-{
-	return (
-	    odd_row){ .a = text_of(a), .b = b, .c = text_of(c), .n = v, .t = text_of("t"), .v = v, .w = text_of("w") };
-}
-
-bool rows_equal(const ff_table *table, const ff_row *a, const ff_row *b)
-{
-	bool equal = a->nulls == b->nulls && a->state == b->state;
-	for (unsigned i = 0; equal && i < table->columns_count; i++) {
-		const ff_column *column = &table->columns[i];
-		if (ff_row_is_null(a, i))
-			continue;
-		if (column->type == FF_TYPE_INT64)
-			equal = *ff_row_int64(a, column) == *ff_row_int64(b, column);
-		else
-			equal = ff_text_compare(*ff_row_text(a, column), *ff_row_text(b, column)) == 0;
-	}
-	return equal;
-}
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
@@ -127,56 +103,22 @@ ff_allocator stingy_allocator(stingy *of)
 	return (ff_allocator){ resize_until, of };
 }
 
-typedef struct block {
-	struct block *next;
-	max_align_t start[];
-} block;
-
-static block *blocks;
-
-static void *grow(ff_arena *of, size_t size)
-{
-	size_t room = size > 4096 ? size : 4096;
-	block *fresh = malloc(sizeof(*fresh) + room);
-	if (!fresh)
-		return NULL;
-	fresh->next = blocks;
-	blocks = fresh;
-	of->at = (char *)fresh->start + size;
-	of->end = (char *)fresh->start + room;
-	return fresh->start;
-}
-
-static ff_arena shared_arena = { .grow = grow };
-
-ff_arena *arena(void)
-{
-	return &shared_arena;
-}
-
-void forget_arena(void);
-void forget_arena(void)
-{
-	while (blocks) {
-		block *next = blocks->next;
-		free(blocks);
-		blocks = next;
-	}
-	shared_arena = (ff_arena){ .grow = grow };
-}
-
 /* ---- stores ------------------------------------------------------------------------------------------------- */
 
-const char *path_of(const char *name)
+/* It lies where the harness has the store of a case that opens one by its URI. */
+const char *directory(ff_test *t)
 {
-	static char paths[8][256];
-	static unsigned next;
-	char *path = paths[next++ % 8];
-	snprintf(path, sizeof(paths[0]), "%s/%s", directory, name);
+	const char *path = strchr(ff_test_uri(t), ':') + 1;
+	mkdir(path, 0700);
 	return path;
 }
 
-ff_code open_store(const char *path, const ff_catalog *catalog, uint32_t flags, const char *const *params,
+const char *path_of(ff_test *t, const char *name)
+{
+	return ff_test_text(t, "%s/%s", directory(t), name);
+}
+
+ff_code open_store(ff_test *t, const char *path, const ff_catalog *catalog, uint32_t flags, const char *const *params,
                    ff_store **store)
 {
 	ff_param list[4];
@@ -190,7 +132,8 @@ ff_code open_store(const char *path, const ff_catalog *catalog, uint32_t flags, 
 	for (; params && *params; params += 2)
 		list[config.params_count++] = (ff_param){ params[0], params[1] };
 	*store = calloc(1, subject.backend->instance_size);
-	ff_code code = subject.backend->open(*store, &config, &error);
+	FF_REQUIRE(t, *store != NULL);
+	ff_code code = subject.backend->open(*store, &config, ff_test_error(t));
 	if (code != FF_OK) {
 		free(*store);
 		*store = NULL;
@@ -204,123 +147,190 @@ void close_store(ff_store *store)
 	free(store);
 }
 
-ff_store *must_open(const char *path)
+ff_store *must_open(ff_test *t, const char *path)
 {
 	ff_store *store;
-	REQUIRE_OK(open_store(path, &catalog_v1, 0, NULL, &store));
+	FF_REQUIRE_OK(t, open_store(t, path, &catalog_v1, 0, NULL, &store));
 	return store;
 }
 
-void refuse_open(const char *path, uint32_t flags, ff_code want)
+void refuse_open(ff_test *t, const char *path, uint32_t flags, ff_code want)
 {
 	ff_store *store;
-	error = (ff_error){ 0 };
-	if (!CHECK_CODE(open_store(path, &catalog_v1, flags, NULL, &store), want)) {
+	const ff_error *error = ffp_raw_error(t);
+	if (!FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, flags, NULL, &store), want)) {
 		if (store)
 			close_store(store);
-	} else {
-		check(strstr(error.message, path) != NULL, __FILE__, __LINE__, "'%s' does not name '%s'", error.message,
-		      path);
+	} else if (!FF_CHECK(t, strstr(error->message, path) != NULL)) {
+		ff_test_note(t, "'%s' does not name '%s'", error->message, path);
 	}
 }
 
-ff_code write_once(ff_store *store, const ff_write *writes, size_t count)
+ff_code write_once(ff_test *t, ff_store *store, const ff_write *writes, size_t count)
 {
 	ff_txn *txn;
-	ff_code code = subject.backend->begin(store, FF_TXN_WRITE, &txn, &error);
+	ff_code code = subject.backend->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t));
 	if (code != FF_OK)
 		return code;
-	code = subject.backend->store(txn, writes, count, &error);
+	code = subject.backend->store(txn, writes, count, ff_test_error(t));
 	if (code == FF_OK)
-		return subject.backend->commit(txn, &error);
+		return subject.backend->commit(txn, ff_test_error(t));
 	subject.backend->abort(txn);
 	return code;
 }
 
-ff_code read_once(ff_store *store, ff_txn_kind kind, ff_read *reads, size_t count)
+ff_code read_once(ff_test *t, ff_store *store, ff_txn_kind kind, ff_read *reads, size_t count)
 {
 	ff_txn *txn;
-	ff_code code = subject.backend->begin(store, kind, &txn, &error);
+	ff_code code = subject.backend->begin(store, kind, &txn, ff_test_error(t));
 	if (code != FF_OK)
 		return code;
-	code = subject.backend->load(txn, arena(), reads, count, &error);
+	code = subject.backend->load(txn, ffp_raw_arena(t), reads, count, ff_test_error(t));
 	subject.backend->abort(txn);
 	return code;
 }
 
-ff_code put_row(ff_store *store, const ff_table *table, const ff_row *before, const ff_row *after)
+ff_code put_row(ff_test *t, ff_store *store, const ff_table *table, const ff_row *before, const ff_row *after)
 {
 	ff_write write = { .table = table, .kind = FF_WRITE_PUT, .before = before, .after = after };
-	return write_once(store, &write, 1);
+	return write_once(t, store, &write, 1);
 }
 
-ff_row *get_row(ff_store *store, const ff_table *table, const ff_row *key)
+ff_row *get_row(ff_test *t, ff_store *store, const ff_table *table, const ff_row *key)
 {
 	ff_read read = { .table = table, .kind = FF_READ_GET, .low = key };
-	REQUIRE_OK(read_once(store, FF_TXN_READ, &read, 1));
+	FF_REQUIRE_OK(t, read_once(t, store, FF_TXN_READ, &read, 1));
 	return read.row;
 }
 
-size_t count_rows(ff_store *store, const ff_table *table)
+size_t count_rows(ff_test *t, ff_store *store, const ff_table *table)
 {
 	ff_read read = { .table = table, .kind = FF_READ_RANGE, .limit = UINT32_MAX };
-	REQUIRE_OK(read_once(store, FF_TXN_READ, &read, 1));
+	FF_REQUIRE_OK(t, read_once(t, store, FF_TXN_READ, &read, 1));
 	return read.rows_count;
 }
 
-/* ---- check ---------------------------------------------------------------------------------------------------- */
+/* ---- check -------------------------------------------------------------------------------------------------- */
 
 void note_problem(void *context, const char *problem)
 {
 	problems *all = context;
 	all->count++;
-	CHECK(strchr(problem, '\n') == NULL);
+	FF_CHECK(all->test, strchr(problem, '\n') == NULL);
 	size_t used = strlen(all->lines);
 	snprintf(all->lines + used, sizeof(all->lines) - used, "%s|", problem);
 }
 
-problems check_store(const char *path)
+problems check_store(ff_test *t, const char *path)
 {
-	problems found = { 0 };
-	ff_store *store = must_open(path);
-	CHECK_CODE(subject.backend->check(store, note_problem, &found, &error), FF_OK);
+	problems found = { .test = t };
+	ff_store *store = must_open(t, path);
+	FF_CHECK_CODE(t, subject.backend->check(store, note_problem, &found, ff_test_error(t)), FF_OK);
 	close_store(store);
 	return found;
 }
 
-/* ---- processes ------------------------------------------------------------------------------------------------ */
+/* ---- processes ---------------------------------------------------------------------------------------------- */
 
-void in_processes(int count, int (*body)(int number))
+/* Of this process, where it is a case of its own. */
+static struct {
+	process_fn *body;
+	int number;
+	int status;
+	ff_case_result result;
+} own;
+
+static void run_own(ff_test *t)
 {
-	int gate[2];
-	char byte;
-	pid_t children[PROCESSES];
-	REQUIRE(count <= PROCESSES && pipe(gate) == 0);
+	own.status = own.body(t, own.number);
+}
+
+static bool make_same(void *context, char uri[FF_URI_SIZE])
+{
+	return snprintf(uri, FF_URI_SIZE, "%s", (const char *)context) < FF_URI_SIZE;
+}
+
+/* The directory is the parent's. */
+static void destroy_nothing(void *context, const char *uri)
+{
+	(void)context;
+	(void)uri;
+}
+
+void end_process(int status)
+{
+	char *rest = own.result.failure;
+	for (char *line = strtok_r(rest, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		printf("# process %d: %s\n", own.number, line);
 	fflush(stdout);
-	for (int i = 0; i < count; i++) {
-		children[i] = fork();
-		if (children[i] == 0) {
-			close(gate[1]);
-			bool open = read(gate[0], &byte, 1) == 0; /* until all are there */
-			_exit(open ? body(i) : 9);
-		}
-	}
-	close(gate[0]);
-	close(gate[1]);
+	_exit(own.result.status == FF_CASE_FAILED ? PROCESS_FAILED : status);
+}
+
+/* What ends a case must not end the parent's here, and go on with the next. */
+pid_t start_process(ff_test *t, process_fn *body, int number)
+{
+	static const ff_case of = { .name = "process", .ids = "", .run = run_own };
+	fflush(stdout);
+	pid_t child = fork();
+	if (child)
+		return child;
+	const ff_harness same = { .name = of.name,
+		                  .context = (void *)(uintptr_t)ff_test_uri(t),
+		                  .make = make_same,
+		                  .destroy = destroy_nothing };
+	own.body = body;
+	own.number = number;
+	ff_case_run(&of, &same, ff_test_given(t), ff_test_random(t), &own.result);
+	end_process(own.status);
+}
+
+int in_process(ff_test *t, process_fn *body, int number)
+{
+	int status = -1;
+	pid_t child = start_process(t, body, number);
+	FF_REQUIRE(t, child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static struct {
+	process_fn *body;
+	int gate[2];
+} crew;
+
+static int run_together(ff_test *t, int number)
+{
+	char byte;
+	close(crew.gate[1]);
+	FF_REQUIRE(t, read(crew.gate[0], &byte, 1) == 0); /* until all are there */
+	return crew.body(t, number);
+}
+
+void in_processes(ff_test *t, int count, process_fn *body)
+{
+	pid_t children[PROCESSES];
+	crew.body = body;
+	FF_REQUIRE(t, count <= PROCESSES && pipe(crew.gate) == 0);
+	for (int i = 0; i < count; i++)
+		children[i] = start_process(t, run_together, i);
+	close(crew.gate[0]);
+	close(crew.gate[1]);
 	for (int i = 0; i < count; i++) {
 		int status = -1;
-		CHECK(children[i] > 0 && waitpid(children[i], &status, 0) == children[i]);
-		CHECK_INT(status, 0);
+		FF_CHECK(t, children[i] > 0 && waitpid(children[i], &status, 0) == children[i]);
+		FF_CHECK_EQ_INT(t, status, 0);
 	}
+}
+
+void drop_rights(ff_test *t)
+{
+	FF_REQUIRE(t, geteuid() != 0 || (setgid(65534) == 0 && setuid(65534) == 0));
 }
 
 /* ---- files -------------------------------------------------------------------------------------------------- */
 
-const char *data_of(const char *path)
+const char *data_of(ff_test *t, const char *path)
 {
-	static char data[512];
-	snprintf(data, sizeof(data), "%s%s%s", path, *subject.data ? "/" : "", subject.data);
-	return data;
+	return ff_test_text(t, "%s%s%s", path, *subject.data ? "/" : "", subject.data);
 }
 
 bool file_exists(const char *path)
@@ -342,30 +352,30 @@ uint64_t file_hash(const char *path)
 	return hash;
 }
 
-void copy_file(const char *from, const char *to)
+void copy_file(ff_test *t, const char *from, const char *to)
 {
 	FILE *in = fopen(from, "rb");
 	FILE *out = fopen(to, "wb");
-	REQUIRE(in && out);
+	FF_REQUIRE(t, in && out);
 	int byte;
 	while ((byte = getc(in)) != EOF)
 		putc(byte, out);
 	fclose(in);
-	CHECK(fclose(out) == 0);
+	FF_CHECK(t, fclose(out) == 0);
 }
 
-void write_file(const char *path, const char *bytes, size_t size)
+void write_file(ff_test *t, const char *path, const char *bytes, size_t size)
 {
 	FILE *file = fopen(path, "wb");
-	REQUIRE(file != NULL);
-	CHECK(fwrite(bytes, 1, size, file) == size);
+	FF_REQUIRE(t, file != NULL);
+	FF_CHECK(t, fwrite(bytes, 1, size, file) == size);
 	fclose(file);
 }
 
-int count_files(void)
+int count_files(ff_test *t)
 {
-	DIR *open = opendir(directory);
-	REQUIRE(open != NULL);
+	DIR *open = opendir(directory(t));
+	FF_REQUIRE(t, open != NULL);
 	int count = 0;
 	struct dirent *entry;
 	while ((entry = readdir(open)))

@@ -5,59 +5,59 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void what_is_no_store(void)
+static void what_is_no_store(ff_test *t)
 {
 	static const char text[] = "budget,tokens\na,1\n";
 	static const char zeros[8192];
-	write_file(path_of("file"), text, sizeof(text) - 1);
-	refuse_open(path_of("file"), 0, FF_E_INVALID);
-	refuse_open(path_of("file"), FF_STORE_READ_ONLY, FF_E_INVALID);
-	CHECK(strstr(error.message, "is no directory") != NULL);
-	mkfifo(path_of("fifo"), 0600);
-	refuse_open(path_of("fifo"), 0, FF_E_INVALID);
-	refuse_open(path_of("no/such/directory"), 0, FF_E_IO);
-	refuse_open(path_of("file/a"), 0, FF_E_IO);
-	CHECK_INT(count_files(), 2);
-	mkdir(path_of("text"), 0700);
-	write_file(path_of("text/data.mdb"), text, sizeof(text) - 1);
-	refuse_open(path_of("text"), 0, FF_E_CORRUPT);
-	CHECK_TEXT(error.native_code, "-30793");
-	refuse_open(path_of("text"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
-	mkdir(path_of("zeros"), 0700);
-	write_file(path_of("zeros/data.mdb"), zeros, sizeof(zeros));
-	refuse_open(path_of("zeros"), 0, FF_E_CORRUPT);
-	mkdir(path_of("deeper"), 0700);
-	mkdir(path_of("deeper/data.mdb"), 0700);
-	refuse_open(path_of("deeper"), 0, FF_E_IO);
-	CHECK(file_hash(path_of("text/data.mdb")) == file_hash(path_of("file")));
+	write_file(t, path_of(t, "file"), text, sizeof(text) - 1);
+	refuse_open(t, path_of(t, "file"), 0, FF_E_INVALID);
+	refuse_open(t, path_of(t, "file"), FF_STORE_READ_ONLY, FF_E_INVALID);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "is no directory") != NULL);
+	mkfifo(path_of(t, "fifo"), 0600);
+	refuse_open(t, path_of(t, "fifo"), 0, FF_E_INVALID);
+	refuse_open(t, path_of(t, "no/such/directory"), 0, FF_E_IO);
+	refuse_open(t, path_of(t, "file/a"), 0, FF_E_IO);
+	FF_CHECK_EQ_INT(t, count_files(t), 2);
+	mkdir(path_of(t, "text"), 0700);
+	write_file(t, path_of(t, "text/data.mdb"), text, sizeof(text) - 1);
+	refuse_open(t, path_of(t, "text"), 0, FF_E_CORRUPT);
+	FF_CHECK_STR(t, ff_test_error(t)->native_code, "-30793");
+	refuse_open(t, path_of(t, "text"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
+	mkdir(path_of(t, "zeros"), 0700);
+	write_file(t, path_of(t, "zeros/data.mdb"), zeros, sizeof(zeros));
+	refuse_open(t, path_of(t, "zeros"), 0, FF_E_CORRUPT);
+	mkdir(path_of(t, "deeper"), 0700);
+	mkdir(path_of(t, "deeper/data.mdb"), 0700);
+	refuse_open(t, path_of(t, "deeper"), 0, FF_E_IO);
+	FF_CHECK(t, file_hash(path_of(t, "text/data.mdb")) == file_hash(path_of(t, "file")));
 }
 
-static void an_environment_of_others(void)
+static void an_environment_of_others(ff_test *t)
 {
-	const char *data = path_of("theirs/data.mdb");
+	const char *data = path_of(t, "theirs/data.mdb");
 	ff_store *store;
-	raw_put(path_of("theirs"), "accounts", raw_text("a", 1, "1", 1));
+	raw_put(t, path_of(t, "theirs"), "accounts", raw_text("a", 1, "1", 1));
 	uint64_t was = file_hash(data);
-	refuse_open(path_of("theirs"), 0, FF_E_CORRUPT);
-	CHECK(strstr(error.message, "something else") != NULL);
-	refuse_open(path_of("theirs"), FF_STORE_MUST_EXIST, FF_E_CORRUPT);
-	refuse_open(path_of("theirs"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
-	CHECK(file_hash(data) == was);
-	raw_put(path_of("flat"), NULL, raw_text("a", 1, "1", 1));
-	refuse_open(path_of("flat"), 0, FF_E_CORRUPT);
+	refuse_open(t, path_of(t, "theirs"), 0, FF_E_CORRUPT);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "something else") != NULL);
+	refuse_open(t, path_of(t, "theirs"), FF_STORE_MUST_EXIST, FF_E_CORRUPT);
+	refuse_open(t, path_of(t, "theirs"), FF_STORE_READ_ONLY, FF_E_CORRUPT);
+	FF_CHECK(t, file_hash(data) == was);
+	raw_put(t, path_of(t, "flat"), NULL, raw_text("a", 1, "1", 1));
+	refuse_open(t, path_of(t, "flat"), 0, FF_E_CORRUPT);
 	/* One without anything in it is nobody's. */
-	raw_put(path_of("empty"), "accounts", raw_text("a", 1, "1", 1));
-	raw_drop(path_of("empty"), "accounts");
-	refuse_open(path_of("empty"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
-	REQUIRE_OK(open_store(path_of("empty"), &catalog_v1, 0, NULL, &store));
+	raw_put(t, path_of(t, "empty"), "accounts", raw_text("a", 1, "1", 1));
+	raw_drop(t, path_of(t, "empty"), "accounts");
+	refuse_open(t, path_of(t, "empty"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "empty"), &catalog_v1, 0, NULL, &store));
 	close_store(store);
 }
 
 /* The version of LMDB's file format, in both meta pages. */
-static void set_format(const char *path, unsigned char version)
+static void set_format(ff_test *t, const char *path, unsigned char version)
 {
 	FILE *file = fopen(path, "r+b");
-	REQUIRE(file != NULL);
+	FF_REQUIRE(t, file != NULL);
 	for (long page = 0; page < 2; page++) {
 		fseek(file, page * sysconf(_SC_PAGESIZE) + 16 + 4, SEEK_SET);
 		putc(version, file);
@@ -65,54 +65,54 @@ static void set_format(const char *path, unsigned char version)
 	fclose(file);
 }
 
-static void a_newer_lmdb(void)
+static void a_newer_lmdb(ff_test *t)
 {
-	const char *path = path_of("a.db");
-	const char *data = path_of("a.db/data.mdb");
-	close_store(must_open(path));
-	set_format(data, 2);
+	const char *path = path_of(t, "a.db");
+	const char *data = path_of(t, "a.db/data.mdb");
+	close_store(must_open(t, path));
+	set_format(t, data, 2);
 	uint64_t was = file_hash(data);
-	refuse_open(path, 0, FF_E_VERSION);
-	CHECK(strstr(error.message, "another version of LMDB") != NULL);
-	CHECK_TEXT(error.native_code, "-30794");
-	refuse_open(path, FF_STORE_READ_ONLY, FF_E_VERSION);
-	CHECK(file_hash(data) == was);
-	set_format(data, 1);
-	close_store(must_open(path));
+	refuse_open(t, path, 0, FF_E_VERSION);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "another version of LMDB") != NULL);
+	FF_CHECK_STR(t, ff_test_error(t)->native_code, "-30794");
+	refuse_open(t, path, FF_STORE_READ_ONLY, FF_E_VERSION);
+	FF_CHECK(t, file_hash(data) == was);
+	set_format(t, data, 1);
+	close_store(must_open(t, path));
 }
 
-static void what_is_missing(void)
+static void what_is_missing(ff_test *t)
 {
-	refuse_open(path_of("a.db"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
-	refuse_open(path_of("a.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
-	refuse_open(path_of("no/such"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
-	CHECK_INT(count_files(), 0);
-	mkdir(path_of("empty"), 0700);
-	refuse_open(path_of("empty"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
-	refuse_open(path_of("empty"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
-	CHECK(!file_exists(path_of("empty/data.mdb")) && !file_exists(path_of("empty/lock.mdb")));
-	close_store(must_open(path_of("empty")));
-	CHECK(file_exists(path_of("empty/data.mdb")));
+	refuse_open(t, path_of(t, "a.db"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	refuse_open(t, path_of(t, "a.db"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
+	refuse_open(t, path_of(t, "no/such"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	FF_CHECK_EQ_INT(t, count_files(t), 0);
+	mkdir(path_of(t, "empty"), 0700);
+	refuse_open(t, path_of(t, "empty"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	refuse_open(t, path_of(t, "empty"), FF_STORE_MUST_EXIST, FF_E_NOT_FOUND);
+	FF_CHECK(t, !file_exists(path_of(t, "empty/data.mdb")) && !file_exists(path_of(t, "empty/lock.mdb")));
+	close_store(must_open(t, path_of(t, "empty")));
+	FF_CHECK(t, file_exists(path_of(t, "empty/data.mdb")));
 	/* What a process leaves that was killed as it began. */
-	mkdir(path_of("begun"), 0700);
-	write_file(path_of("begun/data.mdb"), "", 0);
-	refuse_open(path_of("begun"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
-	close_store(must_open(path_of("begun")));
+	mkdir(path_of(t, "begun"), 0700);
+	write_file(t, path_of(t, "begun/data.mdb"), "", 0);
+	refuse_open(t, path_of(t, "begun"), FF_STORE_READ_ONLY, FF_E_NOT_FOUND);
+	close_store(must_open(t, path_of(t, "begun")));
 }
 
-static void a_failed_open_removes_what_it_made(void)
+static void a_failed_open_removes_what_it_made(ff_test *t)
 {
 	static const char *const params[] = { "map_max", "8192", NULL };
 	ff_store *store;
-	CHECK_CODE(open_store(path_of("new"), &catalog_v1, 0, params, &store), FF_E_FULL);
-	CHECK_INT(count_files(), 0);
-	mkdir(path_of("there"), 0700);
-	CHECK_CODE(open_store(path_of("there"), &catalog_v1, 0, params, &store), FF_E_FULL);
-	CHECK(file_exists(path_of("there")));
-	CHECK_INT(rmdir(path_of("there")), 0); /* it is empty */
+	FF_CHECK_CODE(t, open_store(t, path_of(t, "new"), &catalog_v1, 0, params, &store), FF_E_FULL);
+	FF_CHECK_EQ_INT(t, count_files(t), 0);
+	mkdir(path_of(t, "there"), 0700);
+	FF_CHECK_CODE(t, open_store(t, path_of(t, "there"), &catalog_v1, 0, params, &store), FF_E_FULL);
+	FF_CHECK(t, file_exists(path_of(t, "there")));
+	FF_CHECK_EQ_INT(t, rmdir(path_of(t, "there")), 0); /* it is empty */
 }
 
-static void parameters(void)
+static void parameters(ff_test *t)
 {
 	static const char *const wrong[][5] = {
 		{ "durability", "sometimes", NULL },
@@ -134,106 +134,105 @@ static void parameters(void)
 	ff_store *store;
 	ff_store_limits limits;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
-		CHECK_CODE(open_store(path_of("a.db"), &catalog_v1, 0, wrong[i], &store), FF_E_INVALID);
-	CHECK(strstr(error.message, "busy_timeout_ms") != NULL);
-	CHECK_INT(count_files(), 0);
+		FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, wrong[i], &store), FF_E_INVALID);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "busy_timeout_ms") != NULL);
+	FF_CHECK_EQ_INT(t, count_files(t), 0);
 	for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++) {
-		REQUIRE_OK(open_store(path_of("a.db"), &catalog_v1, 0, durabilities[i], &store));
-		REQUIRE_OK(subject.backend->limits(store, &limits, &error));
-		CHECK_INT(limits.durability, i);
-		CHECK_INT((limits.caps & FF_CAP_DURABLE_COMMIT) != 0, i == FF_DURABILITY_FULL);
-		CHECK((limits.caps & FF_CAP_MULTI_PROCESS) && (limits.caps & FF_CAP_SNAPSHOT_READ));
-		CHECK(strncmp(limits.version, "LMDB 0.9.", 9) == 0);
+		FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, durabilities[i], &store));
+		FF_REQUIRE_OK(t, subject.backend->limits(store, &limits, ff_test_error(t)));
+		FF_CHECK_EQ_INT(t, limits.durability, i);
+		FF_CHECK_EQ_INT(t, (limits.caps & FF_CAP_DURABLE_COMMIT) != 0, i == FF_DURABILITY_FULL);
+		FF_CHECK(t, (limits.caps & FF_CAP_MULTI_PROCESS) && (limits.caps & FF_CAP_SNAPSHOT_READ));
+		FF_CHECK(t, strncmp(limits.version, "LMDB 0.9.", 9) == 0);
 		close_store(store);
 	}
 }
 
-static void a_relative_path_stays_where_it_was(void)
+static void a_relative_path_stays_where_it_was(ff_test *t)
 {
 	char before[4096];
-	REQUIRE(getcwd(before, sizeof(before)) && chdir(directory) == 0);
-	ff_store *store = must_open("a.db?x=%41");
-	REQUIRE(chdir("/") == 0);
-	odd_row row = odd("a", 1, "c", 1);
-	REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
-	CHECK_INT((int64_t)count_rows(store, odd_v1()), 1);
+	FF_REQUIRE(t, getcwd(before, sizeof(before)) && chdir(directory(t)) == 0);
+	ff_store *store = must_open(t, "a.db?x=%41");
+	FF_REQUIRE(t, chdir("/") == 0);
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
 	close_store(store);
-	CHECK(file_exists(path_of("a.db?x=%41/data.mdb")));
-	CHECK(chdir(before) == 0);
+	FF_CHECK(t, file_exists(path_of(t, "a.db?x=%41/data.mdb")));
+	FF_CHECK(t, chdir(before) == 0);
 }
 
 /* ---- rights -------------------------------------------------------------------------------------------------- */
 
-static int refuse_without_rights(int number)
+static int refuse_without_rights(ff_test *t, int number)
 {
 	(void)number;
-	if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
-		return 2;
-	refuse_open(path_of("none"), 0, FF_E_IO);
-	CHECK(strstr(error.message, "Permission denied") != NULL);
-	refuse_open(path_of("sealed/new"), 0, FF_E_IO);
-	refuse_open(path_of("data"), 0, FF_E_IO);
-	CHECK(strstr(error.message, "Permission denied") != NULL);
+	drop_rights(t);
+	refuse_open(t, path_of(t, "none"), 0, FF_E_IO);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "Permission denied") != NULL);
+	refuse_open(t, path_of(t, "sealed/new"), 0, FF_E_IO);
+	refuse_open(t, path_of(t, "data"), 0, FF_E_IO);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "Permission denied") != NULL);
 	/* Readers have to write into the lock file. */
-	refuse_open(path_of("lock"), FF_STORE_READ_ONLY, FF_E_IO);
-	CHECK(strstr(error.message, "Permission denied") != NULL);
+	refuse_open(t, path_of(t, "lock"), FF_STORE_READ_ONLY, FF_E_IO);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "Permission denied") != NULL);
 	/* But not into the data. */
 	ff_store *store;
 	ff_txn *txn;
-	odd_row row = odd("a", 1, "c", 1);
-	REQUIRE_OK(open_store(path_of("data"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
-	CHECK_INT((int64_t)count_rows(store, odd_v1()), 1);
-	CHECK_CODE(subject.backend->begin(store, FF_TXN_WRITE, &txn, &error), FF_E_MISUSE);
-	CHECK(get_row(store, odd_v1(), &row.row) != NULL);
-	refuse_open(path_of("data"), 0, FF_E_IO); /* the environment is shared, and cannot be written */
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "data"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
+	FF_CHECK_CODE(t, subject.backend->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK(t, get_row(t, store, odd_v1(), &row.row) != NULL);
+	refuse_open(t, path_of(t, "data"), 0, FF_E_IO); /* the environment is shared, and cannot be written */
 	close_store(store);
-	return case_failed();
+	return 0;
 }
 
-static void files_that_may_not_be_written(void)
+static void files_that_may_not_be_written(ff_test *t)
 {
 	static const char *const names[] = { "none", "data", "lock" };
-	odd_row row = odd("a", 1, "c", 1);
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
 	for (unsigned i = 0; i < 3; i++) {
-		ff_store *store = must_open(path_of(names[i]));
-		REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+		ff_store *store = must_open(t, path_of(t, names[i]));
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 		close_store(store);
-		chmod(path_of(names[i]), 0777);
+		chmod(path_of(t, names[i]), 0777);
 	}
-	mkdir(path_of("sealed"), 0555);
-	CHECK(chmod(path_of("none"), 0) == 0 && chmod(directory, 0777) == 0);
-	CHECK(chmod(path_of("data/data.mdb"), 0444) == 0 && chmod(path_of("data/lock.mdb"), 0666) == 0);
-	CHECK(chmod(path_of("lock/data.mdb"), 0444) == 0 && chmod(path_of("lock/lock.mdb"), 0444) == 0);
-	uint64_t was = file_hash(path_of("data/data.mdb"));
-	in_processes(1, refuse_without_rights);
-	CHECK(file_hash(path_of("data/data.mdb")) == was);
-	CHECK(chmod(path_of("none"), 0700) == 0);
+	mkdir(path_of(t, "sealed"), 0555);
+	FF_CHECK(t, chmod(path_of(t, "none"), 0) == 0 && chmod(directory(t), 0777) == 0);
+	FF_CHECK(t, chmod(path_of(t, "data/data.mdb"), 0444) == 0 && chmod(path_of(t, "data/lock.mdb"), 0666) == 0);
+	FF_CHECK(t, chmod(path_of(t, "lock/data.mdb"), 0444) == 0 && chmod(path_of(t, "lock/lock.mdb"), 0444) == 0);
+	uint64_t was = file_hash(path_of(t, "data/data.mdb"));
+	in_processes(t, 1, refuse_without_rights);
+	FF_CHECK(t, file_hash(path_of(t, "data/data.mdb")) == was);
+	FF_CHECK(t, chmod(path_of(t, "none"), 0700) == 0);
 }
 
-static void reading_leaves_the_data_as_it_is(void)
+static void reading_leaves_the_data_as_it_is(ff_test *t)
 {
 	ff_store *store;
-	const char *path = path_of("a.db");
-	store = must_open(path);
-	odd_row row = odd("a", 1, "c", 1);
-	REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+	const char *path = path_of(t, "a.db");
+	store = must_open(t, path);
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 	close_store(store);
-	uint64_t was = file_hash(data_of(path));
-	REQUIRE_OK(open_store(path, &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
-	CHECK_INT((int64_t)count_rows(store, odd_v1()), 1);
+	uint64_t was = file_hash(data_of(t, path));
+	FF_REQUIRE_OK(t, open_store(t, path, &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
 	close_store(store);
-	CHECK(file_hash(data_of(path)) == was);
+	FF_CHECK(t, file_hash(data_of(t, path)) == was);
 }
 
-static const test_case cases[] = {
-	CASE(what_is_no_store, "FF-ERR-1"),
-	CASE(an_environment_of_others, "FF-ERR-1"),
-	CASE(a_newer_lmdb, "FF-MT-2"),
-	CASE(what_is_missing, "FF-MT-2"),
-	CASE(a_failed_open_removes_what_it_made, "FF-ERR-2"),
-	CASE(parameters, ""),
-	CASE(a_relative_path_stays_where_it_was, ""),
-	CASE(files_that_may_not_be_written, "FF-ERR-1"),
-	CASE(reading_leaves_the_data_as_it_is, ""),
+static const ff_case cases[] = {
+	CASE(what_is_no_store, "FF-ERR-1", 0),
+	CASE(an_environment_of_others, "FF-ERR-1", 0),
+	CASE(a_newer_lmdb, "FF-MT-2", 0),
+	CASE(what_is_missing, "FF-MT-2", 0),
+	CASE(a_failed_open_removes_what_it_made, "FF-ERR-2", 0),
+	CASE(parameters, "", 0),
+	CASE(a_relative_path_stays_where_it_was, "", 0),
+	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
+	CASE(reading_leaves_the_data_as_it_is, "", 0),
 };
 FAMILY(cases_open, cases);

@@ -47,11 +47,13 @@ static bool strikes(fault_kind kind)
 	return true;
 }
 
-static void (*meanwhile)(void);
+static void (*meanwhile)(void *context);
+static void *meanwhile_context;
 
-void fault_meanwhile(void (*other)(void))
+void fault_meanwhile(void (*other)(void *context), void *context)
 {
 	meanwhile = other;
+	meanwhile_context = context;
 }
 
 #define EXPORT __attribute__((visibility("default")))
@@ -100,10 +102,10 @@ EXPORT int open(const char *path, int flags, ...)
 EXPORT int mdb_reader_check(MDB_env *env, int *dead)
 {
 	REAL(mdb_reader_check)
-	void (*other)(void) = meanwhile;
+	void (*other)(void *context) = meanwhile;
 	if (other) {
 		meanwhile = NULL;
-		other();
+		other(meanwhile_context);
 	}
 	return real(env, dead);
 }

@@ -17,8 +17,8 @@ const char *fault_name(fault_kind kind);
 /* Lets the n-th call of a kind from here on fail with `error`, n = 1 … */
 void fault_arm(fault_kind kind, unsigned n, int error);
 
-/* Calls `other` once, when dead readers are next looked for, as they are before a map grows. */
-void fault_meanwhile(void (*other)(void));
+/* Calls other(context) once, when dead readers are next looked for, as they are before a map grows. */
+void fault_meanwhile(void (*other)(void *context), void *context);
 
 /* No more faults. Answers whether the one that was armed has struck. */
 bool fault_disarm(void);

@@ -7,7 +7,7 @@
 #include "lmdb_backend.h"
 #include "test.h"
 
-extern const test_family cases_kv, cases_open, cases_spoiled, cases_map, cases_share, cases_faults;
+extern const ffp_family cases_kv, cases_open, cases_spoiled, cases_map, cases_share, cases_faults;
 
 /* An entry of a tree, by LMDB itself, where no store has the environment open. A tree that is not there is made. */
 typedef struct raw_entry {
@@ -15,14 +15,14 @@ typedef struct raw_entry {
 } raw_entry;
 
 raw_entry raw_text(const char *key, size_t key_size, const char *value, size_t value_size);
-void raw_put(const char *path, const char *tree, raw_entry entry);
-void raw_remove(const char *path, const char *tree, raw_entry entry);
-void raw_drop(const char *path, const char *tree);
+void raw_put(ff_test *t, const char *path, const char *tree, raw_entry entry);
+void raw_remove(ff_test *t, const char *path, const char *tree, raw_entry entry);
+void raw_drop(ff_test *t, const char *path, const char *tree);
 
 /* Removes a store's files and its directory. */
 void remove_store(const char *path);
 
-typedef void edit_fn(MDB_txn *txn, MDB_dbi dbi, void *context);
-void edit(const char *path, const char *tree, edit_fn *each, void *context);
+typedef void edit_fn(ff_test *t, MDB_txn *txn, MDB_dbi dbi, void *context);
+void edit(ff_test *t, const char *path, const char *tree, edit_fn *each, void *context);
 
 #endif

@@ -5,53 +5,53 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void edit(const char *path, const char *tree, edit_fn *each, void *context)
+void edit(ff_test *t, const char *path, const char *tree, edit_fn *each, void *context)
 {
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
 	mkdir(path, 0700);
-	REQUIRE(mdb_env_create(&env) == 0);
+	FF_REQUIRE(t, mdb_env_create(&env) == 0);
 	mdb_env_set_maxdbs(env, 4);
-	REQUIRE(mdb_env_open(env, path, 0, 0600) == 0);
-	REQUIRE(mdb_txn_begin(env, NULL, 0, &txn) == 0);
-	REQUIRE(mdb_dbi_open(txn, tree, tree ? MDB_CREATE : 0, &dbi) == 0);
-	each(txn, dbi, context);
-	CHECK_INT(mdb_txn_commit(txn), 0);
+	FF_REQUIRE(t, mdb_env_open(env, path, 0, 0600) == 0);
+	FF_REQUIRE(t, mdb_txn_begin(env, NULL, 0, &txn) == 0);
+	FF_REQUIRE(t, mdb_dbi_open(txn, tree, tree ? MDB_CREATE : 0, &dbi) == 0);
+	each(t, txn, dbi, context);
+	FF_CHECK_EQ_INT(t, mdb_txn_commit(txn), 0);
 	mdb_env_close(env);
 }
 
-static void put(MDB_txn *txn, MDB_dbi dbi, void *context)
+static void put(ff_test *t, MDB_txn *txn, MDB_dbi dbi, void *context)
 {
 	raw_entry *entry = context;
-	CHECK_INT(mdb_put(txn, dbi, &entry->key, &entry->value, 0), 0);
+	FF_CHECK_EQ_INT(t, mdb_put(txn, dbi, &entry->key, &entry->value, 0), 0);
 }
 
-static void drop_entry(MDB_txn *txn, MDB_dbi dbi, void *context)
+static void drop_entry(ff_test *t, MDB_txn *txn, MDB_dbi dbi, void *context)
 {
 	raw_entry *entry = context;
-	CHECK_INT(mdb_del(txn, dbi, &entry->key, NULL), 0);
+	FF_CHECK_EQ_INT(t, mdb_del(txn, dbi, &entry->key, NULL), 0);
 }
 
-static void drop_tree(MDB_txn *txn, MDB_dbi dbi, void *context)
+static void drop_tree(ff_test *t, MDB_txn *txn, MDB_dbi dbi, void *context)
 {
 	(void)context;
-	CHECK_INT(mdb_drop(txn, dbi, 1), 0);
+	FF_CHECK_EQ_INT(t, mdb_drop(txn, dbi, 1), 0);
 }
 
-void raw_put(const char *path, const char *tree, raw_entry entry)
+void raw_put(ff_test *t, const char *path, const char *tree, raw_entry entry)
 {
-	edit(path, tree, put, &entry);
+	edit(t, path, tree, put, &entry);
 }
 
-void raw_remove(const char *path, const char *tree, raw_entry entry)
+void raw_remove(ff_test *t, const char *path, const char *tree, raw_entry entry)
 {
-	edit(path, tree, drop_entry, &entry);
+	edit(t, path, tree, drop_entry, &entry);
 }
 
-void raw_drop(const char *path, const char *tree)
+void raw_drop(ff_test *t, const char *path, const char *tree)
 {
-	edit(path, tree, drop_tree, NULL);
+	edit(t, path, tree, drop_tree, NULL);
 }
 
 raw_entry raw_text(const char *key, size_t key_size, const char *value, size_t value_size)

@@ -5,6 +5,8 @@ const test_subject subject = {
 	.data = "data.mdb",
 };
 
-const test_family *const families[] = { &cases_kv,      &cases_versions, &cases_processes,
-	                                &cases_spoiled, &cases_open,     &cases_map,
-	                                &cases_share,   &cases_faults,   NULL };
+const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_lmdb_backend, NULL };
+
+const ffp_family *const families[] = { &cases_kv,      &cases_versions, &cases_processes,
+	                               &cases_spoiled, &cases_open,     &cases_map,
+	                               &cases_share,   &cases_faults,   NULL };

@@ -7,27 +7,27 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static void the_log_does_not_grow_for_ever(void)
+static void the_log_does_not_grow_for_ever(ff_test *t)
 {
-	ff_store *store = must_open(path_of("a.db"));
+	ff_store *store = must_open(t, path_of(t, "a.db"));
 	char *bytes = calloc(1, 100000);
-	REQUIRE(bytes != NULL);
+	FF_REQUIRE(t, bytes != NULL);
 	memset(bytes, 'x', 100000);
-	odd_row row = odd("a", 1, "c", 1);
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
 	row.w = (ff_text){ bytes, 100000 };
-	REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 	for (int64_t i = 1; i < 400; i++) {
-		odd_row after = row;
+		ffp_odd_row after = row;
 		after.v = i + 1;
 		bytes[i] = 'y';
-		ff_row *loaded = get_row(store, odd_v1(), &row.row);
-		REQUIRE_OK(put_row(store, odd_v1(), loaded, &after.row));
+		ff_row *loaded = get_row(t, store, odd_v1(), &row.row);
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), loaded, &after.row));
 	}
 	/* 40 MB went through it; a statement left un-reset would keep every page of them. */
-	FILE *log = fopen(path_of("a.db-wal"), "rb");
-	REQUIRE(log != NULL);
+	FILE *log = fopen(path_of(t, "a.db-wal"), "rb");
+	FF_REQUIRE(t, log != NULL);
 	fseek(log, 0, SEEK_END);
-	CHECK(ftell(log) < (8 << 20));
+	FF_CHECK(t, ftell(log) < (8 << 20));
 	fclose(log);
 	free(bytes);
 	close_store(store);
@@ -37,41 +37,41 @@ static void the_log_does_not_grow_for_ever(void)
 
 enum { PAGE = 4096 };
 
-static int64_t size_of(const char *name)
+static int64_t size_of(ff_test *t, const char *name)
 {
 	struct stat status;
-	REQUIRE(stat(path_of(name), &status) == 0);
+	FF_REQUIRE(t, stat(path_of(t, name), &status) == 0);
 	return status.st_size;
 }
 
 /* A number in the log's header that grows when the log begins anew. */
-static unsigned times_begun(void)
+static unsigned times_begun(ff_test *t)
 {
 	unsigned char number[4] = { 0 };
-	FILE *log = fopen(path_of("a.db-wal"), "rb");
-	REQUIRE(log != NULL);
-	CHECK(fseek(log, 12, SEEK_SET) == 0 && fread(number, sizeof(number), 1, log) == 1);
+	FILE *log = fopen(path_of(t, "a.db-wal"), "rb");
+	FF_REQUIRE(t, log != NULL);
+	FF_CHECK(t, fseek(log, 12, SEEK_SET) == 0 && fread(number, sizeof(number), 1, log) == 1);
 	fclose(log);
 	return (unsigned)number[2] << 8 | number[3];
 }
 
 /* Puts rows of some 25 pages, until so many pages of the log wait to be folded. */
-static void put_pages(ff_store *store, int pages)
+static void put_pages(ff_test *t, ff_store *store, int pages)
 {
 	static int64_t number;
 	static char bytes[100000];
 	memset(bytes, 'x', sizeof(bytes));
 	while (store->unfolded_pages < pages) {
-		odd_row row = odd("a", number++, "c", 1);
+		ffp_odd_row row = ffp_odd("a", number++, "c", 1);
 		row.w = (ff_text){ bytes, sizeof(bytes) };
-		REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 	}
 }
 
-static void put_small(ff_store *store, int64_t number)
+static void put_small(ff_test *t, ff_store *store, int64_t number)
 {
-	odd_row row = odd("small", number, "c", 1);
-	REQUIRE_OK(put_row(store, odd_v1(), NULL, &row.row));
+	ffp_odd_row row = ffp_odd("small", number, "c", 1);
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 }
 
 static void keep_house(ff_store *store)
@@ -79,131 +79,134 @@ static void keep_house(ff_store *store)
 	subject.backend->housekeep(store);
 }
 
-static void housekeeping_folds_before_a_commit_would(void)
+static void housekeeping_folds_before_a_commit_would(ff_test *t)
 {
-	ff_store *store = must_open(path_of("a.db"));
-	put_pages(store, 2900);
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	put_pages(t, store, 2900);
 	keep_house(store); /* not yet */
-	CHECK(size_of("a.db") < 100 * PAGE);
-	put_pages(store, 3000);
+	FF_CHECK(t, size_of(t, "a.db") < 100 * PAGE);
+	put_pages(t, store, 3000);
 	keep_house(store);
-	CHECK(size_of("a.db") > 2000 * PAGE);
-	put_small(store, 1);
-	CHECK(store->unfolded_pages < 10);
+	FF_CHECK(t, size_of(t, "a.db") > 2000 * PAGE);
+	put_small(t, store, 1);
+	FF_CHECK(t, store->unfolded_pages < 10);
 	close_store(store);
-	CHECK_INT(check_store(path_of("a.db")).count, 0);
+	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
 }
 
 /* By itself the log begins anew only where no commit came since it was folded. */
-static void a_commit_ends_what_housekeeping_began(void)
+static void a_commit_ends_what_housekeeping_began(ff_test *t)
 {
-	ff_store *store = must_open(path_of("a.db"));
-	put_small(store, 1);
-	put_small(store, 2);
-	unsigned begun = times_begun();
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	put_small(t, store, 1);
+	put_small(t, store, 2);
+	unsigned begun = times_begun(t);
 	store->log_kept = true;
-	put_small(store, 3);
-	CHECK_INT(times_begun(), begun);
-	CHECK_INT(store->unfolded_pages, 0);
-	put_small(store, 4);
-	CHECK_INT(times_begun(), begun + 1);
-	put_small(store, 5);
-	put_small(store, 6);
-	CHECK_INT(times_begun(), begun + 1);
+	put_small(t, store, 3);
+	FF_CHECK_EQ_INT(t, times_begun(t), begun);
+	FF_CHECK_EQ_INT(t, store->unfolded_pages, 0);
+	put_small(t, store, 4);
+	FF_CHECK_EQ_INT(t, times_begun(t), begun + 1);
+	put_small(t, store, 5);
+	put_small(t, store, 6);
+	FF_CHECK_EQ_INT(t, times_begun(t), begun + 1);
 	close_store(store);
 }
 
 /* Where nobody keeps house, or nothing is synced. */
-static void commits_fold_by_themselves(void)
+static void commits_fold_by_themselves(ff_test *t)
 {
 	static const char *const params[] = { "durability", "none", NULL };
-	ff_store *store = must_open(path_of("a.db"));
-	put_pages(store, 3900);
-	CHECK(size_of("a.db") < 100 * PAGE);
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	put_pages(t, store, 3900);
+	FF_CHECK(t, size_of(t, "a.db") < 100 * PAGE);
 	for (int i = 0; store->unfolded_pages && i < 1000; i++)
-		put_small(store, i);
-	CHECK(size_of("a.db") > 2000 * PAGE);
+		put_small(t, store, i);
+	FF_CHECK(t, size_of(t, "a.db") > 2000 * PAGE);
 	close_store(store);
-	REQUIRE_OK(open_store(path_of("a.db"), &catalog_v1, 0, params, &store));
-	int64_t size = size_of("a.db");
-	put_pages(store, 900);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
+	int64_t size = size_of(t, "a.db");
+	put_pages(t, store, 900);
 	keep_house(store);
-	CHECK_INT(size_of("a.db"), size);
+	FF_CHECK_EQ_INT(t, size_of(t, "a.db"), size);
 	close_store(store);
 }
 
 /* A reader sees what it saw, and a write transaction that is open goes on. */
-static void housekeeping_beside_transactions(void)
+static void housekeeping_beside_transactions(ff_test *t)
 {
-	ff_store *store = must_open(path_of("a.db"));
+	ff_store *store = must_open(t, path_of(t, "a.db"));
 	ff_txn *reader, *writer;
-	put_small(store, 1);
-	odd_row old = odd("small", 1, "c", 1), new = odd("small", 2, "c", 1);
-	REQUIRE_OK(subject.backend->begin(store, FF_TXN_READ, &reader, &error));
+	put_small(t, store, 1);
+	ffp_odd_row old = ffp_odd("small", 1, "c", 1), new = ffp_odd("small", 2, "c", 1);
+	FF_REQUIRE_OK(t, subject.backend->begin(store, FF_TXN_READ, &reader, ff_test_error(t)));
 	ff_read look = { .table = odd_v1(), .kind = FF_READ_GET, .low = &new.row };
-	REQUIRE_OK(subject.backend->load(reader, arena(), &look, 1, &error));
-	put_pages(store, 3000);
-	REQUIRE_OK(subject.backend->begin(store, FF_TXN_WRITE, &writer, &error));
+	FF_REQUIRE_OK(t, subject.backend->load(reader, ffp_raw_arena(t), &look, 1, ff_test_error(t)));
+	put_pages(t, store, 3000);
+	FF_REQUIRE_OK(t, subject.backend->begin(store, FF_TXN_WRITE, &writer, ff_test_error(t)));
 	ff_write write = { .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &new.row };
-	REQUIRE_OK(subject.backend->store(writer, &write, 1, &error));
+	FF_REQUIRE_OK(t, subject.backend->store(writer, &write, 1, ff_test_error(t)));
 	keep_house(store);
-	CHECK(size_of("a.db") < 100 * PAGE); /* the reader still needs what the file has */
-	REQUIRE_OK(subject.backend->commit(writer, &error));
-	REQUIRE_OK(subject.backend->load(reader, arena(), &look, 1, &error));
-	CHECK(look.row == NULL);
+	FF_CHECK(t, size_of(t, "a.db") < 100 * PAGE); /* the reader still needs what the file has */
+	FF_REQUIRE_OK(t, subject.backend->commit(writer, ff_test_error(t)));
+	FF_REQUIRE_OK(t, subject.backend->load(reader, ffp_raw_arena(t), &look, 1, ff_test_error(t)));
+	FF_CHECK(t, look.row == NULL);
 	subject.backend->abort(reader);
-	CHECK(get_row(store, odd_v1(), &old.row) != NULL);
-	CHECK(get_row(store, odd_v1(), &new.row) != NULL);
-	put_pages(store, 3000);
+	FF_CHECK(t, get_row(t, store, odd_v1(), &old.row) != NULL);
+	FF_CHECK(t, get_row(t, store, odd_v1(), &new.row) != NULL);
+	put_pages(t, store, 3000);
 	keep_house(store);
-	CHECK(size_of("a.db") > 4000 * PAGE);
+	FF_CHECK(t, size_of(t, "a.db") > 4000 * PAGE);
 	close_store(store);
 }
 
 /* SQLite syncs the log and the file once each; bites sync the file more often. */
-static void housekeeping_syncs_in_bites(void)
+static void housekeeping_syncs_in_bites(ff_test *t)
 {
 	enum { BITES = 2000 / 64 };
-	ff_store *store = must_open(path_of("a.db"));
-	put_pages(store, 3000);
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	put_pages(t, store, 3000);
 	fault_arm(FAULT_SYNC, BITES);
 	keep_house(store);
-	CHECK(fault_disarm());
-	CHECK_INT(check_store(path_of("a.db")).count, 0);
+	FF_CHECK(t, fault_disarm());
+	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
 	close_store(store);
 }
 
 /* It may fail wherever it will: what was committed stays, and the next time does it. */
-static void housekeeping_that_fails(void)
+static void housekeeping_that_fails(ff_test *t)
 {
 	static const fault_kind kinds[] = { FAULT_OPEN, FAULT_MALLOC, FAULT_READ, FAULT_WRITE, FAULT_SYNC };
-	ff_store *store = must_open(path_of("a.db"));
+	ff_store *store = must_open(t, path_of(t, "a.db"));
 	int64_t number = 0;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		for (unsigned n = 1; n < 4; n += 2) {
-			put_pages(store, 3000);
+			put_pages(t, store, 3000);
 			fault_arm(kinds[i], n);
 			keep_house(store);
 			fault_disarm();
-			put_small(store, number++);
-			odd_row last = odd("small", number - 1, "c", 1);
-			CHECK(get_row(store, odd_v1(), &last.row) != NULL);
+			put_small(t, store, number++);
+			ffp_odd_row last = ffp_odd("small", number - 1, "c", 1);
+			FF_CHECK(t, get_row(t, store, odd_v1(), &last.row) != NULL);
 		}
 	}
-	put_pages(store, 3000);
+	put_pages(t, store, 3000);
 	keep_house(store);
-	size_t rows = count_rows(store, odd_v1());
+	size_t rows = count_rows(t, store, odd_v1());
 	close_store(store);
-	CHECK_INT(check_store(path_of("a.db")).count, 0);
-	store = must_open(path_of("a.db"));
-	CHECK_INT((int64_t)count_rows(store, odd_v1()), (int64_t)rows);
+	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
+	store = must_open(t, path_of(t, "a.db"));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), rows);
 	close_store(store);
 }
 
-static const test_case cases[] = {
-	CASE(the_log_does_not_grow_for_ever, ""),          CASE(housekeeping_folds_before_a_commit_would, "FF-MT-1"),
-	CASE(a_commit_ends_what_housekeeping_began, ""),   CASE(commits_fold_by_themselves, ""),
-	CASE(housekeeping_beside_transactions, "FF-MT-1"), CASE(housekeeping_syncs_in_bites, ""),
-	BULK(housekeeping_that_fails, "FF-MT-1"),
+static const ff_case cases[] = {
+	CASE(the_log_does_not_grow_for_ever, "", 0),
+	CASE(housekeeping_folds_before_a_commit_would, "FF-MT-1", 0),
+	CASE(a_commit_ends_what_housekeeping_began, "", 0),
+	CASE(commits_fold_by_themselves, "", 0),
+	CASE(housekeeping_beside_transactions, "FF-MT-1", 0),
+	CASE(housekeeping_syncs_in_bites, "", 0),
+	CASE(housekeeping_that_fails, "FF-MT-1", FF_CASE_BULK),
 };
 FAMILY(cases_log, cases);

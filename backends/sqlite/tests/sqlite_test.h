@@ -7,11 +7,11 @@
 #include "sqlite.h"
 #include "test.h"
 
-extern const test_family cases_sql, cases_values, cases_open, cases_schema, cases_faults, cases_log;
+extern const ffp_family cases_sql, cases_values, cases_open, cases_schema, cases_faults, cases_log;
 
 /* Runs SQL on a file by a connection of its own, which must work. */
-void run_sql(const char *path, const char *sql);
+void run_sql(ff_test *t, const char *path, const char *sql);
 /* The first column of a query's first row, until the next call. */
-const char *ask_sql(const char *path, const char *sql);
+const char *ask_sql(ff_test *t, const char *path, const char *sql);
 
 #endif

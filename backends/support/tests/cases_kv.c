@@ -26,41 +26,42 @@ static const int64_t numbers[] = { INT64_MIN,
 	                           (INT64_C(1) << 62) - 1,
 	                           INT64_MAX };
 
-static ff_text some_text(void)
+static ff_text some_text(ff_test *t)
 {
-	return text_of(texts[random_below(sizeof(texts) / sizeof(*texts))]);
+	return ffp_text_of(texts[ff_test_random_below(t, sizeof(texts) / sizeof(*texts))]);
 }
 
-static int64_t some_number(void)
+static int64_t some_number(ff_test *t)
 {
-	uint64_t bits = random_bits();
-	return random_below(2) ? numbers[random_below(sizeof(numbers) / sizeof(*numbers))]
-	                       : (int64_t)(bits >> random_below(64));
+	uint64_t bits = ff_test_random(t);
+	return ff_test_random_below(t, 2) ? numbers[ff_test_random_below(t, sizeof(numbers) / sizeof(*numbers))]
+	                                  : (int64_t)(bits >> ff_test_random_below(t, 64));
 }
 
-static odd_row some_row(const ff_table *table)
+static ffp_odd_row some_row(ff_test *t, const ff_table *table)
 {
-	odd_row row = { .a = some_text(),
-		        .b = some_number(),
-		        .c = some_text(),
-		        .n = some_number(),
-		        .t = some_text(),
-		        .v = some_number(),
-		        .w = some_text(),
-		        .x = some_number(),
-		        .y = some_text(),
-		        .z = some_text() };
+	ffp_odd_row row = { .a = some_text(t),
+		            .b = some_number(t),
+		            .c = some_text(t),
+		            .n = some_number(t),
+		            .t = some_text(t),
+		            .v = some_number(t),
+		            .w = some_text(t),
+		            .x = some_number(t),
+		            .y = some_text(t),
+		            .z = some_text(t) };
 	for (unsigned i = 0; i < table->columns_count; i++)
-		if (table->columns[i].nullable && random_below(3) == 0)
+		if (table->columns[i].nullable && ff_test_random_below(t, 3) == 0)
 			row.row.nulls |= 1u << i;
 	return row;
 }
 
-static ffp_kv_key key_of(const ff_table *table, const ff_index *index, const odd_row *row, unsigned count)
+static ffp_kv_key key_of(ff_test *t, const ff_table *table, const ff_index *index, const ffp_odd_row *row,
+                         unsigned count)
 {
 	ffp_kv_key key = { .size = 0 };
 	ffp_kv_append(&key, table, index, &row->row, 0, count);
-	CHECK(!key.too_long);
+	FF_CHECK(t, !key.too_long);
 	return key;
 }
 
@@ -69,212 +70,213 @@ static int sign(int order)
 	return (order > 0) - (order < 0);
 }
 
-static void keys_sort_as_rows_do(void)
+static void keys_sort_as_rows_do(ff_test *t)
 {
 	const ff_table *table = odd_v1();
 	for (unsigned n = 0; n < 3000; n++) {
-		unsigned which = random_below(table->indexes_count + 1u);
+		unsigned which = (unsigned)ff_test_random_below(t, table->indexes_count + 1u);
 		const ff_index *index = which ? &table->indexes[which - 1] : NULL;
-		odd_row rows[2] = { some_row(table), some_row(table) };
-		unsigned count = random_below(ff_order_count(table, index) + 1);
-		ffp_kv_key a = key_of(table, index, &rows[0], count);
-		ffp_kv_key b = key_of(table, index, &rows[1], count);
-		CHECK_INT(sign(ffp_kv_compare(ffp_kv_bytes_of(&a), ffp_kv_bytes_of(&b))),
-		          sign(ff_row_compare(table, index, &rows[0].row, &rows[1].row, count)));
+		ffp_odd_row rows[2] = { some_row(t, table), some_row(t, table) };
+		unsigned count = (unsigned)ff_test_random_below(t, ff_order_count(table, index) + 1);
+		ffp_kv_key a = key_of(t, table, index, &rows[0], count);
+		ffp_kv_key b = key_of(t, table, index, &rows[1], count);
+		FF_CHECK_EQ_INT(t, sign(ffp_kv_compare(ffp_kv_bytes_of(&a), ffp_kv_bytes_of(&b))),
+		                sign(ff_row_compare(table, index, &rows[0].row, &rows[1].row, count)));
 	}
 }
 
 /* Of the last column of an order: what its text takes at the end of a key. */
-static unsigned last_text_size(const ff_table *table, const ff_index *index, const odd_row *row)
+static unsigned last_text_size(const ff_table *table, const ff_index *index, const ffp_odd_row *row)
 {
 	unsigned last = ff_order_column(table, index, ff_order_count(table, index) - 1);
 	const ff_column *column = &table->columns[last];
 	return column->type == FF_TYPE_TEXT ? (unsigned)ff_row_text(&row->row, column)->size : 0;
 }
 
-static void keys_are_read_back(void)
+static void keys_are_read_back(ff_test *t)
 {
 	const ff_table *table = odd_v1();
 	for (unsigned n = 0; n < 1000; n++) {
-		unsigned which = random_below(table->indexes_count + 1u);
+		unsigned which = (unsigned)ff_test_random_below(t, table->indexes_count + 1u);
 		const ff_index *index = which ? &table->indexes[which - 1] : NULL;
-		odd_row row = some_row(table);
-		odd_row got = { .row = { 0, 0 } };
+		ffp_odd_row row = some_row(t, table);
+		ffp_odd_row got = { .row = { 0, 0 } };
 		unsigned count = ff_order_count(table, index);
-		ffp_kv_key key = key_of(table, index, &row, count);
-		CHECK(ffp_kv_read_key(table, index, ffp_kv_bytes_of(&key), &got.row));
-		CHECK_INT(got.row.state, FF_ROW_OK);
-		CHECK_INT(ff_row_compare(table, index, &row.row, &got.row, count), 0);
+		ffp_kv_key key = key_of(t, table, index, &row, count);
+		FF_CHECK(t, ffp_kv_read_key(table, index, ffp_kv_bytes_of(&key), &got.row));
+		FF_CHECK_EQ_INT(t, got.row.state, FF_ROW_OK);
+		FF_CHECK_EQ_INT(t, ff_row_compare(table, index, &row.row, &got.row, count), 0);
 		/* A piece of it that ends before its last text is no key. */
 		unsigned least = (unsigned)key.size - last_text_size(table, index, &row);
-		ff_kv_bytes piece = { key.bytes, random_below(least) };
-		CHECK(!ffp_kv_read_key(table, index, piece, &got.row));
+		ff_kv_bytes piece = { key.bytes, ff_test_random_below(t, least) };
+		FF_CHECK(t, !ffp_kv_read_key(table, index, piece, &got.row));
 		/* Nor is more than it, where that is no text. */
 		key.bytes[key.size] = '\0';
 		bool read = ffp_kv_read_key(table, index, (ff_kv_bytes){ key.bytes, key.size + 1 }, &got.row);
-		CHECK(!read || got.row.state == FF_ROW_CORRUPT);
+		FF_CHECK(t, !read || got.row.state == FF_ROW_CORRUPT);
 	}
-	odd_row got = { .row = { 0, 0 } };
-	CHECK(ffp_kv_read_key(table, NULL, (ff_kv_bytes){ "\xff\0\0\0\0\0\0\0\0\0c", 11 }, &got.row));
-	CHECK_INT(got.row.state, FF_ROW_CORRUPT); /* no UTF-8 */
+	ffp_odd_row got = { .row = { 0, 0 } };
+	FF_CHECK(t, ffp_kv_read_key(table, NULL, (ff_kv_bytes){ "\xff\0\0\0\0\0\0\0\0\0c", 11 }, &got.row));
+	FF_CHECK_EQ_INT(t, got.row.state, FF_ROW_CORRUPT); /* no UTF-8 */
 }
 
-static void what_lies_behind_a_prefix(void)
+static void what_lies_behind_a_prefix(ff_test *t)
 {
 	ffp_kv_key key = { .size = 3, .bytes = "a\xff\xff" };
-	CHECK(ffp_kv_after(&key));
-	CHECK(key.size == 1 && key.bytes[0] == 'b');
+	FF_CHECK(t, ffp_kv_after(&key));
+	FF_CHECK(t, key.size == 1 && key.bytes[0] == 'b');
 	key = (ffp_kv_key){ .size = 2, .bytes = "\xff\xff" };
-	CHECK(!ffp_kv_after(&key));
+	FF_CHECK(t, !ffp_kv_after(&key));
 	key = (ffp_kv_key){ .size = 0 };
-	CHECK(!ffp_kv_after(&key));
+	FF_CHECK(t, !ffp_kv_after(&key));
 	/* An int64 that ends in ff: the next one is what follows. */
-	odd_row low = odd("a", 255, "c", 0);
-	odd_row next = odd("a", 256, "", 0);
-	key = key_of(odd_v1(), NULL, &low, 2);
-	ffp_kv_key want = key_of(odd_v1(), NULL, &next, 2);
-	CHECK(ffp_kv_after(&key));
-	CHECK(ffp_kv_compare(ffp_kv_bytes_of(&key), ffp_kv_bytes_of(&want)) <= 0);
+	ffp_odd_row low = ffp_odd("a", 255, "c", 0);
+	ffp_odd_row next = ffp_odd("a", 256, "", 0);
+	key = key_of(t, odd_v1(), NULL, &low, 2);
+	ffp_kv_key want = key_of(t, odd_v1(), NULL, &next, 2);
+	FF_CHECK(t, ffp_kv_after(&key));
+	FF_CHECK(t, ffp_kv_compare(ffp_kv_bytes_of(&key), ffp_kv_bytes_of(&want)) <= 0);
 }
 
-static void a_key_that_is_too_long(void)
+static void a_key_that_is_too_long(ff_test *t)
 {
 	char bytes[FF_KV_KEY_MAX + 1];
 	memset(bytes, 'x', sizeof(bytes));
-	odd_row row = odd("", 1, "c", 0);
+	ffp_odd_row row = ffp_odd("", 1, "c", 0);
 	for (size_t size = FF_KV_KEY_MAX - 12; size <= FF_KV_KEY_MAX; size++) {
 		ffp_kv_key key = { .size = 0 };
 		row.a = (ff_text){ bytes, size };
-		ffp_kv_append(&key, odd_v1(), NULL, &row.row, 0, ODD_KEY);
-		CHECK_INT(key.too_long, size + 1 + 8 + 1 > FF_KV_KEY_MAX);
-		CHECK(key.size <= FF_KV_KEY_MAX);
+		ffp_kv_append(&key, odd_v1(), NULL, &row.row, 0, FFP_ODD_KEY);
+		FF_CHECK_EQ_INT(t, key.too_long, size + 1 + 8 + 1 > FF_KV_KEY_MAX);
+		FF_CHECK(t, key.size <= FF_KV_KEY_MAX);
 	}
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------------------- */
 
-static size_t write_row(const ff_table *table, const odd_row *row, unsigned char *value, size_t room)
+static size_t write_row(ff_test *t, const ff_table *table, const ffp_odd_row *row, unsigned char *value, size_t room)
 {
-	REQUIRE(ffp_kv_value_room(table, &row->row) <= room);
+	FF_REQUIRE(t, ffp_kv_value_room(table, &row->row) <= room);
 	return ffp_kv_write_value(table, &row->row, value);
 }
 
 /* Reads a value beside the key of `key`. */
-static odd_row read_row(const ff_table *table, const odd_row *key, const unsigned char *value, size_t size)
+static ffp_odd_row read_row(const ff_table *table, const ffp_odd_row *key, const unsigned char *value, size_t size)
 {
-	odd_row row = { .a = key->a, .b = key->b, .c = key->c };
+	ffp_odd_row row = { .a = key->a, .b = key->b, .c = key->c };
 	ffp_kv_read_value(table, (ff_kv_bytes){ value, size }, &row.row);
 	return row;
 }
 
-static void rows_come_back(void)
+static void rows_come_back(ff_test *t)
 {
 	const ff_table *tables[] = { odd_v1(), &catalog_v2.tables[TABLE_ODD] };
 	for (unsigned n = 0; n < 2000; n++) {
 		unsigned char value[512];
 		const ff_table *table = tables[n % 2];
-		odd_row row = some_row(table);
-		size_t size = write_row(table, &row, value, sizeof(value));
-		odd_row got = read_row(table, &row, value, size);
-		CHECK(got.row.state == FF_ROW_OK && rows_equal(table, &row.row, &got.row));
+		ffp_odd_row row = some_row(t, table);
+		size_t size = write_row(t, table, &row, value, sizeof(value));
+		ffp_odd_row got = read_row(table, &row, value, size);
+		FF_CHECK(t, got.row.state == FF_ROW_OK && ffp_rows_equal(table, &row.row, &got.row));
 	}
 }
 
-static void what_is_common_costs_nothing(void)
+static void what_is_common_costs_nothing(ff_test *t)
 {
 	unsigned char value[512];
-	odd_row row = odd("a", 1, "c", 0);
-	row.w = text_of(FF_KV_COMMON_TEXT);
-	row.row.nulls = 1u << ODD_N | 1u << ODD_T;
-	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 2);
+	ffp_odd_row row = ffp_odd("a", 1, "c", 0);
+	row.w = ffp_text_of(FF_KV_COMMON_TEXT);
+	row.row.nulls = 1u << FFP_ODD_N | 1u << FFP_ODD_T;
+	FF_CHECK_EQ_INT(t, write_row(t, odd_v1(), &row, value, sizeof(value)), 2);
 	row.v = 127;
-	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 3);
+	FF_CHECK_EQ_INT(t, write_row(t, odd_v1(), &row, value, sizeof(value)), 3);
 	row.v = INT64_C(1700000000000); /* a time */
-	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 7);
+	FF_CHECK_EQ_INT(t, write_row(t, odd_v1(), &row, value, sizeof(value)), 7);
 	row.v = INT64_C(1) << 41; /* one too late */
-	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 8);
+	FF_CHECK_EQ_INT(t, write_row(t, odd_v1(), &row, value, sizeof(value)), 8);
 	row.v = (INT64_C(1) << 40) - 1; /* one too early */
-	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 8);
+	FF_CHECK_EQ_INT(t, write_row(t, odd_v1(), &row, value, sizeof(value)), 8);
 	row.v = -1;
-	CHECK_INT((int64_t)write_row(odd_v1(), &row, value, sizeof(value)), 11);
+	FF_CHECK_EQ_INT(t, write_row(t, odd_v1(), &row, value, sizeof(value)), 11);
 }
 
 /* Bytes are a row only where the row would be written as these bytes. */
-static void check_strict(const ff_table *table, const odd_row *key, const unsigned char *value, size_t size)
+static void check_strict(ff_test *t, const ff_table *table, const ffp_odd_row *key, const unsigned char *value,
+                         size_t size)
 {
 	unsigned char again[1024];
-	odd_row got = read_row(table, key, value, size);
+	ffp_odd_row got = read_row(table, key, value, size);
 	if (got.row.state == FF_ROW_CORRUPT)
 		return;
-	size_t same = write_row(table, &got, again, sizeof(again));
-	CHECK(same == size && memcmp(again, value, size) == 0);
+	size_t same = write_row(t, table, &got, again, sizeof(again));
+	FF_CHECK(t, same == size && memcmp(again, value, size) == 0);
 }
 
-static void spoiled_rows_are_seen(void)
+static void spoiled_rows_are_seen(ff_test *t)
 {
 	const ff_table *table = odd_v1();
 	unsigned corrupt = 0;
 	for (unsigned n = 0; n < 400; n++) {
 		unsigned char value[512];
-		odd_row row = some_row(table);
-		size_t size = write_row(table, &row, value, sizeof(value));
+		ffp_odd_row row = some_row(t, table);
+		size_t size = write_row(t, table, &row, value, sizeof(value));
 		for (size_t cut = 0; cut < size; cut++) {
 			unsigned char *piece = malloc(cut + 1); /* so that a sanitizer sees a step too far */
 			memcpy(piece, value, cut);
 			corrupt += read_row(table, &row, cut ? piece : NULL, cut).row.state == FF_ROW_CORRUPT;
-			CHECK_INT(read_row(table, &row, piece, cut).row.state, FF_ROW_CORRUPT);
+			FF_CHECK_EQ_INT(t, read_row(table, &row, piece, cut).row.state, FF_ROW_CORRUPT);
 			free(piece);
 		}
 		value[size] = 0;
-		CHECK_INT(read_row(table, &row, value, size + 1).row.state, FF_ROW_CORRUPT);
+		FF_CHECK_EQ_INT(t, read_row(table, &row, value, size + 1).row.state, FF_ROW_CORRUPT);
 		for (size_t i = 0; i < size * 8; i++) {
 			value[i / 8] ^= (unsigned char)(1u << i % 8);
-			check_strict(table, &row, value, size);
+			check_strict(t, table, &row, value, size);
 			value[i / 8] ^= (unsigned char)(1u << i % 8);
 		}
 	}
-	CHECK(corrupt > 1000);
+	FF_CHECK(t, corrupt > 1000);
 }
 
-static void random_bytes_are_read_safely(void)
+static void random_bytes_are_read_safely(ff_test *t)
 {
-	odd_row key = odd("a", 1, "c", 0);
+	ffp_odd_row key = ffp_odd("a", 1, "c", 0);
 	for (unsigned n = 0; n < 20000; n++) {
-		size_t size = random_below(40);
+		size_t size = ff_test_random_below(t, 40);
 		unsigned char *value = malloc(size + 1);
 		for (size_t i = 0; i < size; i++)
-			value[i] = (unsigned char)random_bits();
-		if (size && random_below(2))
+			value[i] = (unsigned char)ff_test_random(t);
+		if (size && ff_test_random_below(t, 2))
 			value[0] |= 0x40; /* as our rows begin */
-		check_strict(odd_v1(), &key, value, size);
+		check_strict(t, odd_v1(), &key, value, size);
 		free(value);
 	}
-	CHECK(true);
+	FF_CHECK(t, true);
 }
 
-static void rows_of_other_schemas(void)
+static void rows_of_other_schemas(ff_test *t)
 {
 	unsigned char value[512];
 	const ff_table *newer = &catalog_v2.tables[TABLE_ODD];
 	for (unsigned n = 0; n < 200; n++) {
-		odd_row row = some_row(odd_v1());
-		size_t size = write_row(odd_v1(), &row, value, sizeof(value));
-		odd_row got = read_row(newer, &row, value, size);
-		CHECK_INT(got.row.state, FF_ROW_OK);
-		bool n_is_null = ff_row_is_null(&row.row, ODD_N);
-		CHECK_INT(ff_row_is_null(&got.row, 4), n_is_null);
-		CHECK(n_is_null || got.n == row.n);
-		CHECK(got.v == row.v && ff_text_compare(got.w, row.w) == 0);
-		CHECK(got.x == 0 && ff_row_is_null(&got.row, 6) && got.z.size == 0);
+		ffp_odd_row row = some_row(t, odd_v1());
+		size_t size = write_row(t, odd_v1(), &row, value, sizeof(value));
+		ffp_odd_row got = read_row(newer, &row, value, size);
+		FF_CHECK_EQ_INT(t, got.row.state, FF_ROW_OK);
+		bool n_is_null = ff_row_is_null(&row.row, FFP_ODD_N);
+		FF_CHECK_EQ_INT(t, ff_row_is_null(&got.row, 4), n_is_null);
+		FF_CHECK(t, n_is_null || got.n == row.n);
+		FF_CHECK(t, got.v == row.v && ff_text_compare(got.w, row.w) == 0);
+		FF_CHECK(t, got.x == 0 && ff_row_is_null(&got.row, 6) && got.z.size == 0);
 		/* A library of the first version never reads a row of the second. */
-		odd_row late = some_row(newer);
-		size = write_row(newer, &late, value, sizeof(value));
-		CHECK_INT(read_row(odd_v1(), &late, value, size).row.state, FF_ROW_CORRUPT);
+		ffp_odd_row late = some_row(t, newer);
+		size = write_row(t, newer, &late, value, sizeof(value));
+		FF_CHECK_EQ_INT(t, read_row(odd_v1(), &late, value, size).row.state, FF_ROW_CORRUPT);
 	}
 }
 
 /* No schema has had some of the new columns only. */
-static void rows_of_no_schema(void)
+static void rows_of_no_schema(ff_test *t)
 {
 	unsigned char value[512];
 	const ff_table *newer = &catalog_v2.tables[TABLE_ODD];
@@ -283,16 +285,16 @@ static void rows_of_no_schema(void)
 	between.columns = some;
 	between.columns_count = 0;
 	for (unsigned i = 0; i < newer->columns_count; i++)
-		if (newer->columns[i].offset != offsetof(odd_row, z))
+		if (newer->columns[i].offset != offsetof(ffp_odd_row, z))
 			some[between.columns_count++] = newer->columns[i];
-	odd_row row = some_row(&between);
-	size_t size = write_row(&between, &row, value, sizeof(value));
-	CHECK_INT(read_row(&between, &row, value, size).row.state, FF_ROW_OK);
-	CHECK_INT(read_row(newer, &row, value, size).row.state, FF_ROW_CORRUPT);
+	ffp_odd_row row = some_row(t, &between);
+	size_t size = write_row(t, &between, &row, value, sizeof(value));
+	FF_CHECK_EQ_INT(t, read_row(&between, &row, value, size).row.state, FF_ROW_OK);
+	FF_CHECK_EQ_INT(t, read_row(newer, &row, value, size).row.state, FF_ROW_CORRUPT);
 }
 
 /* Every byte at every place of texts that are looked at by eight bytes at a time. */
-static void stored_texts(void)
+static void stored_texts(ff_test *t)
 {
 	unsigned wrong = 0;
 	for (size_t size = 1; size <= 17; size++) {
@@ -305,26 +307,26 @@ static void stored_texts(void)
 			}
 		}
 	}
-	CHECK_INT(wrong, 0);
-	CHECK(ffp_is_stored_text("", 0));
-	CHECK(ffp_is_stored_text("1234567\xc3\xa9"
-	                         "2345678",
-	                         16));
-	CHECK(!ffp_is_stored_text("1234567\xc3", 8));
+	FF_CHECK_EQ_INT(t, wrong, 0);
+	FF_CHECK(t, ffp_is_stored_text("", 0));
+	FF_CHECK(t, ffp_is_stored_text("1234567\xc3\xa9"
+	                               "2345678",
+	                               16));
+	FF_CHECK(t, !ffp_is_stored_text("1234567\xc3", 8));
 }
 
-static const test_case cases[] = {
-	CASE(stored_texts, "FF-LIM-1"),
-	CASE(keys_sort_as_rows_do, "FF-LIM-2"),
-	CASE(keys_are_read_back, ""),
-	CASE(what_lies_behind_a_prefix, ""),
-	CASE(a_key_that_is_too_long, ""),
-	CASE(rows_come_back, ""),
-	CASE(what_is_common_costs_nothing, ""),
-	CASE(spoiled_rows_are_seen, ""),
-	CASE(random_bytes_are_read_safely, ""),
-	CASE(rows_of_other_schemas, "FF-MT-2"),
-	CASE(rows_of_no_schema, ""),
+static const ff_case cases[] = {
+	CASE(stored_texts, "FF-LIM-1", 0),
+	CASE(keys_sort_as_rows_do, "FF-LIM-2", 0),
+	CASE(keys_are_read_back, "", 0),
+	CASE(what_lies_behind_a_prefix, "", 0),
+	CASE(a_key_that_is_too_long, "", 0),
+	CASE(rows_come_back, "", 0),
+	CASE(what_is_common_costs_nothing, "", 0),
+	CASE(spoiled_rows_are_seen, "", 0),
+	CASE(random_bytes_are_read_safely, "", 0),
+	CASE(rows_of_other_schemas, "FF-MT-2", 0),
+	CASE(rows_of_no_schema, "", 0),
 };
-extern const test_family cases_kv;
+extern const ffp_family cases_kv;
 FAMILY(cases_kv, cases);
