@@ -122,6 +122,9 @@ int ctl_fail(const ctl_session *session, const ff_error *error);
  * last directory of its path is made too. */
 ff_code ctl_open(ctl_session *session, uint32_t flags, ff_error *error);
 
+/* Opens an empty store in memory, to try on it what the engine takes. ff_engine_close, also after an error. */
+ff_code ctl_open_scratch(ff_engine **engine, ff_error *error);
+
 /* Memory, cleared where it is new, or the end of the program. `size` is that of one element. */
 void *ctl_allocate(size_t count, size_t size);
 void *ctl_resize(void *old, size_t count, size_t size);

@@ -185,8 +185,9 @@ static const ctl_command commands[] = {
 	  .arguments = "[FILE]",
 	  .summary = "writes the store's state as JSON lines",
 	  .run = ctl_export,
-	  .notes = "FILE is written beside and takes its place once it is whole. One that is there and is no export is "
-	           "left.",
+	  .notes =
+	      "It is written to a new file, FILE.N.part, which takes the place of FILE once it is whole. A FILE that\n"
+	      "is there is replaced where it is empty or its first line is one of an export, else left.",
 	  .arguments_max = 1 },
 	{ .name = "import",
 	  .arguments = "FILE",
@@ -436,6 +437,11 @@ ff_code ctl_open(ctl_session *session, uint32_t flags, ff_error *error)
 	if (!(flags & (FF_OPEN_READ_ONLY | FF_OPEN_MUST_EXIST)))
 		make_directory(session->store);
 	return ff_engine_open(session->store, &engine, &session->engine, error);
+}
+
+ff_code ctl_open_scratch(ff_engine **engine, ff_error *error)
+{
+	return ff_engine_open("sqlite::memory:", NULL, engine, error);
 }
 
 /* ---- the command line --------------------------------------------------------------------------------------- */

@@ -299,7 +299,7 @@ static ff_code create_all(const ctl_policy *policy, ff_engine *engine, int64_t n
 ff_code ctl_policy_check(const ctl_policy *policy, int64_t now_ms, ff_error *error)
 {
 	ff_engine *engine;
-	ff_code code = ff_engine_open("sqlite::memory:", NULL, &engine, error);
+	ff_code code = ctl_open_scratch(&engine, error);
 	if (!code)
 		code = create_all(policy, engine, now_ms, NULL, error);
 	ff_engine_close(&engine);

@@ -64,41 +64,125 @@ static ff_code export_to(ctl_session *session, output *out, ff_error *error)
 	return code;
 }
 
-/* Whether a file may be replaced: one that is empty, or an export. A store's own file is neither. */
-static bool is_replaceable(const char *name)
+/* No line of an export is longer. */
+#define EXPORT_LINE_MAX ((size_t)1 << 20)
+
+/* How a file that is not whole ends, and how many there may be beside one name. */
+#define PART ".part"
+#define PARTS_MAX 1000
+
+typedef struct first_line {
+	const char *text;
+	size_t size;
+	bool taken;
+} first_line;
+
+/* Gives the one line. That another is asked for says that this one is a row. */
+static ff_code give_first_line(void *context, const char **line, size_t *size, ff_error *error)
 {
-	FILE *file = fopen(name, "r");
-	int first = file ? getc(file) : EOF;
-	bool unread = file && ferror(file);
-	if (file)
-		fclose(file);
-	return first == '{' || (first == EOF && !unread);
+	first_line *first = context;
+	(void)error;
+	first->taken = first->text == NULL;
+	*line = first->text;
+	*size = first->size;
+	first->text = NULL;
+	return FF_OK;
 }
 
-/* Into a file beside the one that is asked for, which takes its place once it is whole. A pipe or a device is written
- * as it is. */
+/* Whether import takes the line, tried on a store in memory. That rows of other lines may be missing is no fault. */
+static ff_code try_first_line(const char *text, size_t size, bool *taken, ff_error *error)
+{
+	ff_engine *engine;
+	first_line first = { .text = text, .size = size };
+	ff_code code = ctl_open_scratch(&engine, error);
+	if (!code)
+		ff_engine_import(engine, give_first_line, &first, NULL, error);
+	ff_engine_close(&engine);
+	*taken = first.taken;
+	return code;
+}
+
+/* Whether what is there may be replaced: a file that is empty, or an export. */
+static ff_code check_replaced(const char *name, ff_error *error)
+{
+	FILE *file = fopen(name, "r");
+	if (!file && errno == ENOENT)
+		return FF_OK;
+	char *line = ctl_allocate(EXPORT_LINE_MAX + 1, 1);
+	size_t size = file ? fread(line, 1, EXPORT_LINE_MAX, file) : 0;
+	bool is_export = false;
+	ff_code code = FF_OK;
+	if (!file || ferror(file)) {
+		code =
+		    ff_error_set(error, FF_E_IO, "cannot read '%s', so it is not replaced: %s", name, strerror(errno));
+	} else if (size) {
+		char *end = memchr(line, '\n', size);
+		if (end)
+			*end = '\0';
+		code = end ? try_first_line(line, (size_t)(end - line), &is_export, error) : FF_OK;
+		if (!code && !is_export)
+			code = ff_error_set(error, FF_E_INVALID,
+			                    "'%s' is there and is no export, so it is not replaced", name);
+	}
+	if (file)
+		fclose(file);
+	free(line);
+	return code;
+}
+
+/* A new file beside `name`, none that was there: its name is in `part`. */
+static FILE *create_part(const char *name, char *part, size_t size)
+{
+	FILE *file = NULL;
+	for (unsigned i = 0; i == 0 || (!file && errno == EEXIST && i < PARTS_MAX); i++) {
+		snprintf(part, size, "%s.%u" PART, name, i);
+		file = fopen(part, "wx");
+	}
+	return file;
+}
+
+/* Into a new file beside the one that is asked for, which takes its place once it is whole. */
+static ff_code export_beside(ctl_session *session, const char *name, uint64_t *lines, ff_error *error)
+{
+	size_t size = strlen(name) + sizeof ".4294967295" PART;
+	char *part = ctl_allocate(size, 1);
+	output out = { .file = create_part(name, part, size), .name = part };
+	ff_code code = out.file ? export_to(session, &out, error) : write_failed(part, error);
+	if (!code && fsync(fileno(out.file)))
+		code = write_failed(part, error);
+	if (out.file && fclose(out.file) && !code)
+		code = write_failed(part, error);
+	if (!code && rename(part, name))
+		code = write_failed(name, error);
+	if (code && out.file)
+		unlink(part);
+	*lines = out.lines;
+	free(part);
+	return code;
+}
+
+/* A pipe or a device is written as it is. */
+static ff_code export_into(ctl_session *session, const char *name, uint64_t *lines, ff_error *error)
+{
+	output out = { .file = fopen(name, "w"), .name = name };
+	ff_code code = out.file ? export_to(session, &out, error) : write_failed(name, error);
+	if (out.file && fclose(out.file) && !code)
+		code = write_failed(name, error);
+	*lines = out.lines;
+	return code;
+}
+
 static ff_code export_to_file(ctl_session *session, const char *name, ff_error *error)
 {
 	struct stat there;
 	bool replace = stat(name, &there) != 0 || S_ISREG(there.st_mode);
-	if (replace && !is_replaceable(name))
-		return ff_error_set(error, FF_E_INVALID, "'%s' is there and is no export, so it is not replaced", name);
-	size_t size = strlen(name) + sizeof ".part";
-	char *part = ctl_allocate(size, 1);
-	snprintf(part, size, "%s%s", name, replace ? ".part" : "");
-	output out = { .file = fopen(part, "w"), .name = part };
-	ff_code code = out.file ? export_to(session, &out, error) : write_failed(part, error);
-	if (!code && replace && fsync(fileno(out.file)))
-		code = write_failed(part, error);
-	if (out.file && fclose(out.file) && !code)
-		code = write_failed(part, error);
-	if (!code && replace && rename(part, name))
-		code = write_failed(name, error);
-	if (code && out.file && replace)
-		unlink(part);
+	uint64_t lines = 0;
+	ff_code code = replace ? check_replaced(name, error) : FF_OK;
 	if (!code)
-		fprintf(stderr, "%" PRIu64 " lines in '%s'\n", out.lines, name);
-	free(part);
+		code =
+		    replace ? export_beside(session, name, &lines, error) : export_into(session, name, &lines, error);
+	if (!code)
+		fprintf(stderr, "%" PRIu64 " lines in '%s'\n", lines, name);
 	return code;
 }
 

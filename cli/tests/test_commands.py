@@ -402,6 +402,54 @@ class Store(Case):
         self.assertEqual(self.error("export", own), "invalid")
         self.assertEqual(self.one("check"), {"ok": True, "problems": []})
 
+    def test_export_leaves_what_is_no_export(self):
+        self.fill()
+        text = self.run_raw("--now", T, "export").stdout
+        first = text.splitlines()[0]
+        for content in ('{"budgets":[]}\n', "{", "{}\n", first, first[:-1] + ',"more":1}\n', first[1:] + "\n", "\n" + first,
+                        '{"table":"ff_budget_policy"}\n', "[" + first + "]\n", "x" * (2 << 20)):
+            with self.subTest(content[:80]):
+                path = self.write("there.json", content)
+                self.assertEqual(self.error("export", path), "invalid")
+                with open(path) as file:
+                    self.assertEqual(file.read(), content)
+        for content in ("", first + "\n", first + "\nnonsense\n"):
+            path = self.write("there.json", content)
+            self.assertEqual(self.run_raw("--now", T, "export", path).returncode, 0)
+            with open(path) as file:
+                self.assertEqual(file.read(), text)
+
+    def test_export_replaces_one_of_a_quota_alone(self):
+        self.one("--now", T, "quota", "create", "q", "--window", "60s", "--max", 2, "--concurrency", 3)
+        self.one("--now", T, "quota", "admit", "q", "--execution", "e")
+        for _ in range(2):
+            self.assertEqual(self.run_raw("--now", T, "export", self.dir / "export.jsonl").returncode, 0)
+
+    def test_export_writes_to_no_file_that_is_there(self):
+        self.fill()
+        there = {f"export.jsonl{end}": f"mine{end}" for end in (".part", ".0.part", ".1.part")}
+        for name, content in there.items():
+            self.write(name, content)
+        old = os.umask(0o026)
+        self.addCleanup(os.umask, old)
+        for _ in range(2):
+            self.assertEqual(self.run_raw("--now", T, "export", self.dir / "export.jsonl").returncode, 0)
+        for name, content in there.items():
+            self.assertEqual((self.dir / name).read_text(), content)
+        self.assertEqual(sorted(path.name for path in self.dir.glob("export*")), ["export.jsonl", *sorted(there)])
+        self.assertEqual((self.dir / "export.jsonl").stat().st_mode & 0o777, 0o640)
+
+    def test_export_that_fails_leaves_no_part(self):
+        log = self.write("log", "n\n" + "1\n" * 2000)
+        self.one("replay", log, "--budget", "b", "--dim", "x=n", "--key-prefix", "k")
+        limit = (64 * 1024,) * 2
+        done = subprocess.run(self.command("export", self.dir / "export.jsonl"), env=self.environment(), cwd=self.dir,
+                              capture_output=True, text=True, timeout=120,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("cannot write", done.stderr)
+        self.assertEqual(list(self.dir.glob("export*")), [])
+
     @only_in_files
     def test_file_size_limit(self):
         self.fill()
