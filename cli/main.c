@@ -169,6 +169,7 @@ static const ctl_command commands[] = {
 	  .repeatable = BIT(OPT_DIM),
 	  .notes =
 	      "FILE is CSV with a header, or JSON lines; '-' is stdin. --dim splits at its first '='.\n"
+	      "A record at fault, and one longer than 1 MiB, is told, skipped to its end, and not charged.\n"
 	      "Times are milliseconds since 1970, YYYY-MM-DD HH:MM:SS.fraction in UTC, or RFC 3339. With --time-from\n"
 	      "the data's own time decides, and a policy's budgets begin at the first line's.\n"
 	      "With keys, run it again after whatever happened: what was charged is not charged twice. But a quota\n"

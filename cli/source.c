@@ -1,9 +1,10 @@
 /*
  * ffctl: data lines from CSV (by libcsv) or JSON lines, in memory that does not grow with the input.
  *
- * One buffer holds the lines of the present record. CSV goes to libcsv a line at a time, until it has a whole record;
- * where that fails (a quote that is never closed swallows all that follows) the record's first line is at fault, and
- * reading goes on behind it.
+ * One buffer holds the lines of the present record. CSV goes to libcsv a line at a time, until it has a whole record.
+ * Where it cannot be read, reading goes on behind it, never inside: what stands in a quoted cell is no record. A record
+ * ends with the line in which a quote stands wrong, with the file where a quote is not closed, and where it is too long
+ * with the line end that is in no quoted cell.
  */
 #include <csv.h>
 #include <errno.h>
@@ -15,8 +16,10 @@
 
 #include "ffctl.h"
 
-/* No record is longer. */
+/* No record is longer, its line ends counted. */
 #define RECORD_MAX ((size_t)1 << 20)
+
+static const char unclosed[] = "a quote is not closed";
 
 struct ctl_source {
 	int file;
@@ -117,17 +120,47 @@ static line_kind next_line(ctl_source *source, const char **line, size_t *size)
 	}
 }
 
-/* The line that fills the buffer goes. */
-static line_kind skip_long_line(ctl_source *source)
+/* Where a byte of a record stands. */
+typedef enum place { CELL_BEGINS, IN_CELL, IN_QUOTES, BEHIND_QUOTE, IN_LAST_LINE, RECORD_OVER } place;
+
+/* Where the next byte stands, by libcsv's rules for strict CSV: BEHIND_QUOTE is behind the cell, or amid two quotes that
+ * are one. IN_LAST_LINE only a line feed counts. */
+static place step(place at, char byte)
 {
-	line_kind kind;
-	const char *line;
-	size_t size;
-	do {
-		source->first = source->next = source->end;
-		kind = next_line(source, &line, &size);
-	} while (kind == LINE_TOO_LONG);
-	return kind == LINE_OVER ? LINE_OK : kind;
+	if (byte == '\n' && at != IN_QUOTES)
+		return RECORD_OVER;
+	if (at == IN_QUOTES || at == IN_LAST_LINE)
+		return byte == '"' && at == IN_QUOTES ? BEHIND_QUOTE : at;
+	if (byte == ',')
+		return CELL_BEGINS;
+	if (byte == '"')
+		return at == IN_CELL ? IN_LAST_LINE : IN_QUOTES;
+	return at == BEHIND_QUOTE ? IN_LAST_LINE : IN_CELL;
+}
+
+/* The present record is too long to be held, and goes, a buffer at a time. `line` is its first. */
+static line_kind skip_record(ctl_source *source, uint64_t line, const char **fault)
+{
+	place at = source->json ? IN_LAST_LINE : CELL_BEGINS;
+	source->line = line;
+	*fault = "it is longer than 1 MiB";
+	source->next = source->first;
+	for (;;) {
+		while (source->next < source->end && at != RECORD_OVER) {
+			char byte = source->buffer[source->next++];
+			at = step(at, byte);
+			source->line += byte == '\n' && at != RECORD_OVER;
+		}
+		source->first = source->next;
+		if (at == RECORD_OVER || source->file_over)
+			break;
+		make_room(source);
+		if (!fill(source))
+			return LINE_FAILED;
+	}
+	if (at == IN_QUOTES)
+		*fault = unclosed;
+	return LINE_OK;
 }
 
 static bool is_blank(const char *line, size_t size)
@@ -214,37 +247,29 @@ static bool parse_bytes(ctl_source *source, const char *bytes, size_t size)
 	return parsed;
 }
 
-/* Gives up the present record: its first line is at fault, and what follows it is read again. */
-static void give_up(ctl_source *source, uint64_t line)
-{
-	char *end = memchr(source->buffer + source->first, '\n', source->end - source->first);
-	source->next = end ? (size_t)(end - source->buffer) + 1 : source->end;
-	source->line = line;
-	begin_parser(source);
-}
-
 /* Reads a record that begins with `line`, over as many lines as it takes. Sets *fault where it cannot be read. */
 static line_kind read_record(ctl_source *source, const char *line, size_t size, const char **fault)
 {
 	uint64_t first_line = source->line;
+	line_kind kind = LINE_OK;
 	source->cells = source->text_size = 0;
 	source->record_over = source->has_nul = false;
-	for (;;) {
+	while (kind == LINE_OK) {
 		if (!parse_bytes(source, line, size) || !parse_bytes(source, "\n", 1)) {
 			*fault = "it has a quote in the wrong place";
 			break;
 		}
 		if (source->record_over)
 			return LINE_OK;
-		line_kind kind = next_line(source, &line, &size);
-		if (kind == LINE_FAILED)
-			return kind;
-		if (kind != LINE_OK) {
-			*fault = "a quote is not closed";
-			break;
-		}
+		kind = next_line(source, &line, &size);
 	}
-	give_up(source, first_line);
+	if (kind == LINE_FAILED)
+		return kind;
+	begin_parser(source);
+	if (kind == LINE_TOO_LONG)
+		return skip_record(source, first_line, fault);
+	if (kind == LINE_OVER)
+		*fault = unclosed;
 	return LINE_OK;
 }
 
@@ -308,8 +333,7 @@ ff_code ctl_source_next(ctl_source *source, const ctl_record **record, ff_error 
 	source->record.number++;
 	source->record.line = source->line + (kind == LINE_TOO_LONG);
 	if (kind == LINE_TOO_LONG) {
-		fault = "it is longer than 1 MiB";
-		kind = skip_long_line(source);
+		kind = skip_record(source, source->record.line, &fault);
 	} else if (kind == LINE_OK && source->json) {
 		fault = read_json(source, line, size);
 	} else if (kind == LINE_OK) {

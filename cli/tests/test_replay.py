@@ -110,7 +110,7 @@ class Formats(Replay):
         self.assertEqual(self.usage(), {"x": 8})
 
     def test_bad_lines_are_named_and_the_rest_goes_on(self):
-        bad = ['b,x', 'c', 'd,1,2', 'e,-1', 'f,1.0', 'g,', 'h,"4', 'i,9223372036854775808', 'j,18446744073709551616',
+        bad = ['b,x', 'c', 'd,1,2', 'e,-1', 'f,1.0', 'g,', 'i,9223372036854775808', 'j,18446744073709551616',
                'k,1e1', 'l,4"4', 'm,"4"4']
         path = self.write("log.csv", "id,n\na,4\n" + "\n".join(bad) + "\nz,4\n")
         done = self.run_raw("replay", path, "--budget", "b", "--dim", "x=n")
@@ -123,13 +123,42 @@ class Formats(Replay):
         self.assertEqual(self.usage(), {"x": 8})
         self.assertEqual(self.counts(path, "--budget", "b", "--dim", "x=n", status=1), (0, 2, 0, len(bad)))
 
-    def test_a_quote_that_is_never_closed_costs_one_line(self):
-        lines = ["a,4", '"b,4'] + ["c,0"] * 30000 + ["d,4"]
-        self.check("id,n\n" + "\n".join(lines) + "\n", expected=(30002, 0, 0, 1), status=1)
+    def test_a_quote_that_is_never_closed_is_one_record(self):
+        lines = ["a,4", "b,4", '"c,4'] + ["d,0"] * 30000 + ["e,4"]
+        self.check("id,n\n" + "\n".join(lines) + "\n", expected=(2, 0, 0, 1), status=1)
 
-    def test_a_line_longer_than_memory_allows(self):
-        self.check("id,n\na,4\n" + "b" * (5 << 20) + ",4\nc,4\n" + '"' + "d\n" * (2 << 20) + '",4\n',
-                   expected=(2, 0, 0, 2 + (2 << 20)), status=1)
+    def test_a_quote_in_the_wrong_place_ends_its_record_with_its_line(self):
+        self.check('id,n\na,4\n"two\nz,1\nthree"x,4\nb,4\n"no,4\nz,1\nn"o,4\n', expected=(2, 0, 0, 2), status=1)
+
+    def test_a_record_longer_than_memory_allows(self):
+        """What is in its quotes is no record, however long it is, and the lines are still counted."""
+        quoted = "aaaaaaa\n5,z\n" * 90000
+        long = ["b" * (5 << 20) + ",4", '"' + "d\n" * (2 << 20) + '",4', f'"{quoted}""{quoted}""","4"',
+                f'"{"b" * (3 << 20)}",4\r', f'wrong"{"b" * (3 << 20)},4', f'"wrong"b"{"b" * (3 << 20)},4',
+                f'"wrong"b,"{"b" * (3 << 20)}']
+        lines = ["id,n", "a,4", *long, "c,4", '"e"4']
+        path = self.write("log", "\n".join(lines) + "\n")
+        done = self.run_raw("--json", "replay", path, "--budget", "b", "--dim", "x=n")
+        answer = json.loads(done.stdout)
+        self.assertEqual((answer["accepted"], answer["invalid"], answer["amounts"]), (2, 8, {"x": 8}))
+        told = done.stderr.splitlines()
+        self.assertEqual([line.endswith("it is longer than 1 MiB") for line in told], [True] * 7 + [False], told)
+        at = 1 + "\n".join(lines[:-1]).count("\n") + 1
+        self.assertIn(f"data line 10 (line {at} of the file): ", told[-1])
+
+    def test_a_long_quote_that_is_never_closed(self):
+        self.check("id,n\na,4\nb,4\n" + '"' + "d,4\n" * (1 << 20), expected=(2, 0, 0, 1), status=1)
+
+    def test_records_of_the_longest_size(self):
+        def record(size):
+            return f'"{"x" * 7}\n{"y" * (size - 13)}",4\n'
+
+        self.assertEqual(len(record(1 << 20)), 1 << 20)
+        self.check("id,n\n" + record(1 << 20) + record((1 << 20) + 1) + record(1 << 20), expected=(2, 0, 0, 1), status=1)
+
+    def test_a_json_line_longer_than_memory_allows(self):
+        long = json.dumps({"n": 4, "m": '{"n":4}"' * (1 << 18)})
+        self.check(f'{{"n":4}}\n{long}\n{{"n":4}}\n{long}', expected=(2, 0, 0, 2), status=1)
 
     def test_bad_json_lines(self):
         bad = ['{"n":4', '[4]', '{"n":4}x', '{"n":4,"n":4}', '{"n":4.0}', '{"n":1e1}', '{"n":-1}', '{"n":null}', '{}',
