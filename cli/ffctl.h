@@ -173,6 +173,17 @@ char *ctl_split(const char *text, char mark, bool last, const char **left, const
  */
 cJSON *ctl_json_parse(const char *text, size_t size, const char **fault);
 
+/* What a bare number of a JSON text is (FF-LIM-6). Only an exact one is ever taken. */
+typedef enum ctl_bare {
+	CTL_BARE_EXACT, /* an integer up to 2^53 in digits alone */
+	CTL_BARE_LARGE, /* an integer above: it has to be written as a string */
+	CTL_BARE_OTHER  /* it has a fraction or an exponent */
+} ctl_bare;
+
+#define CTL_BARE_LARGE_FAULT "is above 2^53 and has to be written as a string"
+
+ctl_bare ctl_json_bare(const char *number);
+
 /* An integer in a JSON text: a number up to 2^53 in digits alone, or a string of digits (FF-LIM-6). */
 bool ctl_json_number(const cJSON *item, uint64_t *number);
 
@@ -235,9 +246,9 @@ ctl_bar ctl_shares_legend(void);
 
 typedef enum ctl_field_kind {
 	CTL_FIELD_ABSENT,
-	CTL_FIELD_TEXT,
-	CTL_FIELD_NUMBER, /* a bare number of a JSON line, as it was written */
-	CTL_FIELD_OTHER   /* a JSON value that is neither */
+	CTL_FIELD_TEXT,    /* or a bare number of a JSON line that is exact */
+	CTL_FIELD_INEXACT, /* a bare number that is not, as it was written */
+	CTL_FIELD_OTHER    /* a JSON value that is neither */
 } ctl_field_kind;
 
 typedef struct ctl_field {

@@ -44,6 +44,35 @@ static const char *next_number(const char **at, const char *end, size_t *size)
 	return *size ? number : NULL;
 }
 
+/* Moves *at behind the digits there. False where there are none. */
+static bool skip_digits(const char **at)
+{
+	size_t count = strspn(*at, "0123456789");
+	*at += count;
+	return count > 0;
+}
+
+/* Whether a number has the form that JSON gives numbers: cJSON takes 007, 1. and -.5 too. */
+static bool is_json_number(const char *number)
+{
+	const char *at = number + (*number == '-');
+	if (*at == '0')
+		at++;
+	else if (!skip_digits(&at))
+		return false;
+	if (*at == '.') {
+		at++;
+		if (!skip_digits(&at))
+			return false;
+	}
+	if (*at == 'e' || *at == 'E') {
+		at += 1 + (at[1] == '+' || at[1] == '-');
+		if (!skip_digits(&at))
+			return false;
+	}
+	return *at == '\0';
+}
+
 static const char *check_members(const cJSON *object)
 {
 	size_t count = 0;
@@ -70,6 +99,8 @@ static const char *finish_tree(cJSON *item, const char **at, const char *end)
 		if (number)
 			memcpy(item->valuestring, number, size);
 		item->valuestring[size] = '\0';
+		if (!is_json_number(item->valuestring))
+			return "it is no JSON";
 	}
 	for (cJSON *child = item->child; child && !fault; child = child->next)
 		fault = finish_tree(child, at, end);
@@ -106,11 +137,19 @@ cJSON *ctl_json_parse(const char *text, size_t size, const char **fault)
 	return NULL;
 }
 
+ctl_bare ctl_json_bare(const char *number)
+{
+	uint64_t value;
+	if (!ctl_read_number(number + (*number == '-'), &value))
+		return CTL_BARE_OTHER;
+	return value <= EXACT_MAX ? CTL_BARE_EXACT : CTL_BARE_LARGE;
+}
+
 bool ctl_json_number(const cJSON *item, uint64_t *number)
 {
-	if (!cJSON_IsString(item) && !cJSON_IsNumber(item))
+	if (!cJSON_IsString(item) && (!cJSON_IsNumber(item) || ctl_json_bare(item->valuestring) != CTL_BARE_EXACT))
 		return false;
-	return ctl_read_number(item->valuestring, number) && (cJSON_IsString(item) || *number <= EXACT_MAX);
+	return ctl_read_number(item->valuestring, number);
 }
 
 cJSON *ctl_json_object(void)

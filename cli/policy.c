@@ -56,9 +56,14 @@ static ff_code read_object(const cJSON *object, const member *members, void *to,
 			known++;
 		if (!known->name)
 			return ff_error_set(error, FF_E_INVALID, "%s has an unknown field '%s'", where, item->string);
-		if (!read_value(item, known->form, (char *)to + known->offset))
-			return ff_error_set(error, FF_E_INVALID, "field '%s' of %s is no %s", item->string, where,
-			                    form_words[known->form]);
+		if (read_value(item, known->form, (char *)to + known->offset))
+			continue;
+		if (known->form == FORM_NUMBER && cJSON_IsNumber(item) &&
+		    ctl_json_bare(item->valuestring) == CTL_BARE_LARGE)
+			return ff_error_set(error, FF_E_INVALID, "field '%s' of %s " CTL_BARE_LARGE_FAULT, item->string,
+			                    where);
+		return ff_error_set(error, FF_E_INVALID, "field '%s' of %s is no %s", item->string, where,
+		                    form_words[known->form]);
 	}
 	return FF_OK;
 }

@@ -20,7 +20,6 @@
 #define THREADS_MAX 64
 #define KEY_TTL_DEFAULT_MS INT64_C(86400000)
 #define NO_COLUMN SIZE_MAX
-#define EXACT_MAX (UINT64_C(1) << 53)
 #define PROGRESS_EVERY_S 0.2
 
 typedef struct log_line {
@@ -311,6 +310,9 @@ static ff_code bad_field(const replay_job *job, size_t column, const ctl_field *
 		return ff_error_set(error, FF_E_INVALID, "column '%s' is missing", job->columns[column]);
 	if (field->kind == CTL_FIELD_OTHER)
 		return ff_error_set(error, FF_E_INVALID, "column '%s' is no %s", job->columns[column], form);
+	if (field->kind == CTL_FIELD_INEXACT && ctl_json_bare(field->text) == CTL_BARE_LARGE)
+		return ff_error_set(error, FF_E_INVALID, "column '%s': %.64s " CTL_BARE_LARGE_FAULT,
+		                    job->columns[column], field->text);
 	return ff_error_set(error, FF_E_INVALID, "column '%s': '%.64s' is no %s", job->columns[column], field->text,
 	                    form);
 }
@@ -321,11 +323,9 @@ static ff_code read_amounts(const replay_job *job, const ctl_record *record, ff_
 		const ctl_field *field = &record->fields[i];
 		char digits[64];
 		amounts[i].dimension = job->dimensions[i];
-		if (!trim(field->text, digits, sizeof digits) || !ctl_read_number(digits, &amounts[i].amount))
+		if (field->kind != CTL_FIELD_TEXT || !trim(field->text, digits, sizeof digits) ||
+		    !ctl_read_number(digits, &amounts[i].amount))
 			return bad_field(job, i, field, "whole number", error);
-		if (field->kind == CTL_FIELD_NUMBER && amounts[i].amount > EXACT_MAX)
-			return bad_field(job, i, field, "number that JSON holds exactly (above 2^53 write a string)",
-			                 error);
 	}
 	return FF_OK;
 }
@@ -334,7 +334,7 @@ static ff_code read_time(const replay_job *job, const ctl_record *record, int64_
 {
 	const ctl_field *field = &record->fields[job->time_column];
 	char text[64];
-	if (!trim(field->text, text, sizeof text) || !ctl_read_time(text, ms))
+	if (field->kind != CTL_FIELD_TEXT || !trim(field->text, text, sizeof text) || !ctl_read_time(text, ms))
 		return bad_field(job, job->time_column, field, "time", error);
 	return FF_OK;
 }
@@ -356,7 +356,7 @@ static ff_code read_text(const replay_job *job, const ctl_record *record, size_t
 	if (column == NO_COLUMN)
 		return FF_OK;
 	const ctl_field *field = &record->fields[column];
-	if (field->kind != CTL_FIELD_TEXT && field->kind != CTL_FIELD_NUMBER)
+	if (field->kind != CTL_FIELD_TEXT)
 		return bad_field(job, column, field, "text", error);
 	*text = field->text;
 	return FF_OK;

@@ -292,8 +292,10 @@ static ctl_field json_field(const cJSON *item)
 {
 	if (!item || cJSON_IsNull(item))
 		return (ctl_field){ "", CTL_FIELD_ABSENT };
+	if (cJSON_IsNumber(item) && ctl_json_bare(item->valuestring) != CTL_BARE_EXACT)
+		return (ctl_field){ item->valuestring, CTL_FIELD_INEXACT };
 	if (cJSON_IsString(item) || cJSON_IsNumber(item))
-		return (ctl_field){ item->valuestring, cJSON_IsString(item) ? CTL_FIELD_TEXT : CTL_FIELD_NUMBER };
+		return (ctl_field){ item->valuestring, CTL_FIELD_TEXT };
 	return (ctl_field){ "", CTL_FIELD_OTHER };
 }
 

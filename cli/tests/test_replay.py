@@ -226,6 +226,28 @@ class Columns(Replay):
         self.assertEqual(self.usage("42"), {"x": 1})
         self.assertEqual(self.usage('it\'s 100% "é", ok'), {"x": 2})
 
+    def test_bare_numbers_that_json_does_not_hold_are_refused_in_every_column(self):
+        good = {"who": "4", "key": '"k"', "t": str(T), "n": "1", "e": "4"}
+        bad = [str(2**53 + 1), str(2**64), "1e2", "1.5", "1.0", "007", "1.", "-.5", "00"]
+        lines = [good, *({**good, column: number} for column in good for number in bad), {**good, "e": str(2**53)}]
+        log = self.write("log", "".join("{" + ",".join(f'"{name}":{value}' for name, value in line.items()) + "}\n"
+                                        for line in lines))
+        self.one("quota", "create", "q", "--window", "60s", "--max", 1000, "--concurrency", 0)
+        done = self.run_raw("--json", "replay", log, "--budget-from", "who", "--key-from", "key", "--dim", "x=n",
+                            "--time-from", "t", "--quota", "q", "--execution-from", "e")
+        answer = json.loads(done.stdout)
+        self.assertEqual([answer[name] for name in ("accepted", "replayed", "invalid", "amounts")],
+                         [1, 1, len(good) * len(bad), {"x": 1}], done.stderr)
+        for column in good:
+            for number in bad[:2]:
+                self.assertIn(f"column '{column}': {number} is above 2^53 and has to be written as a string", done.stderr)
+        self.assertEqual(done.stderr.count("it is no JSON"), 4 * len(good))
+
+    def test_numbers_of_other_columns_are_as_json_has_them(self):
+        numbers = ["0", "-0", "1.5", "0.5e-3", "1E+9", "-10.25", "9007199254740993", "1e400"]
+        log = self.write("log.jsonl", "".join(f'{{"n":1,"m":[{number}]}}\n' for number in numbers))
+        self.assertEqual(self.counts(log, "--budget", "b", "--dim", "x=n"), (len(numbers), 0, 0, 0))
+
     def test_times(self):
         same = ["1700000000999", "2023-11-14 22:13:20.999", "2023-11-14T22:13:20.9999999Z", "2023-11-14 22:13:20.999Z",
                 "2023-11-15T00:13:20.9991+02:00", "2023-11-14T16:43:20.999-05:30", "2023-11-14t22:13:20.999z"]
@@ -314,6 +336,10 @@ class Policies(Replay):
         self.refuse({"quotas": [{"quota_policy_id": "q", "window": "1500ms"}]}, "'window'")
         for number in ("1.0", "1e3", "-1", str(2**53 + 1), "true", '"x"', "null"):
             self.refuse('{"budgets":[{"budget_id":"b","limits":{"x":{"hard":%s}}}]}' % number, "'hard'")
+        for number in (2**53 + 1, 2**64):
+            self.refuse('{"budgets":[{"budget_id":"b","limits":{"x":{"hard":%d}}}]}' % number, "'hard'", "2^53", "string")
+        for number in ("007", "1.", "-.5", "-01", "1.e5"):
+            self.refuse('{"budgets":[{"budget_id":"b","limits":{"x":{"hard":%s}}}]}' % number, "no JSON")
         for broken in ("", "nonsense", "[]", "{}{}", '{"budgets":[],"budgets":[]}', '{"budgets":[]} x',
                        '{"budgets":[{"budget_id":"a\\u0000b"}]}'):
             self.refuse(broken)
