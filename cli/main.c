@@ -476,6 +476,7 @@ static int take_option(ctl_session *session, char **argv, int *at)
 		return ctl_usage(session, "option '--%s' takes no value", options[option].name);
 	if (!equals && options[option].value && !(value = argv[++*at]))
 		return ctl_usage(session, "option '--%s' lacks its value", options[option].name);
+	session->json |= option == OPT_JSON; /* at once: what is wrong behind it is told as it asks */
 	session->given[session->given_count++] = (ctl_given){ (ctl_option)option, value };
 	return CTL_DONE;
 }
@@ -486,8 +487,6 @@ static int split_line(ctl_session *session, int argc, char **argv)
 {
 	bool options_over = false;
 	size_t used;
-	for (int i = 1; i < argc; i++)
-		session->json |= strcmp(argv[i], "--json") == 0; /* so that errors before it are told as it asks */
 	for (int i = 1; i < argc; i++) {
 		if (options_over || argv[i][0] != '-' || !argv[i][1]) /* a lone dash is stdin */
 			session->arguments[session->arguments_count++] = argv[i];

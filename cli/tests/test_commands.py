@@ -55,6 +55,20 @@ class CommandLine(Case):
         self.assertEqual(self.error("report", "b", "x=y", status=2), "invalid")
         self.assertEqual(self.error("report", "b", "--nonsense", status=2), "invalid")
 
+    def test_json_counts_where_it_is_an_option(self):
+        self.one("budget", "create", "--", "--json")
+        for arguments in (["budget", "status", "--", "--json"], ["report", "b", "x=1", "--key", "--json"],
+                          ["report", "b", "x=1", "--key=--json"]):
+            done = self.run_raw(*arguments)
+            self.assertEqual((done.returncode, done.stdout[:1] == "{"), (0, False), (arguments, done.stdout))
+        for arguments in (["report", "--nonsense", "--", "--json"], ["report", "b", "--key", "--json", "--nonsense"],
+                          ["report", "b", "x=1", "--", "--json"]):
+            self.usage(*arguments)
+        for arguments in (["budget", "status", "none", "--json"], ["report", "--json", "b", "x=1", "--nonsense"],
+                          ["report", "b", "x=y", "--json"], ["report", "b", "--json"], ["nonsense", "--json"]):
+            done = self.run_raw(*arguments)
+            self.assertIn("error", json.loads(done.stdout), arguments)
+
     def test_help_and_version(self):
         for arguments in (["help"], ["--help"], ["-h"], ["help", "report"], ["report", "--help"],
                           ["help", "budget", "create"], ["budget", "create", "-h"]):
