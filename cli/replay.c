@@ -621,6 +621,23 @@ static int read_dimensions(replay_job *job)
 	return CTL_DONE;
 }
 
+/* Dimensions that the engine refuses are wrong usage, of which no line can be charged: tried on a store in memory. */
+static int check_dimensions(const replay_job *job)
+{
+	ff_engine *engine;
+	ff_outcome outcome;
+	ff_error error;
+	ff_amount *amounts = ctl_allocate(job->dimensions_count, sizeof *amounts);
+	ff_report report = { .budget_id = "any", .amounts = amounts, .amounts_count = job->dimensions_count };
+	for (size_t i = 0; i < job->dimensions_count; i++)
+		amounts[i].dimension = job->dimensions[i];
+	ff_code code = ctl_open_scratch(&engine, &error);
+	bool refused = !code && ff_engine_report_usage(engine, &report, &outcome, &error) == FF_E_INVALID;
+	ff_engine_close(&engine);
+	free(amounts);
+	return refused ? ctl_usage(job->session, "--dim: %s", error.message) : CTL_DONE;
+}
+
 static size_t add_column(replay_job *job, ctl_option option)
 {
 	const char *column = ctl_value(job->session, option);
@@ -668,7 +685,7 @@ static int read_options(replay_job *job)
 		return ctl_usage(session, "--quota and --execution-from go together");
 	if (job->lease_ms && !job->quota)
 		return ctl_usage(session, "--lease goes with --quota");
-	return CTL_DONE;
+	return check_dimensions(job);
 }
 
 int ctl_replay(ctl_session *session)

@@ -201,6 +201,21 @@ class Formats(Replay):
                 self.assertEqual(self.run_raw("replay", path, *wrong).returncode, 2)
 
 
+    def test_dimensions_that_are_no_names(self):
+        path = self.write("log", "n\n4\n")
+        for name in (b"", b"\xff", b"\xc3", b"a\x01", b"\x7f", b"d" * 65):
+            with self.subTest(name):
+                done = self.run_raw("--json", "replay", path, "--budget", "new", "--dim", os.fsdecode(name + b"=n"),
+                                    "--dim", "x=n")
+                self.assertEqual((done.returncode, json.loads(done.stdout)["error"]["code"]), (2, "invalid"))
+                self.assertIn("--dim: ", done.stderr)
+        many = [word for i in range(65) for word in ("--dim", f"d{i}=n")]
+        self.assertEqual(self.run_raw("replay", path, "--budget", "new", *many).returncode, 2)
+        self.assertEqual(self.error("budget", "status", "new"), "not_found")
+        self.assertEqual(self.replay(path, "--budget", "new", *many[2:])["accepted"], 1)
+        self.assertEqual(self.replay(path, "--budget", "new", "--dim", f"{'é' * 32}=n")["amounts"], {"é" * 32: 4})
+
+
 class Columns(Replay):
     def test_budget_and_key_from_columns(self):
         path = self.write("log", "who,key,n,m\nanna,k1,1,10\nbob,k1,2,20\nanna,k1,1,10\nanna,,1,1\n,k,1,1\nanna,k1,2,10\n")
