@@ -501,6 +501,51 @@ static void import_refuses_lines_that_contradict_each_other(ff_test *t)
 	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
 }
 
+/* An import of many lines, in whose middle another engine imports others. */
+typedef struct torn_import {
+	ff_test *test;
+	ff_engine *other;
+	const char *lines, *others, *answer;
+	unsigned left; /* lines until the other's turn */
+} torn_import;
+
+static ff_code next_of_torn(void *context, const char **line, size_t *size, ff_error *error)
+{
+	torn_import *import = context;
+	(void)error;
+	if (import->left-- == 0)
+		FF_CHECK_STR(import->test, ffp_import(import->test, import->other, import->others), import->answer);
+	const char *end = strchr(import->lines, '\n');
+	*line = end ? import->lines : NULL;
+	*size = end ? (size_t)(end - import->lines) : 0;
+	import->lines = end ? end + 1 : import->lines;
+	return FF_OK;
+}
+
+/* Of two imports at a time the one that began last is whole, and the other goes no further. */
+static void import_gives_way_to_a_later_one(ff_test *t)
+{
+	enum { MANY = 1200 };
+	ff_report *reports = ff_test_alloc(t, MANY * sizeof(*reports));
+	ff_report_result *results = ff_test_alloc(t, MANY * sizeof(*results));
+	const ff_amount amount = { "a", 1 };
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, e, "one", "", "a=1"), "ok");
+	const char *others = ffp_export(t, e, 0);
+	for (unsigned i = 0; i < MANY; i++)
+		reports[i] =
+		    (ff_report){ .budget_id = ff_test_text(t, "b%u", i), .amounts = &amount, .amounts_count = 1 };
+	FF_REQUIRE_OK(t, ff_engine_report_usage_batch(e, reports, MANY, results, NULL, ff_test_error(t)));
+	const char *lines = ffp_export(t, e, 0);
+	ff_engine *copy = open_beside(t);
+	torn_import unfinished = { t, open_beside(t), lines, ff_test_text(t, "%sx\n", others), "!invalid", MANY / 2 };
+	FF_CHECK_CODE(t, ff_engine_import(copy, next_of_torn, &unfinished, NULL, ff_test_error(t)), FF_E_MISUSE);
+	torn_import finished = { t, unfinished.other, lines, others, "1", MANY / 2 };
+	FF_CHECK_CODE(t, ff_engine_import(copy, next_of_torn, &finished, NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_STR(t, ffp_export(t, copy, 0), others);
+	FF_CHECK_STR(t, ffp_report(t, copy, "one", "", "a=1"), "ok");
+}
+
 /* Running an import again deletes what is there, so nothing is written while one is unfinished. */
 static void import_unfinished_takes_no_writes(ff_test *t)
 {
@@ -635,6 +680,7 @@ static const ff_case table[] = {
 	CASE(check_counts_slots_and_imports, "FF-MT-4 FF-MT-5", FF_CASE_SECOND_HANDLE | FF_CASE_MISSING_STORE),
 	CASE(import_refuses_what_would_be_corrupt, "FF-MT-3 FF-RU-8", 0),
 	CASE(export_and_import_of_many, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(import_gives_way_to_a_later_one, "FF-MT-3", FF_CASE_MISSING_STORE | FF_CASE_SECOND_HANDLE),
 	CASE(export_stops_where_its_reader_does, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(check_finds_nothing_in_a_sound_store, "FF-MT-4", 0),
 	CASE(check_finds_what_cannot_be, "FF-MT-4", FF_CASE_SECOND_HANDLE),

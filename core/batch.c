@@ -342,8 +342,10 @@ static ff_code begin_batch(batch_run *run)
 	if (code != FF_OK)
 		return code;
 	run->expects = run->lane->wary == 0 && ffp_takes_expected(&engine->store);
-	if (ffp_tells_untouched(&engine->store) && !ffp_is_untouched(&run->txn))
+	if (ffp_tells_untouched(&engine->store) && !ffp_is_untouched(&run->txn)) {
 		ffp_recall_clear(&run->lane->recall);
+		engine->watches_import = true; /* another engine may have begun one */
+	}
 	if (run->expects || ffp_tells_untouched(&engine->store))
 		run->batch.rows.recall = &run->lane->recall;
 	if (!plan(run) || !plan_look(run))

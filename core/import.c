@@ -131,6 +131,28 @@ static bool plan_import(ffp_batch *batch, ffp_request *request)
 	return planned;
 }
 
+/* The mark of this import: no other that began in the store, before it or after, has the same number. */
+static ff_code set_mark(ffp_batch *batch, ffp_request *request)
+{
+	const ffp_sweep_row *other = (const ffp_sweep_row *)request->root->after;
+	int64_t next = other && other->last_number < INT64_MAX ? other->last_number + 1 : 1;
+	ffp_sweep_row *row = (ffp_sweep_row *)ffp_rows_change(&batch->rows, request->root);
+	if (!row)
+		return FF_E_NO_MEMORY;
+	row->last_number = request->now_ms > next ? request->now_ms : next;
+	request->import->mark = row->last_number;
+	return FF_OK;
+}
+
+/* Another import that finds this one unfinished empties the store, and this one, if it lives, must not go on. */
+static ff_code look_at_mark(ffp_request *request)
+{
+	const ffp_sweep_row *row = (const ffp_sweep_row *)request->root->after;
+	return row && row->last_number == request->import->mark
+	           ? FF_OK
+	           : ffp_fail(request, FF_E_MISUSE, "another import has begun in the store meanwhile");
+}
+
 /* An empty store, or one to be emptied. */
 static ff_code begin_import(ffp_batch *batch, ffp_request *request)
 {
@@ -144,13 +166,13 @@ static ff_code begin_import(ffp_batch *batch, ffp_request *request)
 		if (!ffp_rows_delete_table(&batch->rows, (ffp_table_id)i))
 			return FF_E_NO_MEMORY;
 	}
-	return ffp_rows_change(&batch->rows, request->root) ? FF_OK : FF_E_NO_MEMORY;
+	return set_mark(batch, request);
 }
 
 static ff_code decide_import(ffp_batch *batch, ffp_request *request)
 {
 	const ffp_import_slice *slice = request->import;
-	ff_code code = slice->begins ? begin_import(batch, request) : FF_OK;
+	ff_code code = slice->begins ? begin_import(batch, request) : look_at_mark(request);
 	for (size_t i = 0; code == FF_OK && i < slice->count; i++) {
 		if (request->slots[i]->after)
 			return ffp_fail(request, FF_E_INVALID, "line %" PRIu64 " repeats a row",
@@ -241,10 +263,12 @@ static ff_code import_all(importing *import)
 {
 	ffp_import_slice slice = { .begins = true };
 	ff_code code = write_slice(import, &slice);
+	int64_t mark = slice.mark;
 	while (code == FF_OK && !import->ended) {
 		ffp_arena_reset((ffp_arena *)import->arena);
 		slice =
-		    (ffp_import_slice){ .rows = ffp_arena_array(import->arena, SLICE_LINES, sizeof(*slice.rows)),
+		    (ffp_import_slice){ .mark = mark,
+			                .rows = ffp_arena_array(import->arena, SLICE_LINES, sizeof(*slice.rows)),
 			                .tables = ffp_arena_array(import->arena, SLICE_LINES, sizeof(*slice.tables)) };
 		if (!slice.rows || !slice.tables)
 			return ff_error_set(import->error, FF_E_NO_MEMORY, "out of memory for an import");
@@ -254,7 +278,7 @@ static ff_code import_all(importing *import)
 	}
 	if (code == FF_OK)
 		code = check_all(import);
-	slice = (ffp_import_slice){ .ends = true };
+	slice = (ffp_import_slice){ .ends = true, .mark = mark };
 	return code == FF_OK ? write_slice(import, &slice) : code;
 }
 

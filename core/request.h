@@ -115,7 +115,7 @@ struct ffp_request {
 			ffp_slot *entry; /* the one that tells whether the window is full */
 		};
 		struct { /* import */
-			const struct ffp_import_slice *import;
+			struct ffp_import_slice *import;
 			ffp_slot **slots; /* one for each row */
 			ffp_scan **scans; /* one for each table */
 		};

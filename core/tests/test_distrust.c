@@ -313,6 +313,18 @@ static void import_refuses_a_row_twice(ff_test *t)
 	FF_CHECK_STR(t, ffp_import(t, e, lines), "1");
 }
 
+/* Who has looked, and found none, looks again where somebody has written since. */
+static void import_of_another_engine_is_noticed(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	ff_engine *other = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_tick(t, other, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
+	FF_CHECK_STR(t, ffp_import(t, e, "x\n"), "!invalid");
+	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "!misuse");
+	FF_CHECK_STR(t, ffp_import(t, e, ""), "0");
+	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "ok");
+}
+
 static const ff_case cases[] = {
 	CASE(undocumented_codes_are_io, "", 0),
 	CASE(silent_errors_get_a_message, "FF-ERR-1", 0),
@@ -326,6 +338,7 @@ static const ff_case cases[] = {
 	CASE(tick_replaces_a_corrupt_place, "FF-MT-1", 0),
 	CASE(import_whose_reader_fails, "FF-MT-3", 0),
 	CASE(import_refuses_a_row_twice, "FF-MT-3", 0),
+	CASE(import_of_another_engine_is_noticed, "FF-MT-5", 0),
 };
 
 FAMILY(ffp_tests_distrust, cases);

@@ -210,8 +210,8 @@ static void rules_of_import_without_memory(ff_test *t)
 	const ffp_usage_row usage = { .budget_id = BYTES("new"), .dimensions_key = BYTES("a"), .current_value = 5 };
 	const ff_row *row = &usage.row;
 	const ff_table *table = ffp_table(FFP_BUDGET_USAGE);
-	const ffp_import_slice first = { .begins = true };
-	const ffp_import_slice last = { .rows = &row, .tables = &table, .count = 1, .ends = true };
+	ffp_import_slice first = { .begins = true };
+	ffp_import_slice last = { .rows = &row, .tables = &table, .count = 1, .ends = true };
 	starve(on, (ffp_request){ .op = &ffp_op_import, .import = &first }, 1 + 2);
 	starve(on, (ffp_request){ .op = &ffp_op_import, .import = &last }, 1 + 1);
 }
