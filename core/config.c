@@ -15,7 +15,7 @@ static void hide_parameter(char *shown)
 	for (char *at = strstr(shown, name); at; at = strstr(at, name)) {
 		bool is_parameter = at > shown && strchr("?&", at[-1]);
 		at += sizeof(name) - 1;
-		size_t size = is_parameter ? strcspn(at, "&#") : 0;
+		size_t size = is_parameter ? strcspn(at, "&") : 0;
 		size_t stars = size < 3 ? size : 3;
 		memset(at, '*', stars);
 		memmove(at + stars, at + size, strlen(at + size) + 1);
@@ -25,7 +25,7 @@ static void hide_parameter(char *shown)
 const char *ffp_uri_show(const char *uri, char shown[FFP_URI_SHOWN])
 {
 	const char *user = uri ? strstr(uri, "://") : NULL;
-	const char *end = user ? user + 3 + strcspn(user + 3, "/?#") : NULL;
+	const char *end = user ? user + 3 + strcspn(user + 3, "/?") : NULL;
 	const char *at = end;
 	while (at && at > user && *at != '@')
 		at--;
@@ -36,6 +36,27 @@ const char *ffp_uri_show(const char *uri, char shown[FFP_URI_SHOWN])
 		snprintf(shown, FFP_URI_SHOWN, "%s", uri ? uri : "");
 	hide_parameter(shown);
 	return shown;
+}
+
+/* What is escaped by halves, or would be a fragment, would name another store than was meant. */
+static ff_code check_escapes(const char *uri, ff_error *error)
+{
+	static const char hex[] = "0123456789abcdefABCDEF";
+	char shown[FFP_URI_SHOWN];
+	if (strchr(uri, '#'))
+		return ff_error_set(error, FF_E_INVALID, "store '%s' holds a '#', which is written %%23",
+		                    ffp_uri_show(uri, shown));
+	for (const char *at = strchr(uri, '%'); at; at = strchr(at + 1, '%')) {
+		if (strspn(at + 1, hex) < 2)
+			return ff_error_set(
+			    error, FF_E_INVALID,
+			    "store '%s' holds a '%%' that no two hexadecimal digits follow; itself it is "
+			    "written %%25",
+			    ffp_uri_show(uri, shown));
+		if (at[1] == '0' && at[2] == '0')
+			return ff_error_set(error, FF_E_INVALID, "store '%s' holds a NUL", ffp_uri_show(uri, shown));
+	}
+	return FF_OK;
 }
 
 /* The path is a file name as people type it, so only the query follows RFC 3986 to the letter. */
@@ -79,14 +100,14 @@ ff_code ffp_uri_parse(const char *uri, ffp_uri *parsed, ff_error *error)
 	char shown[FFP_URI_SHOWN];
 	*parsed = (ffp_uri){ 0 };
 	const char *colon = uri ? strchr(uri, ':') : NULL;
-	if (uri && strstr(uri, "%00"))
-		return ff_error_set(error, FF_E_INVALID, "store '%s' holds a NUL", ffp_uri_show(uri, shown));
 	if (!colon || colon == uri)
 		return ff_error_set(error, FF_E_INVALID, "store '%s' is no URI of the form SCHEME:PATH",
 		                    ffp_uri_show(uri, shown));
 	const char *question = strchr(colon, '?');
 	size_t path_size = question ? (size_t)(question - colon) - 1 : strlen(colon + 1);
-	ff_code code = copy_path(parsed, uri, (size_t)(colon - uri), path_size, error);
+	ff_code code = check_escapes(uri, error);
+	if (code == FF_OK)
+		code = copy_path(parsed, uri, (size_t)(colon - uri), path_size, error);
 	if (code == FF_OK && question && question[1])
 		code = copy_params(parsed, uri, question + 1, error);
 	if (code != FF_OK)

@@ -46,6 +46,27 @@ static void uri_refusals(ff_test *t)
 	FF_CHECK_STR(t, parse(t, "sqlite:?a=1"), "!invalid");
 }
 
+static void uri_escapes(ff_test *t)
+{
+	static const char *const halves[] = {
+		"s:a%zz",    "s:a%2",  "s:a%",      "s:a%g0",   "s:a%0",   "s:a%%20",
+		"s:a%2?b=c", "s:%-1b", "s:p?a=%zz", "s:p?%b=1", "s:p?a=%", "s:p?a=%2&b=cd"
+	};
+	static const char *const fragments[] = { "s:x#frag", "s:#", "s:x#", "s:x?a=b#frag", "s:x?#", "s:x#y?a=b" };
+	for (size_t i = 0; i < COUNT_OF(halves); i++)
+		if (!FF_CHECK_STR(t, parse(t, halves[i]), "!invalid"))
+			ff_test_note(t, "%s", halves[i]);
+	FF_CHECK_STR(t, parse(t, "s:a%2"), "!invalid");
+	FF_CHECK_STR(t, ff_test_error(t)->message,
+	             "store 's:a%2' holds a '%' that no two hexadecimal digits follow; itself it is written %25");
+	for (size_t i = 0; i < COUNT_OF(fragments); i++)
+		if (!FF_CHECK_STR(t, parse(t, fragments[i]), "!invalid"))
+			ff_test_note(t, "%s", fragments[i]);
+	FF_CHECK_STR(t, parse(t, "s:x#frag"), "!invalid");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "store 's:x#frag' holds a '#', which is written %23");
+	FF_CHECK_STR(t, parse(t, "s:a%23b%2525?c=%23d%25"), "s|a#b%25|c=#d%");
+}
+
 /* A path would end at a NUL, and the store be another than the one that was named. */
 static void uri_without_nul(ff_test *t)
 {
@@ -80,6 +101,8 @@ static void uri_without_its_password(ff_test *t)
 		{ "s://u@h/db?password=secret&a=b", "s://u@h/db?password=***&a=b" },
 		{ "s://u:p@h/?a=b&password=pw", "s://u:***@h/?a=b&password=**" },
 		{ "s:/password=x?mypassword=y", "s:/password=x?mypassword=y" },
+		{ "s://u:se#cr@h/", "s://u:***@h/" },
+		{ "s:/p?password=secr#et&a=b", "s:/p?password=***&a=b" },
 		{ NULL, "" },
 	};
 	char shown[FFP_URI_SHOWN];
@@ -87,6 +110,8 @@ static void uri_without_its_password(ff_test *t)
 		FF_CHECK_STR(t, ffp_uri_show(uris[i].uri, shown), uris[i].shown);
 	ffp_uri parsed;
 	FF_CHECK_CODE(t, ffp_uri_parse("s://u:secret@h/?a=%00", &parsed, ff_test_error(t)), FF_E_INVALID);
+	FF_CHECK(t, !strstr(ff_test_error(t)->message, "secret"));
+	FF_CHECK_CODE(t, ffp_uri_parse("s://u:#secret@h/?password=%secret", &parsed, ff_test_error(t)), FF_E_INVALID);
 	FF_CHECK(t, !strstr(ff_test_error(t)->message, "secret"));
 }
 
@@ -205,7 +230,8 @@ static void the_wait_of_a_uri(ff_test *t)
 
 static const ff_case cases[] = {
 	CASE(uri_parts, "", 0),
-	CASE(uri_refusals, "", 0),
+	CASE(uri_refusals, "FF-ERR-8", 0),
+	CASE(uri_escapes, "FF-ERR-8", 0),
 	CASE(uri_without_nul, "", 0),
 	CASE(uri_without_its_password, "", 0),
 	CASE(params_are_found, "", 0),

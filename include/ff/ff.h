@@ -88,8 +88,9 @@ typedef struct ff_engine_options {
  *     lmdb:DIR                          ?durability=full|normal|none&map_size=BYTES&… (docs/lmdb.md)
  * A scheme that is not compiled in or registered is looked for in the folders of FF_BACKEND_PATH (ff/backend.h).
  * The schema of an empty store is created, an older one migrated in one transaction (FF-MT-2).
- * Errors: INVALID (unknown scheme or parameter: those known are listed), NOT_FOUND (missing store), VERSION (written by
- * a newer library; left untouched), CORRUPT (no store of this kind), UNAVAILABLE (a required capability is lacking).
+ * Errors: INVALID (malformed URI; unknown scheme or parameter: those known are listed), NOT_FOUND (missing store),
+ * VERSION (written by a newer library; left untouched), CORRUPT (no store of this kind), UNAVAILABLE (a required
+ * capability is lacking).
  * On an error *engine is NULL and nothing is left open.
  */
 FF_API ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_engine **engine, ff_error *error);
