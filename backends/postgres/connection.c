@@ -87,6 +87,10 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 	             message);
 	if (state && strcmp(state, "25006") == 0)
 		ff_error_set(error, code, "cannot %s '%s': the server is a read-only standby", doing, txn->store->name);
+	/* Memory that is out may be that for locks; the hint alone tells which setting is too low. */
+	const char *hint = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) : NULL;
+	if (hint && state && strcmp(state, "53200") == 0)
+		ff_error_set(error, code, "cannot %s '%s': %s: %s", doing, txn->store->name, message, hint);
 	snprintf(error->native_code, sizeof(error->native_code), "%s", state ? state : "");
 	error->retryable |= is_lost(txn, state ? state : "") || strcmp(error->native_code, "57014") == 0;
 	return code;
@@ -127,6 +131,39 @@ static bool is_ours(const char *name)
 		if (strcmp(known[i], name) == 0)
 			return true;
 	return false;
+}
+
+/*
+ * What libpq takes only one of some words for. It would say so, but when a connection begins, and in nothing but words:
+ * like that a host's name is unknown or nobody listens, which may be otherwise a moment later.
+ */
+static const struct {
+	const char *name, *words;
+} choices[] = {
+	{ "sslmode", "disable allow prefer require verify-ca verify-full" },
+	{ "target_session_attrs", "any read-write read-only primary standby prefer-standby" },
+	{ "channel_binding", "disable prefer require" },
+	{ "gssencmode", "disable prefer require" },
+};
+
+static bool is_among(const char *words, const char *word)
+{
+	for (size_t size = strlen(word); *words; words += strcspn(words, " "), words += *words == ' ')
+		if (strcspn(words, " ") == size && strncmp(words, word, size) == 0)
+			return true;
+	return false;
+}
+
+/* An empty one is to libpq one that was not given. */
+static ff_code check_choices(const ff_store_config *config, ff_error *error)
+{
+	for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++) {
+		const char *value = ff_config_param(config, choices[i].name);
+		if (value && *value && !is_among(choices[i].words, value))
+			return ff_error_set(error, FF_E_INVALID, "parameter '%s' is '%s', it takes one of: %s",
+			                    choices[i].name, value, choices[i].words);
+	}
+	return FF_OK;
 }
 
 static PQconninfoOption *option(const ff_store *store, const char *keyword)
@@ -176,8 +213,39 @@ static ff_code give_options(const ff_store *store, const ff_store_config *config
 	return given ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
 }
 
+/* How many there are between commas. */
+static size_t count_of(const char *list)
+{
+	size_t count = 1;
+	while ((list = strchr(list, ',')))
+		list++, count++;
+	return count;
+}
+
+/* One for each host, or one for all; an empty one is the default. */
+static ff_code check_ports(const ff_store *store, ff_error *error)
+{
+	const char *ports = option(store, "port")->val;
+	const char *hosts = option(store, "host")->val;
+	ports = ports ? ports : "";
+	if (hosts && count_of(ports) != 1 && count_of(ports) != count_of(hosts))
+		return ff_error_set(error, FF_E_INVALID, "the store names %zu ports for %zu hosts", count_of(ports),
+		                    count_of(hosts));
+	for (const char *at = ports; *at; at += *at == ',') {
+		size_t size = strcspn(at, ",");
+		size_t digits = strspn(at, "0123456789");
+		long port = size ? strtol(at, NULL, 10) : 1;
+		if (digits != size || port < 1 || port > UINT16_MAX)
+			return ff_error_set(error, FF_E_INVALID, "port '%.*s' is no integer 1 to %d", (int)size, at,
+			                    UINT16_MAX);
+		at += size;
+	}
+	return FF_OK;
+}
+
 static ff_code read_numbers(ff_store *store, const ff_store_config *config, ff_error *error)
 {
+	int64_t of_libpq; /* which reads them itself, when a connection begins */
 	const struct {
 		const char *name;
 		int64_t min, max, otherwise;
@@ -187,6 +255,8 @@ static ff_code read_numbers(ff_store *store, const ff_store_config *config, ff_e
 		{ "partitions", 1, 1024, 1, &store->partitions },
 		{ "busy_timeout_ms", 0, INT32_MAX, 5000, &store->busy_timeout_ms },
 		{ "statement_timeout_ms", 0, INT32_MAX / 2, 30000, &store->statement_timeout_ms },
+		{ "connect_timeout", INT32_MIN, INT32_MAX, 0, &of_libpq },
+		{ "tcp_user_timeout", INT32_MIN, INT32_MAX, 0, &of_libpq },
 	};
 	ff_code code = FF_OK;
 	for (size_t i = 0; code == FF_OK && i < sizeof(numbers) / sizeof(*numbers); i++) {
@@ -195,6 +265,18 @@ static ff_code read_numbers(ff_store *store, const ff_store_config *config, ff_e
 		    ff_config_int64(config, numbers[i].name, numbers[i].min, numbers[i].max, numbers[i].value, error);
 	}
 	return code;
+}
+
+/* Names that the server keeps for itself, and one that its search_path takes for another. */
+static ff_code check_schema(const ff_store *store, const char *schema, ff_error *error)
+{
+	if (!*schema || strlen(schema) >= sizeof(store->schema))
+		return ff_error_set(error, FF_E_INVALID, "parameter 'schema' takes a name of 1 to 63 bytes");
+	if (strncmp(schema, "pg_", 3) == 0 || strcmp(schema, "$user") == 0)
+		return ff_error_set(
+		    error, FF_E_INVALID,
+		    "parameter 'schema' is '%s': names that begin with pg_, and $user, are PostgreSQL's", schema);
+	return FF_OK;
 }
 
 ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_error *error)
@@ -206,12 +288,16 @@ ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_err
 		code = ff_config_durability(config, &store->durability, error);
 	if (code == FF_OK)
 		code = read_numbers(store, config, error);
-	if (code == FF_OK && (!*schema || strlen(schema) >= sizeof(store->schema)))
-		code = ff_error_set(error, FF_E_INVALID, "parameter 'schema' takes a name of 1 to 63 bytes");
+	if (code == FF_OK)
+		code = check_choices(config, error);
+	if (code == FF_OK)
+		code = check_schema(store, schema, error);
 	if (code == FF_OK)
 		code = parse_uri(store, config, error);
 	if (code == FF_OK)
 		code = give_options(store, config, error);
+	if (code == FF_OK)
+		code = check_ports(store, error);
 	if (code != FF_OK)
 		return code;
 	snprintf(store->schema, sizeof(store->schema), "%s", schema);

@@ -65,6 +65,47 @@ class Opening(Server):
         for known in ("'nonsense'", "schema", "pool", "sslmode", "busy_timeout_ms", "connect_timeout"):
             self.assertIn(known, message)
 
+    def test_values_that_libpq_would_refuse(self):
+        """Nobody is asked, so sending the call again would not help; what may change meanwhile is another matter."""
+        wrong = ("sslmode=bogus", "sslmode=prefe", "sslmode=prefer%20require", "target_session_attrs=bogus", "channel_binding=x",
+                 "gssencmode=x", "port=0", "port=bogus", "port=1x", "port=65536", "port=99999999999999999999", "port=-1",
+                 "host=a,b&port=1,0", "host=a,b&port=1,2,3", "connect_timeout=x", "connect_timeout=99999999999",
+                 "tcp_user_timeout=1s")
+        for query in wrong:
+            fields = self.fields("budget", "list", store=f"{self.store}&{query}")
+            self.assertEqual((fields["code"], fields["retryable"]), ("invalid", False), (query, fields))
+        for place in ("//127.0.0.1:0/", "//127.0.0.1:65536/", "//a:1,b:0/"):
+            fields = self.fields("budget", "list", store=self.store.replace("///", place))
+            self.assertEqual((fields["code"], fields["retryable"]), ("invalid", False), (place, fields))
+        message = self.fields("budget", "list", store=f"{self.store}&sslmode=bogus")["message"]
+        self.assertEqual(message, "parameter 'sslmode' is 'bogus', it takes one of: disable allow prefer require verify-ca"
+                                  " verify-full")
+        right = ("sslmode=disable", "sslmode=allow", "sslmode=prefer", "sslmode=", "target_session_attrs=any",
+                 "target_session_attrs=read-write", "target_session_attrs=primary", "target_session_attrs=prefer-standby",
+                 "channel_binding=disable", "channel_binding=prefer", "gssencmode=disable", "gssencmode=prefer",
+                 f"port={os.environ['PGPORT']}", "port=", "connect_timeout=0", "connect_timeout=-1", "tcp_user_timeout=0",
+                 f"host=127.0.0.1,127.0.0.1&port={os.environ['PGPORT']},1", "host=127.0.0.1&port=" + os.environ["PGPORT"])
+        self.one("budget", "create", "b")
+        for query in right:
+            self.assertEqual(self.one("budget", "list", store=f"{self.store}&{query}")["budget_id"], "b", query)
+        for query in ("sslmode=verify-ca", "sslmode=verify-full", "sslmode=require", "target_session_attrs=read-only",
+                      "target_session_attrs=standby", "channel_binding=require"):
+            self.assertEqual(self.fields("budget", "list", store=f"{self.store}&{query}")["code"], "io", query)
+
+    def test_schemas_that_are_the_servers(self):
+        for name in ("pg_x", "pg_catalog", "pg_temp", "%24user"):
+            fields = self.fields("budget", "create", "b", store=f"postgres:///?schema={name}")
+            self.assertEqual((fields["code"], fields["retryable"]), ("invalid", False), fields)
+            self.assertIn("'schema'", fields["message"])
+        for name in ("PG_x", "pgx", "$users"):
+            self.one("budget", "create", "b", store=f"postgres:///?schema={name}")
+
+    def test_more_parts_than_the_server_has_locks_for(self):
+        fields = self.fields("budget", "create", "b", store=f"{self.store}&partitions=1024")
+        self.assertEqual((fields["code"], fields["native_code"], fields["retryable"]), ("io", "53200", False), fields)
+        self.assertIn("max_locks_per_transaction", fields["message"])
+        self.one("budget", "create", "b")  # nothing is left of it
+
     def test_where_nobody_answers(self):
         for host, port in (("127.0.0.1", 1), ("no-such-host.invalid", 5432)):
             fields = self.fields("budget", "create", "b", store=f"postgres://u:se%2Dcret@{host}:{port}/ff")
