@@ -104,6 +104,11 @@ static int read_store(const char *uri, bench_store *store)
 		store->floor->set_up();
 	const char *path = uri[scheme_size] ? uri + scheme_size + 1 : "";
 	size_t path_size = strcspn(path, "?");
+	if (store->floor == &bench_floor_sqlite && path_size == strlen(":memory:") &&
+	    !strncmp(path, ":memory:", path_size))
+		return bench_refuse("'%s' is in memory, and ff-bench opens its stores more than once", uri);
+	if (!store->floor->round_trip_ms && memchr(path, '%', path_size))
+		return bench_refuse("'%s' has a percent sign in its path", uri);
 	if (!read_query(store, path[path_size] ? path + path_size + 1 : "", &schema))
 		return bench_refuse("'%s' has a durability that is none", uri);
 	if (schema && !is_schema(schema, strcspn(schema, "&")))
