@@ -4,6 +4,7 @@
  * exports now and then and at the end. A sequence that shows a difference is cut down as long as what is left shows
  * one.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -905,7 +906,8 @@ static int usage(void)
 	      "Drives the same random operations into each store and into a model of the contract, and compares "
 	      "outcomes,\n"
 	      "statuses and exports. On a difference: the shortest sequence that shows it, as ffctl commands.\n"
-	      "  --store  SCHEME:PATH[?PARAMETERS]; each episode gets a store of its own, at PATH-PID-N\n"
+	      "  --store  SCHEME:PATH[?PARAMETERS]; each episode gets a store of its own, at PATH-PID-N;\n"
+	      "           none is named twice\n"
 	      "  --ops    at least so many operations; 100000 where it is not given\n"
 	      "  --seed   of what is random; 1 where it is not given\n"
 	      "exit status: 0 no difference; 1 a difference; 2 usage\n",
@@ -916,18 +918,60 @@ static int usage(void)
 static bool parse_number(const char *text, uint64_t *number)
 {
 	char *end = NULL;
+	errno = 0;
 	*number = strtoull(text, &end, 10);
-	return *text >= '0' && *text <= '9' && !*end;
+	return *text >= '0' && *text <= '9' && !*end && !errno;
+}
+
+/* The path of a URI; or behind the question mark, the parameter that has a {}, which may be none. */
+static const char *part_of(const char *uri, bool of_query, size_t *size)
+{
+	const char *path = strchr(uri, ':') + 1;
+	const char *query = path + strcspn(path, "?");
+	const char *place = strstr(query, "{}");
+	const char *part = of_query ? place : path;
+	while (of_query && part && !strchr("?&", part[-1]))
+		part--;
+	*size = part ? strcspn(part, of_query ? "&" : "?") : 0;
+	return part;
+}
+
+/* Whether the stores of both would get the same names, whatever else the URIs say. */
+static bool is_same_place(const char *left, const char *right)
+{
+	bool same = true;
+	for (int of_query = 0; same && of_query <= 1; of_query++) {
+		size_t size, other_size;
+		const char *part = part_of(left, of_query, &size);
+		const char *other = part_of(right, of_query, &other_size);
+		same = size == other_size && (!size || !memcmp(part, other, size));
+	}
+	return same;
+}
+
+/* Each in memory is one of its own. */
+static bool is_there(const world *of, const ff_harness *harness)
+{
+	size_t i = 0;
+	while (i < of->parties_count &&
+	       !(harness->shared && is_same_place(of->parties[i].harness->name, harness->name)))
+		i++;
+	return i < of->parties_count;
 }
 
 static bool add_store(world *to, const char *uri)
 {
 	const ff_harness *harness = to->parties_count < STORES_MAX ? ff_harness_for_files(uri) : NULL;
-	if (harness)
+	bool there = harness && is_there(to, harness);
+	if (there)
+		fprintf(stderr, "ff-conformance: '%s' is where another store is to be\n", uri);
+	else if (harness)
 		to->parties[to->parties_count++].harness = harness;
 	else
 		fprintf(stderr, "ff-conformance: '%s' is no URI of a store, or one too many\n", uri);
-	return harness != NULL;
+	if (there)
+		ff_harness_free(harness);
+	return harness && !there;
 }
 
 static bool parse(settings *set, int count, char **arguments)

@@ -3,6 +3,7 @@
  * the table on one store or several, one case after the other in this process, and reports by TAP. It forks nothing, so
  * that sanitizers and valgrind see everything.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -369,8 +370,9 @@ static int usage(const settings *set)
 static bool set_seed(settings *set, const char *text)
 {
 	char *end = NULL;
+	errno = 0;
 	set->seed = strtoull(text, &end, 10);
-	return *text >= '0' && *text <= '9' && !*end;
+	return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
 static bool set_case_seconds(settings *set, const char *text)
