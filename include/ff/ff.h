@@ -109,7 +109,7 @@ typedef struct ff_engine_info {
 	const char *version; /* of the storage library or server */
 	uint64_t caps;       /* FF_CAP_… of this open store */
 	ff_durability durability;
-	uint64_t calls;   /* calls that were decided */
+	uint64_t calls; /* calls of batches that were decided; those among them whose deadline had passed count, too */
 	uint64_t batches; /* commits, and batches that had nothing to commit */
 	uint64_t loads;   /* round trips to load */
 	uint64_t retries; /* batches run again after contention */
@@ -489,6 +489,8 @@ typedef ff_code ff_next_line_fn(void *context, const char **line, size_t *size, 
  * Reads what ff_engine_export wrote into an empty store (else INVALID), in constant memory. Can be run again after a
  * failure (FF-MT-3). *imported (which may be NULL) gets the number of lines. Errors: INVALID names the line; or, where
  * each line is good and they contradict each other (a check of all rows ends the import, FF-MT-4), what contradicts.
+ * MISUSE: another import has begun in the store since; that one counts. Until it is finished other calls that write are
+ * MISUSE (FF-MT-5), but on PostgreSQL not those of an engine that was open before and has written.
  */
 FF_API ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported,
                                 ff_error *error);
