@@ -44,6 +44,9 @@ const ff_case *ffp_case_in(const ffp_family *const *of, size_t i);
  * before the filter. */
 int ffp_cases_main(int argc, char **argv, const ff_case *(*case_at)(size_t i), const ff_harness *harness);
 
+/* An option's number, in digits alone. False: it is none, or too large. */
+bool ffp_read_number(const char *text, uint64_t *number);
+
 /* ---- compact forms of arguments ----------------------------------------------------------------------------- */
 
 /* "tokens=5 cents=max": amounts (or limits) separated by spaces; max is INT64_MAX. */

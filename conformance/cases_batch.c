@@ -431,31 +431,38 @@ static void batch_moves_a_policys_time(ff_test *t)
 	FF_CHECK_STR(t, ffp_show_admission(t, calls[2].code, &outcomes[1]), "admitted");
 }
 
+enum { MANY_ADMISSIONS = 300 };
+
+/* Admits so many executions of their own in one batch, all of them let in; answers how often rows were loaded. */
+static uint64_t admit_many(ff_test *t, ff_engine *e, unsigned round, int64_t lease_ms)
+{
+	ff_call *calls = ff_test_alloc(t, MANY_ADMISSIONS * sizeof(*calls));
+	ff_admission *admissions = ff_test_alloc(t, MANY_ADMISSIONS * sizeof(*admissions));
+	ff_admission_outcome *outcomes = ff_test_alloc(t, MANY_ADMISSIONS * sizeof(*outcomes));
+	ff_engine_info before = { 0 }, after = { 0 };
+	for (unsigned i = 0; i < MANY_ADMISSIONS; i++) {
+		admissions[i] = (ff_admission){ .size = sizeof(ff_admission),
+			                        .quota_policy_id = "q",
+			                        .execution_id = ff_test_text(t, "x%u-%u", round, i),
+			                        .lease_ms = lease_ms };
+		calls[i] =
+		    (ff_call){ .op = FF_OP_ADMIT, .in.admission = &admissions[i], .out.admission = &outcomes[i] };
+	}
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &before, ff_test_error(t)));
+	FF_REQUIRE_OK(t, ff_engine_submit(e, calls, MANY_ADMISSIONS, ff_test_error(t)));
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &after, ff_test_error(t)));
+	for (unsigned i = 0; i < MANY_ADMISSIONS; i++)
+		FF_CHECK_STR(t, ffp_show_admission(t, calls[i].code, &outcomes[i]), "admitted");
+	return after.loads - before.loads;
+}
+
 /* Which entry an admission goes by hangs on those before it; a batch of them is a few rounds all the same. */
 static void batch_of_admissions_is_a_few_rounds(ff_test *t)
 {
-	enum { MANY = 300 };
 	ff_engine *e = ff_test_open(t, NULL);
-	ff_call *calls = ff_test_alloc(t, MANY * sizeof(*calls));
-	ff_admission *admissions = ff_test_alloc(t, MANY * sizeof(*admissions));
-	ff_admission_outcome *outcomes = ff_test_alloc(t, MANY * sizeof(*outcomes));
-	ff_engine_info before = { 0 }, after = { 0 };
 	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=60 max=300"), "created");
 	for (unsigned round = 0; round < 2; round++) {
-		for (unsigned i = 0; i < MANY; i++) {
-			admissions[i] = (ff_admission){ .size = sizeof(ff_admission),
-				                        .quota_policy_id = "q",
-				                        .execution_id = ff_test_text(t, "x%u-%u", round, i) };
-			calls[i] = (ff_call){ .op = FF_OP_ADMIT,
-				              .in.admission = &admissions[i],
-				              .out.admission = &outcomes[i] };
-		}
-		FF_REQUIRE_OK(t, ff_engine_get_info(e, &before, ff_test_error(t)));
-		FF_REQUIRE_OK(t, ff_engine_submit(e, calls, MANY, ff_test_error(t)));
-		FF_REQUIRE_OK(t, ff_engine_get_info(e, &after, ff_test_error(t)));
-		FF_CHECK(t, after.loads - before.loads <= 3);
-		for (unsigned i = 0; i < MANY; i++)
-			FF_CHECK_STR(t, ffp_show_admission(t, calls[i].code, &outcomes[i]), "admitted");
+		FF_CHECK(t, admit_many(t, e, round, 0) <= 3);
 		FF_CHECK_STR(t, ffp_admit(t, e, "q", "late", ""), "rate_exceeded 60000");
 		ff_test_set_time(t, T0 + 60000);
 	}
@@ -464,29 +471,10 @@ static void batch_of_admissions_is_a_few_rounds(ff_test *t)
 /* And so is one that looks for slots whose lease is over, each admission for one of its own. */
 static void batch_of_admissions_frees_slots_in_a_few_rounds(ff_test *t)
 {
-	enum { MANY = 300 };
 	ff_engine *e = ff_test_open(t, NULL);
-	ff_call *calls = ff_test_alloc(t, MANY * sizeof(*calls));
-	ff_admission *admissions = ff_test_alloc(t, MANY * sizeof(*admissions));
-	ff_admission_outcome *outcomes = ff_test_alloc(t, MANY * sizeof(*outcomes));
-	ff_engine_info before = { 0 }, after = { 0 };
 	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "slots=300"), "created");
 	for (unsigned round = 0; round < 3; round++) {
-		for (unsigned i = 0; i < MANY; i++) {
-			admissions[i] = (ff_admission){ .size = sizeof(ff_admission),
-				                        .quota_policy_id = "q",
-				                        .execution_id = ff_test_text(t, "x%u-%u", round, i),
-				                        .lease_ms = 100 };
-			calls[i] = (ff_call){ .op = FF_OP_ADMIT,
-				              .in.admission = &admissions[i],
-				              .out.admission = &outcomes[i] };
-		}
-		FF_REQUIRE_OK(t, ff_engine_get_info(e, &before, ff_test_error(t)));
-		FF_REQUIRE_OK(t, ff_engine_submit(e, calls, MANY, ff_test_error(t)));
-		FF_REQUIRE_OK(t, ff_engine_get_info(e, &after, ff_test_error(t)));
-		FF_CHECK(t, after.loads - before.loads <= 2);
-		for (unsigned i = 0; i < MANY; i++)
-			FF_CHECK_STR(t, ffp_show_admission(t, calls[i].code, &outcomes[i]), "admitted");
+		FF_CHECK(t, admit_many(t, e, round, 100) <= 2);
 		FF_CHECK_STR(t, ffp_admit(t, e, "q", "late", ""), "concurrency_exceeded");
 		ff_test_set_time(t, T0 + 100 * (round + 1));
 	}

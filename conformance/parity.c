@@ -4,7 +4,6 @@
  * exports now and then and at the end. A sequence that shows a difference is cut down as long as what is left shows
  * one.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,8 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <ff/conformance.h>
-
+#include "cases.h"
 #include "parity.h"
 
 enum { STORES_MAX = 16, EPISODE_STEPS = 500, BATCH_MAX = 301, REPLAYS_MAX = 4000 };
@@ -915,14 +913,6 @@ static int usage(void)
 	return 2;
 }
 
-static bool parse_number(const char *text, uint64_t *number)
-{
-	char *end = NULL;
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return *text >= '0' && *text <= '9' && !*end && !errno;
-}
-
 /* The path of a URI; or behind the question mark, the parameter that has a {}, which may be none. */
 static const char *part_of(const char *uri, bool of_query, size_t *size)
 {
@@ -987,7 +977,7 @@ static bool parse(settings *set, int count, char **arguments)
 		if (option == 's')
 			good = add_store(&set->all, optarg);
 		else
-			good = option != '?' && parse_number(optarg, option == 'o' ? &set->operations : &set->seed);
+			good = option != '?' && ffp_read_number(optarg, option == 'o' ? &set->operations : &set->seed);
 	}
 	return good && optind == count && set->all.parties_count;
 }

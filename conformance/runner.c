@@ -367,20 +367,20 @@ static int usage(const settings *set)
 	return EXIT_USAGE;
 }
 
-static bool set_seed(settings *set, const char *text)
+bool ffp_read_number(const char *text, uint64_t *number)
 {
 	char *end = NULL;
 	errno = 0;
-	set->seed = strtoull(text, &end, 10);
+	*number = strtoull(text, &end, 10);
 	return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
 static bool set_case_seconds(settings *set, const char *text)
 {
-	char *end = NULL;
-	unsigned long seconds = strtoul(text, &end, 10);
+	uint64_t seconds;
+	bool good = ffp_read_number(text, &seconds) && seconds <= INT32_MAX;
 	set->case_seconds = (unsigned)seconds;
-	return *text >= '0' && *text <= '9' && !*end && seconds <= INT32_MAX;
+	return good;
 }
 
 static bool set_junit(settings *set, const char *path)
@@ -444,7 +444,7 @@ static bool take_option(settings *set, int option)
 		set->filter = optarg;
 		return true;
 	case 'n':
-		return set_seed(set, optarg);
+		return ffp_read_number(optarg, &set->seed);
 	case 't':
 		return set_case_seconds(set, optarg);
 	case 'j':
