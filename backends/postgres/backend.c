@@ -65,6 +65,18 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	return FF_OK;
 }
 
+static ff_code enter_pipeline(ff_txn *txn, ff_error *error)
+{
+	ff_code code = ffp_schema_types(txn, error);
+	if (code == FF_OK) {
+		PQsetnonblocking(txn->pg, 1);
+		PQenterPipelineMode(txn->pg);
+		return FF_OK;
+	}
+	ffp_disconnect(txn);
+	return txn->late ? ffp_ask(txn, error) : code;
+}
+
 static ff_code ready(ff_txn *txn, ff_error *error)
 {
 	if (txn->process != getpid())
@@ -72,10 +84,8 @@ static ff_code ready(ff_txn *txn, ff_error *error)
 	ff_code code = ffp_ask(txn, error);
 	if (code == FF_OK && !txn->pg)
 		code = ffp_connect(txn, error);
-	if (code == FF_OK && PQpipelineStatus(txn->pg) == PQ_PIPELINE_OFF) {
-		PQsetnonblocking(txn->pg, 1);
-		PQenterPipelineMode(txn->pg);
-	}
+	if (code == FF_OK && PQpipelineStatus(txn->pg) == PQ_PIPELINE_OFF)
+		code = enter_pipeline(txn, error);
 	return code;
 }
 

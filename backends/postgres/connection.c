@@ -15,8 +15,6 @@ const ff_sql_dialect ffp_postgres_dialect = {
 	.quote = '"',
 	.type_int64 = "bigint",
 	.type_text = "text COLLATE \"C\"",
-	.array_int64 = "bigint[]",
-	.array_text = "text[]",
 };
 
 /* ---- errors ------------------------------------------------------------------------------------------------- */
@@ -516,6 +514,8 @@ void ffp_txn_free(ff_txn *txn)
 	free_list(txn, &txn->sent);
 	free_list(txn, &txn->bytes);
 	free_list(txn, &txn->rows);
+	free_list(txn, &txn->types);
+	free_list(txn, &txn->attributes);
 	ff_sql_free(&txn->sql);
 	allocator->resize(allocator->context, txn, sizeof(*txn), 0);
 }

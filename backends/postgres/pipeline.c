@@ -62,10 +62,10 @@ void ffp_param_int64(ff_txn *txn, int64_t value)
 	end_param(txn, at);
 }
 
-static void begin_array(ff_txn *txn, bool has_null, uint32_t type, size_t count)
+static void begin_array(ff_txn *txn, uint32_t type, size_t count)
 {
 	add_int32(txn, count ? 1 : 0); /* dimensions */
-	add_int32(txn, has_null);
+	add_int32(txn, 0);             /* no element is NULL */
 	add_int32(txn, type);
 	if (count) {
 		add_int32(txn, (uint32_t)count);
@@ -73,31 +73,54 @@ static void begin_array(ff_txn *txn, bool has_null, uint32_t type, size_t count)
 	}
 }
 
-void ffp_param_array(ff_txn *txn, const ff_table *table, unsigned column)
-{
-	const ff_column *described = &table->columns[column];
-	const ff_row *const *rows = txn->rows.items;
-	bool is_text = described->type == FF_TYPE_TEXT;
-	size_t at = txn->bytes.count;
-	begin_array(txn, described->nullable, is_text ? FFP_OID_TEXT : FFP_OID_INT64, txn->rows.count);
-	for (size_t i = 0; i < txn->rows.count; i++) {
-		bool is_null = ff_row_is_null(rows[i], column);
-		size_t size = is_text && !is_null ? ff_row_text(rows[i], described)->size : sizeof(int64_t);
-		add_int32(txn, is_null ? UINT32_MAX : (uint32_t)size);
-		if (!is_null)
-			add_value(txn, described, rows[i]);
-	}
-	end_param(txn, at);
-}
-
 void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
 {
 	size_t at = txn->bytes.count;
-	begin_array(txn, false, FFP_OID_INT64, count);
+	begin_array(txn, FFP_OID_INT64, count);
 	for (size_t i = 0; i < count; i++) {
 		add_int32(txn, sizeof(int64_t));
 		add_int64(txn, lanes[i]);
 	}
+	end_param(txn, at);
+}
+
+static void add_cell(ff_txn *txn, const ffp_attribute *attribute, const ff_table *table, uint32_t mask,
+                     const ff_row *row)
+{
+	unsigned at = attribute->column;
+	add_int32(txn, attribute->type);
+	if (at == FF_COLUMNS_MAX || !(mask >> at & 1u) || ff_row_is_null(row, at)) {
+		add_int32(txn, UINT32_MAX);
+		return;
+	}
+	const ff_column *column = &table->columns[at];
+	size_t size = column->type == FF_TYPE_TEXT ? ff_row_text(row, column)->size : sizeof(int64_t);
+	add_int32(txn, (uint32_t)size);
+	add_value(txn, column, row);
+}
+
+static void add_row(ff_txn *txn, const ff_table *table, uint32_t mask, const ff_row *row)
+{
+	const ffp_row_type *type = (const ffp_row_type *)txn->types.items + table->id;
+	const ffp_attribute *attributes = (const ffp_attribute *)txn->attributes.items + type->first;
+	size_t at = txn->bytes.count;
+	add_int32(txn, 0); /* its size, below */
+	add_int32(txn, (uint32_t)type->count);
+	for (size_t i = 0; i < type->count; i++)
+		add_cell(txn, &attributes[i], table, mask, row);
+	uint32_t size = htobe32((uint32_t)(txn->bytes.count - at - sizeof(size)));
+	if (!txn->no_memory)
+		memcpy((char *)txn->bytes.items + at, &size, sizeof(size));
+}
+
+void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask)
+{
+	const ff_row *const *rows = txn->rows.items;
+	const ffp_row_type *types = txn->types.items;
+	size_t at = txn->bytes.count;
+	begin_array(txn, types[table->id].type, txn->rows.count);
+	for (size_t i = 0; i < txn->rows.count; i++)
+		add_row(txn, table, mask, rows[i]);
 	end_param(txn, at);
 }
 
@@ -279,6 +302,14 @@ static bool is_fatal(const PGresult *result)
 	return severity && strcmp(severity, "ERROR") != 0;
 }
 
+/* The rows of a table are not made of what they were when the connection began, or the table is another: somebody has
+ * changed it, and a new connection finds that out. */
+static bool are_types_old(const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	return strcmp(state, "42804") == 0 || strcmp(state, "XX000") == 0;
+}
+
 /* COMMIT was answered, and what it did may not last yet. */
 static bool is_hardening(const ff_txn *txn)
 {
@@ -301,6 +332,7 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 	PGresult *result = ffp_next_result(txn, &lost);
 	bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
 	bool failed = result && has_failed(result);
+	bool is_old = failed && are_types_old(result);
 	/* What libpq says by itself, such as that memory is out, stands for an answer that nobody has. */
 	lost |= result && !failed && PQresultStatus(result) == PGRES_FATAL_ERROR;
 	/* An answer before that of COMMIT says that COMMIT was not reached. */
@@ -315,7 +347,7 @@ static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, cons
 	PQclear(result);
 	while (sent->kind != FFP_SYNC && !lost && (result = ffp_next_result(txn, &lost)) != NULL)
 		PQclear(result);
-	*is_lost = lost || PQstatus(txn->pg) == CONNECTION_BAD || (failed && sent->kind == FFP_SYNC);
+	*is_lost = lost || is_old || PQstatus(txn->pg) == CONNECTION_BAD || (failed && sent->kind == FFP_SYNC);
 	bool committed = settles(txn, sent) && !txn->committing;
 	return code == FF_OK && lost && !committed ? lose(txn, NULL, doing, error) : code;
 }

@@ -22,10 +22,10 @@ static ff_code run(ff_txn *txn, const char *sql, PGresult **answer, ff_error *er
 }
 
 /* Runs what was written to the transaction's text, and empties it. */
-static ff_code run_text(ff_txn *txn, ff_error *error)
+static ff_code run_text(ff_txn *txn, PGresult **answer, ff_error *error)
 {
 	ff_code code = txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
-	                               : run(txn, txn->sql.data, NULL, error);
+	                               : run(txn, txn->sql.data, answer, error);
 	ff_sql_clear(&txn->sql);
 	return code;
 }
@@ -69,11 +69,9 @@ static ff_code look_for_schema(ff_txn *txn, bool *has_schema, bool *has_table, f
 	              "SELECT count(*), count(relname) FROM pg_namespace n LEFT JOIN pg_class ON relnamespace"
 	              " = n.oid AND relname = 'ff_schema' WHERE nspname = ");
 	ff_sql_append(&txn->sql, literal ? literal : "");
-	bool no_memory = !literal || txn->sql.failed;
+	txn->sql.failed |= !literal;
 	PQfreemem(literal);
-	ff_code code = no_memory ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
-	                         : run(txn, txn->sql.data, &result, error);
-	ff_sql_clear(&txn->sql);
+	ff_code code = run_text(txn, &result, error);
 	if (code != FF_OK)
 		return code;
 	*has_schema = PQgetvalue(result, 0, 0)[0] == '1';
@@ -125,7 +123,7 @@ static ff_code migrate_from(ff_txn *txn, uint32_t from, bool has_schema, ff_erro
 	dialect.partitions = (uint32_t)txn->store->partitions;
 	ff_sql_migrate(&txn->sql, &dialect, txn->store->catalog, from);
 	write_version(txn, from);
-	return run_text(txn, error);
+	return run_text(txn, NULL, error);
 }
 
 /* In one transaction, which waits for whoever came first, and for every batch that is under way. */
@@ -178,5 +176,69 @@ ff_code ffp_schema_open(ff_txn *txn, bool must_exist, ff_error *error)
 	if (code == FF_OK && version > wanted)
 		return ff_error_set(error, FF_E_VERSION, "'%s' has schema version %u, newer than %u, the library's",
 		                    store->name, (unsigned)version, (unsigned)wanted);
+	return code;
+}
+
+/* ---- the types of rows --------------------------------------------------------------------------------------- */
+
+/* A result without rows, whose columns are, for each table, its row as a whole and then each of the row's columns. */
+static void write_types(ff_sql_text *sql, const ff_catalog *catalog)
+{
+	ff_sql_clear(sql);
+	for (uint32_t i = 0; i < catalog->tables_count; i++) {
+		ff_sql_append(sql, i ? ", NULL::" : "SELECT NULL::");
+		ff_sql_append_name(sql, &ffp_postgres_dialect, catalog->tables[i].name);
+		ff_sql_append(sql, ", ");
+		ff_sql_append_name(sql, &ffp_postgres_dialect, catalog->tables[i].name);
+		ff_sql_append(sql, ".*");
+	}
+	ff_sql_append(sql, " FROM (VALUES (1)) one");
+	for (uint32_t i = 0; i < catalog->tables_count; i++) {
+		ff_sql_append(sql, " LEFT JOIN ");
+		ff_sql_append_name(sql, &ffp_postgres_dialect, catalog->tables[i].name);
+		ff_sql_append(sql, " ON false");
+	}
+	ff_sql_append(sql, " LIMIT 0");
+}
+
+static unsigned column_of(const ff_table *table, const char *name)
+{
+	for (unsigned i = 0; i < table->columns_count; i++)
+		if (strcmp(table->columns[i].name, name) == 0)
+			return i;
+	return FF_COLUMNS_MAX;
+}
+
+static bool read_types(ff_txn *txn, const PGresult *result)
+{
+	const ff_table *tables = txn->store->catalog->tables;
+	ffp_row_type *type = NULL;
+	txn->types.count = txn->attributes.count = 0;
+	for (int i = 0; i < PQnfields(result); i++) {
+		if (PQftable(result, i) == InvalidOid) {
+			type = ffp_list_add(txn, &txn->types, 1, sizeof(*type));
+			if (!type)
+				return false;
+			*type = (ffp_row_type){ .type = PQftype(result, i), .first = txn->attributes.count };
+			continue;
+		}
+		const ff_table *table = &tables[txn->types.count - 1];
+		ffp_attribute *attribute = ffp_list_add(txn, &txn->attributes, 1, sizeof(*attribute));
+		if (!attribute)
+			return false;
+		*attribute = (ffp_attribute){ PQftype(result, i), column_of(table, PQfname(result, i)) };
+		type->count++;
+	}
+	return true;
+}
+
+ff_code ffp_schema_types(ff_txn *txn, ff_error *error)
+{
+	PGresult *result = NULL;
+	write_types(&txn->sql, txn->store->catalog);
+	ff_code code = run_text(txn, &result, error);
+	if (code == FF_OK && !read_types(txn, result))
+		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
+	PQclear(result);
 	return code;
 }

@@ -58,6 +58,18 @@ typedef struct ffp_list {
 	size_t capacity; /* in bytes */
 } ffp_list;
 
+/* A row as the server knows it: its table's columns in the order that they have there, which is not the catalog's where a
+ * newer schema has added some. `column` is the place in the catalog, FF_COLUMNS_MAX where it has none. */
+typedef struct ffp_attribute {
+	Oid type;
+	unsigned column;
+} ffp_attribute;
+
+typedef struct ffp_row_type {
+	Oid type;
+	size_t first, count; /* of its attributes */
+} ffp_row_type;
+
 enum { FFP_OID_INT64 = 20, FFP_OID_TEXT = 25 };
 
 /* Two bounds of a range and its limit. */
@@ -81,6 +93,8 @@ struct ff_txn {
 	bool (*goes_on)(void *context); /* whether anybody does; NULL: nobody need be asked */
 	void *goes_on_context;
 	ffp_list statements, sent, bytes, rows;
+	ffp_list types;                   /* ffp_row_type: by table id */
+	ffp_list attributes;              /* ffp_attribute: of one type after the other */
 	size_t params_at[FFP_PARAMS_MAX]; /* of the statement that is made, in bytes; SIZE_MAX: NULL */
 	int params_size[FFP_PARAMS_MAX];
 	unsigned params_count;
@@ -155,7 +169,8 @@ void ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape);
 void ffp_params_begin(ff_txn *txn);
 void ffp_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row);
 void ffp_param_int64(ff_txn *txn, int64_t value);
-void ffp_param_array(ff_txn *txn, const ff_table *table, unsigned column);
+/* Those of txn->rows; of the columns that are not in `mask` nothing. */
+void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask);
 void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count);
 /* Sends what is queued, and reads every answer. */
 ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error);
@@ -179,5 +194,7 @@ void ffp_lock_all_next(ff_store *store);
 /* schema.c */
 
 ff_code ffp_schema_open(ff_txn *txn, bool must_exist, ff_error *error);
+/* Asks over a new connection what the rows of the tables are made of. */
+ff_code ffp_schema_types(ff_txn *txn, ff_error *error);
 
 #endif

@@ -336,57 +336,12 @@ void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect, const
 
 /* ---- many rows at once -------------------------------------------------------------------------------------- */
 
-static const char *array_type(const statement *s, const ff_column *column)
-{
-	return column->type == FF_TYPE_TEXT ? s->dialect->array_text : s->dialect->array_int64;
-}
-
-/* One array for each column of `mask`: $1::text[], $2::bigint[] */
-static void arrays(statement *s, const ff_table *table, uint32_t mask)
-{
-	const char *join = s->params ? ", " : "";
-	for (unsigned i = 0; i < table->columns_count; i++) {
-		if (!(mask >> i & 1u))
-			continue;
-		words(s, join);
-		param(s);
-		words(s, "::");
-		ff_sql_append(s->text, array_type(s, &table->columns[i]));
-		join = ", ";
-	}
-}
-
-static void names_of(statement *s, const ff_table *table, uint32_t mask, const char *join)
-{
-	for (unsigned i = 0; i < table->columns_count; i++) {
-		if (!(mask >> i & 1u))
-			continue;
-		words(s, join);
-		words(s, "@", table->columns[i].name);
-		join = ", ";
-	}
-}
-
-static uint32_t key_mask(const ff_table *table)
-{
-	return (1u << table->key_count) - 1;
-}
-
-static uint32_t every_column(const ff_table *table)
-{
-	return (uint32_t)((UINT64_C(1) << table->columns_count) - 1);
-}
-
-/* unnest($1::bigint[], $2::text[]) AS k("v", "a"): the columns of `mask`, then those of the key. */
-static void rows_of_arrays(statement *s, const ff_table *table, uint32_t mask)
+/* unnest($1::"t"[]): the rows of the parameter. */
+static void rows(statement *s, const ff_table *table)
 {
 	words(s, "unnest(");
-	arrays(s, table, mask);
-	arrays(s, table, key_mask(table));
-	words(s, ") AS k(");
-	names_of(s, table, mask, "");
-	names_of(s, table, key_mask(table), mask ? ", " : "");
-	words(s, ")");
+	param(s);
+	words(s, "::@[])", table->name);
 }
 
 /* "t"."a" = k."a" AND … */
@@ -402,15 +357,13 @@ static void where_key_is_in(statement *s, const ff_table *table, const char *bef
 void ff_sql_select_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "SELECT k.\"#\"");
+	words(&s, "SELECT k.ordinality");
 	for (unsigned i = 0; i < table->columns_count; i++) {
 		words(&s, ", @.@", table->name, table->columns[i].name);
 	}
-	words(&s, " FROM unnest(");
-	arrays(&s, table, key_mask(table));
-	words(&s, ") WITH ORDINALITY AS k(");
-	names_of(&s, table, key_mask(table), "");
-	words(&s, ", \"#\") JOIN @", table->name);
+	words(&s, " FROM ");
+	rows(&s, table);
+	words(&s, " WITH ORDINALITY AS k JOIN @", table->name);
 	where_key_is_in(&s, table, " ON ");
 }
 
@@ -418,12 +371,15 @@ void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 {
 	statement s = { .text = text, .dialect = dialect };
 	insert_into(&s, table);
-	words(&s, " SELECT * FROM unnest(");
-	arrays(&s, table, every_column(table));
-	words(&s, ")");
+	for (unsigned i = 0; i < table->columns_count; i++) {
+		words(&s, i ? ", k.@" : " SELECT k.@", table->columns[i].name);
+	}
+	words(&s, " FROM ");
+	rows(&s, table);
+	words(&s, " AS k");
 }
 
-/* Fails unless there are as many rows as the arrays have elements. */
+/* Fails unless there are as many rows as the parameter has. */
 static void select_count(statement *s)
 {
 	words(s, "SELECT 1 / (count(*) = cardinality(");
@@ -447,7 +403,8 @@ void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 	words(&s, "WITH w AS (");
 	update_set(&s, table, mask, true);
 	words(&s, " FROM ");
-	rows_of_arrays(&s, table, mask);
+	rows(&s, table);
+	words(&s, " AS k");
 	where_key_is_in(&s, table, " WHERE ");
 	check_count(&s);
 }
@@ -456,7 +413,8 @@ void ff_sql_delete_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 {
 	statement s = { .text = text, .dialect = dialect };
 	words(&s, "WITH w AS (DELETE FROM @ USING ", table->name);
-	rows_of_arrays(&s, table, 0);
+	rows(&s, table);
+	words(&s, " AS k");
 	where_key_is_in(&s, table, " WHERE ");
 	check_count(&s);
 }
@@ -465,8 +423,8 @@ void ff_sql_expect_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 {
 	statement s = { .text = text, .dialect = dialect };
 	select_count(&s);
-	rows_of_arrays(&s, table, every_column(table) & ~key_mask(table));
-	words(&s, " JOIN @", table->name);
+	rows(&s, table);
+	words(&s, " AS k JOIN @", table->name);
 	where_key_is_in(&s, table, " ON ");
 	for (unsigned i = table->key_count; i < table->columns_count; i++)
 		words(&s, " AND @.@ IS NOT DISTINCT FROM k.@", table->name, table->columns[i].name,

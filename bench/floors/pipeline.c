@@ -68,6 +68,32 @@ void floor_put_text(floor_pipeline *pipeline, const char *text, size_t size)
 	floor_put_bytes(pipeline, text, size);
 }
 
+void floor_begin_row(floor_pipeline *pipeline, unsigned columns)
+{
+	pipeline->parameters.row_at = pipeline->parameters.size;
+	put_int32(pipeline, 0); /* its size, at the end */
+	put_int32(pipeline, columns);
+}
+
+void floor_put_number_column(floor_pipeline *pipeline, uint64_t number)
+{
+	put_int32(pipeline, FLOOR_NUMBERS);
+	floor_put_number(pipeline, number);
+}
+
+void floor_put_text_column(floor_pipeline *pipeline, const char *text, size_t size)
+{
+	put_int32(pipeline, FLOOR_TEXTS);
+	floor_put_text(pipeline, text, size);
+}
+
+void floor_end_row(floor_pipeline *pipeline)
+{
+	floor_parameters *of = &pipeline->parameters;
+	uint32_t size = htonl((uint32_t)(of->size - of->row_at - sizeof(size)));
+	memcpy(of->bytes + of->row_at, &size, sizeof(size));
+}
+
 void floor_begin_parameter(floor_pipeline *pipeline)
 {
 	pipeline->parameters.at[pipeline->parameters.count] = pipeline->parameters.size;
@@ -96,7 +122,7 @@ void floor_queue(floor_pipeline *pipeline, unsigned which)
 {
 	floor_parameters *of = &pipeline->parameters;
 	const char *values[FLOOR_PARAMETERS_MAX];
-	static const int formats[FLOOR_PARAMETERS_MAX] = { 1, 1, 1, 1, 1 };
+	static const int formats[FLOOR_PARAMETERS_MAX] = { 1, 1, 1 };
 	char name[16];
 	for (int i = 0; i < of->count; i++)
 		values[i] = of->bytes + of->at[i];

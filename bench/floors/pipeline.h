@@ -7,7 +7,7 @@
 #include "floor.h"
 
 #define FLOOR_STATEMENTS_MAX 16
-#define FLOOR_PARAMETERS_MAX 5
+#define FLOOR_PARAMETERS_MAX 3
 
 /* Parameters in the server's binary form. */
 typedef struct floor_parameters {
@@ -16,6 +16,7 @@ typedef struct floor_parameters {
 	size_t at[FLOOR_PARAMETERS_MAX];
 	int sizes[FLOOR_PARAMETERS_MAX];
 	int count;
+	size_t row_at; /* where the row begins that is put */
 } floor_parameters;
 
 typedef struct floor_pipeline {
@@ -37,6 +38,11 @@ enum { FLOOR_NUMBERS = 20, FLOOR_TEXTS = 25 };
 void floor_begin_array(floor_pipeline *pipeline, uint32_t type, size_t count);
 void floor_put_number(floor_pipeline *pipeline, uint64_t number);
 void floor_put_text(floor_pipeline *pipeline, const char *text, size_t size);
+/* An element that is a row of a table: its number of columns, then each of them. */
+void floor_begin_row(floor_pipeline *pipeline, unsigned columns);
+void floor_put_number_column(floor_pipeline *pipeline, uint64_t number);
+void floor_put_text_column(floor_pipeline *pipeline, const char *text, size_t size);
+void floor_end_row(floor_pipeline *pipeline);
 void floor_begin_parameter(floor_pipeline *pipeline);
 void floor_put_int64(floor_pipeline *pipeline, uint64_t number);
 void floor_put_bytes(floor_pipeline *pipeline, const void *bytes, size_t size);

@@ -20,9 +20,7 @@ typedef struct ff_sql_dialect {
 	const char *type_text;    /* a text that sorts by bytes: "TEXT", "text COLLATE \"C\"" */
 	const char *table_suffix; /* after the last parenthesis of a table: " STRICT, WITHOUT ROWID", or NULL */
 	const char *index_hint; /* pins a read to its index, with the index's name behind it: " INDEXED BY ", or NULL */
-	const char *array_int64; /* an array of each, for the statements on many rows: "bigint[]", or NULL */
-	const char *array_text;  /* "text[]", or NULL */
-	uint32_t partitions;     /* by the hash of its root a table lies in so many parts; below 2: in one */
+	uint32_t partitions;    /* by the hash of its root a table lies in so many parts; below 2: in one */
 } ff_sql_dialect;
 
 /*
@@ -81,24 +79,26 @@ FF_API void ff_sql_delete_key(ff_sql_text *text, const ff_sql_dialect *dialect, 
 FF_API void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_read *range);
 
 /*
- * Statements on many rows at once, for stores whose dialect has arrays. Each parameter is an array of the values of one
- * column, all of the same length; the i-th elements are one row.
+ * Statements on many rows at once, for stores that know a table's rows as a type, and arrays of it, as PostgreSQL does.
+ * The one parameter is an array of such rows; a column that is not named below may be anything in them, such as NULL. In
+ * such a row the columns have the order of the store's own table, which differs from the descriptor's where they were
+ * added later.
  */
 
-/* Answers, of each key that is there, its number in the arrays from 1 on, then all columns in table order; in any
- * order. Parameters: the key columns. */
+/* Answers, of each key that is there, its number in the array from 1 on, then all columns in table order; in any order.
+ * Looks at the key columns. */
 FF_API void ff_sql_select_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
 
-/* Parameters: all columns in table order. */
+/* Looks at all columns. */
 FF_API void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
 
-/* As ff_sql_update and ff_sql_delete_key, for each row. Where one of them is not there the statement fails (a division
- * by zero), so that what stands behind it in a pipeline is not done either. */
+/* As ff_sql_update and ff_sql_delete_key, for each row; looks at the columns that those have parameters for. Where one of
+ * them is not there the statement fails (a division by zero), so that what stands behind it in a pipeline is not done
+ * either. */
 FF_API void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask);
 FF_API void ff_sql_delete_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
 
-/* Fails likewise where one of the rows is not there, or is another in any column. Parameters: as ff_sql_update of all
- * columns but the key's. */
+/* Fails likewise where one of the rows is not there, or is another in any column. */
 FF_API void ff_sql_expect_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
 
 #endif

@@ -821,6 +821,41 @@ class Spread(NetworkTest):
         self.assertIn("using ff_budget_usage_dedup_by_key", plan[1])
 
 
+class Tables(NetworkTest):
+    """Tables that are changed while a host has the store open."""
+
+    def setUp(self):
+        super().setUp()
+        self.open = self.host()
+        self.ok(self.open.ask("report", "b", "first", 5))
+        self.person = self.psql()
+
+    def report_and_replay(self):
+        for key, replayed in (("first", True), ("second", False), ("third", False), ("second", True)):
+            self.assertEqual(self.ok(self.open.ask("report", "b", key, 5))["replayed"], replayed, key)
+
+    def test_a_column_of_the_operators_own(self):
+        for table in ("policy", "usage", "usage_dedup"):
+            self.person.ask(f"ALTER TABLE {self.schema}.ff_budget_{table} ADD COLUMN mine int NOT NULL DEFAULT 7")
+        self.report_and_replay()
+        self.person.ask(f"ALTER TABLE {self.schema}.ff_budget_usage DROP COLUMN mine")
+        self.report_and_replay_again()
+
+    def report_and_replay_again(self):
+        self.assertTrue(self.ok(self.open.ask("report", "b", "third", 5))["replayed"])
+        self.assertTrue(self.ok(self.open.ask("report", "b", "-", 5))["applied"])
+        self.assertEqual(self.used("b"), 20)
+        mine = f"SELECT DISTINCT mine FROM {self.schema}.ff_budget_usage_dedup"
+        self.assertEqual(self.person.ask(mine), ["7"])
+
+    def test_a_schema_that_was_made_again(self):
+        self.person.ask(f"DROP SCHEMA {self.schema} CASCADE")
+        other = self.host()
+        self.assertFalse(self.ok(self.open.ask("report", "b", "first", 5))["replayed"])
+        self.assertTrue(self.ok(other.ask("report", "b", "first", 5))["replayed"])
+        self.assertEqual(self.used("b"), 5)
+
+
 class Load:
     """Hosts that report on three budgets while something happens to the server."""
 

@@ -10,8 +10,6 @@ static const ff_sql_dialect postgres = {
 	.quote = '"',
 	.type_int64 = "bigint",
 	.type_text = "text COLLATE \"C\"",
-	.array_int64 = "bigint[]",
-	.array_text = "text[]",
 };
 
 static const ff_sql_dialect sqlite = {
@@ -87,33 +85,32 @@ static void statements_on_many_rows(ff_test *t)
 	ff_sql_text text = { .allocator = &test_allocator };
 	ff_sql_select_keys(&text, &postgres, &table);
 	FF_CHECK_STR(t, text.data,
-	             "SELECT k.\"#\", \"t\".\"a\", \"t\".\"b\", \"t\".\"v\", \"t\".\"w\" FROM unnest($1::text[],"
-	             " $2::bigint[]) WITH ORDINALITY AS k(\"a\", \"b\", \"#\") JOIN \"t\" ON \"t\".\"a\" ="
-	             " k.\"a\" AND \"t\".\"b\" = k.\"b\"");
+	             "SELECT k.ordinality, \"t\".\"a\", \"t\".\"b\", \"t\".\"v\", \"t\".\"w\" FROM"
+	             " unnest($1::\"t\"[]) WITH ORDINALITY AS k JOIN \"t\" ON \"t\".\"a\" = k.\"a\" AND"
+	             " \"t\".\"b\" = k.\"b\"");
 	ff_sql_clear(&text);
 	ff_sql_insert_rows(&text, &postgres, &table);
 	FF_CHECK_STR(t, text.data,
-	             "INSERT INTO \"t\" (\"a\", \"b\", \"v\", \"w\") SELECT * FROM unnest($1::text[],"
-	             " $2::bigint[], $3::bigint[], $4::text[])");
+	             "INSERT INTO \"t\" (\"a\", \"b\", \"v\", \"w\") SELECT k.\"a\", k.\"b\", k.\"v\", k.\"w\" FROM"
+	             " unnest($1::\"t\"[]) AS k");
 	ff_sql_clear(&text);
 	ff_sql_update_rows(&text, &postgres, &table, 1u << 3);
 	FF_CHECK_STR(t, text.data,
-	             "WITH w AS (UPDATE \"t\" SET \"w\" = k.\"w\" FROM unnest($1::text[], $2::text[],"
-	             " $3::bigint[]) AS k(\"w\", \"a\", \"b\") WHERE \"t\".\"a\" = k.\"a\" AND \"t\".\"b\" ="
-	             " k.\"b\" RETURNING 1) SELECT 1 / (count(*) = cardinality($1))::int FROM w");
+	             "WITH w AS (UPDATE \"t\" SET \"w\" = k.\"w\" FROM unnest($1::\"t\"[]) AS k WHERE"
+	             " \"t\".\"a\" = k.\"a\" AND \"t\".\"b\" = k.\"b\" RETURNING 1) SELECT 1 /"
+	             " (count(*) = cardinality($1))::int FROM w");
 	ff_sql_clear(&text);
 	ff_sql_delete_keys(&text, &postgres, &table);
 	FF_CHECK_STR(t, text.data,
-	             "WITH w AS (DELETE FROM \"t\" USING unnest($1::text[], $2::bigint[]) AS k(\"a\", \"b\")"
-	             " WHERE \"t\".\"a\" = k.\"a\" AND \"t\".\"b\" = k.\"b\" RETURNING 1) SELECT 1 /"
+	             "WITH w AS (DELETE FROM \"t\" USING unnest($1::\"t\"[]) AS k WHERE"
+	             " \"t\".\"a\" = k.\"a\" AND \"t\".\"b\" = k.\"b\" RETURNING 1) SELECT 1 /"
 	             " (count(*) = cardinality($1))::int FROM w");
 	ff_sql_clear(&text);
 	ff_sql_expect_rows(&text, &postgres, &table);
 	FF_CHECK_STR(t, text.data,
-	             "SELECT 1 / (count(*) = cardinality($1))::int FROM unnest($1::bigint[], $2::text[],"
-	             " $3::text[], $4::bigint[]) AS k(\"v\", \"w\", \"a\", \"b\") JOIN \"t\" ON \"t\".\"a\" ="
-	             " k.\"a\" AND \"t\".\"b\" = k.\"b\" AND \"t\".\"v\" IS NOT DISTINCT FROM k.\"v\" AND"
-	             " \"t\".\"w\" IS NOT DISTINCT FROM k.\"w\"");
+	             "SELECT 1 / (count(*) = cardinality($1))::int FROM unnest($1::\"t\"[]) AS k JOIN \"t\" ON"
+	             " \"t\".\"a\" = k.\"a\" AND \"t\".\"b\" = k.\"b\" AND \"t\".\"v\" IS NOT DISTINCT"
+	             " FROM k.\"v\" AND \"t\".\"w\" IS NOT DISTINCT FROM k.\"w\"");
 	ff_sql_clear(&text);
 	ff_sql_migrate(&text, &parts, &catalog, 0);
 	FF_CHECK_STR(t, text.data,
