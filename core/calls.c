@@ -74,6 +74,12 @@ static void finish_call(const ff_engine *engine, ff_call *call, const ffp_reques
 	                request->op ? request->op->entity : "", request->id);
 }
 
+/* Completes the error of a list as a whole. */
+static void about_list(const ff_engine *engine, ff_error *error)
+{
+	ffp_error_about(engine, error, "submit", "", (ff_text){ "", 0 });
+}
+
 /* Checks all in the caller's thread, queues those that passed, and completes the errors of those that failed. */
 static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ffp_request *requests, ff_arena *arena,
                       ff_error *error)
@@ -91,7 +97,7 @@ static ff_code submit(ff_engine *engine, ff_call *calls, size_t count, ffp_reque
 	for (size_t i = 0; i < passed; i++)
 		finish_call(engine, requests[i].call, &requests[i]);
 	if (code != FF_OK)
-		ffp_error_about(engine, error, "submit", "", (ff_text){ "", 0 });
+		about_list(engine, error);
 	return code;
 }
 
@@ -104,14 +110,16 @@ static ff_code refuse_all(const ff_engine *engine, ff_call *calls, size_t count,
 		calls[i].code = ff_error_set(calls[i].error, code, "%s", message);
 		finish_call(engine, &calls[i], &refused);
 	}
-	return ff_error_set(error, code, "%s", message);
+	ff_error_set(error, code, "%s", message);
+	about_list(engine, error);
+	return code;
 }
 
 ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_error *error)
 {
 	ff_error own;
 	if (count && !calls)
-		return ff_error_set(error, FF_E_INVALID, "calls is NULL");
+		return refuse_all(NULL, NULL, 0, FF_E_INVALID, "calls is NULL", error);
 	if (ffp_engine_check(engine, &own) != FF_OK)
 		return refuse_all(NULL, calls, count, own.code, own.message, error);
 	if (count == 0)

@@ -435,15 +435,19 @@ static void every_error_names_its_operation(ff_test *t)
 	FF_CHECK_STR(t, error->operation, "open");
 }
 
-/* A list that is refused as a whole tells each of its calls so. */
+/* A list that is refused as a whole tells each of its calls so, and itself which operation it was. */
 static void refused_lists_tell_each_call(ff_test *t)
 {
 	const ff_amount amount = { "a", 1 };
 	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
 	ff_call call = { .op = FF_OP_REPORT_USAGE, .in.report = &report };
 	ff_report_result result = { .code = FF_OK };
-	FF_CHECK_CODE(t, ff_engine_submit(NULL, &call, 1, ff_test_error(t)), FF_E_MISUSE);
+	ff_error *error = ff_test_error(t);
+	FF_CHECK_CODE(t, ff_engine_submit(NULL, &call, 1, error), FF_E_MISUSE);
+	FF_CHECK_STR(t, error->operation, "submit");
 	FF_CHECK_EQ_INT(t, call.code, FF_E_MISUSE);
+	FF_CHECK_CODE(t, ff_engine_submit(NULL, NULL, 1, error), FF_E_INVALID);
+	FF_CHECK_STR(t, error->operation, "submit");
 	FF_CHECK_CODE(t, ff_engine_report_usage_batch(NULL, &report, 1, &result, NULL, ff_test_error(t)), FF_E_MISUSE);
 	FF_CHECK_EQ_INT(t, result.code, FF_E_MISUSE);
 }
