@@ -92,7 +92,7 @@ static size_t put_back(ffp_lane *lane, ffp_ticket **tickets, size_t count)
 }
 
 #define TICKETS_MAX 1024
-#define YIELDS_IN_VAIN_MAX 2
+#define YIELDS_IN_VAIN_MAX 8
 
 static bool is_alone(const ffp_ticket *ticket)
 {
