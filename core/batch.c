@@ -12,8 +12,8 @@
 
 /* What was taken for so, and was not, cost a whole try: so many batches look first, twice as many after the next one in
  * vain, half as many after one that was right. */
-#define BATCHES_WARY_MIN 8
-#define BATCHES_WARY_MAX 512
+#define DOUBT_MIN 8
+#define DOUBT_MAX 512
 
 typedef struct batch_run {
 	ff_engine *engine;
@@ -334,14 +334,14 @@ static ff_code begin_batch(batch_run *run)
 		.random = &engine->random,
 		.key_ttl_ms = engine->key_ttl_ms,
 		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
-		.trusts_keys = run->lane->wary == 0,
+		.trusts_keys = run->lane->keys.left == 0,
 	};
 	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 2 * count_requests(run)))
 		return no_memory(run);
 	ff_code code = ffp_begin(&engine->store, FF_TXN_WRITE, &run->txn, run->error);
 	if (code != FF_OK)
 		return code;
-	run->expects = run->lane->wary == 0 && ffp_takes_expected(&engine->store);
+	run->expects = run->lane->rows.left == 0 && ffp_takes_expected(&engine->store);
 	if (ffp_tells_untouched(&engine->store) && !ffp_is_untouched(&run->txn)) {
 		ffp_recall_clear(&run->lane->recall);
 		engine->watches_import = true; /* another engine may have begun one */
@@ -420,32 +420,43 @@ static void end_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 		fail_ticket(run, ticket, code);
 }
 
-static bool is_bold(const batch_run *run)
+/* The store's own, not a commit that turned out not to have happened. */
+static bool is_conflict(const batch_run *run, ff_code code)
 {
-	return run->batch.trusted || run->expects;
+	return code == FF_E_CONFLICT && run->error->code == code;
 }
 
-static void be_wary(ffp_lane *lane)
+static void begin_doubt(ffp_doubt *doubt)
 {
-	uint32_t batches = 2 * lane->wary_last;
-	batches = batches < BATCHES_WARY_MIN ? BATCHES_WARY_MIN : batches;
-	lane->wary = lane->wary_last = batches > BATCHES_WARY_MAX ? BATCHES_WARY_MAX : batches;
+	uint32_t batches = 2 * doubt->last;
+	batches = batches < DOUBT_MIN ? DOUBT_MIN : batches;
+	doubt->left = doubt->last = batches > DOUBT_MAX ? DOUBT_MAX : batches;
 }
 
-/* Where keys were taken for fresh, or rows for unchanged, a conflict may tell of one that is not: no contention, and no
- * try is lost by it. */
+static void lessen_doubt(ffp_doubt *doubt, bool was_right)
+{
+	if (was_right)
+		doubt->last /= 2;
+	if (doubt->left)
+		doubt->left--;
+}
+
+/* Where rows were taken for unchanged, or keys for fresh, a conflict may tell of one that is not: no contention, and no
+ * try is lost by it. Rows first, which other processes change all the time where there are any. */
 static ff_code try_batch(batch_run *run)
 {
 	ffp_lane *lane = run->lane;
 	ff_code code = try_once(run);
-	if (code == FF_OK && is_bold(run))
-		lane->wary_last /= 2;
-	if (code == FF_E_CONFLICT && run->error->code == code && is_bold(run)) {
-		be_wary(lane);
+	if (is_conflict(run, code) && run->expects) {
+		begin_doubt(&lane->rows);
 		code = try_once(run);
 	}
-	if (lane->wary)
-		lane->wary--;
+	if (is_conflict(run, code) && run->batch.trusted) {
+		begin_doubt(&lane->keys);
+		code = try_once(run);
+	}
+	lessen_doubt(&lane->rows, code == FF_OK && run->expects);
+	lessen_doubt(&lane->keys, code == FF_OK && run->batch.trusted);
 	return code;
 }
 

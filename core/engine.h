@@ -24,6 +24,12 @@ struct ffp_ticket {
 	ffp_ticket *next;
 };
 
+/* How long something is looked at that could be taken for so. */
+typedef struct ffp_doubt {
+	uint32_t left; /* for so many batches more */
+	uint32_t last; /* how many it was after what was not so, and fewer since */
+} ffp_doubt;
+
 /*
  * One way to the store: its queue, and what its leader works with. There are as many as the store takes write
  * transactions at a time; calls on one root (a budget, a quota policy) go one way, in order of arrival.
@@ -40,8 +46,8 @@ typedef struct ffp_lane {
 	ffp_arena arena;
 	ffp_policies policies;
 	ffp_recall recall;
-	uint32_t wary;      /* so many batches load what they could take for fresh keys, or for unchanged rows */
-	uint32_t wary_last; /* how many the last one that was wrong was followed by, and fewer since */
+	ffp_doubt keys; /* that they are fresh */
+	ffp_doubt rows; /* that those which are remembered are unchanged */
 } ffp_lane;
 
 /* What one caller works with: an arena, and the policies that were read with it. Kept for the next when not in use. */

@@ -308,6 +308,25 @@ static void what_is_expected_in_vain_is_loaded(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* While rows are looked at because somebody else changes them, keys are taken for fresh all the same: one that is not
+ * shows by a load in vain, and only then are keys looked at. */
+static void rows_and_keys_are_doubted_apart(ff_test *t)
+{
+	ff_engine *e = open_far(t), *other = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=100"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=1"), "ok"); /* rows are doubted */
+	for (int in_vain = 1; in_vain >= 0; in_vain--) {
+		uint64_t loads = loads_of(t, e), expects = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT);
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok replayed");
+		FF_CHECK_EQ_INT(t, loads_of(t, e), loads + 1 + (uint64_t)in_vain);
+		FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT), expects);
+	}
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=3");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 static const ff_case cases[] = {
 	CASE(places_are_shared, "", 0),
 	CASE(rows_are_remembered, "", 0),
@@ -319,6 +338,7 @@ static const ff_case cases[] = {
 	CASE(what_has_a_deadline_is_loaded, "", 0),
 	CASE(what_comes_late_is_charged_once, "FF-ERR-5 FF-ERR-2", 0),
 	CASE(what_is_expected_in_vain_is_loaded, "FF-RU-13 FF-ERR-4", 0),
+	CASE(rows_and_keys_are_doubted_apart, "FF-RU-13", 0),
 };
 
 FAMILY(ffp_tests_recall, cases);
