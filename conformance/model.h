@@ -1,7 +1,7 @@
 /*
  * The model: docs/semantics.md written a second time, naively, in memory, to compare engines with. It shares nothing
- * with the engine but the public types: lists are walked from end to end, a reset sets every usage to 0, nothing is
- * purged.
+ * with the engine but the public types: lists are walked from end to end, a reset sets every usage to 0, and a key that
+ * is over stays until the store moves.
  *
  * It takes the calls that an engine takes, and answers into the same memory. Results that it hands out live until the
  * next call. One thread. Where memory is out it ends the program.
@@ -44,18 +44,5 @@ size_t ffp_model_edges(const ffp_model *model, int64_t *edges_ms, size_t max);
 
 /* The time that a call without one of its own would have. */
 int64_t ffp_model_time(const ffp_model *model);
-
-/* A text that grows. Begin with zeros. */
-typedef struct ffp_string {
-	char *data;
-	size_t size, capacity;
-} ffp_string;
-
-void ffp_string_add(ffp_string *string, const char *format, ...) FF_PRINTF(2, 3);
-void ffp_string_clear(ffp_string *string);
-void ffp_string_free(ffp_string *string);
-
-/* As realloc, but ends the program where memory is out. */
-void *ffp_resize(void *memory, size_t size);
 
 #endif

@@ -6,6 +6,7 @@
 #define FFP_PARITY_H
 
 #include "model.h"
+#include "text.h"
 
 /* The program's command, with its name as the first argument. Answers the exit status. */
 int ffp_parity(int count, char **arguments);
