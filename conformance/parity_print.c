@@ -1,9 +1,11 @@
-/* Prints steps as a script of ffctl commands: what is not a command is a comment. */
+/* Prints steps as a script of ffctl commands. */
+#include "parity_print.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "parity.h"
+#include "text.h"
 
 /* One word of a shell's command line (bash). */
 static void print_word(const char *text)
@@ -37,16 +39,15 @@ static void print_option(const char *option, const char *value)
 /* DIM=AMOUNT, or DIM=HARD:SOFT behind --limit. */
 static void print_dimensions(const ffp_step *step, bool are_limits)
 {
-	for (unsigned i = 0; i < step->dimensions_count + step->crowd; i++) {
-		bool own = i < step->dimensions_count;
-		const char *dimension = own ? step->dimensions[i] : ffp_crowd_dimension(i - step->dimensions_count);
+	for (unsigned i = 0; i < ffp_step_dimensions_count(step); i++) {
+		const ff_amount amount = ffp_step_amount(step, i);
+		const ff_limit limit = ffp_step_limit(step, i);
+		const char *name = limit.dimension ? limit.dimension : "";
 		ffp_string word = { .data = NULL };
-		ffp_string_add(&word, "%s=%" PRIu64, dimension ? dimension : "",
-		               own          ? step->amounts[i]
-		               : are_limits ? 5
-		                            : 1);
 		if (are_limits)
-			ffp_string_add(&word, ":%" PRIu64, own ? step->soft[i] : 2);
+			ffp_string_add(&word, "%s=%" PRIu64 ":%" PRIu64, name, limit.hard, limit.soft);
+		else
+			ffp_string_add(&word, "%s=%" PRIu64, name, amount.amount);
 		printf(are_limits ? " --limit " : " ");
 		print_word(word.data);
 		ffp_string_free(&word);
@@ -159,15 +160,15 @@ static void print_command(const ffp_step *step, int64_t time_ms)
 }
 
 /* What a command cannot say. */
-static void print_remarks(const ffp_setting *setting, const ffp_step *steps, size_t count, size_t i)
+static void print_remarks(const ffp_setting *setting, const ffp_steps *steps, size_t i)
 {
-	const ffp_step *step = &steps[i];
+	const ffp_step *step = &steps->list[i];
 	bool has_data_clock = setting->flags & FF_OPEN_DATA_CLOCK;
 	bool is_charge =
 	    step->kind == FFP_STEP_CALL && (step->op == FF_OP_REPORT_USAGE || step->op == FF_OP_RECORD_SPEND);
-	if (!step->joins && i + 1 < count && steps[i + 1].joins)
+	if (!step->joins && i + 1 < steps->count && steps->list[i + 1].joins)
 		printf("# one batch (ff_engine_submit); ffctl sends its calls one by one:\n");
-	if (i && !step->joins && steps[i - 1].joins)
+	if (i && !step->joins && steps->list[i - 1].joins)
 		printf("# the batch ends\n");
 	if (step->deadline_ms)
 		printf("# with a deadline at %" PRId64 ", which ffctl cannot give; the engine's clock is at %" PRId64
@@ -179,7 +180,7 @@ static void print_remarks(const ffp_setting *setting, const ffp_step *steps, siz
 		printf("# by a time of its own; the engine's clock is at %" PRId64 ":\n", step->clock_ms);
 }
 
-void ffp_steps_print(const ffp_setting *setting, const ffp_step *steps, const int64_t *times_ms, size_t count)
+void ffp_steps_print(const ffp_setting *setting, const ffp_steps *steps)
 {
 	printf("store=sqlite:parity.db # or another; bash\nf() { ffctl --store \"$store\" --json%s",
 	       setting->flags & FF_OPEN_REQUIRE_BUDGET ? " --require-budget" : "");
@@ -188,8 +189,8 @@ void ffp_steps_print(const ffp_setting *setting, const ffp_step *steps, const in
 	printf(" \"$@\"; }\n");
 	if (setting->flags & FF_OPEN_DATA_CLOCK)
 		printf("# the engine had the data clock: calls brought the times that --now gives\n");
-	for (size_t i = 0; i < count; i++) {
-		print_remarks(setting, steps, count, i);
-		print_command(&steps[i], times_ms[i]);
+	for (size_t i = 0; i < steps->count; i++) {
+		print_remarks(setting, steps, i);
+		print_command(&steps->list[i], steps->times_ms[i]);
 	}
 }
