@@ -29,20 +29,6 @@ static bool try_candidate(shrinking *of)
 	return shows;
 }
 
-static void without(ffp_steps *to, const ffp_steps *from, size_t at, size_t count)
-{
-	to->count = 0;
-	for (size_t i = 0; i < from->count; i++) {
-		if (i >= at && i < at + count)
-			continue;
-		ffp_steps_add(to, &from->list[i]);
-		/* A call whose batch lost its first one begins it. */
-		ffp_step *added = &to->list[to->count - 1];
-		if (added->joins && i == at + count && (at == 0 || !from->list[at].joins))
-			added->joins = false;
-	}
-}
-
 /* Drops halves, then quarters, and so on to single steps, as often as it helps. */
 static void drop_steps(shrinking *of)
 {
@@ -52,7 +38,7 @@ static void drop_steps(shrinking *of)
 		for (size_t at = best->count; at > 0;) {
 			at = at > size ? at - size : 0;
 			size_t count = best->count;
-			without(&of->candidate, best, at, size);
+			ffp_steps_without(&of->candidate, best, at, size);
 			try_candidate(of);
 			helped = helped || best->count < count;
 			if (at > best->count)

@@ -72,6 +72,22 @@ void ffp_steps_free(ffp_steps *steps)
 	*steps = (ffp_steps){ .list = NULL };
 }
 
+void ffp_steps_without(ffp_steps *to, const ffp_steps *from, size_t at, size_t count)
+{
+	bool begins = false; /* a batch's first call is gone: the next that is left begins it */
+	to->count = 0;
+	for (size_t i = 0; i < from->count; i++) {
+		if (i >= at && i < at + count) {
+			begins = begins || !from->list[i].joins;
+			continue;
+		}
+		ffp_steps_add(to, &from->list[i]);
+		if (begins)
+			to->list[to->count - 1].joins = false;
+		begins = false;
+	}
+}
+
 size_t ffp_steps_batch(const ffp_steps *of, size_t from)
 {
 	size_t count = 1;

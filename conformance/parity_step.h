@@ -76,6 +76,9 @@ void ffp_steps_add(ffp_steps *to, const ffp_step *step);
 void ffp_steps_copy(ffp_steps *to, const ffp_steps *from);
 void ffp_steps_free(ffp_steps *steps);
 
+/* The steps but for `count` from `at` on. Calls that are left stay in batches with those that they were in one with. */
+void ffp_steps_without(ffp_steps *to, const ffp_steps *from, size_t at, size_t count);
+
 /* How many steps the batch has that begins at `from`. */
 size_t ffp_steps_batch(const ffp_steps *of, size_t from);
 
