@@ -40,12 +40,14 @@ static ff_code no_memory(batch_run *run)
 
 /* ---- plan and load ------------------------------------------------------------------------------------------ */
 
-/* Fails a request whose deadline has passed by now, for which the clock is asked once (*now_ms < 0: not yet). */
+/* Fails a request whose deadline has passed by now, for which the clock is asked once (*now_ms < 0: not yet). Where time is
+ * the data's, each request has its own, and it does not pass (FF-CLK-3). */
 static bool fail_where_late(batch_run *run, ffp_request *request, int64_t *now_ms)
 {
-	if (request->deadline_ms && *now_ms < 0)
+	bool data_clock = run->engine->flags & FF_OPEN_DATA_CLOCK;
+	if (request->deadline_ms && *now_ms < 0 && !data_clock)
 		*now_ms = ffp_engine_now(run->engine);
-	if (ffp_is_late(request, *now_ms))
+	if (ffp_is_late(request, data_clock ? request->now_ms : *now_ms))
 		return true;
 	run->is_idle = false;
 	run->has_deadlines |= request->deadline_ms != 0;

@@ -9,6 +9,8 @@
 static ff_code check_time(const ff_engine *engine, ffp_request *request)
 {
 	bool usage = request->op == ffp_op_of(FF_OP_REPORT_USAGE) || request->op == ffp_op_of(FF_OP_RECORD_SPEND);
+	if (request->deadline_ms < 0)
+		return ffp_fail(request, FF_E_INVALID, "deadline %" PRId64 " is before 1970", request->deadline_ms);
 	if (request->own_now_ms < 0)
 		return ffp_fail(request, FF_E_INVALID, "time %" PRId64 " is before 1970", request->own_now_ms);
 	if (usage && request->own_now_ms && !(engine->flags & FF_OPEN_DATA_CLOCK))
@@ -118,10 +120,10 @@ static ff_code refuse_all(const ff_engine *engine, ff_call *calls, size_t count,
 ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_error *error)
 {
 	ff_error own;
-	if (count && !calls)
-		return refuse_all(NULL, NULL, 0, FF_E_INVALID, "calls is NULL", error);
 	if (ffp_engine_check(engine, &own) != FF_OK)
-		return refuse_all(NULL, calls, count, own.code, own.message, error);
+		return refuse_all(NULL, calls, calls ? count : 0, own.code, own.message, error);
+	if (count && !calls)
+		return refuse_all(engine, NULL, 0, FF_E_INVALID, "calls is NULL", error);
 	if (count == 0)
 		return FF_OK;
 	ffp_spare *spare = ffp_spare_take(engine);
@@ -150,11 +152,15 @@ ff_code ff_engine_create_budget(ff_engine *engine, const ff_budget_spec *spec, f
 }
 
 /* A call whose parallel arrays do not go together is refused before it is one (FF-CB-6). */
-static ff_code refuse_arrays(const ff_engine *engine, ff_op op, const char *message, ff_error *error)
+static ff_code refuse_arrays(const ff_engine *engine, ff_call call, const char *message, ff_error *error)
 {
-	ff_error_set(error, FF_E_INVALID, "%s", message);
-	ffp_error_about(engine, error, ffp_op_of(op)->name, ffp_op_of(op)->entity, (ff_text){ "", 0 });
-	return FF_E_INVALID;
+	const ffp_request refused = { .op = ffp_op_of(call.op) };
+	call.error = error;
+	call.code = ffp_engine_check(engine, error);
+	if (call.code == FF_OK)
+		call.code = ff_error_set(error, FF_E_INVALID, "%s", message);
+	finish_call(call.code == FF_E_MISUSE ? NULL : engine, &call, &refused);
+	return call.code;
 }
 
 static const char *limit_arrays_fault(const ff_budget_spec *spec, const ff_limit_arrays *limits)
@@ -173,7 +179,8 @@ ff_code ff_engine_create_budget_arrays(ff_engine *engine, const ff_budget_spec *
 {
 	const char *fault = limit_arrays_fault(spec, limits);
 	if (fault)
-		return refuse_arrays(engine, FF_OP_CREATE_BUDGET, fault, error);
+		return refuse_arrays(engine, (ff_call){ .op = FF_OP_CREATE_BUDGET, .out.created = created }, fault,
+		                     error);
 	size_t count = limits->dimensions_count;
 	ff_limit joined[FFP_DIMENSIONS_MAX];
 	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)
@@ -205,7 +212,8 @@ ff_code ff_engine_report_usage_admin(ff_engine *engine, const ff_report *report,
 {
 	const char *fault = amount_arrays_fault(report, amounts);
 	if (fault)
-		return refuse_arrays(engine, FF_OP_REPORT_USAGE, fault, error);
+		return refuse_arrays(engine, (ff_call){ .op = FF_OP_REPORT_USAGE, .out.outcome = outcome }, fault,
+		                     error);
 	size_t count = amounts->dimensions_count;
 	ff_amount joined[FFP_DIMENSIONS_MAX];
 	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)
@@ -263,18 +271,34 @@ ff_code ff_engine_release_admission(ff_engine *engine, const char *quota_policy_
 	return submit_one(engine, &call, error);
 }
 
+/* What is wrong with a list of reports as a whole is each one's result and error. */
+static ff_code refuse_reports(const ff_engine *engine, ff_report_result *results, ff_error *errors, size_t count,
+                              ff_error *own, ff_error *error)
+{
+	const ffp_op *op = ffp_op_of(FF_OP_REPORT_USAGE);
+	ffp_error_about(own->code == FF_E_MISUSE ? NULL : engine, own, op->name, op->entity, (ff_text){ "", 0 });
+	for (size_t i = 0; results && i < count; i++)
+		results[i] = (ff_report_result){ .code = own->code };
+	for (size_t i = 0; errors && i < count; i++)
+		errors[i] = *own;
+	if (error)
+		*error = *own;
+	return own->code;
+}
+
 ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *reports, size_t count,
                                      ff_report_result *results, ff_error *errors, ff_error *error)
 {
-	if (count && (!reports || !results))
-		return refuse_arrays(engine, FF_OP_REPORT_USAGE, reports ? "results is NULL" : "reports is NULL",
-		                     error);
 	ff_error own;
 	ff_code code = ffp_engine_check(engine, &own);
+	if (code == FF_OK && count && (!reports || !results))
+		code = ff_error_set(&own, FF_E_INVALID, "%s is NULL", reports ? "results" : "reports");
 	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
 	ff_call *calls = spare ? ffp_arena_room(&spare->arena.base, count, sizeof(*calls)) : NULL;
 	if (code == FF_OK && !calls)
 		code = ff_error_set(&own, FF_E_NO_MEMORY, "out of memory for a batch");
+	if (code != FF_OK)
+		refuse_reports(engine, results, errors, count, &own, error);
 	for (size_t i = 0; calls && i < count; i++)
 		calls[i] = (ff_call){ .op = FF_OP_REPORT_USAGE,
 			              .in.report = &reports[i],
@@ -282,12 +306,8 @@ ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *reports
 			              .error = errors ? &errors[i] : NULL };
 	if (calls)
 		code = ff_engine_submit(engine, calls, count, error);
-	else if (error)
-		*error = own;
-	for (size_t i = 0; i < count; i++)
-		results[i].code = calls ? calls[i].code : code;
-	for (size_t i = 0; !calls && errors && i < count; i++)
-		errors[i] = own;
+	for (size_t i = 0; calls && i < count; i++)
+		results[i].code = calls[i].code;
 	if (spare)
 		ffp_spare_give(engine, spare);
 	return code;

@@ -217,6 +217,23 @@ static ff_code check_open(const char *uri, const ff_engine_options *options, ff_
 	return check_options(options, error);
 }
 
+static ff_code open_engine(const char *uri, const ff_engine_options *options, ff_engine **engine, ff_error *error)
+{
+	ff_allocator allocator = options->allocator ? *options->allocator : libc_allocator;
+	ff_engine *opened = allocator.resize(allocator.context, NULL, 0, sizeof(*opened));
+	if (!opened)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an engine");
+	memset(opened, 0, sizeof(*opened));
+	opened->allocator = allocator;
+	set_up(opened, options);
+	ff_code code = open_store(opened, uri, options->required_caps, error);
+	if (code == FF_OK)
+		*engine = opened;
+	else
+		tear_down(opened);
+	return code;
+}
+
 ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_engine **engine, ff_error *error)
 {
 	const ff_engine_options defaults = FF_ENGINE_OPTIONS_INIT;
@@ -225,23 +242,10 @@ ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_eng
 	if (engine)
 		*engine = NULL;
 	ff_code code = check_open(uri, options, engine, error);
-	if (code != FF_OK) {
-		ffp_error_about(NULL, error, "open", "store", ffp_text(uri));
-		return code;
-	}
-	ff_allocator allocator = options->allocator ? *options->allocator : libc_allocator;
-	ff_engine *opened = allocator.resize(allocator.context, NULL, 0, sizeof(*opened));
-	if (!opened)
-		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an engine");
-	memset(opened, 0, sizeof(*opened));
-	opened->allocator = allocator;
-	set_up(opened, options);
-	code = open_store(opened, uri, options->required_caps, error);
 	if (code == FF_OK)
-		*engine = opened;
-	else
-		tear_down(opened);
-	ffp_error_about(NULL, code == FF_OK ? NULL : error, "open", "store", ffp_text(uri));
+		code = open_engine(uri, options, engine, error);
+	if (code != FF_OK)
+		ffp_error_about(NULL, error, "open", "store", ffp_text(uri));
 	return code;
 }
 
@@ -282,10 +286,13 @@ ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
 ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *error)
 {
 	ff_code code = ffp_engine_check(engine, error);
+	bool is_dead = code != FF_OK;
 	if (code == FF_OK && !info)
 		code = ff_error_set(error, FF_E_INVALID, "info is NULL");
-	if (code != FF_OK)
+	if (code != FF_OK) {
+		ffp_error_about(is_dead ? NULL : engine, error, "get_info", "", (ff_text){ "", 0 });
 		return code;
+	}
 	const ff_engine_backend *backend = engine->store.backend;
 	*info = (ff_engine_info){
 		.backend = backend->name,

@@ -241,10 +241,11 @@ static bool is_woken_within(ffp_ticket *ticket, int64_t ms)
 	return status == 0;
 }
 
-/* Until the ticket is done, or is to lead; or until its deadlines have passed while it was queued. */
+/* Until the ticket is done, or is to lead; or until its deadlines have passed while it was queued, which they do not where
+ * time is the data's. */
 static void wait_for_wake(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket)
 {
-	int64_t last_ms = last_deadline_ms(ticket);
+	int64_t last_ms = engine->flags & FF_OPEN_DATA_CLOCK ? INT64_MAX : last_deadline_ms(ticket);
 	while (last_ms < INT64_MAX) {
 		int64_t now_ms = ffp_engine_now(engine);
 		int64_t left_ms = last_ms - now_ms;

@@ -430,9 +430,38 @@ static void every_error_names_its_operation(ff_test *t)
 	FF_CHECK_STR(t, error->operation, "tick");
 	ff_engine_report_usage_batch(e, NULL, 1, NULL, NULL, error);
 	FF_CHECK_STR(t, error->operation, "report_usage");
+	ff_engine_get_info(e, NULL, error);
+	FF_CHECK_STR(t, error->operation, "get_info");
+	FF_CHECK_STR(t, error->backend, "fake");
 	ff_engine *none;
 	ff_engine_open(NULL, NULL, &none, error);
 	FF_CHECK_STR(t, error->operation, "open");
+	ffp_memory *memory = ffp_memory_new(t);
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.allocator = &memory->allocator;
+	memory->at = 1;
+	FF_CHECK_CODE(t, ff_engine_open(ff_test_uri(t), &options, &none, error), FF_E_NO_MEMORY);
+	FF_CHECK_STR(t, error->operation, "open");
+	FF_CHECK_STR(t, error->entity, "store");
+}
+
+/* What is refused before there is a call leaves no answer of an earlier one. */
+static void refused_arrays_leave_no_answer(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const char *const dimension[] = { "a" };
+	const uint64_t one[] = { 1 };
+	const ff_amount_arrays amounts = { dimension, 1, one, 0 };
+	const ff_limit_arrays limits = { dimension, 1, one, 1, one, 0 };
+	ff_report report = { .budget_id = "b" };
+	ff_budget_spec budget = FF_BUDGET_SPEC_INIT;
+	ff_outcome outcome = { .applied = true };
+	ff_created created = { .created = true };
+	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, &report, &amounts, &outcome, NULL), FF_E_INVALID);
+	FF_CHECK(t, !outcome.applied);
+	FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, &budget, &limits, &created, NULL), FF_E_INVALID);
+	FF_CHECK(t, !created.created);
+	FF_CHECK_CODE(t, ff_engine_report_usage_admin(NULL, &report, &amounts, &outcome, NULL), FF_E_MISUSE);
 }
 
 /* A list that is refused as a whole tells each of its calls so, and itself which operation it was. */
@@ -441,15 +470,25 @@ static void refused_lists_tell_each_call(ff_test *t)
 	const ff_amount amount = { "a", 1 };
 	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
 	ff_call call = { .op = FF_OP_REPORT_USAGE, .in.report = &report };
-	ff_report_result result = { .code = FF_OK };
-	ff_error *error = ff_test_error(t);
+	ff_report_result result = { .code = FF_OK, .outcome.applied = true };
+	ff_error *error = ff_test_error(t), each = { 0 };
 	FF_CHECK_CODE(t, ff_engine_submit(NULL, &call, 1, error), FF_E_MISUSE);
 	FF_CHECK_STR(t, error->operation, "submit");
 	FF_CHECK_EQ_INT(t, call.code, FF_E_MISUSE);
-	FF_CHECK_CODE(t, ff_engine_submit(NULL, NULL, 1, error), FF_E_INVALID);
+	FF_CHECK_CODE(t, ff_engine_submit(NULL, NULL, 1, error), FF_E_MISUSE);
 	FF_CHECK_STR(t, error->operation, "submit");
-	FF_CHECK_CODE(t, ff_engine_report_usage_batch(NULL, &report, 1, &result, NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_CODE(t, ff_engine_submit(ff_test_open(t, NULL), NULL, 1, error), FF_E_INVALID);
+	FF_CHECK_STR(t, error->operation, "submit");
+	FF_CHECK_STR(t, error->backend, "fake");
+	FF_CHECK_CODE(t, ff_engine_report_usage_batch(NULL, &report, 1, &result, &each, error), FF_E_MISUSE);
 	FF_CHECK_EQ_INT(t, result.code, FF_E_MISUSE);
+	FF_CHECK(t, !result.outcome.applied);
+	FF_CHECK_STR(t, each.operation, "report_usage");
+	FF_CHECK_STR(t, error->operation, "report_usage");
+	result = (ff_report_result){ .code = FF_OK };
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, NULL, 1, &result, NULL, error), FF_E_INVALID);
+	FF_CHECK_EQ_INT(t, result.code, FF_E_INVALID);
 }
 
 /* ---- what a batch costs ------------------------------------------------------------------------------------- */
@@ -683,6 +722,7 @@ static const ff_case cases[] = {
 	CASE(null_arrays_are_invalid, "FF-CB-6", 0),
 	CASE(every_error_names_its_operation, "FF-ERR-1", 0),
 	CASE(refused_lists_tell_each_call, "", 0),
+	CASE(refused_arrays_leave_no_answer, "FF-CB-6 FF-ERR-6", 0),
 	CASE(empty_batches_are_fine, "FF-RU-14", 0),
 	CASE(empty_stores_are_listed, "FF-GS-2", 0),
 	CASE(batch_is_one_round, "FF-RU-14", 0),
