@@ -480,6 +480,100 @@ static void calls_after_fork(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=10"), "ok");
 }
 
+/* What the child of open_after_fork does; the parent hears of each step. Answers how many of its reports were charged. */
+static int report_in_child(ff_test *t, int to_parent, int from_parent)
+{
+	ff_engine *e = NULL;
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.clock = ff_test_clock(t);
+	ff_code code = ff_engine_open(ff_test_uri(t), &options, &e, NULL);
+	ff_amount amount = { "a", 1 };
+	ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	int charged = 0;
+	char step = 0;
+	for (int i = 0; code == FF_OK && i < 3; i++) {
+		bool goes_on = i != 1 || (write(to_parent, &step, 1) == 1 && read(from_parent, &step, 1) == 1);
+		charged += goes_on && ff_engine_report_usage(e, &report, &(ff_outcome){ 0 }, NULL) == FF_OK;
+	}
+	ff_engine_close(&e);
+	return code == FF_OK || code == FF_E_MISUSE ? charged : 255;
+}
+
+/*
+ * A child may open an engine of its own, beside one of its parent's, and then charges as any process does; or the store
+ * does not let it, where its library would take the parent's locks for its own.
+ */
+static void open_after_fork(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	int up[2], down[2], status = -1;
+	char step = 0;
+	FF_REQUIRE(t, pipe(up) == 0 && pipe(down) == 0);
+	pid_t child = fork();
+	FF_REQUIRE(t, child >= 0);
+	if (child == 0) {
+		close(up[0]);
+		close(down[1]);
+		_exit(report_in_child(t, up[1], down[0]));
+	}
+	close(up[1]);
+	close(down[0]);
+	bool is_open = read(up[0], &step, 1) == 1;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	ff_test_undo(t, e);
+	FF_CHECK(t, !is_open || write(down[1], &step, 1) == 1);
+	FF_REQUIRE(t, waitpid(child, &status, 0) == child && WIFEXITED(status));
+	FF_CHECK_EQ_INT(t, WEXITSTATUS(status), is_open ? 3 : 0);
+	close(up[0]);
+	close(down[1]);
+	e = ff_test_open(t, NULL);
+	FF_CHECK_EQ_INT(t, ffp_status(t, e, "b")->usage[0].amount, 2 + WEXITSTATUS(status));
+}
+
+/* No time is before 1970, and a deadline that is would never be kept. */
+static void a_deadline_before_1970(ff_test *t)
+{
+	const int64_t deadlines[] = { -1, INT64_MIN };
+	ff_amount amount = { "a", 1 };
+	ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+	for (int i = 0; i < 2; i++) {
+		ff_error error = { 0 };
+		ff_call call = {
+			.op = FF_OP_REPORT_USAGE, .deadline_ms = deadlines[i], .in.report = &report, .error = &error
+		};
+		FF_REQUIRE_OK(t, ff_engine_submit(e, &call, 1, ff_test_error(t)));
+		FF_CHECK_STR(t, ff_code_name(call.code), "invalid");
+		FF_CHECK(t, !error.retryable);
+	}
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
+}
+
+/* Where time is the data's, a deadline is compared with the call's own, whatever shares its batch. */
+static void deadlines_by_the_data_clock(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.flags = FF_OPEN_DATA_CLOCK;
+	ff_amount amount = { "a", 1 };
+	ff_report reports[3];
+	ff_call calls[3];
+	for (int i = 0; i < 3; i++) {
+		reports[i] =
+		    (ff_report){ .budget_id = "b", .amounts = &amount, .amounts_count = 1, .now_ms = T0 + 100 * i };
+		calls[i] = (ff_call){ .op = FF_OP_REPORT_USAGE, .deadline_ms = T0 + 150, .in.report = &reports[i] };
+	}
+	ff_engine *e = ff_test_open(t, &options);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+	FF_REQUIRE_OK(t, ff_engine_submit(e, calls, 3, ff_test_error(t)));
+	FF_CHECK_STR(t, ff_code_name(calls[0].code), "ok");
+	FF_CHECK_STR(t, ff_code_name(calls[1].code), "ok");
+	FF_CHECK_STR(t, ff_code_name(calls[2].code), "deadline");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=2");
+}
+
 /* A call is no longer decided from the instant of its deadline on; its neighbours are. */
 static void calls_past_their_deadline(ff_test *t)
 {
@@ -587,6 +681,9 @@ static const ff_case table[] = {
 	CASE(commit_unknown_that_does_not_end, "FF-ERR-5 FF-ERR-1", FF_CASE_FAULTS),
 	CASE(calls_on_no_engine, "FF-ERR-6", 0),
 	CASE(calls_after_fork, "FF-ERR-6", 0),
+	CASE(open_after_fork, "FF-ERR-6 FF-RU-13", FF_CAP_MULTI_PROCESS),
+	CASE(a_deadline_before_1970, "FF-ERR-7", 0),
+	CASE(deadlines_by_the_data_clock, "FF-ERR-7 FF-CLK-3", 0),
 	CASE(calls_past_their_deadline, "FF-ERR-7", 0),
 	CASE(capabilities_that_are_required, "FF-ERR-8", 0),
 	CASE(options_out_of_range, "FF-ERR-8", 0),

@@ -10,7 +10,8 @@
 #define CONTENTION (BIT(FF_E_BUSY) | BIT(FF_E_CONFLICT))
 
 static const uint64_t open_codes = ALWAYS | BIT(FF_E_INVALID) | BIT(FF_E_NOT_FOUND) | BIT(FF_E_VERSION) |
-                                   BIT(FF_E_CORRUPT) | BIT(FF_E_BUSY) | BIT(FF_E_FULL) | BIT(FF_E_UNAVAILABLE);
+                                   BIT(FF_E_CORRUPT) | BIT(FF_E_BUSY) | BIT(FF_E_FULL) | BIT(FF_E_UNAVAILABLE) |
+                                   BIT(FF_E_MISUSE);
 static const uint64_t limits_codes = ALWAYS;
 static const uint64_t begin_codes = ALWAYS | BIT(FF_E_BUSY) | BIT(FF_E_FULL) | BIT(FF_E_MISUSE);
 static const uint64_t load_codes = ALWAYS | CONTENTION | BIT(FF_E_FULL) | BIT(FF_E_CORRUPT);

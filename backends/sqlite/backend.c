@@ -431,6 +431,7 @@ static void close_store(ff_store *store)
 	if (store->path)
 		store->allocator->resize(store->allocator->context, store->path, store->path_size, 0);
 	pthread_mutex_destroy(&store->mutex);
+	ffp_fork_leave();
 }
 
 static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
@@ -439,6 +440,10 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 	if (sqlite3_libversion_number() < 3037000 || !sqlite3_threadsafe())
 		return ff_error_set(error, FF_E_UNAVAILABLE, "SQLite %s is older than 3.37, or built without threads",
 		                    sqlite3_libversion());
+	if (!ffp_fork_enter())
+		return ff_error_set(error, FF_E_MISUSE,
+		                    "a parent of this process has SQLite stores open, which SQLite"
+		                    " does not survive: fork first, or exec");
 	pthread_mutex_init(&store->mutex, NULL);
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
 	ff_code code = read_config(store, config, error);

@@ -88,6 +88,12 @@ void ffp_statement_done(sqlite3_stmt *statement);
 /* For sqlite3_busy_handler; the context is an ff_wait. */
 int ffp_sqlite_on_busy(void *context, int count);
 
+/* fork.c */
+
+/* Counts a store that is opened. False: this process is a copy of one that had stores open, and must open none. */
+bool ffp_fork_enter(void);
+void ffp_fork_leave(void);
+
 /* log.c */
 
 /* Lets the commits of a writer fold the log into the file when it has become long. */

@@ -372,7 +372,8 @@ typedef struct ff_engine_backend {
 	 * memory, and no store that was not there before (or an empty, whole one, where others may have opened it).
 	 * Errors: INVALID (path or parameter), NOT_FOUND (read-only or must-exist, and there is none), VERSION (a newer
 	 * schema; the store is left untouched), CORRUPT (no store of this kind), BUSY, FULL, UNAVAILABLE (an older
-	 * schema opened read only: it would have to be migrated).
+	 * schema opened read only: it would have to be migrated), MISUSE (a parent of this process had a store open
+	 * when it forked, and the storage library cannot begin anew in the child).
 	 */
 	ff_code (*open)(ff_store *store, const ff_store_config *config, ff_error *error);
 

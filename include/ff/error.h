@@ -26,7 +26,7 @@ typedef enum ff_code {
 	FF_E_NO_MEMORY = 11,      /* the allocator had nothing to give */
 	FF_E_COMMIT_UNKNOWN = 12, /* a commit reported failure and may have happened */
 	FF_E_DEADLINE = 13,       /* the call's own deadline passed before a decision */
-	FF_E_MISUSE = 14,         /* a dead handle (closed or forked), a call in a wrong state */
+	FF_E_MISUSE = 14,         /* a dead handle (closed or forked), a call or an open in a wrong state */
 
 	/* Between a backend and the core only: an optimistic check failed. The core runs the batch again; a host never
 	 * sees this code. */

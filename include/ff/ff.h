@@ -90,7 +90,7 @@ typedef struct ff_engine_options {
  * The schema of an empty store is created, an older one migrated in one transaction (FF-MT-2).
  * Errors: INVALID (malformed URI; unknown scheme or parameter: those known are listed), NOT_FOUND (missing store),
  * VERSION (written by a newer library; left untouched), CORRUPT (no store of this kind), UNAVAILABLE (a required
- * capability is lacking).
+ * capability is lacking), MISUSE (SQLite, in a process whose parent had such a store open when it forked).
  * On an error *engine is NULL and nothing is left open.
  */
 FF_API ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_engine **engine, ff_error *error);
@@ -409,8 +409,9 @@ typedef enum ff_op {
 typedef struct ff_call {
 	ff_op op;
 	ff_code code; /* set: FF_OK, or this call's own error */
-	int64_t
-	    deadline_ms; /* engine time from which the call is no longer decided but fails with DEADLINE; 0 = none */
+	/* Engine time (with the data clock: the call's own) from which it is no longer decided but fails with DEADLINE;
+	 * 0 = none; INVALID below. */
+	int64_t deadline_ms;
 	union {
 		const ff_budget_spec *create_budget;
 		const ff_report *report;
