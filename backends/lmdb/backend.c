@@ -551,7 +551,10 @@ static ff_code complete(ff_store *store, const ff_store_config *config, ff_error
 		return FF_OK;
 	if (store->environment->read_only)
 		return ffp_lmdb_fail(store->environment->path, EACCES, "write to", error);
-	if (ffp_environment_is_complete(store->environment))
+	enter(store);
+	bool is_complete = ffp_environment_is_complete(store->environment);
+	leave(store);
+	if (is_complete)
 		return FF_OK;
 	ff_code code = take_turn(store, error);
 	if (code != FF_OK)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -97,6 +98,7 @@ static void readers_that_are_open_read_on(ff_test *t)
 
 typedef struct load {
 	ff_store *store;
+	const char *path;
 	_Atomic bool *done;
 	ff_code code;
 	uint64_t reads, faults;
@@ -135,9 +137,10 @@ static void *read_last(void *context)
 	return NULL;
 }
 
+enum { THREADS = 4 };
+
 static void readers_on_other_threads(ff_test *t)
 {
-	enum { THREADS = 4 };
 	_Atomic bool done = false;
 	pthread_t threads[THREADS];
 	load loads[THREADS];
@@ -158,6 +161,57 @@ static void readers_on_other_threads(ff_test *t)
 		FF_CHECK(t, loads[i].reads > 0);
 	}
 	close_store(store);
+}
+
+/* Opens the store and closes it again and again, for which the map is looked at. */
+static void *open_again(void *context)
+{
+	load *self = context;
+	ff_param durability = { "durability", "none" };
+	const ff_store_config config = { .uri = "",
+		                         .scheme = subject.backend->name,
+		                         .path = self->path,
+		                         .params = &durability,
+		                         .params_count = 1,
+		                         .catalog = &catalog_v1,
+		                         .allocator = &test_allocator };
+	ff_store *store = calloc(1, subject.backend->instance_size);
+	ff_error own;
+	while (store && !*self->done && self->code == FF_OK) {
+		self->code = subject.backend->open(store, &config, &own);
+		if (self->code == FF_OK)
+			subject.backend->close(store);
+		memset(store, 0, subject.backend->instance_size);
+		self->reads++;
+	}
+	free(store);
+	return NULL;
+}
+
+static void a_store_is_opened_while_its_map_grows(ff_test *t)
+{
+	for (unsigned turn = 0; turn < 500; turn++) {
+		_Atomic bool done = false;
+		pthread_t threads[THREADS];
+		load openers[THREADS];
+		ff_store *store = open_with(t, tiny);
+		for (unsigned i = 0; i < THREADS; i++) {
+			openers[i] = (load){ .path = path_of(t, "a.db"), .done = &done };
+			FF_REQUIRE(t, pthread_create(&threads[i], NULL, open_again, &openers[i]) == 0);
+		}
+		ff_code code = FF_OK;
+		for (int64_t i = 0; code == FF_OK && i < 40; i++)
+			code = put_many(t, store, i * 50, 50);
+		done = true;
+		FF_CHECK_CODE(t, code, FF_OK);
+		for (unsigned i = 0; i < THREADS; i++) {
+			pthread_join(threads[i], NULL);
+			FF_CHECK_CODE(t, openers[i].code, FF_OK);
+		}
+		FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 2000);
+		close_store(store);
+		remove_store(path_of(t, "a.db"));
+	}
 }
 
 /* ---- other processes ------------------------------------------------------------------------------------------- */
@@ -369,6 +423,7 @@ static const ff_case cases[] = {
 	CASE(readers_on_other_threads, "FF-GS-3", 0),
 	CASE(another_process_made_the_store_larger, "", 0),
 	CASE(a_writer_sees_a_larger_map, "", 0),
+	CASE(a_store_is_opened_while_its_map_grows, "FF-RU-13", FF_CASE_BULK),
 	CASE(another_process_writes_while_the_map_grows, "FF-RU-13", 0),
 	CASE(processes_that_grow_one_store, "FF-RU-13", FF_CASE_BULK),
 	CASE(a_map_that_may_not_grow, "FF-ERR-1", 0),
