@@ -503,7 +503,7 @@ static ff_code delete_victim(ff_txn *txn, const victim *next, ff_error *error)
 {
 	ffp_kv_row names;
 	ff_kv_bytes key = ffp_kv_bytes_of(&next->key);
-	ff_code code = ffp_kv_remove(txn, ff_kv_tree(next->table, NULL), key, error);
+	ff_code code = changed_meanwhile(ffp_kv_remove(txn, ff_kv_tree(next->table, NULL), key, error), error);
 	if (code == FF_OK && !next->readable) {
 		memset(&names, 0, next->table->row_size);
 		ffp_kv_read_key(next->table, NULL, key, &names.row);
@@ -520,10 +520,13 @@ static ff_code delete_range(ff_txn *txn, const ff_write *write, ff_error *error)
 		return code;
 	victim next = { .table = write->table, .of = &of };
 	unsigned tree = ff_kv_tree(write->table, NULL);
-	while ((code = ffp_kv_first(txn, tree, &of.low, look_at_victim, &next, error)) == FF_OK && next.inside) {
+	ffp_kv_key at =
+	    of.low; /* and then from what was deleted last: an LSM tree steps over all that is gone behind it */
+	while ((code = ffp_kv_first(txn, tree, &at, look_at_victim, &next, error)) == FF_OK && next.inside) {
 		code = delete_victim(txn, &next, error);
 		if (code != FF_OK)
 			return code;
+		at = next.key;
 	}
 	return code == FF_E_NOT_FOUND ? FF_OK : code;
 }
