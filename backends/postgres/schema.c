@@ -181,24 +181,12 @@ ff_code ffp_schema_open(ff_txn *txn, bool must_exist, ff_error *error)
 
 /* ---- the types of rows --------------------------------------------------------------------------------------- */
 
-/* A result without rows, whose columns are, for each table, its row as a whole and then each of the row's columns. */
-static void write_types(ff_sql_text *sql, const ff_catalog *catalog)
+static const ff_table *table_of(const ff_catalog *catalog, const char *name)
 {
-	ff_sql_clear(sql);
-	for (uint32_t i = 0; i < catalog->tables_count; i++) {
-		ff_sql_append(sql, i ? ", NULL::" : "SELECT NULL::");
-		ff_sql_append_name(sql, &ffp_postgres_dialect, catalog->tables[i].name);
-		ff_sql_append(sql, ", ");
-		ff_sql_append_name(sql, &ffp_postgres_dialect, catalog->tables[i].name);
-		ff_sql_append(sql, ".*");
-	}
-	ff_sql_append(sql, " FROM (VALUES (1)) one");
-	for (uint32_t i = 0; i < catalog->tables_count; i++) {
-		ff_sql_append(sql, " LEFT JOIN ");
-		ff_sql_append_name(sql, &ffp_postgres_dialect, catalog->tables[i].name);
-		ff_sql_append(sql, " ON false");
-	}
-	ff_sql_append(sql, " LIMIT 0");
+	for (uint32_t i = 0; i < catalog->tables_count; i++)
+		if (strcmp(catalog->tables[i].name, name) == 0)
+			return &catalog->tables[i];
+	return NULL;
 }
 
 static unsigned column_of(const ff_table *table, const char *name)
@@ -209,25 +197,31 @@ static unsigned column_of(const ff_table *table, const char *name)
 	return FF_COLUMNS_MAX;
 }
 
+static Oid oid_at(const PGresult *result, int row, int field)
+{
+	return (Oid)strtoul(PQgetvalue(result, row, field), NULL, 10);
+}
+
+/* Each row of the result is a column, behind those in front of it. False: memory is out. */
 static bool read_types(ff_txn *txn, const PGresult *result)
 {
-	const ff_table *tables = txn->store->catalog->tables;
-	ffp_row_type *type = NULL;
+	const ff_catalog *catalog = txn->store->catalog;
 	txn->types.count = txn->attributes.count = 0;
-	for (int i = 0; i < PQnfields(result); i++) {
-		if (PQftable(result, i) == InvalidOid) {
-			type = ffp_list_add(txn, &txn->types, 1, sizeof(*type));
-			if (!type)
-				return false;
-			*type = (ffp_row_type){ .type = PQftype(result, i), .first = txn->attributes.count };
+	ffp_row_type *types = ffp_list_add(txn, &txn->types, catalog->tables_count, sizeof(*types));
+	if (!types)
+		return false;
+	memset(types, 0, catalog->tables_count * sizeof(*types));
+	for (int i = 0; i < PQntuples(result); i++) {
+		const ff_table *table = table_of(catalog, PQgetvalue(result, i, 0));
+		if (!table)
 			continue;
-		}
-		const ff_table *table = &tables[txn->types.count - 1];
+		ffp_row_type *type = &types[table->id];
+		if (type->count++ == 0)
+			*type = (ffp_row_type){ oid_at(result, i, 1), txn->attributes.count, 1 };
 		ffp_attribute *attribute = ffp_list_add(txn, &txn->attributes, 1, sizeof(*attribute));
 		if (!attribute)
 			return false;
-		*attribute = (ffp_attribute){ PQftype(result, i), column_of(table, PQfname(result, i)) };
-		type->count++;
+		*attribute = (ffp_attribute){ oid_at(result, i, 3), column_of(table, PQgetvalue(result, i, 2)) };
 	}
 	return true;
 }
@@ -235,8 +229,12 @@ static bool read_types(ff_txn *txn, const PGresult *result)
 ff_code ffp_schema_types(ff_txn *txn, ff_error *error)
 {
 	PGresult *result = NULL;
-	write_types(&txn->sql, txn->store->catalog);
-	ff_code code = run_text(txn, &result, error);
+	ff_code code =
+	    run(txn,
+	        "SELECT relname, reltype, attname, atttypid FROM pg_namespace n JOIN pg_class c ON relnamespace"
+	        " = n.oid JOIN pg_attribute ON attrelid = c.oid WHERE nspname = current_schema() AND attnum"
+	        " > 0 AND NOT attisdropped AND relkind IN ('r', 'p') ORDER BY c.oid, attnum",
+	        &result, error);
 	if (code == FF_OK && !read_types(txn, result))
 		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
 	PQclear(result);

@@ -173,7 +173,8 @@ class Opening(Server):
         self.one("budget", "create", "b")
         sql(f"ALTER TABLE {self.schema()}.ff_budget_usage RENAME TO gone")
         fields = self.fields("report", "b", "x=1")
-        self.assertEqual((fields["code"], fields["native_code"]), ("corrupt", "42P01"))
+        self.assertEqual((fields["code"], fields["native_code"]), ("corrupt", "42704"))
+        self.assertIn("ff_budget_usage", fields["message"])
 
 
 class Losing(Server):
