@@ -11,6 +11,8 @@
 #ifndef FFP_CASES_H
 #define FFP_CASES_H
 
+#include <ftw.h>
+
 #include <ff/backend.h>
 #include <ff/conformance.h>
 
@@ -21,9 +23,9 @@ typedef struct ffp_family {
 
 extern const ffp_family ffp_cases_limits, ffp_cases_errors, ffp_cases_clock, ffp_cases_create, ffp_cases_report,
     ffp_cases_period, ffp_cases_status, ffp_cases_concurrency, ffp_cases_store, ffp_cases_ledger, ffp_cases_quota,
-    ffp_cases_house, ffp_cases_batch, ffp_cases_slots_bulk, ffp_cases_slots_reads, ffp_cases_slots_values,
-    ffp_cases_slots_writes, ffp_cases_slots_expect, ffp_cases_slots_transactions, ffp_cases_slots_processes,
-    ffp_cases_slots_store;
+    ffp_cases_house, ffp_cases_batch, ffp_cases_disk, ffp_cases_slots_bulk, ffp_cases_slots_reads,
+    ffp_cases_slots_values, ffp_cases_slots_writes, ffp_cases_slots_expect, ffp_cases_slots_transactions,
+    ffp_cases_slots_processes, ffp_cases_slots_store;
 
 /* A row of a family's table, and the family itself. */
 #define CASE(function, ids_, needs_)                                                   \
@@ -120,6 +122,12 @@ const char *ffp_import(ff_test *test, ff_engine *engine, const char *text); /* t
 /* Runs body(context, i) on `count` threads, i = 0 … count - 1, which begin together, and waits for all. Bodies make no
  * checks. */
 void ffp_threads(ff_test *test, unsigned count, void (*body)(void *context, unsigned i), void *context);
+
+/* ---- files -------------------------------------------------------------------------------------------------- */
+
+/* Calls `visit`, as nftw does, for all that lies at a path, in it, or beside it under a name that begins with the path's
+ * and goes on with no digit: contents before their directory. */
+void ffp_files_walk(const char *path, __nftw_func_t visit);
 
 /* ---- the rows themselves, past the engine (needs FF_CASE_SECOND_HANDLE) --------------------------------------------
  */

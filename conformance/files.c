@@ -1,13 +1,12 @@
 /* The harness for stores that are files or directories of their own, and for those of a server. */
 #include <dirent.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <ff/conformance.h>
+#include "cases.h"
 
 typedef struct files_harness {
 	ff_harness harness; /* first: a pointer to it is one to the whole */
@@ -59,14 +58,16 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 	return remove(path);
 }
 
-/* The store and what lies beside it by the name's beginning: journals, lock files. */
-static void destroy_files(void *context, const char *uri)
+static bool path_of(void *context, const char *uri, char path[FF_URI_SIZE])
 {
-	files_harness *files = context;
-	char path[FF_URI_SIZE];
-	snprintf(path, sizeof(path), "%s", uri + strlen(files->scheme));
-	path[strcspn(path, "?")] = '\0';
-	char *slash = strrchr(path, '/');
+	const files_harness *files = context;
+	const char *begin = uri + strlen(files->scheme);
+	return fits(snprintf(path, FF_URI_SIZE, "%.*s", (int)strcspn(begin, "?"), begin));
+}
+
+void ffp_files_walk(const char *path, __nftw_func_t visit)
+{
+	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 	char folder[FF_URI_SIZE];
 	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
@@ -78,11 +79,19 @@ static void destroy_files(void *context, const char *uri)
 		char next = entry->d_name[length <= strlen(entry->d_name) ? length : 0];
 		if (strncmp(entry->d_name, name, length) != 0 || (next >= '0' && next <= '9'))
 			continue;
-		char victim[2 * FF_URI_SIZE];
-		snprintf(victim, sizeof(victim), "%s/%s", folder, entry->d_name);
-		nftw(victim, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+		char found[2 * FF_URI_SIZE];
+		snprintf(found, sizeof(found), "%s/%s", folder, entry->d_name);
+		nftw(found, visit, 8, FTW_DEPTH | FTW_PHYS);
 	}
 	closedir(entries);
+}
+
+/* The store and what lies beside it by the name's beginning: journals, lock files. */
+static void destroy_files(void *context, const char *uri)
+{
+	char path[FF_URI_SIZE];
+	if (path_of(context, uri, path))
+		ffp_files_walk(path, remove_entry);
 }
 
 static void destroy_nothing(void *context, const char *uri)
@@ -129,6 +138,7 @@ const ff_harness *ff_harness_for_files(const char *uri)
 		.shared = !alone,
 		.missing = alone ? NULL : make,
 		.impatient = alone ? NULL : make_impatient,
+		.path = alone || numbered ? NULL : path_of,
 		.destroy = alone || numbered ? destroy_nothing : destroy_files,
 	};
 	if (!alone && !numbered)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cases.h"
 
@@ -46,6 +47,7 @@ static const ffp_family *const families[] = {
 	&ffp_cases_status,
 	&ffp_cases_concurrency,
 	&ffp_cases_store,
+	&ffp_cases_disk,
 	&ffp_cases_ledger,
 	&ffp_cases_quota,
 	&ffp_cases_house,
@@ -91,6 +93,8 @@ const char *ff_case_need_name(uint64_t need)
 		return "BULK";
 	case FF_CASE_EXPECT:
 		return "EXPECT";
+	case FF_CASE_FILES:
+		return "FILES";
 	default:
 		return ff_cap_name(need);
 	}
@@ -301,6 +305,17 @@ const char *ff_test_impatient_uri(ff_test *test)
 	return test->impatient_uri;
 }
 
+const char *ff_test_path(ff_test *test, const char *uri)
+{
+	const ff_harness *harness = test->harness;
+	char *path = ff_test_alloc(test, FF_URI_SIZE);
+	if (!harness->path(harness->context, uri, path)) {
+		fail(test, "the harness has no path of '%s'\n", uri);
+		ff_test_end(test);
+	}
+	return path;
+}
+
 uint64_t ff_test_given(ff_test *test)
 {
 	return test->given;
@@ -376,7 +391,7 @@ static uint64_t harness_gives(const ff_harness *harness)
 {
 	return FF_CASE_BULK | (harness->shared ? FF_CASE_SECOND_HANDLE : 0) |
 	       (harness->missing ? FF_CASE_MISSING_STORE : 0) | (harness->impatient ? FF_CASE_NO_WAITING : 0) |
-	       (ff_backend_find("fault") ? FF_CASE_FAULTS : 0);
+	       (harness->path ? FF_CASE_FILES : 0) | (ff_backend_find("fault") ? FF_CASE_FAULTS : 0);
 }
 
 /* A backend that never waits of its own accord may know no such parameter. */
@@ -389,6 +404,14 @@ static bool opens_impatiently(const ff_harness *harness, const char *uri)
 	bool opened = ff_engine_open(impatient, NULL, &engine, NULL) == FF_OK;
 	ff_engine_close(&engine);
 	return opened;
+}
+
+/* A path may be a name only, to a backend in memory. */
+static bool lies_in_files(const ff_harness *harness, const char *uri)
+{
+	char path[FF_URI_SIZE];
+	struct stat status;
+	return harness->path && harness->path(harness->context, uri, path) && lstat(path, &status) == 0;
 }
 
 ff_code ff_harness_probe(const ff_harness *harness, ff_harness_info *info, ff_error *error)
@@ -407,6 +430,8 @@ ff_code ff_harness_probe(const ff_harness *harness, ff_harness_info *info, ff_er
 		snprintf(info->backend, sizeof(info->backend), "%s", opened.backend);
 		snprintf(info->version, sizeof(info->version), "%s", opened.version);
 	}
+	if (code == FF_OK && !lies_in_files(harness, uri))
+		info->given &= ~FF_CASE_FILES;
 	ff_engine_close(&engine);
 	if (code == FF_OK && !opens_impatiently(harness, uri))
 		info->given &= ~FF_CASE_NO_WAITING;

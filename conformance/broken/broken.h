@@ -10,6 +10,7 @@
 #define BROKEN_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include <ff/backend.h>
@@ -83,6 +84,7 @@ struct ff_store {
 	ff_txn *kept;          /* a fault's transaction of the wrapped store */
 	ff_txn *writer;        /* the write transaction under way */
 	unsigned readers;      /* read transactions under way */
+	atomic_bool locked;    /* by a fault, for writers */
 	const ff_catalog *asked;
 	uint32_t flags;
 	ff_catalog catalog; /* a fault's changed one */

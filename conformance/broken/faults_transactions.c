@@ -426,6 +426,33 @@ static void aborts_hold_the_lock(ff_txn *txn)
 		broken_inner_abort(txn, older);
 }
 
+static bool is_of_storage(ff_code code)
+{
+	return code == FF_E_FULL || code == FF_E_IO || code == FF_E_COMMIT_UNKNOWN;
+}
+
+static ff_code failed_commits_are_ok(ff_txn *txn, ff_error *error)
+{
+	ff_code code = inner_commit(txn, error);
+	return is_of_storage(code) ? FF_OK : code;
+}
+
+/* The lock of a commit that failed is given up when the store is closed. */
+static ff_code failed_commits_hold_the_lock(ff_txn *txn, ff_error *error)
+{
+	ff_code code = inner_commit(txn, error);
+	if (is_of_storage(code))
+		atomic_store(&txn->store->locked, true);
+	return code;
+}
+
+static ff_code begin_where_none_failed(ff_txn *txn, ff_error *error)
+{
+	bool locked = txn->kind == FF_TXN_WRITE && atomic_load(&txn->store->locked);
+	return locked ? ff_error_set(error, FF_E_BUSY, "another write transaction is under way")
+	              : inner_begin(txn, error);
+}
+
 static ff_code readers_are_16(ff_txn *txn, ff_error *error)
 {
 	pthread_mutex_lock(&txn->store->lock);
@@ -490,6 +517,12 @@ static ff_code conflict_is_io(broken_slot slot, ff_code code, ff_error *error)
 {
 	(void)slot;
 	return turn_into(code, FF_E_CONFLICT, FF_E_IO, error);
+}
+
+static ff_code full_is_corrupt(broken_slot slot, ff_code code, ff_error *error)
+{
+	(void)slot;
+	return turn_into(code, FF_E_FULL, FF_E_CORRUPT, error);
 }
 
 static ff_code conflict_is_corrupt(broken_slot slot, ff_code code, ff_error *error)
@@ -598,6 +631,8 @@ static const broken_fault table[] = {
 	FAULT("concurrent_writers_are_claimed_and_overlap", .claims = FF_CAP_CONCURRENT_WRITERS, HELD,
 	      .begin = begin_unlocked, .commit = write_blindly),
 	FAULT("aborts_hold_the_lock", .abort = aborts_hold_the_lock),
+	FAULT("failed_commits_are_ok", .commit = failed_commits_are_ok),
+	FAULT("failed_commits_hold_the_lock", .begin = begin_where_none_failed, .commit = failed_commits_hold_the_lock),
 	FAULT("readers_are_16", .begin = readers_are_16),
 	FAULT("readers_are_never_freed", .begin = readers_are_never_freed),
 	FAULT("busy_is_ok", .begin = busy_is_ok, .load = load_if_begun, .store = store_if_begun,
@@ -605,6 +640,7 @@ static const broken_fault table[] = {
 	FAULT("busy_is_io", .failed = busy_is_io),
 	FAULT("conflict_is_io", .failed = conflict_is_io),
 	FAULT("conflict_is_corrupt", .failed = conflict_is_corrupt),
+	FAULT("full_is_corrupt", .failed = full_is_corrupt),
 	FAULT("conflict_is_ok", .failed = conflict_is_ok),
 	FAULT("nothing_is_retryable", .failed = nothing_is_retryable),
 	FAULT("errors_have_no_words", .failed = errors_have_no_words),

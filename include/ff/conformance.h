@@ -38,6 +38,7 @@ typedef struct ff_test ff_test;
 #define FF_CASE_FAULTS (UINT64_C(1) << 35) /* the library has the backend fault, which wraps any other */
 #define FF_CASE_BULK (UINT64_C(1) << 36)   /* time: many rows; always given, but where --no-bulk takes it away */
 #define FF_CASE_EXPECT (UINT64_C(1) << 37) /* the backend has the slot expect */
+#define FF_CASE_FILES (UINT64_C(1) << 38)  /* ff_harness.path, where a store that is open lies there */
 
 typedef struct ff_case {
 	const char *name; /* a C identifier, different for each case */
@@ -79,6 +80,10 @@ typedef struct ff_harness {
 	/* Writes a URI of the store at `uri` by which a call that finds the store busy gives up at once; NULL where
 	 * there is no such thing. */
 	bool (*impatient)(void *context, const char *uri, char impatient[FF_URI_SIZE]);
+
+	/* Writes the path of the file or directory that the store at `uri` is; what else is the store's begins with this
+	 * path, too. NULL where stores are no such thing. */
+	bool (*path)(void *context, const char *uri, char path[FF_URI_SIZE]);
 
 	/* Removes the store that make or missing named, where there is one. No handle on it is open. */
 	void (*destroy)(void *context, const char *uri);
@@ -185,10 +190,12 @@ FF_API void ff_test_undo(ff_test *test, void *object);
 FF_API void *ff_test_alloc(ff_test *test, size_t size);
 FF_API const char *ff_test_text(ff_test *test, const char *format, ...) FF_PRINTF(2, 3);
 
-/* The case's store, and those beside it by the harness; the last two only where the case says that it needs them. */
+/* The case's store, and those beside it by the harness, and where the store of a URI lies, until the case's end; the last
+ * three only where the case says that it needs them, or looks whether they are given. */
 FF_API const char *ff_test_uri(ff_test *test);
 FF_API const char *ff_test_missing_uri(ff_test *test);
 FF_API const char *ff_test_impatient_uri(ff_test *test);
+FF_API const char *ff_test_path(ff_test *test, const char *uri);
 FF_API uint64_t ff_test_given(ff_test *test);
 
 /* The case's clock: stands still unless it is set. Begins at FF_TEST_START_MS. Waiting is counted, and not done. */
