@@ -1,4 +1,5 @@
 /* Stores: what outlives a handle, schemas, stores that are missing, read only (FF-MT-2). */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,80 @@ static void read_only_reads_and_writes_nothing(ff_test *t)
 	FF_CHECK_STR(t, ffp_usage(t, reader, "b"), "a=4");
 	ff_test_set_time(t, T0 + 10);
 	FF_CHECK_STR(t, ffp_usage(t, reader, "b"), "a=0");
+}
+
+/* ---- what is printed ---------------------------------------------------------------------------------------- */
+
+/* The program's outputs, which go to a file meanwhile. */
+typedef struct outputs {
+	FILE *file;
+	int kept[2]; /* those of old, by STDOUT_FILENO and STDERR_FILENO */
+} outputs;
+
+static const int output_of[2] = { STDOUT_FILENO, STDERR_FILENO };
+
+static void flush_outputs(void)
+{
+	fflush(stdout);
+	fflush(stderr);
+}
+
+static void give_back_outputs(void *object)
+{
+	outputs *of = object;
+	flush_outputs();
+	for (int i = 0; i < 2; i++) {
+		if (of->kept[i] >= 0) {
+			dup2(of->kept[i], output_of[i]);
+			close(of->kept[i]);
+		}
+		of->kept[i] = -1;
+	}
+	if (of->file)
+		fclose(of->file);
+	of->file = NULL;
+}
+
+static outputs *take_outputs(ff_test *t)
+{
+	outputs *taken = ff_test_alloc(t, sizeof(*taken));
+	*taken = (outputs){ .file = tmpfile(), .kept = { -1, -1 } };
+	ff_test_defer(t, give_back_outputs, taken);
+	FF_REQUIRE(t, taken->file != NULL);
+	flush_outputs();
+	for (int i = 0; i < 2; i++) {
+		taken->kept[i] = fcntl(output_of[i], F_DUPFD_CLOEXEC, 0);
+		FF_REQUIRE(t, taken->kept[i] >= 0 && dup2(fileno(taken->file), output_of[i]) >= 0);
+	}
+	return taken;
+}
+
+/* What was printed so far, its beginning. */
+static const char *read_outputs(ff_test *t, const outputs *of)
+{
+	char *text = ff_test_alloc(t, 1024);
+	flush_outputs();
+	return pread(fileno(of->file), text, 1023, 0) < 0 ? NULL : text;
+}
+
+/* Neither what goes well nor what fails: outputs are the host's. */
+static void nothing_is_printed(ff_test *t)
+{
+	outputs *taken = take_outputs(t);
+	ff_engine *e = ff_test_open(t, NULL);
+	const char *uri = ff_test_uri(t);
+	const char *wrong = ff_test_text(t, "%s%cno_such_parameter=1", uri, strchr(uri, '?') ? '&' : '?');
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=6"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=6"), "hard a 6/10");
+	FF_CHECK_STR(t, ffp_reset(t, e, "no_such_budget", 0), "!not_found");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=6");
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
+	ff_test_undo(t, e);
+	FF_CHECK_STR(t, ff_code_name(try_open(t, wrong, 0)), "invalid");
+	if (ff_test_given(t) & FF_CASE_MISSING_STORE)
+		FF_CHECK_STR(t, ff_code_name(try_open(t, ff_test_missing_uri(t), FF_OPEN_READ_ONLY)), "not_found");
+	FF_CHECK_STR(t, read_outputs(t, taken), "");
 }
 
 /* ---- schemas ------------------------------------------------------------------------------------------------ */
@@ -357,6 +432,7 @@ static const ff_case table[] = {
 	CASE(aborted_writes_leave_nothing, "FF-ERR-2", FF_CASE_SECOND_HANDLE),
 	CASE(missing_store, "FF-MT-2", FF_CASE_MISSING_STORE),
 	CASE(read_only_reads_and_writes_nothing, "FF-MT-2", FF_CASE_SECOND_HANDLE),
+	CASE(nothing_is_printed, "FF-ERR-1", 0),
 	CASE(older_schema_is_migrated, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(newer_schema_is_left_untouched, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(rows_come_back_as_they_were_put, "FF-MT-2 FF-LIM-2", FF_CASE_SECOND_HANDLE),

@@ -234,6 +234,23 @@ static ff_code invalid_is_unavailable(broken_slot slot, ff_code code, ff_error *
 	return open_answers(slot, code, FF_E_INVALID, FF_E_UNAVAILABLE, error);
 }
 
+/* ---- what is printed ---------------------------------------------------------------------------------------- */
+
+static void opening_prints(broken_store *store)
+{
+	(void)store;
+	fputs(" ", stderr); /* enough, and little in this program's own report */
+}
+
+/* Into a buffer, which nobody has written out yet when the call ends. */
+static ff_code errors_print(broken_slot slot, ff_code code, ff_error *error)
+{
+	if (slot == BROKEN_OPEN)
+		fputs("\n", stdout);
+	(void)error;
+	return code;
+}
+
 /* ---- what a store says of itself ---------------------------------------------------------------------------- */
 
 void broken_say_durable(broken_store *store, ff_store_limits *limits)
@@ -308,6 +325,8 @@ static const broken_fault table[] = {
 	FAULT("older_is_newer", .failed = older_is_newer),
 	FAULT("older_is_corrupt", .failed = older_is_corrupt),
 	FAULT("invalid_is_unavailable", .failed = invalid_is_unavailable),
+	FAULT("opening_prints", .opened = opening_prints),
+	FAULT("errors_print", .failed = errors_print),
 	FAULT("durability_is_claimed_with_none", .claims = FF_CAP_DURABLE_COMMIT),
 	FAULT("durability_is_full_and_not_claimed", .limits = broken_say_durable),
 	FAULT("an_unknown_capability_is_claimed", .limits = an_unknown_capability_is_claimed),
