@@ -1,4 +1,5 @@
 /* Faults of stores: what an open makes, takes, refuses and leaves, what a store says of itself. */
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -135,6 +136,17 @@ static ff_code a_look_leaves_a_store(broken_store *store, ff_store_config *confi
 	ff_code code = broken_open(store, config, error);
 	if (code == FF_E_NOT_FOUND)
 		make_store(config);
+	return code;
+}
+
+/* Which the wrapped store takes for an empty one, that is none: whoever looks again is answered as before, and whoever
+ * creates the store finds nothing in it. Only who looks at the path sees it. */
+static ff_code a_look_leaves_a_file(broken_store *store, ff_store_config *config, ff_error *error)
+{
+	ff_code code = broken_open(store, config, error);
+	int file = code == FF_E_NOT_FOUND ? open(config->path, O_CREAT | O_CLOEXEC, 0666) : -1;
+	if (file >= 0)
+		close(file);
 	return code;
 }
 
@@ -314,6 +326,7 @@ static const broken_fault table[] = {
 	FAULT("must_exist_creates", .configure = must_exist_creates),
 	FAULT("a_failed_open_leaves_a_store", .open = a_failed_open_leaves_a_store),
 	FAULT("a_look_leaves_a_store", .open = a_look_leaves_a_store),
+	FAULT("a_look_leaves_a_file", .open = a_look_leaves_a_file),
 	FAULT("a_newer_schema_is_taken", .open = a_newer_schema_is_taken),
 	FAULT("a_newer_schema_is_read", .open = a_newer_schema_is_read),
 	FAULT("a_newer_schema_is_refused_and_touched", .open = a_newer_schema_is_refused_and_touched),
