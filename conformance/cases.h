@@ -46,6 +46,11 @@ const ff_case *ffp_case_in(const ffp_family *const *of, size_t i);
  * before the filter. */
 int ffp_cases_main(int argc, char **argv, const ff_case *(*case_at)(size_t i), const ff_harness *harness);
 
+/* What --module names: loads it, and tells on stderr where that fails. *loaded is NULL where it was known before. And the
+ * URI of its stores where no --store names one. */
+bool ffp_load_module(const char *program, const char *path, const ff_engine_backend **loaded);
+void ffp_uri_of_module(const ff_engine_backend *module, char uri[FF_URI_SIZE]);
+
 /* An option's number, in digits alone. False: it is none, or too large. */
 bool ffp_read_number(const char *text, uint64_t *number);
 

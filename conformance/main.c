@@ -13,6 +13,7 @@ int main(int argc, char **argv)
 	int status = ff_conformance_main(argc, argv, NULL, 0);
 	bool helps = !status && argc > 1 && !strcmp(argv[argc - 1], "--help");
 	if (status == 2 || helps)
-		fputs("or: ff-conformance parity --store URI… [--ops N] [--seed N]\n", helps ? stdout : stderr);
+		fputs("or: ff-conformance parity [--module FILE]… --store URI… [--ops N] [--seed N] [--help]\n",
+		      helps ? stdout : stderr);
 	return status;
 }

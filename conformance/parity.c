@@ -17,22 +17,37 @@ typedef struct command {
 	ffp_comparison compared;
 	uint64_t operations;
 	uint64_t seed;
+	const ff_engine_backend *module; /* of the last --module, where it was not known before */
+	bool help;
 } command;
 
 /* ---- arguments -------------------------------------------------------------------------------------------------- */
 
-static int usage(void)
+static void print_usage(FILE *out)
 {
-	fputs("usage: ff-conformance parity --store URI… [--ops N] [--seed N]\n"
+	fputs("usage: ff-conformance parity [--module FILE]… --store URI… [--ops N] [--seed N] [--help]\n"
 	      "Drives the same random operations into each store and into a model of the contract, and compares "
 	      "outcomes,\n"
 	      "statuses and exports. On a difference: the shortest sequence that shows it, as ffctl commands.\n"
-	      "  --store  SCHEME:PATH[?PARAMETERS]; each episode gets a store of its own, at PATH-PID-N;\n"
-	      "           none is named twice\n"
-	      "  --ops    at least so many operations; 100000 where it is not given\n"
-	      "  --seed   of what is random; 1 where it is not given\n"
+	      "  --module  loads the backend in a shared object; without --store it runs on NAME:/tmp/NAME\n"
+	      "  --store   SCHEME:PATH[?PARAMETERS]; each episode gets a store of its own, at PATH-PID-N;\n"
+	      "            none is named twice\n"
+	      "  --ops     at least so many operations; 100000 where it is not given\n"
+	      "  --seed    of what is random; 1 where it is not given\n"
+	      "  --help    prints this\n"
 	      "exit status: 0 no difference; 1 a difference; 2 usage\n",
-	      stderr);
+	      out);
+}
+
+static int help(void)
+{
+	print_usage(stdout);
+	return 0;
+}
+
+static int usage(void)
+{
+	print_usage(stderr);
 	return 2;
 }
 
@@ -87,23 +102,46 @@ static bool add_store(ffp_comparison *to, const char *uri)
 	return harness && !there;
 }
 
+static bool take_option(command *given, int option)
+{
+	switch (option) {
+	case 'm':
+		return ffp_load_module("ff-conformance", optarg, &given->module);
+	case 's':
+		return add_store(&given->compared, optarg);
+	case 'o':
+		return ffp_read_number(optarg, &given->operations);
+	case 'n':
+		return ffp_read_number(optarg, &given->seed);
+	case 'h':
+		return given->help = true;
+	default:
+		return false;
+	}
+}
+
+/* The stores that were named, or those of the module. */
+static bool choose_stores(command *given)
+{
+	char uri[FF_URI_SIZE];
+	if (!given->compared.subjects_count && given->module) {
+		ffp_uri_of_module(given->module, uri);
+		return add_store(&given->compared, uri);
+	}
+	return given->compared.subjects_count != 0;
+}
+
 static bool parse(command *given, int count, char **arguments)
 {
 	static const struct option options[] = {
-		{ "store", required_argument, NULL, 's' },
-		{ "ops", required_argument, NULL, 'o' },
-		{ "seed", required_argument, NULL, 'n' },
-		{ NULL, 0, NULL, 0 },
+		{ "module", required_argument, NULL, 'm' }, { "store", required_argument, NULL, 's' },
+		{ "ops", required_argument, NULL, 'o' },    { "seed", required_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
 	};
 	bool good = true;
-	for (int option; good && (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
-		if (option == 's')
-			good = add_store(&given->compared, optarg);
-		else
-			good =
-			    option != '?' && ffp_read_number(optarg, option == 'o' ? &given->operations : &given->seed);
-	}
-	return good && optind == count && given->compared.subjects_count;
+	for (int option; good && (option = getopt_long(count, arguments, "", options, NULL)) != -1;)
+		good = take_option(given, option);
+	return good && optind == count && (given->help || choose_stores(given));
 }
 
 /* ---- the run ---------------------------------------------------------------------------------------------------- */
@@ -197,7 +235,11 @@ static int run(command *given)
 int ffp_parity(int count, char **arguments)
 {
 	static command given = { .operations = 100000, .seed = 1 };
-	int status = parse(&given, count, arguments) ? run(&given) : usage();
+	int status;
+	if (!parse(&given, count, arguments))
+		status = usage();
+	else
+		status = given.help ? help() : run(&given);
 	ffp_comparison_free(&given.compared);
 	return status;
 }

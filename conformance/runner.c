@@ -403,18 +403,23 @@ static bool set_store(settings *set, const char *uri)
 	return harness != NULL;
 }
 
-static bool set_module(settings *set, const char *path)
+bool ffp_load_module(const char *program, const char *path, const ff_engine_backend **loaded)
 {
 	size_t known = 0;
 	while (ff_backend_at(known))
 		known++;
 	ff_error error;
 	if (ff_backend_load(path, &error) != FF_OK) {
-		fprintf(stderr, "%s: %s\n", set->program, error.message);
+		fprintf(stderr, "%s: %s\n", program, error.message);
 		return false;
 	}
-	set->module = ff_backend_at(known);
+	*loaded = ff_backend_at(known);
 	return true;
+}
+
+void ffp_uri_of_module(const ff_engine_backend *module, char uri[FF_URI_SIZE])
+{
+	snprintf(uri, FF_URI_SIZE, "%s:/tmp/%s", module->name, module->name);
 }
 
 /* What runs: the stores that were named, or those of the module, or those of the program. */
@@ -422,7 +427,7 @@ static bool choose_stores(settings *set)
 {
 	char uri[FF_URI_SIZE];
 	if (!set->stores_count && set->module) {
-		snprintf(uri, sizeof(uri), "%s:/tmp/%s", set->module->name, set->module->name);
+		ffp_uri_of_module(set->module, uri);
 		if (!set_store(set, uri))
 			return false;
 	}
@@ -437,7 +442,7 @@ static bool take_option(settings *set, int option)
 {
 	switch (option) {
 	case 'm':
-		return set_module(set, optarg);
+		return ffp_load_module(set->program, optarg, &set->module);
 	case 's':
 		return set_store(set, optarg);
 	case 'f':
