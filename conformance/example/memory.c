@@ -118,6 +118,12 @@ struct ff_txn {
 	ff_kv_cursor cursor;
 };
 
+/* Of what is one transaction's. The entries are all stores' of one name, and outlive each: they are of no one's. */
+static const ff_allocator *allocator_of(const ff_txn *txn)
+{
+	return txn->kv.store->kv.allocator;
+}
+
 static ff_code no_memory(ff_error *error)
 {
 	return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for rows");
@@ -137,24 +143,27 @@ static ff_code take_lock(ff_store *store, ff_txn_kind kind, ff_error *error)
 
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
-	ff_txn *begun = calloc(1, sizeof(*begun));
+	const ff_allocator *of = store->kv.allocator;
+	ff_txn *begun = of->resize(of->context, NULL, 0, sizeof(*begun));
 	if (!begun)
 		return no_memory(error);
 	ff_code code = take_lock(store, kind, error);
 	if (code != FF_OK) {
-		free(begun);
+		of->resize(of->context, begun, sizeof(*begun), 0);
 		return code;
 	}
-	begun->memory = store->memory;
+	*begun = (ff_txn){ .memory = store->memory };
 	*txn = begun;
 	return FF_OK;
 }
 
 static void end(ff_txn *txn)
 {
+	const ff_allocator *of = allocator_of(txn);
 	pthread_rwlock_unlock(&txn->memory->lock);
-	free(txn->changes);
-	free(txn);
+	if (txn->changes)
+		of->resize(of->context, txn->changes, txn->room * sizeof(*txn->changes), 0);
+	of->resize(of->context, txn, sizeof(*txn), 0);
 }
 
 static ff_code commit(ff_txn *txn, ff_error *error)
@@ -180,13 +189,23 @@ static void undo(ff_txn *txn)
 
 /* ---- keys --------------------------------------------------------------------------------------------------- */
 
+/* What the stores of one name share. */
+static void *resize_shared(void *context, void *old, size_t old_size, size_t size)
+{
+	(void)context;
+	(void)old_size;
+	return realloc(old, size);
+}
+
+static const ff_allocator shared = { resize_shared, NULL };
+
 /* An array with room for one more, or NULL. */
-static void *reserve(void *array, size_t count, size_t *room, size_t size)
+static void *reserve(const ff_allocator *from, void *array, size_t count, size_t *room, size_t size)
 {
 	if (count < *room)
 		return array;
 	size_t wanted = *room ? 2 * *room : 64;
-	void *larger = realloc(array, wanted * size);
+	void *larger = from->resize(from->context, array, *room * size, wanted * size);
 	if (larger)
 		*room = wanted;
 	return larger;
@@ -196,10 +215,10 @@ static void *reserve(void *array, size_t count, size_t *room, size_t size)
 static ff_code write_entry(ff_txn *txn, ff_kv_bytes key, entry *now, ff_error *error)
 {
 	memory *in = txn->memory;
-	entry **at = reserve(in->at, in->count, &in->room, sizeof(*at));
+	entry **at = reserve(&shared, in->at, in->count, &in->room, sizeof(*at));
 	if (at)
 		in->at = at;
-	change *changes = reserve(txn->changes, txn->count, &txn->room, sizeof(*changes));
+	change *changes = reserve(allocator_of(txn), txn->changes, txn->count, &txn->room, sizeof(*changes));
 	if (changes)
 		txn->changes = changes;
 	if (!at || !changes) {

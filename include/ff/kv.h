@@ -64,6 +64,10 @@ typedef struct ff_kv_cursor ff_kv_cursor;
  * Bytes that a call takes are borrowed for the call. Bytes that `get` answers hold until the transaction's next `get`
  * or write or its end, and those of a cursor until it moves or is closed. The adapter has at most one cursor open in a
  * transaction, writes only while it has none, and has none between two slots.
+ *
+ * A cursor of a write transaction sees what that transaction has put and removed by then: ranges are deleted last. So
+ * must `get`, though the adapter seldom asks: never for a key that was removed, and for one that was put only where the
+ * engine is blind and a range to be deleted holds the row.
  */
 typedef struct ff_kv_ops {
 	uint32_t size;    /* sizeof(ff_kv_ops) */
@@ -92,7 +96,9 @@ typedef struct ff_kv_ops {
 	/* The next entry in the way that the cursor was sought. NOT_FOUND past the last. */
 	ff_code (*step)(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry, ff_error *error);
 
-	/* May provide. A long walk of ff_kv_check rests: no cursor is open, and nothing that was answered is held. */
+	/* May provide. A long walk of ff_kv_check rests: no cursor is open, and nothing that was answered is held. The
+	 * read transaction may let go of what keeps others waiting or old states alive, and take it anew; it may then
+	 * read a newer state, for entries are compared with others only between two rests. Cannot fail. */
 	void (*rest)(ff_txn *txn);
 
 	/* put and remove do not look whether the key is there and answer no CONFLICT: the adapter gets it before. */
@@ -149,19 +155,25 @@ FF_API ff_code ff_kv_check(ff_store *store, ff_problem_fn *problem, void *contex
 
 /*
  * For engines that a process may open only once on a file or directory, since their locks are the process's: what is
- * open, so that the stores on one share its handle, by whatever path they name it. A child after a fork shares nothing
- * with its parent, opens its own, and leaves the parent's alone.
+ * open, so that the stores on one share its handle, by whatever path they name it. They may differ in flags,
+ * parameters and durability: the handle is opened by the first one's config and must serve all, so that what differs is
+ * the store's own, or is set when it has the writer's place; a handle that the first one needs for reading only must
+ * write for a later one, where the store can be written. What a commit of less durability did not sync, one of full durability has to.
+ *
+ * A child after a fork shares nothing with its parent, opens its own, and leaves the parent's alone: what was copied is
+ * never closed.
  */
 typedef struct ff_kv_shared {
 	void *handle; /* as `open` answered it */
 } ff_kv_shared;
 
 /*
- * Opens what lies at config->path, which is there from then on. Nothing else is opened or closed meanwhile. `context` is
- * that of ff_kv_share. Errors: as the slot open.
+ * Opens what lies at config->path, which is there from then on. Nothing else of this process is shared, opened or
+ * closed by these functions meanwhile: it may wait for another process, up to busy_timeout_ms, but not for a store of
+ * this one. `context` is that of ff_kv_share. Errors: as the slot open.
  */
 typedef ff_code ff_kv_open_fn(const ff_store_config *config, void *context, void **handle, ff_error *error);
-/* Closes it, when the last store gives it back. */
+/* Closes it, when the last store gives it back; under the same lock, and not in a copy that a fork made. */
 typedef void ff_kv_close_fn(void *handle);
 
 /* Answers what is open at config->path in this process, or opens it. Errors: those of `open`, IO, NO_MEMORY. Give it
