@@ -4,6 +4,7 @@
  * that sanitizers and valgrind see everything.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -78,25 +79,74 @@ static void report(unsigned number, const ff_case *of, const ff_case_result *res
 
 /* ---- cases that do not end ----------------------------------------------------------------------------------- */
 
-/* What is written where the case that runs takes too long: nothing but write may be called then. */
-static char overdue[512];
-static size_t overdue_size;
+/* What is written where the case that runs takes too long, or ends the process: nothing but write may be called then. */
+static char unfinished[512];
+static size_t unfinished_size; /* 0: none runs */
+static char overdue[64];
+static pid_t watching;              /* this process: the children that cases fork tell nothing */
+static int told_to = STDOUT_FILENO; /* and then a copy, for a case may have put a file in its place */
+
+static const struct {
+	int number;
+	const char *words;
+} deadly[] = {
+	{ SIGABRT, "# ended by SIGABRT\n" }, { SIGSEGV, "# ended by SIGSEGV\n" }, { SIGBUS, "# ended by SIGBUS\n" },
+	{ SIGFPE, "# ended by SIGFPE\n" },   { SIGILL, "# ended by SIGILL\n" },
+};
+
+static bool tell_unfinished(const char *words)
+{
+	return write(told_to, unfinished, unfinished_size) >= 0 && write(told_to, words, strlen(words)) >= 0;
+}
 
 static void end_overdue(int signal_number)
 {
 	(void)signal_number;
-	ssize_t written = write(STDOUT_FILENO, overdue, overdue_size);
-	_exit(written < 0 ? EXIT_USAGE : EXIT_FAILED);
+	_exit(tell_unfinished(overdue) ? EXIT_FAILED : EXIT_USAGE);
+}
+
+/* Behind it the signal does what it does. */
+static void name_case(int signal_number)
+{
+	for (size_t i = 0; i < sizeof(deadly) / sizeof(*deadly); i++) {
+		if (deadly[i].number == signal_number && unfinished_size && getpid() == watching)
+			tell_unfinished(deadly[i].words);
+	}
+	raise(signal_number);
+}
+
+/* Leaves alone what a sanitizer has set, which tells more. The stack may be what has run out. */
+static void watch_signals(void)
+{
+	static char stack[64 << 10];
+	sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof(stack) }, NULL);
+	for (size_t i = 0; i < sizeof(deadly) / sizeof(*deadly); i++) {
+		struct sigaction set;
+		if (sigaction(deadly[i].number, NULL, &set) == 0 && set.sa_handler == SIG_DFL)
+			sigaction(deadly[i].number,
+			          &(struct sigaction){ .sa_handler = name_case,
+			                               .sa_flags = (int)SA_RESETHAND | SA_ONSTACK | SA_NODEFER },
+			          NULL);
+	}
+}
+
+static size_t clip(int length, size_t room)
+{
+	return length < 0 ? 0 : (size_t)length < room ? (size_t)length : room - 1;
 }
 
 static void watch(const settings *set, unsigned number, const char *name, const char *ids)
 {
 	fflush(stdout);
+	if (told_to == STDOUT_FILENO)
+		told_to = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	watching = getpid();
+	unfinished_size = clip(snprintf(unfinished, sizeof(unfinished), "not ok %u - %s [%s]\n", number, name, ids),
+	                       sizeof(unfinished));
+	watch_signals();
 	if (!set->case_seconds)
 		return;
-	int length = snprintf(overdue, sizeof(overdue), "not ok %u - %s [%s]\n# not ended after %u seconds\n", number,
-	                      name, ids, set->case_seconds);
-	overdue_size = length < 0 ? 0 : (size_t)length < sizeof(overdue) ? (size_t)length : sizeof(overdue) - 1;
+	snprintf(overdue, sizeof(overdue), "# not ended after %u seconds\n", set->case_seconds);
 	signal(SIGALRM, end_overdue);
 	alarm(set->case_seconds);
 }
@@ -104,6 +154,7 @@ static void watch(const settings *set, unsigned number, const char *name, const 
 static void stop_watching(void)
 {
 	alarm(0);
+	unfinished_size = 0;
 }
 
 /* ---- canaries: what a job that looks for faults must find before its silence means anything ------------------ */
@@ -175,6 +226,13 @@ static void hang(const settings *set)
 	raise(SIGALRM);
 }
 
+/* As if the case had ended the process. */
+static void crash(const settings *set)
+{
+	watch(set, 1, "canary", "");
+	abort();
+}
+
 static int sing(const settings *set)
 {
 	const char *canary = set->canary;
@@ -186,6 +244,8 @@ static int sing(const settings *set)
 		race();
 	else if (!strcmp(canary, "hang"))
 		hang(set);
+	else if (!strcmp(canary, "crash"))
+		crash(set);
 	else
 		return strcmp(canary, "fail") ? EXIT_USAGE : fail();
 	return EXIT_PASSED;

@@ -158,7 +158,8 @@ FF_API ff_code ff_kv_check(ff_store *store, ff_problem_fn *problem, void *contex
  * open, so that the stores on one share its handle, by whatever path they name it. They may differ in flags,
  * parameters and durability: the handle is opened by the first one's config and must serve all, so that what differs is
  * the store's own, or is set when it has the writer's place; a handle that the first one needs for reading only must
- * write for a later one, where the store can be written. What a commit of less durability did not sync, one of full durability has to.
+ * write for a later one, where the store can be written. What a commit of less durability did not sync, one of full
+ * durability has to.
  *
  * A child after a fork shares nothing with its parent, opens its own, and leaves the parent's alone: what was copied is
  * never closed.
