@@ -132,7 +132,8 @@ void ffp_threads(ff_test *test, unsigned count, void (*body)(void *context, unsi
 
 /* Calls `visit`, as nftw does, for all that lies at a path, in it, or beside it under a name that begins with the path's
  * and goes on with no digit: contents before their directory. */
-void ffp_files_walk(const char *path, __nftw_func_t visit);
+void ffp_files_walk(const char *path,
+                    int (*visit)(const char *path, const struct stat *status, int kind, struct FTW *walk));
 
 /* ---- the rows themselves, past the engine (needs FF_CASE_SECOND_HANDLE) --------------------------------------------
  */

@@ -65,7 +65,8 @@ static bool path_of(void *context, const char *uri, char path[FF_URI_SIZE])
 	return fits(snprintf(path, FF_URI_SIZE, "%.*s", (int)strcspn(begin, "?"), begin));
 }
 
-void ffp_files_walk(const char *path, __nftw_func_t visit)
+void ffp_files_walk(const char *path,
+                    int (*visit)(const char *path, const struct stat *status, int kind, struct FTW *walk))
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
