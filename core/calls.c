@@ -159,7 +159,7 @@ static ff_code refuse_arrays(const ff_engine *engine, ff_call call, const char *
 	call.code = ffp_engine_check(engine, error);
 	if (call.code == FF_OK)
 		call.code = ff_error_set(error, FF_E_INVALID, "%s", message);
-	finish_call(call.code == FF_E_MISUSE ? NULL : engine, &call, &refused);
+	finish_call(engine, &call, &refused);
 	return call.code;
 }
 
@@ -272,18 +272,17 @@ ff_code ff_engine_release_admission(ff_engine *engine, const char *quota_policy_
 }
 
 /* What is wrong with a list of reports as a whole is each one's result and error. */
-static ff_code refuse_reports(const ff_engine *engine, ff_report_result *results, ff_error *errors, size_t count,
-                              ff_error *own, ff_error *error)
+static void refuse_reports(const ff_engine *engine, ff_report_result *results, ff_error *errors, size_t count,
+                           ff_error *own, ff_error *error)
 {
 	const ffp_op *op = ffp_op_of(FF_OP_REPORT_USAGE);
-	ffp_error_about(own->code == FF_E_MISUSE ? NULL : engine, own, op->name, op->entity, (ff_text){ "", 0 });
+	ffp_error_about(engine, own, op->name, op->entity, (ff_text){ "", 0 });
 	for (size_t i = 0; results && i < count; i++)
 		results[i] = (ff_report_result){ .code = own->code };
 	for (size_t i = 0; errors && i < count; i++)
 		errors[i] = *own;
 	if (error)
 		*error = *own;
-	return own->code;
 }
 
 ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *reports, size_t count,

@@ -286,11 +286,10 @@ ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
 ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *error)
 {
 	ff_code code = ffp_engine_check(engine, error);
-	bool is_dead = code != FF_OK;
 	if (code == FF_OK && !info)
 		code = ff_error_set(error, FF_E_INVALID, "info is NULL");
 	if (code != FF_OK) {
-		ffp_error_about(is_dead ? NULL : engine, error, "get_info", "", (ff_text){ "", 0 });
+		ffp_error_about(engine, error, "get_info", "", (ff_text){ "", 0 });
 		return code;
 	}
 	const ff_engine_backend *backend = engine->store.backend;

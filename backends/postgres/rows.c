@@ -156,14 +156,13 @@ static uint32_t mask_of(unsigned columns)
 	return (uint32_t)((UINT64_C(1) << columns) - 1);
 }
 
-/* A statement on all of txn->rows, which looks at the columns of `mask`, and sets those of `set`. */
-static void send_rows(ff_txn *txn, ffp_statement_kind kind, const ff_table *table, uint32_t mask, uint32_t set,
-                      ff_read **reads)
+/* A statement on all of txn->rows, which looks at the columns of `mask`; an update sets those that are none of the key. */
+static void send_rows(ff_txn *txn, ffp_statement_kind kind, const ff_table *table, uint32_t mask, ff_read **reads)
 {
 	const ffp_sent what = { .kind = kind, .table = table, .reads = reads };
 	ffp_params_begin(txn);
 	ffp_param_rows(txn, table, mask);
-	ffp_send(txn, what, set, NULL);
+	ffp_send(txn, what, kind == FFP_UPDATE ? mask & ~mask_of(table->key_count) : 0, NULL);
 }
 
 /* One SELECT for all the keys of a table. `members` gets the reads in the order of the arrays; answers how many. */
@@ -178,7 +177,7 @@ static size_t select_keys(ff_txn *txn, const ff_table *table, ff_read *reads, si
 		add_row(txn, reads[i].low);
 	}
 	if (found)
-		send_rows(txn, FFP_SELECT_KEYS, members[0]->table, mask_of(table->key_count), 0, members);
+		send_rows(txn, FFP_SELECT_KEYS, members[0]->table, mask_of(table->key_count), members);
 	return found;
 }
 
@@ -331,7 +330,7 @@ void ffp_rows_expect(ff_txn *txn)
 		const ff_table *table = reads[first].table;
 		for (txn->rows.count = 0; end < txn->expected_count && reads[end].table == table; end++)
 			add_row(txn, reads[end].row);
-		send_rows(txn, FFP_EXPECT, table, mask_of(table->columns_count), 0, NULL);
+		send_rows(txn, FFP_EXPECT, table, mask_of(table->columns_count), NULL);
 	}
 }
 
@@ -360,7 +359,7 @@ static void write_rows(ff_txn *txn, ffp_statement_kind kind, const ff_write *wri
 		add_row(txn, kind == FFP_DELETE ? writes[i].before : writes[i].after);
 	}
 	if (txn->rows.count)
-		send_rows(txn, kind, table, mask | mask_of(table->key_count), kind == FFP_UPDATE ? mask : 0, NULL);
+		send_rows(txn, kind, table, mask | mask_of(table->key_count), NULL);
 }
 
 void ffp_rows_write(ff_txn *txn)

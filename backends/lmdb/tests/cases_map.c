@@ -139,24 +139,32 @@ static void *read_last(void *context)
 
 enum { THREADS = 4 };
 
-static void readers_on_other_threads(ff_test *t)
+/* Puts so many batches of so many rows while threads do what `body` does with the store, until that is done. */
+static void put_beside(ff_test *t, ff_store *store, int64_t batches, size_t rows, void *(*body)(void *), load *loads)
 {
 	_Atomic bool done = false;
 	pthread_t threads[THREADS];
-	load loads[THREADS];
-	ff_store *store = open_with(t, tiny);
 	for (unsigned i = 0; i < THREADS; i++) {
-		loads[i] = (load){ .store = store, .done = &done };
-		FF_REQUIRE(t, pthread_create(&threads[i], NULL, read_last, &loads[i]) == 0);
+		loads[i] = (load){ .store = store, .path = path_of(t, "a.db"), .done = &done };
+		FF_REQUIRE(t, pthread_create(&threads[i], NULL, body, &loads[i]) == 0);
 	}
 	ff_code code = FF_OK;
-	for (int64_t i = 0; code == FF_OK && i < 300; i++)
-		code = put_many(t, store, i * 20, 20);
+	for (int64_t i = 0; code == FF_OK && i < batches; i++)
+		code = put_many(t, store, i * (int64_t)rows, rows);
 	done = true;
 	FF_CHECK_CODE(t, code, FF_OK);
 	for (unsigned i = 0; i < THREADS; i++) {
 		pthread_join(threads[i], NULL);
-		FF_CHECK_EQ_INT(t, loads[i].code, FF_OK);
+		FF_CHECK_CODE(t, loads[i].code, FF_OK);
+	}
+}
+
+static void readers_on_other_threads(ff_test *t)
+{
+	load loads[THREADS];
+	ff_store *store = open_with(t, tiny);
+	put_beside(t, store, 300, 20, read_last, loads);
+	for (unsigned i = 0; i < THREADS; i++) {
 		FF_CHECK_EQ_INT(t, loads[i].faults, 0);
 		FF_CHECK(t, loads[i].reads > 0);
 	}
@@ -191,23 +199,9 @@ static void *open_again(void *context)
 static void a_store_is_opened_while_its_map_grows(ff_test *t)
 {
 	for (unsigned turn = 0; turn < 500; turn++) {
-		_Atomic bool done = false;
-		pthread_t threads[THREADS];
 		load openers[THREADS];
 		ff_store *store = open_with(t, tiny);
-		for (unsigned i = 0; i < THREADS; i++) {
-			openers[i] = (load){ .path = path_of(t, "a.db"), .done = &done };
-			FF_REQUIRE(t, pthread_create(&threads[i], NULL, open_again, &openers[i]) == 0);
-		}
-		ff_code code = FF_OK;
-		for (int64_t i = 0; code == FF_OK && i < 40; i++)
-			code = put_many(t, store, i * 50, 50);
-		done = true;
-		FF_CHECK_CODE(t, code, FF_OK);
-		for (unsigned i = 0; i < THREADS; i++) {
-			pthread_join(threads[i], NULL);
-			FF_CHECK_CODE(t, openers[i].code, FF_OK);
-		}
+		put_beside(t, store, 40, 50, open_again, openers);
 		FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 2000);
 		close_store(store);
 		remove_store(path_of(t, "a.db"));
