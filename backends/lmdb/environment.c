@@ -204,6 +204,9 @@ static ff_code no_directory(const char *path, int reason, const char *doing, ff_
 	return code;
 }
 
+/* Others may make and remove it meanwhile, whose opening fails. */
+#define TRIES_MAX 10
+
 /* Opens the directory, which is made where it may be. */
 static ff_code open_directory(const char *path, bool must_exist, ffp_opening *opening, ff_error *error)
 {
@@ -214,11 +217,16 @@ static ff_code open_directory(const char *path, bool must_exist, ffp_opening *op
 		return ff_error_set(error, FF_E_NOT_FOUND, "cannot find a store at '%s': %s", path, strerror(errno));
 	if (errno != ENOENT)
 		return no_directory(path, errno, "open", error);
-	opening->made_directory = mkdir(path, 0777) == 0;
-	if (!opening->made_directory && errno != EEXIST)
-		return no_directory(path, errno, "create", error);
-	opening->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return opening->lock >= 0 ? FF_OK : no_directory(path, errno, "open", error);
+	for (int tries = 1; opening->lock < 0; tries++) {
+		opening->made_directory = mkdir(path, 0777) == 0;
+		if (!opening->made_directory && errno != EEXIST)
+			return no_directory(path, errno, "create", error);
+		opening->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* Whose it was may have taken it away again. */
+		if (opening->lock < 0 && (errno != ENOENT || tries == TRIES_MAX))
+			return no_directory(path, errno, "open", error);
+	}
+	return FF_OK;
 }
 
 /* Whether the path still names the directory that is locked: its last user may have taken it away before we had it. */
@@ -231,7 +239,7 @@ static bool is_there(const char *path, int directory)
 
 static ff_code lock_directory(const char *path, bool must_exist, ffp_opening *opening, ff_error *error)
 {
-	for (int tries = 0; tries < 10; tries++) {
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
 		ff_code code = open_directory(path, must_exist, opening, error);
 		if (code != FF_OK)
 			return code;
