@@ -520,8 +520,8 @@ static ff_code delete_range(ff_txn *txn, const ff_write *write, ff_error *error)
 		return code;
 	victim next = { .table = write->table, .of = &of };
 	unsigned tree = ff_kv_tree(write->table, NULL);
-	ffp_kv_key at =
-	    of.low; /* and then from what was deleted last: an LSM tree steps over all that is gone behind it */
+	/* And then from what was deleted last: an LSM tree steps over all that is gone behind where it begins. */
+	ffp_kv_key at = of.low;
 	while ((code = ffp_kv_first(txn, tree, &at, look_at_victim, &next, error)) == FF_OK && next.inside) {
 		code = delete_victim(txn, &next, error);
 		if (code != FF_OK)

@@ -82,7 +82,7 @@ FF_API void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect
  * Statements on many rows at once, for stores that know a table's rows as a type, and arrays of it, as PostgreSQL does.
  * The one parameter is an array of such rows; a column that is not named below may be anything in them, such as NULL. In
  * such a row the columns have the order of the store's own table, which differs from the descriptor's where they were
- * added later.
+ * added later. None may be called "ordinality", which is what PostgreSQL calls the number of a row.
  */
 
 /* Answers, of each key that is there, its number in the array from 1 on, then all columns in table order; in any order.
