@@ -317,39 +317,51 @@ typedef struct bench_engine_side {
 
 bench_slice_fn bench_engine_slice;
 
-/* From when to when threads reported. */
+/* From when to when a side reported. */
 typedef struct bench_stretch {
 	uint64_t began_ns, ended_ns;
 	uint64_t calls_ns; /* that the calls took, where one thread alone made them */
 } bench_stretch;
 
-/* Reports until request `end` by as many threads as the shape says; the slice's first request is `from`. Who calls
- * takes care of `next`, from which each thread takes one more to see the end. */
-void bench_report_until(bench_subject *subject, bench_reports *reports, uint64_t from, uint64_t end,
-                        bench_histogram *latencies, bench_stretch *took);
+/* Reports until request `end`; the slice's first request is `from`. Who calls takes care of the side's `next`, from which
+ * each thread takes one more to see the end. */
+typedef void bench_report_fn(void *side, uint64_t from, uint64_t end, bench_histogram *latencies, bench_stretch *took);
+
+/* By as many threads as the shape says. */
+bench_report_fn bench_engine_report;
 
 /* Compares usage with what was accepted, and with the limits. False where the books are wrong: stderr says which. */
 bool bench_subject_books(bench_subject *subject, const bench_reports *reports);
 
-/* ---- processes.c: the engine in several processes, as a side ------------------------------------------------- */
+/* ---- processes.c: a side in several processes ---------------------------------------------------------------- */
 
 /* Memory, cleared, that processes share which are forked later. */
 void *bench_share(size_t count, size_t size);
 void bench_unshare(void *memory, size_t count, size_t size);
 
-/* Processes that report, as many as the shape says. This one must have no engine open, and have shared `reports`. */
+/* What a process does with its copy of a side, whose store is there and not open. */
+typedef struct bench_hand {
+	void (*open)(void *side);
+	bench_report_fn *report;
+	void (*close)(void *side);
+	const bench_memory *(*memory)(void *side); /* the engine's; NULL: none */
+} bench_hand;
+
+extern const bench_hand bench_engine_hand, bench_floor_hand;
+
+/* Processes that report, as many as the shape says. This one must have nothing open, and have shared `reports`. */
 typedef struct bench_workers bench_workers;
 
-bench_workers *bench_workers_start(const bench_store *store, bench_reports *reports);
+bench_workers *bench_workers_start(const bench_hand *hand, void *side, bench_reports *reports);
 bench_slice_fn bench_workers_slice;
-/* Waits for their end, and adds their memory to the row's. */
-void bench_workers_end(bench_workers *workers, bench_row *row);
+/* Waits for their end, and tells the sums of what each held at most in its last slice. */
+void bench_workers_end(bench_workers *workers, double *peak_bytes, double *engine_peak_bytes);
 
 /* ---- the floor as a side: floorside.c ------------------------------------------------------------------------ */
 
 typedef struct bench_floor_side {
-	const bench_floor_ops *ops;
-	bench_floor *floor;
+	const bench_store *store;
+	bench_floor *floor; /* NULL: not open */
 	bench_floor_kind kind;
 	char *path;
 	bench_reports *reports;
@@ -357,9 +369,12 @@ typedef struct bench_floor_side {
 	unsigned char *applied;
 } bench_floor_side;
 
-/* Makes the floor's store, with the budgets and keys that are to exist. */
-void bench_floor_side_fill(bench_floor_side *side, const bench_store *store, ff_durability durability);
-void bench_floor_side_close(bench_floor_side *side);
+/* Makes the floor's store, with the budgets and keys that are to exist, and leaves it closed. */
+void bench_floor_side_fill(bench_floor_side *side);
+/* Opens it with the shape's durability. */
+void bench_floor_side_open(bench_floor_side *side);
+/* Closes it and takes it away. */
+void bench_floor_side_clear(bench_floor_side *side);
 bench_slice_fn bench_floor_slice;
 bool bench_floor_books(bench_floor_side *side);
 

@@ -1,5 +1,5 @@
 /*
- * Several processes on one store: workers, each with an engine of its own, that share the operations of a slice. They are
+ * Several processes on one store: workers, each with a side of its own, that share the operations of a slice. They are
  * forked before this process opens the store, for an engine does not outlive a fork. Requests are handed out by a counter
  * in memory that all of them see, and so is counted what was accepted.
  */
@@ -59,36 +59,36 @@ static bool hear(int socket, void *what, size_t size)
 
 /* ---- a worker ------------------------------------------------------------------------------------------------- */
 
-static void do_slice(bench_subject *subject, bench_reports *reports, const order *what, answer *told)
+static void do_slice(const bench_hand *hand, void *side, const order *what, answer *told)
 {
 	bench_usage before = bench_usage_now();
-	bench_report_until(subject, reports, what->from, what->end, &told->latencies, &told->took);
+	hand->report(side, what->from, what->end, &told->latencies, &told->took);
 	bench_usage after = bench_usage_now();
 	told->used =
 	    (bench_usage){ after.cpu_seconds - before.cpu_seconds, after.written_bytes - before.written_bytes };
 	told->peak_bytes = bench_peak_bytes();
-	told->engine_peak_bytes = (double)subject->memory.peak;
+	told->engine_peak_bytes = hand->memory ? (double)hand->memory(side)->peak : 0;
 }
 
-static _Noreturn void be_worker(const bench_store *store, bench_reports *reports, int socket)
+static _Noreturn void be_worker(const bench_hand *hand, void *side, int socket)
 {
-	bench_subject subject = { .store = store };
 	answer *told = bench_allocate(1, sizeof(*told));
 	order what;
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* without the one that sums up there is nothing to do */
 	bench_peak_restart();
-	bench_subject_open(&subject, reports->shape->durability);
+	hand->open(side);
 	while (say(socket, told, sizeof(*told)) && hear(socket, &what, sizeof(what))) {
 		*told = (answer){ 0 };
-		do_slice(&subject, reports, &what, told);
+		do_slice(hand, side, &what, told);
 	}
-	bench_subject_close(&subject);
+	hand->close(side);
 	_exit(BENCH_DONE);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------------------- */
 
 struct bench_workers {
+	bench_workers *next; /* of another side */
 	bench_reports *reports;
 	answer told;
 	double peak_bytes, engine_peak_bytes; /* of all, in the last slice */
@@ -99,13 +99,23 @@ struct bench_workers {
 	} each[];
 };
 
-static bench_workers *running; /* NULL in a worker */
+static bench_workers *running; /* none in a worker */
 
 /* However this process comes to its end, it is theirs: what they work on is taken away then. */
 static void kill_running(void)
 {
-	for (unsigned i = 0; running && i < running->count; i++)
-		kill(running->each[i].process, SIGKILL);
+	for (const bench_workers *workers = running; workers; workers = workers->next)
+		for (unsigned i = 0; i < workers->count; i++)
+			kill(workers->each[i].process, SIGKILL);
+}
+
+/* A worker knows no other: else it would not see that the other end of its socket was closed. */
+static void forget_running(void)
+{
+	for (const bench_workers *workers = running; workers; workers = workers->next)
+		for (unsigned i = 0; i < workers->count; i++)
+			close(workers->each[i].socket);
+	running = NULL;
 }
 
 static void hear_from(bench_workers *workers, unsigned i)
@@ -114,12 +124,13 @@ static void hear_from(bench_workers *workers, unsigned i)
 		bench_die("one of %u processes has ended", workers->count);
 }
 
-bench_workers *bench_workers_start(const bench_store *store, bench_reports *reports)
+bench_workers *bench_workers_start(const bench_hand *hand, void *side, bench_reports *reports)
 {
 	static bool registered;
 	unsigned count = reports->shape->processes;
 	bench_workers *workers = bench_allocate(1, sizeof(*workers) + count * sizeof(workers->each[0]));
 	workers->reports = reports;
+	workers->next = running;
 	if (!registered)
 		registered = atexit(kill_running) == 0;
 	running = workers;
@@ -131,12 +142,9 @@ bench_workers *bench_workers_start(const bench_store *store, bench_reports *repo
 		if (process < 0)
 			bench_die("cannot start a process: %s", strerror(errno));
 		if (process == 0) {
-			running = NULL;
-			/* Else a worker would not see that its socket's other end was closed. */
-			for (unsigned i = 0; i < workers->count; i++)
-				close(workers->each[i].socket);
+			forget_running();
 			close(pair[0]);
-			be_worker(store, reports, pair[1]);
+			be_worker(hand, side, pair[1]);
 		}
 		close(pair[1]);
 		workers->each[workers->count].process = process;
@@ -188,7 +196,7 @@ void bench_workers_slice(void *context, uint64_t ops, bench_slice *slice)
 	*slice = (bench_slice){ ops, (double)(ended_ns - began_ns) / 1e9 };
 }
 
-void bench_workers_end(bench_workers *workers, bench_row *row)
+void bench_workers_end(bench_workers *workers, double *peak_bytes, double *engine_peak_bytes)
 {
 	for (unsigned i = 0; i < workers->count; i++) {
 		int status;
@@ -198,8 +206,12 @@ void bench_workers_end(bench_workers *workers, bench_row *row)
 		if (status != 0)
 			bench_die("one of %u processes has failed", workers->count);
 	}
-	running = NULL;
-	row->peak_memory_bytes += workers->peak_bytes;
-	row->engine_memory_bytes += workers->engine_peak_bytes;
+	for (bench_workers **at = &running; *at; at = &(*at)->next)
+		if (*at == workers) {
+			*at = workers->next;
+			break;
+		}
+	*peak_bytes = workers->peak_bytes;
+	*engine_peak_bytes = workers->engine_peak_bytes;
 	free(workers);
 }

@@ -266,10 +266,11 @@ static void make_requests(crew *of)
 		bench_request(&of->reports->stream, of->began_at + i, &of->made[i].texts, &of->made[i].report);
 }
 
-void bench_report_until(bench_subject *subject, bench_reports *reports, uint64_t from, uint64_t end,
-                        bench_histogram *latencies, bench_stretch *took)
+void bench_engine_report(void *context, uint64_t from, uint64_t end, bench_histogram *latencies, bench_stretch *took)
 {
-	crew of = { .subject = subject, .reports = reports, .latencies = latencies, .began_at = from, .end = end };
+	const bench_engine_side *side = context;
+	const bench_reports *reports = side->reports;
+	crew of = { side->subject, side->reports, latencies, .began_at = from, .end = end };
 	pthread_mutex_init(&of.lock, NULL);
 	if (reports->shape->threads == 1) {
 		work(&of); /* of which only the calls are timed */
@@ -288,12 +289,33 @@ void bench_engine_slice(void *context, uint64_t ops, bench_slice *slice)
 	bench_reports *reports = side->reports;
 	bench_stretch took;
 	uint64_t from = reports->next;
-	bench_report_until(side->subject, reports, from, from + ops, &reports->latencies, &took);
+	bench_engine_report(side, from, from + ops, &reports->latencies, &took);
 	reports->next = from + ops;
 	slice->ops = ops;
 	bool closed_alone = reports->shape->threads == 1 && !(reports->rate > 0);
 	slice->seconds = (double)(closed_alone ? took.calls_ns : took.ended_ns - took.began_ns) / 1e9;
 }
+
+/* ---- in a process of several ----------------------------------------------------------------------------------- */
+
+static void open_side(void *context)
+{
+	const bench_engine_side *side = context;
+	side->subject->memory = (bench_memory){ 0 }; /* and not what it took to fill the store */
+	bench_subject_open(side->subject, side->reports->shape->durability);
+}
+
+static void close_side(void *context)
+{
+	bench_subject_close(((const bench_engine_side *)context)->subject);
+}
+
+static const bench_memory *memory_of(void *context)
+{
+	return &((const bench_engine_side *)context)->subject->memory;
+}
+
+const bench_hand bench_engine_hand = { open_side, bench_engine_report, close_side, memory_of };
 
 /* ---- the books ---------------------------------------------------------------------------------------------- */
 

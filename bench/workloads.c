@@ -33,16 +33,11 @@ bench_shape bench_shape_for(const bench_workload *workload, const bench_store *s
 	if (options->quick) {
 		shape.threads = (unsigned)least(shape.threads, 8);
 		shape.batch = least(shape.batch, 256);
-		shape.floor_batch = least(shape.floor_batch, 256);
 		shape.existing = least(shape.existing, 2000);
 		shape.budgets = least(shape.budgets, 500);
 	}
-	/* A commit of the floor has what so many callers can have in hand. */
-	unsigned callers = shape.processes * shape.threads;
-	if (callers > 1 && (options->quick || options->threads || options->processes))
-		shape.floor_batch = shape.batch == 1 ? callers : 0;
-	if (!shape.floor_batch || options->batch)
-		shape.floor_batch = shape.batch;
+	/* A commit of the floor has what so many callers of a process can have in hand. */
+	shape.floor_batch = shape.batch > 1 ? shape.batch : shape.threads;
 	return shape;
 }
 
@@ -133,41 +128,59 @@ void bench_clear(bench_subject *subject, bench_reports *reports)
 
 /* ---- reports beside the floor --------------------------------------------------------------------------------- */
 
-/* The engine and what it is to do, in this process or in others. */
-typedef struct engine {
+/* Engine and floor, and what they are to do, in this process or in others. */
+typedef struct contest {
 	bench_subject subject;
-	bench_reports *reports;
-	bench_engine_side side;
-	bench_workers *workers; /* NULL: none but this process */
-} engine;
+	bench_engine_side engine;
+	bench_floor_side floor;
+	bool has_floor;
+	bench_workers *engines, *floors; /* NULL: none but this process */
+} contest;
 
-static bench_side start_engine(engine *of, const bench_shape *shape, const bench_options *options)
+static bench_reports *share_reports(const bench_shape *shape, const bench_options *options)
 {
-	of->reports = bench_share(1, sizeof(*of->reports));
-	bench_prepare(&of->subject, of->reports, shape, options->seed);
-	of->reports->rate = options->rate;
-	of->side = (bench_engine_side){ &of->subject, of->reports };
-	if (shape->processes == 1)
-		return (bench_side){ .slice = bench_engine_slice,
-			             .context = &of->side,
-			             .latencies = &of->reports->latencies };
-	bench_subject_close(&of->subject);
-	of->workers = bench_workers_start(of->subject.store, of->reports);
-	bench_subject_open(&of->subject, shape->durability);
-	return (
-	    bench_side){ .slice = bench_workers_slice, .context = of->workers, .latencies = &of->reports->latencies };
+	bench_reports *reports = bench_share(1, sizeof(*reports));
+	bench_reports_init(reports, shape, options->seed);
+	reports->rate = options->rate;
+	return reports;
 }
 
-static bool end_engine(engine *of, const bench_options *options, bench_row *row)
+/* Fills both stores, and opens them, here and in the processes that share them. */
+static void start(contest *of, const bench_shape *shape)
 {
-	bench_row_end(row, &of->subject);
-	if (of->workers)
-		bench_workers_end(of->workers, row);
-	of->reports->accepted[0] += options->doctor;
-	bool right = bench_subject_books(&of->subject, of->reports);
-	bench_clear(&of->subject, of->reports);
-	bench_unshare(of->reports, 1, sizeof(*of->reports));
-	return right;
+	bench_subject_open(&of->subject, FF_DURABILITY_NONE);
+	bench_subject_fill(&of->subject, of->engine.reports);
+	bench_subject_close(&of->subject);
+	if (of->has_floor)
+		bench_floor_side_fill(&of->floor);
+	if (shape->processes > 1) {
+		of->engines = bench_workers_start(&bench_engine_hand, &of->engine, of->engine.reports);
+		if (of->has_floor)
+			of->floors = bench_workers_start(&bench_floor_hand, &of->floor, of->floor.reports);
+	}
+	bench_subject_open(&of->subject, shape->durability);
+	if (of->has_floor)
+		bench_floor_side_open(&of->floor);
+	bench_settle(of->subject.store);
+}
+
+static bench_side side_of(bench_workers *workers, bench_slice_fn *slice, void *context)
+{
+	return workers ? (bench_side){ .slice = bench_workers_slice, .context = workers }
+	               : (bench_side){ .slice = slice, .context = context };
+}
+
+/* The floors' memory is theirs, and not told. */
+static void end_workers(contest *of, bench_row *row)
+{
+	double peak_bytes, engine_peak_bytes;
+	if (of->floors)
+		bench_workers_end(of->floors, &peak_bytes, &engine_peak_bytes);
+	if (!of->engines)
+		return;
+	bench_workers_end(of->engines, &peak_bytes, &engine_peak_bytes);
+	row->peak_memory_bytes += peak_bytes;
+	row->engine_memory_bytes += engine_peak_bytes;
 }
 
 unsigned bench_run_reports(const bench_workload *workload, const bench_store *store, const bench_options *options,
@@ -177,32 +190,36 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 		                               [BENCH_FLOOR_UNSEEN] = "unseen floor",
 		                               [BENCH_FLOOR_PLAIN] = "plain floor" };
 	bench_shape shape = bench_shape_for(workload, store, options);
-	engine ours = { .subject = { .store = store } };
-	bench_reports floor_reports;
-	bench_reports_init(&floor_reports, &shape, options->seed);
+	bench_reports *reports = share_reports(&shape, options);
+	bench_reports *floor_reports = share_reports(&shape, options);
+	contest of = { .subject = { .store = store },
+		       .engine = { &of.subject, reports },
+		       .floor = { .store = store, .kind = options->floor, .reports = floor_reports },
+		       /* In an open loop there is nothing that a floor could be better at. */
+		       .has_floor = !(options->rate > 0) };
 	bench_row_begin(rows, workload->name, store, &shape, options);
-	bench_side a = start_engine(&ours, &shape, options);
-	bench_floor_side floor_side = { .kind = options->floor, .reports = &floor_reports };
-	bench_side b = { .slice = bench_floor_slice, .context = &floor_side };
-	/* In an open loop there is nothing that a floor could be better at. */
-	bool has_floor = !(options->rate > 0);
-	if (has_floor)
-		bench_floor_side_fill(&floor_side, store, shape.durability);
-	bench_settle(store);
-
-	uint64_t unit = shape.batch > shape.floor_batch ? shape.batch : shape.floor_batch;
-	bench_pairs how = bench_pairs_for(options, unit);
-	if (has_floor)
+	start(&of, &shape);
+	bench_side a = side_of(of.engines, bench_engine_slice, &of.engine);
+	bench_side b = side_of(of.floors, bench_floor_slice, &of.floor);
+	a.latencies = &reports->latencies;
+	bench_pairs how = bench_pairs_for(options, shape.processes * shape.floor_batch);
+	if (of.has_floor)
 		rows->against = against[options->floor];
-	bench_run_pairs(&how, &a, has_floor ? &b : NULL, rows);
+	bench_run_pairs(&how, &a, of.has_floor ? &b : NULL, rows);
 
-	rows->books_wrong = !end_engine(&ours, options, rows);
-	floor_reports.accepted[0] += options->doctor_floor;
-	if (has_floor) {
-		rows->books_wrong = !bench_floor_books(&floor_side) || rows->books_wrong;
-		bench_floor_side_close(&floor_side);
+	bench_row_end(rows, &of.subject);
+	end_workers(&of, rows);
+	reports->accepted[0] += options->doctor;
+	floor_reports->accepted[0] += options->doctor_floor;
+	rows->books_wrong = !bench_subject_books(&of.subject, reports);
+	if (of.has_floor) {
+		rows->books_wrong = !bench_floor_books(&of.floor) || rows->books_wrong;
+		bench_floor_side_clear(&of.floor);
 	}
-	bench_reports_free(&floor_reports);
+	bench_clear(&of.subject, reports);
+	bench_reports_free(floor_reports);
+	bench_unshare(reports, 1, sizeof(*reports));
+	bench_unshare(floor_reports, 1, sizeof(*floor_reports));
 	return 1;
 }
 
@@ -257,13 +274,13 @@ const bench_workload bench_workloads[] = {
 	        .dimensions = 1),
 	REPORTS("single-none", "the same without durability", ALONE, ORDERED, NONE, .budgets = 100, .dimensions = 1),
 	REPORTS("crowd-64", "64 threads, plain calls, ordered keys; the floor in batches of 64", .threads = 64,
-	        .batch = 1, .floor_batch = 64, ORDERED, FULL, .budgets = 100, .dimensions = 1),
-	REPORTS("crowd-512", "512 threads, likewise", .threads = 512, .batch = 1, .floor_batch = 512, ORDERED, FULL,
-	        .budgets = 100, .dimensions = 1),
-	REPORTS("hot", "64 threads, one budget; the floor in batches of 64", .threads = 64, .batch = 1,
-	        .floor_batch = 64, ORDERED, FULL, .budgets = 1, .dimensions = 1),
-	REPORTS("zipf", "64 threads, a million budgets, few of them popular", .threads = 64, .batch = 1,
-	        .floor_batch = 64, ORDERED, FULL, .budgets = 1000000, .dimensions = 1, .zipf = true),
+	        .batch = 1, ORDERED, FULL, .budgets = 100, .dimensions = 1),
+	REPORTS("crowd-512", "512 threads, likewise", .threads = 512, .batch = 1, ORDERED, FULL, .budgets = 100,
+	        .dimensions = 1),
+	REPORTS("hot", "64 threads, one budget; the floor in batches of 64", .threads = 64, .batch = 1, ORDERED, FULL,
+	        .budgets = 1, .dimensions = 1),
+	REPORTS("zipf", "64 threads, a million budgets, few of them popular", .threads = 64, .batch = 1, ORDERED, FULL,
+	        .budgets = 1000000, .dimensions = 1, .zipf = true),
 	REPORTS("batch-1", "batches of 8,192, ordered keys, one budget", .threads = 1, .batch = 8192, ORDERED, FULL,
 	        .budgets = 1, .dimensions = 1),
 	REPORTS("batch-100", "the same, 100 budgets", .threads = 1, .batch = 8192, ORDERED, FULL, .budgets = 100,

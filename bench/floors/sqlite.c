@@ -93,6 +93,7 @@ static bench_floor *open_floor(const char *path, const char *query, ff_durabilit
 	floor->look_first = kind != BENCH_FLOOR_UNSEEN;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	must(floor, sqlite3_open_v2(path, &floor->db, flags, NULL), "open");
+	sqlite3_busy_timeout(floor->db, 60000); /* floors of other processes */
 	must(floor, sqlite3_exec(floor->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL), "open");
 	must(floor, sqlite3_exec(floor->db, "PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL), "open");
 	must(floor, sqlite3_exec(floor->db, synchronous[durability], NULL, NULL, NULL), "open");

@@ -216,19 +216,24 @@ class Run(Case):
 
     def test_wrong_books_of_several_processes_fail(self):
         self.check_canary("hot", "books", "wrong books", "--processes", "2")
+        self.check_canary("hot", "floor-books", "of the floor", "--processes", "2")
 
     def test_a_process_that_ends_fails_the_run(self):
-        run = subprocess.Popen([FF_BENCH, "run", "--store", SCHEME, "--workload", "hot", "--processes", "2", "--seconds",
-                                "100000"], cwd=self.dir, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(run.kill)
-        children = pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children")
-        while run.poll() is None and len(found := children.read_text().split()) < 3:  # one waits for the end
-            pass
-        os.kill(int(found[-1]), signal.SIGKILL)
-        self.assertIn("one of 2 processes has ended", run.communicate(timeout=60)[1])
-        self.assertEqual(run.returncode, 1)
-        while self.stores():
-            pass
+        for place, side in ((-1, "floor"), (-3, "engine")):
+            with self.subTest(side):
+                run = subprocess.Popen([FF_BENCH, "run", "--store", SCHEME, "--workload", "hot", "--processes", "2",
+                                        "--seconds", "100000"], cwd=self.dir, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE, text=True)
+                self.addCleanup(run.kill)
+                children = pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children")
+                # Two of each side, and one that waits for the end.
+                while run.poll() is None and len(found := children.read_text().split()) < 5:
+                    pass
+                os.kill(int(found[place]), signal.SIGKILL)
+                self.assertIn("one of 2 processes has ended", run.communicate(timeout=60)[1])
+                self.assertEqual(run.returncode, 1)
+                while self.stores():
+                    pass
 
     def test_wrong_books_fail(self):
         for workload in sorted(set(self.names())):
