@@ -449,6 +449,15 @@ static void calls_on_no_engine(ff_test *t)
 	FF_CHECK_STR(t, ffp_tick(t, NULL, 0, 0), "!misuse");
 	FF_CHECK_STR(t, ffp_export(t, NULL, 0), "!misuse");
 	FF_CHECK_CODE(t, ff_engine_tick_every(NULL, 1, ff_test_error(t)), FF_E_MISUSE);
+	/* Whatever else is wrong. */
+	FF_CHECK_CODE(t, ff_engine_report_usage(NULL, NULL, NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_CODE(t, ff_engine_get_budget_status(NULL, "", NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_CODE(t, ff_engine_get_quota_status(NULL, "", NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_CODE(t, ff_engine_list_budgets(NULL, NULL, 0, NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_CODE(t, ff_engine_list_quotas(NULL, NULL, 0, NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_CODE(t, ff_engine_export(NULL, -1, NULL, NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_CODE(t, ff_engine_import(NULL, NULL, NULL, NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_CODE(t, ff_engine_check(NULL, NULL, NULL, ff_test_error(t)), FF_E_MISUSE);
 	ff_engine *closed = NULL;
 	ff_engine_close(&closed);
 	FF_REQUIRE_OK(t, ff_engine_open(ff_test_uri(t), NULL, &closed, ff_test_error(t)));

@@ -8,6 +8,7 @@
 #include "arena.h"
 #include "request.h"
 #include "seam.h"
+#include "text.h"
 
 /* One caller's calls, waiting in the queue until a batch has decided them. */
 typedef struct ffp_ticket ffp_ticket;
@@ -143,10 +144,26 @@ typedef struct ffp_reading {
 
 typedef ff_code ffp_read_fn(ffp_reading *reading, void *context);
 
-/* The arguments of a list: FF_E_INVALID, or the id that the page comes after. */
-ff_code ffp_page_check(const void *page, const char *after, uint32_t limit, ff_text *after_id, ff_error *error);
-
 ff_code ffp_engine_read(ff_engine *engine, const char *operation, int64_t now_ms, ffp_read_fn *read, void *context,
                         ff_error *error);
+
+/* A call that answers a block: what it read of one entity, or a page of many. */
+typedef struct ffp_question {
+	const char *operation;
+	const char *entity;        /* "": a list */
+	const char *answer;        /* what the caller's place for the block is called */
+	const ffp_name_rule *name; /* of the entity's id, or of the one that the page comes after */
+	ffp_read_fn *read;         /* its context begins with an ffp_inquiry */
+} ffp_question;
+
+typedef struct ffp_inquiry {
+	ff_text id;
+	uint32_t limit;     /* of a page; set by the caller */
+	const void *result; /* the block; NULL: none */
+} ffp_inquiry;
+
+/* Checks the arguments, and reads; `answer` is the caller's place, of which is only seen whether it is NULL. */
+ff_code ffp_engine_ask(ff_engine *engine, const ffp_question *question, const char *id, const void *answer,
+                       ffp_inquiry *asked, ff_error *error);
 
 #endif

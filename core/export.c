@@ -214,11 +214,12 @@ static ff_code read_export(ffp_reading *reading, void *context)
 
 ff_code ff_engine_export(ff_engine *engine, int64_t now_ms, ff_line_fn *line, void *context, ff_error *error)
 {
-	if (!line) {
-		ff_error_set(error, FF_E_INVALID, "line is NULL");
-		ffp_error_about(engine, error, "export", "", (ff_text){ "", 0 });
-		return FF_E_INVALID;
-	}
+	ff_code code = ffp_engine_check(engine, error);
+	if (code == FF_OK && !line)
+		code = ff_error_set(error, FF_E_INVALID, "line is NULL");
 	exporting export = { .line = line, .context = context };
-	return ffp_engine_read(engine, "export", now_ms, read_export, &export, error);
+	if (code == FF_OK)
+		return ffp_engine_read(engine, "export", now_ms, read_export, &export, error);
+	ffp_error_about(engine, error, "export", "", (ff_text){ "", 0 });
+	return code;
 }

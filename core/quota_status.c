@@ -8,13 +8,11 @@
 
 /* What is asked for: a policy, or a page of them; and what was found. */
 typedef struct inquiry {
-	ff_text id; /* the policy's, or the one that the page comes after */
-	uint32_t limit;
+	ffp_inquiry about;
 	ff_quota_status *found; /* in the reading's arena, with texts to be copied */
 	ff_text *ids;
 	size_t count;
 	bool more;
-	const void *result;
 } inquiry;
 
 /* When the window lets the next one in: the max-th newest entry's end, where that entry is alive. */
@@ -107,32 +105,29 @@ static ff_code pack_page(ffp_packer *packer, void *context, ff_error *error)
 static ff_code read_status(ffp_reading *reading, void *context)
 {
 	inquiry *asked = context;
-	const ffp_quota_row key = { .quota_policy_id = asked->id };
+	const ffp_quota_row key = { .quota_policy_id = asked->about.id };
 	ff_read read = { .table = ffp_table(FFP_QUOTA_POLICY), .kind = FF_READ_GET, .low = &key.row };
 	ff_code code = ffp_load(&reading->txn, reading->arena, &read, 1, reading->error);
 	const ffp_quota_row *row = (const ffp_quota_row *)read.row;
 	if (code == FF_OK && (!row || (row->row.state == FF_ROW_OK && !row->limits_stored)))
 		code = ff_error_set(reading->error, FF_E_NOT_FOUND, "there is no quota policy '%.*s'",
-		                    (int)asked->id.size, asked->id.data);
+		                    (int)asked->about.id.size, asked->about.id.data);
 	if (code == FF_OK)
 		code = view_quotas(reading, &read.row, 1, asked);
 	if (code != FF_OK)
 		return code;
-	return ffp_result_pack(&reading->engine->allocator, pack_one, asked, &asked->result, reading->error);
+	return ffp_result_pack(&reading->engine->allocator, pack_one, asked, &asked->about.result, reading->error);
 }
 
 ff_code ff_engine_get_quota_status(ff_engine *engine, const char *quota_policy_id, const ff_quota_status **status,
                                    ff_error *error)
 {
-	inquiry asked = { .limit = 1 };
-	ff_code code = status ? ffp_name_check(&ffp_name_quota_policy_id, quota_policy_id, &asked.id, error)
-	                      : ff_error_set(error, FF_E_INVALID, "status is NULL");
-	if (code == FF_OK)
-		code = ffp_engine_read(engine, "get_quota_status", 0, read_status, &asked, error);
-	if (code != FF_OK)
-		ffp_error_about(engine, error, "get_quota_status", "quota_policy", asked.id);
+	static const ffp_question one = { "get_quota_status", "quota_policy", "status", &ffp_name_quota_policy_id,
+		                          read_status };
+	inquiry asked = { 0 };
+	ff_code code = ffp_engine_ask(engine, &one, quota_policy_id, status, &asked.about, error);
 	if (status)
-		*status = code == FF_OK ? asked.result : NULL;
+		*status = asked.about.result;
 	return code;
 }
 
@@ -140,45 +135,42 @@ ff_code ff_engine_get_quota_status(ff_engine *engine, const char *quota_policy_i
 static ff_code read_page(ffp_reading *reading, void *context)
 {
 	inquiry *asked = context;
-	ff_row **kept = ffp_arena_array(reading->arena, (size_t)asked->limit + 1, sizeof(*kept));
+	ff_row **kept = ffp_arena_array(reading->arena, (size_t)asked->about.limit + 1, sizeof(*kept));
 	const ff_row *low = NULL;
-	const ffp_quota_row after = { .quota_policy_id = asked->id };
+	const ffp_quota_row after = { .quota_policy_id = asked->about.id };
 	size_t count = 0;
 	bool more = kept != NULL;
 	ff_code code = kept ? FF_OK : ff_error_set(reading->error, FF_E_NO_MEMORY, "out of memory for a page");
-	while (code == FF_OK && more && count <= asked->limit) {
+	while (code == FF_OK && more && count <= asked->about.limit) {
 		ff_read read = { .table = ffp_table(FFP_QUOTA_POLICY),
 			         .kind = FF_READ_RANGE,
 			         .low_count = 1,
 			         .flags = FF_READ_LOW_EXCLUSIVE,
-			         .limit = asked->limit + 1,
+			         .limit = asked->about.limit + 1,
 			         .low = low ? low : &after.row };
 		code = ffp_load(&reading->txn, reading->arena, &read, 1, reading->error);
-		more = code == FF_OK && read.rows_count == asked->limit + 1;
-		for (size_t i = 0; code == FF_OK && i < read.rows_count && count <= asked->limit; i++) {
+		more = code == FF_OK && read.rows_count == asked->about.limit + 1;
+		for (size_t i = 0; code == FF_OK && i < read.rows_count && count <= asked->about.limit; i++) {
 			low = read.rows[i];
 			if (low->state != FF_ROW_OK || ((const ffp_quota_row *)low)->limits_stored)
 				kept[count++] = read.rows[i];
 		}
 	}
-	asked->more = count > asked->limit;
+	asked->more = count > asked->about.limit;
 	if (code == FF_OK)
-		code = view_quotas(reading, kept, asked->more ? asked->limit : count, asked);
+		code = view_quotas(reading, kept, asked->more ? asked->about.limit : count, asked);
 	if (code != FF_OK)
 		return code;
-	return ffp_result_pack(&reading->engine->allocator, pack_page, asked, &asked->result, reading->error);
+	return ffp_result_pack(&reading->engine->allocator, pack_page, asked, &asked->about.result, reading->error);
 }
 
 ff_code ff_engine_list_quotas(ff_engine *engine, const char *after, uint32_t limit, const ff_quota_page **page,
                               ff_error *error)
 {
-	inquiry asked = { .limit = limit };
-	ff_code code = ffp_page_check(page, after, limit, &asked.id, error);
-	if (code == FF_OK)
-		code = ffp_engine_read(engine, "list_quotas", 0, read_page, &asked, error);
-	if (code != FF_OK)
-		ffp_error_about(engine, error, "list_quotas", "", asked.id);
+	static const ffp_question list = { "list_quotas", "", "page", &ffp_name_after, read_page };
+	inquiry asked = { .about.limit = limit };
+	ff_code code = ffp_engine_ask(engine, &list, after, page, &asked.about, error);
 	if (page)
-		*page = code == FF_OK ? asked.result : NULL;
+		*page = asked.about.result;
 	return code;
 }

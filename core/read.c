@@ -1,6 +1,5 @@
 /* Reading: one read transaction, its own arena, again after contention. Nothing here waits for the queue. */
 #include "engine.h"
-#include "text.h"
 
 static ff_code read_again(ffp_reading *reading, ffp_arena *arena, ffp_read_fn *read, void *context)
 {
@@ -44,12 +43,20 @@ ff_code ffp_engine_read(ff_engine *engine, const char *operation, int64_t now_ms
 
 #define PAGE_MAX 1000
 
-ff_code ffp_page_check(const void *page, const char *after, uint32_t limit, ff_text *after_id, ff_error *error)
+ff_code ffp_engine_ask(ff_engine *engine, const ffp_question *question, const char *id, const void *answer,
+                       ffp_inquiry *asked, ff_error *error)
 {
-	static const ffp_name_rule after_rule = { "after", 0, FF_ID_MAX };
-	if (!page)
-		return ff_error_set(error, FF_E_INVALID, "page is NULL");
-	if (limit < 1 || limit > PAGE_MAX)
-		return ff_error_set(error, FF_E_INVALID, "limit is %u, it takes 1 to %d", limit, PAGE_MAX);
-	return ffp_name_check(&after_rule, after, after_id, error);
+	bool is_list = !question->entity[0];
+	ff_code code = ffp_engine_check(engine, error);
+	if (code == FF_OK && !answer)
+		code = ff_error_set(error, FF_E_INVALID, "%s is NULL", question->answer);
+	if (code == FF_OK && is_list && (asked->limit < 1 || asked->limit > PAGE_MAX))
+		code = ff_error_set(error, FF_E_INVALID, "limit is %u, it takes 1 to %d", asked->limit, PAGE_MAX);
+	if (code == FF_OK)
+		code = ffp_name_check(question->name, id, &asked->id, error);
+	if (code == FF_OK)
+		code = ffp_engine_read(engine, question->operation, 0, question->read, asked, error);
+	if (code != FF_OK)
+		ffp_error_about(engine, error, question->operation, question->entity, asked->id);
+	return code;
 }

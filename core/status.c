@@ -118,12 +118,10 @@ static ff_code pack_status(ffp_packer *packer, const budget_view *view, ff_budge
 
 /* What is asked for: a budget, or a page of them; and what was found. */
 typedef struct inquiry {
-	ff_text id; /* the budget's, or the one that the page comes after */
-	uint32_t limit;
+	ffp_inquiry about;
 	budget_view *views;
 	size_t count;
 	bool more;
-	const void *result;
 } inquiry;
 
 static ff_code pack_page(ffp_packer *packer, void *context, ff_error *error)
@@ -144,35 +142,32 @@ static ff_code pack_page(ffp_packer *packer, void *context, ff_error *error)
 static ff_code read_page(ffp_reading *reading, void *context)
 {
 	inquiry *asked = context;
-	const ffp_budget_row low = { .budget_id = asked->id };
+	const ffp_budget_row low = { .budget_id = asked->about.id };
 	ff_read read = { .table = ffp_table(FFP_BUDGET_POLICY),
 		         .kind = FF_READ_RANGE,
 		         .low_count = 1,
 		         .flags = FF_READ_LOW_EXCLUSIVE,
-		         .limit = asked->limit + 1, /* one more tells whether there is more */
+		         .limit = asked->about.limit + 1, /* one more tells whether there is more */
 		         .low = &low.row };
 	ff_code code = ffp_load(&reading->txn, reading->arena, &read, 1, reading->error);
 	if (code != FF_OK)
 		return code;
-	asked->more = read.rows_count > asked->limit;
-	asked->count = asked->more ? asked->limit : read.rows_count;
+	asked->more = read.rows_count > asked->about.limit;
+	asked->count = asked->more ? asked->about.limit : read.rows_count;
 	code = view_budgets(reading, read.rows, asked->count, &asked->views);
 	if (code != FF_OK)
 		return code;
-	return ffp_result_pack(&reading->engine->allocator, pack_page, asked, &asked->result, reading->error);
+	return ffp_result_pack(&reading->engine->allocator, pack_page, asked, &asked->about.result, reading->error);
 }
 
 ff_code ff_engine_list_budgets(ff_engine *engine, const char *after, uint32_t limit, const ff_budget_page **page,
                                ff_error *error)
 {
-	inquiry asked = { .limit = limit };
-	ff_code code = ffp_page_check(page, after, limit, &asked.id, error);
-	if (code == FF_OK)
-		code = ffp_engine_read(engine, "list_budgets", 0, read_page, &asked, error);
-	if (code != FF_OK)
-		ffp_error_about(engine, error, "list_budgets", "", asked.id);
+	static const ffp_question list = { "list_budgets", "", "page", &ffp_name_after, read_page };
+	inquiry asked = { .about.limit = limit };
+	ff_code code = ffp_engine_ask(engine, &list, after, page, &asked.about, error);
 	if (page)
-		*page = code == FF_OK ? asked.result : NULL;
+		*page = asked.about.result;
 	return code;
 }
 
@@ -187,30 +182,26 @@ static ff_code pack_one(ffp_packer *packer, void *context, ff_error *error)
 static ff_code read_status(ffp_reading *reading, void *context)
 {
 	inquiry *asked = context;
-	const ffp_budget_row key = { .budget_id = asked->id };
+	const ffp_budget_row key = { .budget_id = asked->about.id };
 	ff_read read = { .table = ffp_table(FFP_BUDGET_POLICY), .kind = FF_READ_GET, .low = &key.row };
 	ff_code code = ffp_load(&reading->txn, reading->arena, &read, 1, reading->error);
 	if (code == FF_OK && !read.row)
-		code = ff_error_set(reading->error, FF_E_NOT_FOUND, "there is no budget '%.*s'", (int)asked->id.size,
-		                    asked->id.data);
+		code = ff_error_set(reading->error, FF_E_NOT_FOUND, "there is no budget '%.*s'",
+		                    (int)asked->about.id.size, asked->about.id.data);
 	if (code == FF_OK)
 		code = view_budgets(reading, &read.row, 1, &asked->views);
 	if (code != FF_OK)
 		return code;
-	return ffp_result_pack(&reading->engine->allocator, pack_one, asked, &asked->result, reading->error);
+	return ffp_result_pack(&reading->engine->allocator, pack_one, asked, &asked->about.result, reading->error);
 }
 
 ff_code ff_engine_get_budget_status(ff_engine *engine, const char *budget_id, const ff_budget_status **status,
                                     ff_error *error)
 {
-	inquiry asked = { .limit = 1 };
-	ff_code code = status ? ffp_name_check(&ffp_name_budget_id, budget_id, &asked.id, error)
-	                      : ff_error_set(error, FF_E_INVALID, "status is NULL");
-	if (code == FF_OK)
-		code = ffp_engine_read(engine, "get_budget_status", 0, read_status, &asked, error);
-	if (code != FF_OK)
-		ffp_error_about(engine, error, "get_budget_status", "budget", asked.id);
+	static const ffp_question one = { "get_budget_status", "budget", "status", &ffp_name_budget_id, read_status };
+	inquiry asked = { 0 };
+	ff_code code = ffp_engine_ask(engine, &one, budget_id, status, &asked.about, error);
 	if (status)
-		*status = code == FF_OK ? asked.result : NULL;
+		*status = asked.about.result;
 	return code;
 }

@@ -80,6 +80,7 @@ bool ffp_text_is_clean(const char *bytes, size_t size)
 
 const ffp_name_rule ffp_name_budget_id = { "budget id", 1, FF_ID_MAX };
 const ffp_name_rule ffp_name_quota_policy_id = { "quota policy id", 1, FF_ID_MAX };
+const ffp_name_rule ffp_name_after = { "after", 0, FF_ID_MAX };
 const ffp_name_rule ffp_name_execution_id = { "execution id", 1, FF_ID_MAX };
 const ffp_name_rule ffp_name_dimension = { "dimension", 1, 64 };
 const ffp_name_rule ffp_name_key = { "idempotency key", 0, 256 };

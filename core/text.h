@@ -30,6 +30,7 @@ typedef struct ffp_name_rule {
 
 extern const ffp_name_rule ffp_name_budget_id;
 extern const ffp_name_rule ffp_name_quota_policy_id;
+extern const ffp_name_rule ffp_name_after; /* an id of either, or none */
 extern const ffp_name_rule ffp_name_execution_id;
 extern const ffp_name_rule ffp_name_dimension;
 extern const ffp_name_rule ffp_name_key;
