@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cases.h"
+#include "parts.h"
 
 /* ---- calls and their answers as texts ------------------------------------------------------------------------ */
 
@@ -10,19 +11,8 @@
 typedef struct slot {
 	ff_call call;
 	ff_error error;
-	ff_budget_spec budget;
-	ff_spend spend;
-	ff_quota_spec quota;
-	ff_admission admission;
+	ffp_call_parts parts;
 	ff_quota_limits limits;
-	union {
-		ff_created created;
-		ff_outcome outcome;
-		const ff_released *released;
-		ff_admission_outcome admission;
-		int64_t next_reset_at_ms;
-		bool held;
-	} answer;
 } slot;
 
 static const char *show_slot(ff_test *t, const slot *of)
@@ -32,57 +22,27 @@ static const char *show_slot(ff_test *t, const slot *of)
 	switch (of->call.op) {
 	case FF_OP_CREATE_BUDGET:
 	case FF_OP_CREATE_QUOTA_POLICY:
-		return ffp_show_created(t, FF_OK, &of->answer.created);
+		return ffp_show_created(t, FF_OK, &of->parts.out.created);
 	case FF_OP_REPORT_USAGE:
 	case FF_OP_RECORD_SPEND:
-		return ffp_show_outcome(t, FF_OK, &of->answer.outcome);
+		return ffp_show_outcome(t, FF_OK, &of->parts.out.outcome);
 	case FF_OP_RELEASE_BUDGET:
-		ff_test_keep(t, of->answer.released);
-		return ffp_show_amounts(t, of->answer.released->amounts, of->answer.released->amounts_count);
+		ff_test_keep(t, of->parts.out.released);
+		return ffp_show_amounts(t, of->parts.out.released->amounts, of->parts.out.released->amounts_count);
 	case FF_OP_ADMIT:
-		return ffp_show_admission(t, FF_OK, &of->answer.admission);
+		return ffp_show_admission(t, FF_OK, &of->parts.out.admission);
 	case FF_OP_RESET_BUDGET:
-		return ff_test_text(t, "%" PRId64, of->answer.next_reset_at_ms);
+		return ff_test_text(t, "%" PRId64, of->parts.out.next_reset_at_ms);
 	case FF_OP_RELEASE_ADMISSION:
-		return of->answer.held ? "held" : "not held";
+		return of->parts.out.held ? "held" : "not held";
 	}
 	return "(unknown)";
 }
 
 static void set_call(slot *of, ff_op op)
 {
-	of->call = (ff_call){ .op = op, .error = &of->error };
-	switch (op) {
-	case FF_OP_CREATE_BUDGET:
-		of->call.in.create_budget = &of->budget;
-		of->call.out.created = &of->answer.created;
-		break;
-	case FF_OP_REPORT_USAGE:
-		of->call.in.report = &of->spend.report;
-		of->call.out.outcome = &of->answer.outcome;
-		break;
-	case FF_OP_RECORD_SPEND:
-		of->call.in.spend = &of->spend;
-		of->call.out.outcome = &of->answer.outcome;
-		break;
-	case FF_OP_CREATE_QUOTA_POLICY:
-		of->call.in.create_quota = &of->quota;
-		of->call.out.created = &of->answer.created;
-		break;
-	case FF_OP_ADMIT:
-		of->call.in.admission = &of->admission;
-		of->call.out.admission = &of->answer.admission;
-		break;
-	case FF_OP_RESET_BUDGET:
-		of->call.out.next_reset_at_ms = &of->answer.next_reset_at_ms;
-		break;
-	case FF_OP_RELEASE_BUDGET:
-		of->call.out.released = &of->answer.released;
-		break;
-	case FF_OP_RELEASE_ADMISSION:
-		of->call.out.held = &of->answer.held;
-		break;
-	}
+	ffp_call_from(&of->parts, op, &of->call);
+	of->call.error = &of->error;
 }
 
 /*
@@ -92,22 +52,22 @@ static void set_call(slot *of, ff_op op)
 static void set_report(ff_test *t, slot *of, const char *budget_id, const char *key, const char *amounts)
 {
 	const ffp_amounts *parsed = ffp_amounts_of(t, amounts);
-	of->spend.report = (ff_report){ .budget_id = budget_id,
-		                        .amounts = parsed->list,
-		                        .amounts_count = parsed->count,
-		                        .idempotency_key = strcmp(key, "-") ? key : NULL };
+	of->parts.spend.report = (ff_report){ .budget_id = budget_id,
+		                              .amounts = parsed->list,
+		                              .amounts_count = parsed->count,
+		                              .idempotency_key = strcmp(key, "-") ? key : NULL };
 }
 
 static void set_admission(ff_test *t, slot *of, const char *quota_id, const char *execution_id, const char *args)
 {
 	ffp_quota_args parsed = ffp_quota_of(t, args);
 	of->limits = parsed.limits;
-	of->admission = (ff_admission)FF_ADMISSION_INIT;
-	of->admission.quota_policy_id = quota_id;
-	of->admission.execution_id = execution_id;
-	of->admission.lease_ms = parsed.lease_ms;
-	of->admission.now_ms = parsed.now_ms;
-	of->admission.limits = parsed.has_limits ? &of->limits : NULL;
+	of->parts.admission = (ff_admission)FF_ADMISSION_INIT;
+	of->parts.admission.quota_policy_id = quota_id;
+	of->parts.admission.execution_id = execution_id;
+	of->parts.admission.lease_ms = parsed.lease_ms;
+	of->parts.admission.now_ms = parsed.now_ms;
+	of->parts.admission.limits = parsed.has_limits ? &of->limits : NULL;
 }
 
 static void set_target(slot *of, ff_op op, const char *id, const char *execution_id)
@@ -122,22 +82,22 @@ static void parse_call(ff_test *t, slot *of, const char *line)
 	char *rest = (char *)(uintptr_t)ff_test_text(t, "%s", line);
 	const char *word = strsep(&rest, " "), *id = strsep(&rest, " ");
 	if (!strcmp(word, "create")) {
-		of->budget = *ffp_budget_of(t, id, rest ? rest : "");
+		of->parts.budget = *ffp_budget_of(t, id, rest ? rest : "");
 		set_call(of, FF_OP_CREATE_BUDGET);
 	} else if (!strcmp(word, "report") || !strcmp(word, "retry")) {
 		const char *key = strsep(&rest, " ");
 		set_report(t, of, id, key, rest ? rest : "");
-		of->spend.report.retry_refused = word[2] == 't';
+		of->parts.spend.report.retry_refused = word[2] == 't';
 		set_call(of, FF_OP_REPORT_USAGE);
 	} else if (!strcmp(word, "spend")) {
-		of->spend.execution_id = strsep(&rest, " ");
+		of->parts.spend.execution_id = strsep(&rest, " ");
 		const char *key = strsep(&rest, " ");
 		set_report(t, of, id, key, rest ? rest : "");
 		set_call(of, FF_OP_RECORD_SPEND);
 	} else if (!strcmp(word, "quota")) {
-		of->quota = (ff_quota_spec)FF_QUOTA_SPEC_INIT;
-		of->quota.quota_policy_id = id;
-		of->quota.limits = ffp_quota_of(t, rest ? rest : "").limits;
+		of->parts.quota = (ff_quota_spec)FF_QUOTA_SPEC_INIT;
+		of->parts.quota.quota_policy_id = id;
+		of->parts.quota.limits = ffp_quota_of(t, rest ? rest : "").limits;
 		set_call(of, FF_OP_CREATE_QUOTA_POLICY);
 	} else if (!strcmp(word, "admit")) {
 		const char *execution_id = strsep(&rest, " ");
@@ -367,7 +327,7 @@ static const char **run_random(ff_test *t, uint64_t seed_of_run, const char *pre
 		int64_t own = steps >> 32 & 7 ? now : now - 300;
 		parse_call(t, &slots[i], random_line(t, prefix, own));
 		if (slots[i].call.op == FF_OP_REPORT_USAGE || slots[i].call.op == FF_OP_RECORD_SPEND)
-			slots[i].spend.report.now_ms = own;
+			slots[i].parts.spend.report.now_ms = own;
 		else if (slots[i].call.op == FF_OP_RESET_BUDGET || slots[i].call.op == FF_OP_RELEASE_ADMISSION)
 			slots[i].call.in.target.now_ms = own;
 	}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "parity_answers.h"
+#include "parts.h"
 
 enum { DIMENSIONS_MAX = FFP_STEP_DIMENSIONS + FFP_STEP_CROWD };
 
@@ -11,18 +12,7 @@ enum { DIMENSIONS_MAX = FFP_STEP_DIMENSIONS + FFP_STEP_CROWD };
 typedef struct request {
 	ff_amount amounts[DIMENSIONS_MAX];
 	ff_limit limits[DIMENSIONS_MAX];
-	ff_budget_spec budget;
-	ff_spend spend;
-	ff_quota_spec quota;
-	ff_admission admission;
-	union {
-		ff_created created;
-		ff_outcome outcome;
-		const ff_released *released;
-		ff_admission_outcome admission;
-		int64_t next_reset_at_ms;
-		bool held;
-	} out;
+	ffp_call_parts parts;
 } request;
 
 /* Of the batch under way. */
@@ -38,70 +28,43 @@ static void fill_request(const ffp_step *step, request *to)
 		to->amounts[i] = ffp_step_amount(step, i);
 		to->limits[i] = ffp_step_limit(step, i);
 	}
-	to->budget = (ff_budget_spec){ .size = sizeof(to->budget),
-		                       .budget_id = step->id,
-		                       .scope_type = step->scope_type,
-		                       .scope_id = step->scope_id,
-		                       .enforcement_mode = step->mode,
-		                       .on_hard_limit = step->on_hard,
-		                       .on_soft_limit = step->on_soft,
-		                       .reset_interval_ms = step->interval_ms,
-		                       .limits = to->limits,
-		                       .limits_count = count,
-		                       .now_ms = step->now_ms };
-	to->spend = (ff_spend){ .report = { .budget_id = step->id,
-		                            .amounts = to->amounts,
-		                            .amounts_count = count,
-		                            .idempotency_key = step->key,
-		                            .retry_refused = step->retry_refused,
-		                            .now_ms = step->now_ms },
-		                .execution_id = step->execution };
-	to->quota = (ff_quota_spec){ sizeof(to->quota), step->id, step->limits, step->now_ms };
-	to->admission = (ff_admission){ .size = sizeof(to->admission),
-		                        .quota_policy_id = step->id,
-		                        .execution_id = step->execution,
-		                        .lease_ms = step->lease_ms,
-		                        .jitter_ms = step->jitter_ms,
-		                        .limits = step->has_limits ? &step->limits : NULL,
-		                        .now_ms = step->now_ms };
-	memset(&to->out, 0, sizeof(to->out));
+	to->parts.budget = (ff_budget_spec){ .size = sizeof(to->parts.budget),
+		                             .budget_id = step->id,
+		                             .scope_type = step->scope_type,
+		                             .scope_id = step->scope_id,
+		                             .enforcement_mode = step->mode,
+		                             .on_hard_limit = step->on_hard,
+		                             .on_soft_limit = step->on_soft,
+		                             .reset_interval_ms = step->interval_ms,
+		                             .limits = to->limits,
+		                             .limits_count = count,
+		                             .now_ms = step->now_ms };
+	to->parts.spend = (ff_spend){ .report = { .budget_id = step->id,
+		                                  .amounts = to->amounts,
+		                                  .amounts_count = count,
+		                                  .idempotency_key = step->key,
+		                                  .retry_refused = step->retry_refused,
+		                                  .now_ms = step->now_ms },
+		                      .execution_id = step->execution };
+	to->parts.quota = (ff_quota_spec){ sizeof(to->parts.quota), step->id, step->limits, step->now_ms };
+	to->parts.admission = (ff_admission){ .size = sizeof(to->parts.admission),
+		                              .quota_policy_id = step->id,
+		                              .execution_id = step->execution,
+		                              .lease_ms = step->lease_ms,
+		                              .jitter_ms = step->jitter_ms,
+		                              .limits = step->has_limits ? &step->limits : NULL,
+		                              .now_ms = step->now_ms };
+	memset(&to->parts.out, 0, sizeof(to->parts.out));
 }
 
 static void fill_call(const ffp_step *step, request *with, ff_call *call)
 {
-	*call = (ff_call){ .op = step->op, .deadline_ms = step->deadline_ms };
-	switch (step->op) {
-	case FF_OP_CREATE_BUDGET:
-		call->in.create_budget = &with->budget;
-		call->out.created = &with->out.created;
-		break;
-	case FF_OP_REPORT_USAGE:
-		call->in.report = &with->spend.report;
-		call->out.outcome = &with->out.outcome;
-		break;
-	case FF_OP_RECORD_SPEND:
-		call->in.spend = &with->spend;
-		call->out.outcome = &with->out.outcome;
-		break;
-	case FF_OP_CREATE_QUOTA_POLICY:
-		call->in.create_quota = &with->quota;
-		call->out.created = &with->out.created;
-		break;
-	case FF_OP_ADMIT:
-		call->in.admission = &with->admission;
-		call->out.admission = &with->out.admission;
-		break;
-	default:
+	if (ffp_call_from(&with->parts, step->op, call)) {
 		call->in.target.id = step->id;
 		call->in.target.execution_id = step->execution;
 		call->in.target.now_ms = step->now_ms;
-		if (step->op == FF_OP_RESET_BUDGET)
-			call->out.next_reset_at_ms = &with->out.next_reset_at_ms;
-		else if (step->op == FF_OP_RELEASE_BUDGET)
-			call->out.released = &with->out.released;
-		else
-			call->out.held = &with->out.held;
 	}
+	call->deadline_ms = step->deadline_ms;
 }
 
 static void fill_batch(const ffp_step *batch, size_t count)
@@ -120,19 +83,19 @@ static ff_code call_with_arrays(ff_engine *engine, const ff_call *call, const re
 	uint64_t hard[DIMENSIONS_MAX];
 	uint64_t soft[DIMENSIONS_MAX];
 	bool is_report = call->op == FF_OP_REPORT_USAGE;
-	size_t count = is_report ? with->spend.report.amounts_count : with->budget.limits_count;
+	size_t count = is_report ? with->parts.spend.report.amounts_count : with->parts.budget.limits_count;
 	for (size_t i = 0; i < count; i++) {
 		names[i] = with->limits[i].dimension;
 		hard[i] = is_report ? with->amounts[i].amount : with->limits[i].hard;
 		soft[i] = with->limits[i].soft;
 	}
 	if (is_report) {
-		ff_report report = with->spend.report;
+		ff_report report = with->parts.spend.report;
 		report.amounts_count = 0;
 		const ff_amount_arrays arrays = { names, count, hard, count };
 		return ff_engine_report_usage_admin(engine, &report, &arrays, call->out.outcome, NULL);
 	}
-	ff_budget_spec spec = with->budget;
+	ff_budget_spec spec = with->parts.budget;
 	spec.limits_count = 0;
 	const ff_limit_arrays arrays = { names, count, hard, count, soft, count };
 	return ff_engine_create_budget_arrays(engine, &spec, &arrays, call->out.created, NULL);
@@ -185,7 +148,7 @@ void ffp_calls_submit(ffp_string *to, ff_engine *engine, const ffp_step *batch, 
 	show_batch(to, count);
 	for (size_t i = 0; i < count; i++) {
 		if (calls[i].op == FF_OP_RELEASE_BUDGET)
-			ff_free(requests[i].out.released);
+			ff_free(requests[i].parts.out.released);
 	}
 }
 
