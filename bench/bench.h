@@ -133,7 +133,8 @@ typedef struct bench_store {
 	char *query; /* what follows '?' besides, without durability; "" where there is none */
 	bool has_durability;
 	ff_durability durability; /* where it has */
-	const bench_floor_ops *floor;
+	const bench_floor_ops
+	    *floor; /* a module's store is known to be removed, and not to be measured by hand: open is NULL */
 	double round_trip_ms; /* to the server; NaN where there is none */
 } bench_store;
 

@@ -6,11 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ff/backend.h>
+
 #include "bench.h"
 
 #define STORES_MAX 16
 #define WORKLOADS_MAX 64
 #define FILES_MAX 64
+#define MODULES_MAX 16
 
 /* ---- what every file uses ------------------------------------------------------------------------------------- */
 
@@ -53,6 +56,10 @@ static const char help_text[] =
     "                     not exist; may be repeated. Default: sqlite and lmdb. durability= replaces the workload's.\n"
     "                     On a server the store is a schema, one of its own or schema= of none that exists, which is\n"
     "                     dropped at the end; postgres alone is the server that libpq's environment names\n"
+    "  --module FILE      loads a backend, whose stores have no floor, and are removed as a file or a folder at the "
+    "path; may "
+    "be\n"
+    "                     repeated\n"
     "  --workload NAME    may be repeated; default: all\n"
     "  --quick            small and short: shows that it works, measures nothing\n"
     "  --seconds S        that the engine is measured for in each workload; default 6, quick 0.05\n"
@@ -91,6 +98,8 @@ typedef struct command_line {
 	bool has_seconds, has_pairs;
 	const char *stores[STORES_MAX];
 	size_t stores_count;
+	const char *modules[MODULES_MAX];
+	size_t modules_count;
 	const bench_workload *workloads[WORKLOADS_MAX];
 	size_t workloads_count;
 	const char *json;
@@ -166,6 +175,12 @@ static bool take_value(command_line *line, const char *name, const char *value, 
 		if (line->stores_count == STORES_MAX)
 			return false;
 		line->stores[line->stores_count++] = value;
+		return true;
+	}
+	if (strcmp(name, "--module") == 0) {
+		if (line->modules_count == MODULES_MAX)
+			return false;
+		line->modules[line->modules_count++] = value;
 		return true;
 	}
 	if (strcmp(name, "--workload") == 0)
@@ -265,6 +280,11 @@ static int run(command_line *line)
 	size_t stores_count = line->stores_count ? line->stores_count : sizeof(embedded) / sizeof(*embedded);
 	if (line->files_count)
 		return bench_refuse("run takes no file '%s'", line->files[0]);
+	for (size_t i = 0; i < line->modules_count; i++) {
+		ff_error error;
+		if (ff_backend_load(line->modules[i], &error) != FF_OK)
+			return bench_refuse("%s", error.message);
+	}
 	int status = bench_stores_read(line->stores_count ? line->stores : embedded, stores_count, stores);
 	if (status != BENCH_DONE)
 		return status;

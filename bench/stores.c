@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ff/backend.h>
+
 #include "bench.h"
 
 static const bench_floor_ops *const floors[] = {
@@ -23,6 +25,21 @@ static const bench_floor_ops *const floors[] = {
 #endif
 };
 
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+	(void)status, (void)kind, (void)place;
+	return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+	if (nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+		bench_die("cannot remove '%s': %s", path, strerror(errno));
+}
+
+/* What is known of a module's stores: a file or a folder lies at the path. */
+static const bench_floor_ops no_floor = { .exists = floor_file_exists, .remove = remove_tree };
+
 /* The folder that files are made in where none is named; removed at the end. */
 static char scratch[] = "./ff-bench-XXXXXX";
 static bool has_scratch;
@@ -30,6 +47,16 @@ static pid_t sweeper; /* removes what is there at the end */
 static int held;      /* for as long as the stores are wanted */
 
 /* ---- what the command line says ------------------------------------------------------------------------------- */
+
+/* By the backend's name, of which a scheme may be another. What a shim wraps cannot be seen, and would be left behind. */
+static const bench_floor_ops *floor_of(const char *scheme)
+{
+	const ff_engine_backend *backend = strchr(scheme, '+') ? NULL : ff_backend_find(scheme);
+	for (size_t i = 0; backend && i < sizeof(floors) / sizeof(*floors); i++)
+		if (strcmp(floors[i]->scheme, backend->name) == 0)
+			return floors[i];
+	return backend ? &no_floor : NULL;
+}
 
 /* Takes durability= out of the query, and a server's schema=. */
 static bool read_query(bench_store *store, const char *query, const char **schema)
@@ -95,9 +122,7 @@ static int read_store(const char *uri, bench_store *store)
 	if (scheme_size == 0 || scheme_size >= sizeof store->scheme)
 		return bench_refuse("'%s' names no store", uri);
 	memcpy(store->scheme, uri, scheme_size);
-	for (size_t i = 0; i < sizeof(floors) / sizeof(*floors); i++)
-		if (strcmp(floors[i]->scheme, store->scheme) == 0)
-			store->floor = floors[i];
+	store->floor = floor_of(store->scheme);
 	if (!store->floor)
 		return bench_refuse("'%s' is no store that ff-bench can make", uri);
 	if (store->floor->set_up)
@@ -152,12 +177,6 @@ static bool is_free(const bench_store *store)
 
 /* ---- the end -------------------------------------------------------------------------------------------------- */
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
-{
-	(void)status, (void)kind, (void)place;
-	return remove(path);
-}
-
 /* Waits until nobody holds the other end, and then takes away what is there. */
 static _Noreturn void sweep(int end, const bench_store *stores, size_t count)
 {
@@ -167,11 +186,12 @@ static _Noreturn void sweep(int end, const bench_store *stores, size_t count)
 	signal(SIGHUP, SIG_IGN);
 	while (read(end, &nothing, 1) < 0 && errno == EINTR)
 		;
-	bool done = !has_scratch || nftw(scratch, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0;
+	if (has_scratch)
+		remove_tree(scratch);
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < ENDS_COUNT; j++)
 			stores[i].floor->remove(bench_store_beside(&stores[i], ends[j]));
-	_exit(done ? 0 : 1);
+	_exit(0);
 }
 
 /* A child sees to it that the stores go with this process. */

@@ -17,9 +17,11 @@ void bench_subject_open(bench_subject *subject, ff_durability durability)
 	const bench_store *store = subject->store;
 	size_t size = strlen(store->scheme) + strlen(store->path) + strlen(store->query) + 64;
 	char *uri = bench_allocate(size, 1);
-	snprintf(uri, size, "%s:%s%cdurability=%s%s%s", store->scheme, store->path,
-	         strchr(store->path, '?') ? '&' : '?', bench_durability_name(durability), *store->query ? "&" : "",
-	         store->query);
+	/* A module's store need not know the parameter, unless it was given one. */
+	bool takes_durability = store->floor->open || store->has_durability;
+	snprintf(uri, size, "%s:%s%c%s%s%s%s", store->scheme, store->path, strchr(store->path, '?') ? '&' : '?',
+	         takes_durability ? "durability=" : "", takes_durability ? bench_durability_name(durability) : "",
+	         takes_durability && *store->query ? "&" : "", store->query);
 	subject->allocator = bench_counting_allocator(&subject->memory);
 	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
 	options.allocator = &subject->allocator;
@@ -75,6 +77,7 @@ static void create_budgets(ff_engine *engine, const bench_shape *shape, uint64_t
 	ff_call *calls = bench_allocate(count, sizeof(*calls));
 	ff_budget_spec *specs = bench_allocate(count, sizeof(*specs));
 	char(*ids)[24] = bench_allocate(count, sizeof(*ids));
+	ff_created *created = bench_allocate(count, sizeof(*created));
 	ff_limit limits[BENCH_DIMENSIONS_MAX];
 	ff_error error;
 	for (unsigned i = 0; i < shape->dimensions; i++)
@@ -85,13 +88,22 @@ static void create_budgets(ff_engine *engine, const bench_shape *shape, uint64_t
 		specs[i].budget_id = ids[i];
 		specs[i].limits = limits;
 		specs[i].limits_count = shape->dimensions;
-		calls[i] = (ff_call){ .op = FF_OP_CREATE_BUDGET, .in.create_budget = &specs[i], .error = &error };
+		calls[i] = (ff_call){ .op = FF_OP_CREATE_BUDGET,
+			              .in.create_budget = &specs[i],
+			              .out.created = &created[i],
+			              .error = &error };
 	}
 	ff_code code = ff_engine_submit(engine, calls, count, &error);
 	for (size_t i = 0; code == FF_OK && i < count; i++)
 		code = calls[i].code;
 	if (code != FF_OK)
 		bench_die_of("create budgets", &error);
+	for (size_t i = 0; i < count; i++)
+		if (!created[i].created)
+			bench_die("the store was there already: it outlives what lies at its path, and can be measured "
+			          "by one "
+			          "workload a run");
+	free(created);
 	free(calls);
 	free(specs);
 	free(ids);

@@ -94,6 +94,7 @@ void bench_row_end(bench_row *row, bench_subject *subject)
 		bench_die_of("ask", &error);
 	snprintf(row->backend, sizeof row->backend, "%s", info.backend);
 	snprintf(row->version, sizeof row->version, "%s", info.version);
+	row->durability = info.durability;
 	row->peak_memory_bytes = bench_peak_bytes();
 	row->engine_memory_bytes = (double)subject->memory.peak;
 	if (subject->store->floor->round_trip_ms) /* the server writes */
@@ -196,7 +197,7 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 		       .engine = { &of.subject, reports },
 		       .floor = { .store = store, .kind = options->floor, .reports = floor_reports },
 		       /* In an open loop there is nothing that a floor could be better at. */
-		       .has_floor = !(options->rate > 0) };
+		       .has_floor = store->floor->open && !(options->rate > 0) };
 	bench_row_begin(rows, workload->name, store, &shape, options);
 	start(&of, &shape);
 	bench_side a = side_of(of.engines, bench_engine_slice, &of.engine);

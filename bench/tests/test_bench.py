@@ -251,6 +251,73 @@ class Run(Case):
         self.assertEqual(self.stores(), [])
 
 
+class Module(Case):
+    """Stores of a backend that ff-bench knows nothing of."""
+    MODULE = os.environ.get("FF_TEST_MODULE", "")
+
+    def rows_of_module(self, *arguments, status=0, **named):
+        done = self.bench("run", "--quick", "--seconds", "0.02", "--pairs", "2", "--json", "-", *arguments, status=status,
+                          **named)
+        return done, json.loads(done.stdout)["rows"]
+
+    def test_every_workload_runs_without_a_floor(self):
+        for workload in self.names():
+            with self.subTest(workload):
+                _, rows = self.rows_of_module("--module", self.MODULE, "--store", "memory", "--workload", workload)
+                self.assertEqual(rows[0]["workload"], workload)
+                for row in rows:
+                    self.assertEqual((row["store"], row["backend"], row["books"], row["floor_per_second"]),
+                                     ("memory", "memory", "ok", None))
+                    self.assertGreater(row["ops"], 0)
+                if workload in FLOORED:
+                    self.assertEqual((rows[0]["against"], rows[0]["ratio"]), (None, None))
+        self.assertEqual(self.stores(), [])
+
+    def test_a_store_that_outlives_its_path_is_told_of(self):
+        done = self.bench("run", "--quick", "--module", self.MODULE, "--store", "memory", "--workload", "single", "--workload",
+                          "hot", status=1)
+        self.assertIn("the store was there already", done.stderr)
+
+    def test_the_durability_is_what_the_store_gives(self):
+        _, (row,) = self.rows_of_module("--module", self.MODULE, "--store", "memory", "--workload", "single")
+        self.assertEqual(row["durability"], "none")
+        done = self.bench("run", "--module", self.MODULE, "--store", "memory:?durability=full", "--workload", "single", status=1)
+        self.assertIn("durability", done.stderr)  # this one takes no such parameter
+
+    def test_wrong_books_fail(self):
+        done, (row,) = self.rows_of_module("--module", self.MODULE, "--store", "memory", "--workload", "hot", "--canary", "books",
+                                           status=1)
+        self.assertIn("wrong books", done.stderr)
+        self.assertEqual(row["books"], "wrong")
+
+    def test_a_module_is_found_by_its_scheme(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(self.MODULE, pathlib.Path(folder) / "ff_backend_memory.so")
+            _, (row,) = self.rows_of_module("--store", "memory", "--workload", "single", FF_BACKEND_PATH=folder)
+        self.assertEqual(row["backend"], "memory")
+
+    def test_what_lies_at_the_path_goes(self):
+        run = subprocess.Popen([FF_BENCH, "run", "--module", self.MODULE, "--store", "memory:here", "--workload", "single",
+                                "--seconds", "100000"], cwd=self.dir, stdout=subprocess.DEVNULL)
+        self.addCleanup(run.kill)
+        children = pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children")
+        while run.poll() is None and not children.read_text():  # that waits for the end
+            pass
+        (self.dir / "here" / "below").mkdir(parents=True)
+        (self.dir / "here" / "below" / "file").touch()
+        run.kill()
+        self.assertEqual(run.wait(timeout=60), -signal.SIGKILL)
+        while self.stores():  # until the test's time is over
+            pass
+
+    def test_no_module_is_wrong_usage(self):
+        for arguments, words in ((("--module", "gone.so"), "gone.so"),
+                                 (("--module", self.MODULE, "--store", "trace+memory:x"), "'trace+memory:x'"),
+                                 (("--store", "memory:x"), "'memory:x'")):
+            done = self.bench("run", *arguments, status=2)
+            self.assertIn(words, done.stderr.splitlines()[0])
+
+
 class Server(Case):
     """What only stores on a server have."""
 
