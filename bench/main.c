@@ -334,29 +334,37 @@ static int merge(const command_line *line)
 	return BENCH_DONE;
 }
 
-int main(int count, char **words)
+static int obey(command_line *line, int count, char **words)
 {
-	command_line line = { .options.seed = 1 };
-	setlocale(LC_CTYPE, "");
 	const char *command = count > 1 ? words[1] : "";
 	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
 		fputs(help_text, stdout);
 		return BENCH_DONE;
 	}
-	int status = count > 1 ? read_line(&line, count - 2, words + 2) : bench_refuse("a command is missing");
+	int status = count > 1 ? read_line(line, count - 2, words + 2) : bench_refuse("a command is missing");
 	if (status != BENCH_DONE)
 		return status;
 	if (strcmp(command, "run") == 0)
-		return run(&line);
+		return run(line);
 	if (strcmp(command, "list") == 0)
-		return list(&line);
+		return list(line);
 	if (strcmp(command, "merge") == 0)
-		return merge(&line);
+		return merge(line);
 	if (strcmp(command, "compare") == 0)
-		return line.files_count == 2 ? bench_compare(line.files[0], line.files[1])
-		                             : bench_refuse("compare takes two files");
+		return line->files_count == 2 ? bench_compare(line->files[0], line->files[1])
+		                              : bench_refuse("compare takes two files");
 	if (strcmp(command, "plot") == 0)
-		return line.files_count == 1 && line.output ? bench_plot(line.files[0], line.output)
-		                                            : bench_refuse("plot takes a file, and -o FILE");
+		return line->files_count == 1 && line->output ? bench_plot(line->files[0], line->output)
+		                                              : bench_refuse("plot takes a file, and -o FILE");
 	return bench_refuse("there is no command '%s'", command);
+}
+
+int main(int count, char **words)
+{
+	command_line line = { .options.seed = 1 };
+	setlocale(LC_CTYPE, "");
+	int status = obey(&line, count, words);
+	if (fflush(stdout) || ferror(stdout))
+		bench_die("cannot write to stdout: %s", strerror(errno));
+	return status;
 }

@@ -134,6 +134,15 @@ class CommandLine(Case):
             self.assertIn(file, self.bench("compare", file, file, status=1).stderr)
         self.assertIn("absent.json", self.bench("merge", "absent.json", "-o", "to.json", status=1).stderr)
 
+    def test_what_cannot_be_written_is_an_error(self):
+        self.write("a.json", [row_of(0.9)])
+        quick = ("run", "--quick", "--store", "sqlite", "--workload", "single")
+        for arguments in (("help",), ("list",), ("compare", "a.json", "a.json"), quick, (*quick, "--json", "-")):
+            with self.subTest(arguments), open("/dev/full", "w") as full:
+                done = subprocess.run([FF_BENCH, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, cwd=self.dir)
+                self.assertEqual((done.returncode, done.stderr),
+                                 (1, "ff-bench: cannot write to stdout: No space left on device\n"))
+
 
 class Run(Case):
     def test_every_workload_measures_and_has_right_books(self):
