@@ -200,6 +200,8 @@ const char *bench_keys_name(bench_keys keys);
 cJSON *bench_row_json(const bench_row *row);
 cJSON *bench_document(const char *directory, const char *label, cJSON *rows);
 cJSON *bench_read_document(const char *path);
+/* Ends the program where no file can be written there: before the work, and not behind it. */
+void bench_check_place(const char *path);
 void bench_write_document(const cJSON *document, const char *path);
 void bench_table(const cJSON *rows);
 double bench_number(const cJSON *row, const char *name);

@@ -288,6 +288,8 @@ static int run(command_line *line)
 	int status = bench_stores_read(line->stores_count ? line->stores : embedded, stores_count, stores);
 	if (status != BENCH_DONE)
 		return status;
+	if (line->json)
+		bench_check_place(line->json);
 	for (size_t i = 0; !line->workloads_count && i < bench_workloads_count; i++)
 		line->workloads[i] = &bench_workloads[i];
 	size_t workloads_count = line->workloads_count ? line->workloads_count : bench_workloads_count;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +56,23 @@ static plotter start(void)
 	return of;
 }
 
+/* Whether the drawing has its end: gnuplot does not say that the disk was full. */
+static bool is_whole(const char *path)
+{
+	char last[64] = "";
+	struct stat there;
+	FILE *file = fopen(path, "r");
+	bool whole = file && fstat(fileno(file), &there) == 0;
+	if (whole && S_ISREG(there.st_mode)) {
+		off_t from = there.st_size - (off_t)sizeof last + 1;
+		whole = fseeko(file, from > 0 ? from : 0, SEEK_SET) == 0 && fread(last, 1, sizeof last - 1, file) &&
+		        strstr(last, "</svg>");
+	}
+	if (file)
+		fclose(file);
+	return whole;
+}
+
 static void finish(plotter *of, const char *path)
 {
 	int status;
@@ -66,6 +84,8 @@ static void finish(plotter *of, const char *path)
 		bench_die("gnuplot is not installed (package gnuplot-nox)");
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || access(path, F_OK) != 0)
 		bench_die("gnuplot failed");
+	if (!is_whole(path))
+		bench_die("gnuplot could not write the whole of '%s'", path);
 }
 
 /* ---- what is drawn --------------------------------------------------------------------------------------------- */
@@ -242,6 +262,7 @@ int bench_plot(const char *from, const char *to)
 	const cJSON *rows = cJSON_GetObjectItemCaseSensitive(document, "rows");
 	if (!rows->child)
 		bench_die("'%s' has no rows to draw", from);
+	bench_check_place(to); /* gnuplot would draw to stdout */
 	plotter of = start();
 	draw(of.to, rows, to);
 	finish(&of, to);

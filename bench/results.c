@@ -1,11 +1,14 @@
 /* Rows as JSON and as a table. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <libsmartcols/libsmartcols.h>
 
@@ -141,6 +144,21 @@ cJSON *bench_read_document(const char *path)
 	    !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(document, "rows")))
 		bench_die("'%s' holds no rows of ff-bench, version 1", path);
 	return document;
+}
+
+/* A file that is made by that is taken away again. What is no file may mind that it is opened twice. */
+void bench_check_place(const char *path)
+{
+	struct stat there;
+	bool exists = stat(path, &there) == 0;
+	if (strcmp(path, "-") == 0 || (exists && !S_ISREG(there.st_mode)))
+		return;
+	int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (file < 0)
+		bench_die("cannot write '%s': %s", path, strerror(errno));
+	close(file);
+	if (!exists)
+		unlink(path);
 }
 
 void bench_write_document(const cJSON *document, const char *path)

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -142,6 +143,15 @@ class CommandLine(Case):
                 done = subprocess.run([FF_BENCH, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, cwd=self.dir)
                 self.assertEqual((done.returncode, done.stderr),
                                  (1, "ff-bench: cannot write to stdout: No space left on device\n"))
+
+    def test_a_place_that_cannot_be_written_is_told_before_the_work(self):
+        self.write("a.json", [row_of(0.9)])
+        for arguments in (("run", "--store", "sqlite", "--seconds", "100000", "--json", "none/b.json"),
+                          ("plot", "a.json", "-o", "none/a.svg")):
+            done = self.bench(*arguments, status=1)
+            self.assertRegex(done.stderr, "^ff-bench: cannot write 'none/.*': No such file or directory\n$")
+            self.assertEqual(done.stdout, "")
+        self.assertEqual(self.stores(), ["a.json"])
 
 
 class Run(Case):
@@ -425,6 +435,13 @@ class Rows(Case):
         drawn = xml.etree.ElementTree.parse(self.dir / "the rows.svg").getroot()
         texts = {"".join(text.itertext()).strip() for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
         self.assertLessEqual({"single, sqlite", "single, it's  a  peer", "floor", "keys-sqlite"}, texts)
+        def fill_disk():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+        done = subprocess.run([FF_BENCH, "plot", "a.json", "-o", "cut.svg"], capture_output=True, text=True, cwd=self.dir,
+                              preexec_fn=fill_disk, restore_signals=False)  # without SIGXFSZ
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("could not write the whole of 'cut.svg'", done.stderr)
         self.write("b.json", [])
         self.assertIn("'b.json' has no rows", self.bench("plot", "b.json", "-o", "b.svg", status=1).stderr)
 
