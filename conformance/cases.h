@@ -54,6 +54,9 @@ void ffp_uri_of_module(const ff_engine_backend *module, char uri[FF_URI_SIZE]);
 /* An option's number, in digits alone. False: it is none, or too large. */
 bool ffp_read_number(const char *text, uint64_t *number);
 
+/* The exit status, where what was printed has arrived: a report that is cut off must not pass. */
+int ffp_finish(const char *program, int status);
+
 /* ---- compact forms of arguments ----------------------------------------------------------------------------- */
 
 /* "tokens=5 cents=max": amounts (or limits) separated by spaces; max is INT64_MAX. */

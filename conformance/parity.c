@@ -241,5 +241,5 @@ int ffp_parity(int count, char **arguments)
 	else
 		status = given.help ? help() : run(&given);
 	ffp_comparison_free(&given.compared);
-	return status;
+	return ffp_finish("ff-conformance", status);
 }

@@ -28,6 +28,7 @@ typedef struct settings {
 	const char *filter;
 	const char *canary;
 	FILE *junit;
+	const char *junit_path;
 	uint64_t seed;
 	uint64_t left_out;     /* needs of cases that do not run */
 	unsigned case_seconds; /* that a case may take; 0: any */
@@ -448,6 +449,7 @@ static bool set_junit(settings *set, const char *path)
 	if (set->junit)
 		fclose(set->junit);
 	set->junit = fopen(path, "w");
+	set->junit_path = path;
 	if (!set->junit)
 		fprintf(stderr, "%s: cannot write '%s'\n", set->program, path);
 	return set->junit != NULL;
@@ -552,6 +554,23 @@ static bool parse(settings *set, int count_of, char **arguments)
 	return good && optind == count_of && (set->list || set->canary || set->help || choose_stores(set));
 }
 
+int ffp_finish(const char *program, int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fprintf(stderr, "%s: cannot write to stdout: %s\n", program, strerror(errno));
+	return EXIT_FAILED;
+}
+
+static int finish_junit(const settings *set, int status)
+{
+	bool failed = ferror(set->junit);
+	if (!fclose(set->junit) && !failed)
+		return status;
+	fprintf(stderr, "%s: cannot write '%s'\n", set->program, set->junit_path);
+	return EXIT_FAILED;
+}
+
 static int run_program(int argc, char **argv, const ff_case *(*case_at)(size_t i), const ff_harness *const *harnesses,
                        size_t count_of)
 {
@@ -572,9 +591,9 @@ static int run_program(int argc, char **argv, const ff_case *(*case_at)(size_t i
 		status = set.list ? list(&set) : run(&set);
 	for (size_t i = 0; i < set.stores_count; i++)
 		ff_harness_free(set.stores[i]);
-	if (set.junit && fclose(set.junit) && !status)
-		status = EXIT_FAILED;
-	return status;
+	if (set.junit)
+		status = finish_junit(&set, status);
+	return ffp_finish(set.program, status);
 }
 
 int ff_conformance_main(int argc, char **argv, const ff_harness *const *harnesses, size_t count_of)
