@@ -51,8 +51,12 @@ int ffp_cases_main(int argc, char **argv, const ff_case *(*case_at)(size_t i), c
 bool ffp_load_module(const char *program, const char *path, const ff_engine_backend **loaded);
 void ffp_uri_of_module(const ff_engine_backend *module, char uri[FF_URI_SIZE]);
 
-/* An option's number, in digits alone. False: it is none, or too large. */
-bool ffp_read_number(const char *text, uint64_t *number);
+/* An option's number from least to most, in digits alone. False: it is none of those, which is told on stderr. */
+bool ffp_read_number(const char *program, const char *option, const char *text, uint64_t least, uint64_t most,
+                     uint64_t *number);
+
+/* False: there is an argument behind the options, which is told, or no store, likewise. */
+bool ffp_is_complete(const char *program, int count, char **arguments, bool has_stores);
 
 /* The exit status, where what was printed has arrived: a report that is cut off must not pass. */
 int ffp_finish(const char *program, int status);

@@ -110,9 +110,9 @@ static bool take_option(command *given, int option)
 	case 's':
 		return add_store(&given->compared, optarg);
 	case 'o':
-		return ffp_read_number(optarg, &given->operations);
+		return ffp_read_number("ff-conformance", "ops", optarg, 1, UINT64_MAX, &given->operations);
 	case 'n':
-		return ffp_read_number(optarg, &given->seed);
+		return ffp_read_number("ff-conformance", "seed", optarg, 0, UINT64_MAX, &given->seed);
 	case 'h':
 		return given->help = true;
 	default:
@@ -128,7 +128,7 @@ static bool choose_stores(command *given)
 		ffp_uri_of_module(given->module, uri);
 		return add_store(&given->compared, uri);
 	}
-	return given->compared.subjects_count != 0;
+	return true;
 }
 
 static bool parse(command *given, int count, char **arguments)
@@ -141,7 +141,8 @@ static bool parse(command *given, int count, char **arguments)
 	bool good = true;
 	for (int option; good && (option = getopt_long(count, arguments, "", options, NULL)) != -1;)
 		good = take_option(given, option);
-	return good && optind == count && (given->help || choose_stores(given));
+	return good && choose_stores(given) &&
+	       ffp_is_complete("ff-conformance", count, arguments, given->help || given->compared.subjects_count);
 }
 
 /* ---- the run ---------------------------------------------------------------------------------------------------- */

@@ -428,18 +428,32 @@ static int usage(const settings *set)
 	return EXIT_USAGE;
 }
 
-bool ffp_read_number(const char *text, uint64_t *number)
+bool ffp_read_number(const char *program, const char *option, const char *text, uint64_t least, uint64_t most,
+                     uint64_t *number)
 {
 	char *end = NULL;
 	errno = 0;
 	*number = strtoull(text, &end, 10);
-	return *text >= '0' && *text <= '9' && !*end && !errno;
+	bool good = *text >= '0' && *text <= '9' && !*end && !errno && *number >= least && *number <= most;
+	if (!good)
+		fprintf(stderr, "%s: --%s '%s' is no number from %" PRIu64 " to %" PRIu64 "\n", program, option, text,
+		        least, most);
+	return good;
+}
+
+bool ffp_is_complete(const char *program, int count, char **arguments, bool has_stores)
+{
+	if (optind < count)
+		fprintf(stderr, "%s: '%s' is one argument too many\n", program, arguments[optind]);
+	else if (!has_stores)
+		fprintf(stderr, "%s: there is no store to run on, give --store\n", program);
+	return optind == count && has_stores;
 }
 
 static bool set_case_seconds(settings *set, const char *text)
 {
 	uint64_t seconds;
-	bool good = ffp_read_number(text, &seconds) && seconds <= INT32_MAX;
+	bool good = ffp_read_number(set->program, "case-timeout", text, 0, INT32_MAX, &seconds);
 	set->case_seconds = (unsigned)seconds;
 	return good;
 }
@@ -497,7 +511,7 @@ static bool choose_stores(settings *set)
 		set->harnesses = set->stores;
 		set->harnesses_count = set->stores_count;
 	}
-	return set->harnesses_count != 0;
+	return true;
 }
 
 static bool take_option(settings *set, int option)
@@ -511,7 +525,7 @@ static bool take_option(settings *set, int option)
 		set->filter = optarg;
 		return true;
 	case 'n':
-		return ffp_read_number(optarg, &set->seed);
+		return ffp_read_number(set->program, "seed", optarg, 0, UINT64_MAX, &set->seed);
 	case 't':
 		return set_case_seconds(set, optarg);
 	case 'j':
@@ -551,7 +565,10 @@ static bool parse(settings *set, int count_of, char **arguments)
 		good = take_option(set, option);
 	if (good && !is_suite(set) && optind < count_of)
 		set->filter = arguments[optind++];
-	return good && optind == count_of && (set->list || set->canary || set->help || choose_stores(set));
+	if (!good || !choose_stores(set))
+		return false;
+	bool needs_none = set->list || set->canary || set->help;
+	return ffp_is_complete(set->program, count_of, arguments, needs_none || set->harnesses_count);
 }
 
 int ffp_finish(const char *program, int status)
