@@ -1,6 +1,8 @@
 /* ffctl: what concerns a store as a whole. */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,12 +143,50 @@ static FILE *create_part(const char *name, char *part, size_t size)
 	return file;
 }
 
+/* The part that is being written: who ends the process by a signal wants it no more. */
+static _Atomic(const char *) unfinished;
+
+static void take_part_away(int number)
+{
+	const char *part = atomic_load(&unfinished);
+	if (part)
+		unlink(part);
+	raise(number); /* this was for once: the process ends as it would have */
+}
+
+/* A signal that is ignored (nohup) stays so. */
+static void take_part_away_at(int number)
+{
+	struct sigaction now, own = { .sa_handler = take_part_away, .sa_flags = (int)SA_RESETHAND };
+	if (!sigaction(number, NULL, &now) && now.sa_handler != SIG_IGN)
+		sigaction(number, &own, NULL);
+}
+
+/* As create_part, and no signal comes between the file and what is known of it. */
+static FILE *create_unfinished(const char *name, char *part, size_t size)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	sigset_t blocked, before;
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		take_part_away_at(ends[i]);
+		sigaddset(&blocked, ends[i]);
+	}
+	sigprocmask(SIG_BLOCK, &blocked, &before);
+	FILE *file = create_part(name, part, size);
+	int fault = errno;
+	atomic_store(&unfinished, file ? part : NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = fault;
+	return file;
+}
+
 /* Into a new file beside the one that is asked for, which takes its place once it is whole. */
 static ff_code export_beside(ctl_session *session, const char *name, uint64_t *lines, ff_error *error)
 {
 	size_t size = strlen(name) + sizeof ".4294967295" PART;
 	char *part = ctl_allocate(size, 1);
-	output out = { .file = create_part(name, part, size), .name = part };
+	output out = { .file = create_unfinished(name, part, size), .name = part };
 	ff_code code = out.file ? export_to(session, &out, error) : write_failed(part, error);
 	if (!code && fsync(fileno(out.file)))
 		code = write_failed(part, error);
@@ -156,6 +196,7 @@ static ff_code export_beside(ctl_session *session, const char *name, uint64_t *l
 		code = write_failed(name, error);
 	if (code && out.file)
 		unlink(part);
+	atomic_store(&unfinished, NULL);
 	*lines = out.lines;
 	free(part);
 	return code;

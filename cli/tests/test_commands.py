@@ -3,6 +3,7 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import unittest
 
@@ -463,6 +464,24 @@ class Store(Case):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("cannot write", done.stderr)
         self.assertEqual(list(self.dir.glob("export*")), [])
+
+    def test_export_that_is_interrupted_leaves_no_part(self):
+        log = self.write("log", "n\n" + "1\n" * 20000)
+        self.one("replay", log, "--budget", "b", "--dim", "x=n", "--key-prefix", "k")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            ended = 0
+            while ended != -number:  # until one was met in the middle
+                path = self.write("export.jsonl", "")
+                with subprocess.Popen(self.command("export", path), env=self.environment(), cwd=self.dir,
+                                      stderr=subprocess.DEVNULL,
+                                      preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as export:
+                    while export.poll() is None and not list(self.dir.glob("*.part")):
+                        pass
+                    export.send_signal(number)
+                    ended = export.wait(timeout=120)
+                self.assertIn(ended, (0, -number))
+            self.assertEqual([entry.name for entry in self.dir.glob("export*")], ["export.jsonl"])
+            self.assertEqual((self.dir / "export.jsonl").read_text(), "")
 
     @only_in_files
     def test_file_size_limit(self):
