@@ -77,6 +77,8 @@ class CommandLine(Case):
             self.assertEqual((done.returncode, done.stderr), (0, ""), arguments)
             self.assertIn("usage: ffctl", done.stdout)
         self.assertIn("DIM=HARD[:SOFT]", self.run_raw("help", "budget", "create").stdout)
+        for words in (".jsonl", "a commit of its own"):
+            self.assertIn(words, self.run_raw("help", "replay").stdout)
         self.assertEqual(self.run_raw("help", "nonsense").returncode, 2)
         self.assertRegex(self.run_raw("--version").stdout, r"^ffctl \d+\.\d+\.\d+, library \d+\.\d+\.\d+\n$")
 
