@@ -336,7 +336,7 @@ typedef struct ff_admission {
 	const char *quota_policy_id;
 	const char *execution_id;
 	int64_t lease_ms;              /* 0 = none; how long the slot is held without another admission (FF-QA-6) */
-	int64_t jitter_ms;             /* 0 …; at most so much is added to retry_after (FF-QA-4) */
+	int64_t jitter_ms;             /* 0 … 10^12; at most so much is added to retry_after (FF-QA-4) */
 	const ff_quota_limits *limits; /* NULL = those of the stored policy (FF-QA-2) */
 	int64_t now_ms;                /* 0 = the engine's clock */
 } ff_admission;
