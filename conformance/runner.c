@@ -294,6 +294,16 @@ static void report_junit(FILE *out, const ff_case *of, const ff_harness *harness
 	fputs("</testcase>\n", out);
 }
 
+/* A file without a failure would pass for a run of nothing. */
+static void report_junit_bail(FILE *out, const ff_harness *harness, const ff_error *error)
+{
+	fputs("<testcase classname=\"", out);
+	print_xml(out, harness->name);
+	fputs("\" name=\"a store can be opened\"><failure>", out);
+	print_xml(out, error->message);
+	fputs("</failure></testcase>\n", out);
+}
+
 static void count(counts *done, const ff_case_result *result)
 {
 	done->run += result->status != FF_CASE_SKIPPED;
@@ -330,6 +340,8 @@ static bool run_store(const settings *set, const ff_harness *harness, unsigned *
 	stop_watching();
 	if (code != FF_OK) {
 		printf("Bail out! %s: %s\n", harness->name, error.message);
+		if (set->junit)
+			report_junit_bail(set->junit, harness, &error);
 		return false;
 	}
 	info.given &= ~set->left_out;
