@@ -339,7 +339,8 @@ static int merge(const command_line *line)
 static int obey(command_line *line, int count, char **words)
 {
 	const char *command = count > 1 ? words[1] : "";
-	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
+	const char *last = count > 1 ? words[count - 1] : "";
+	if (strcmp(command, "help") == 0 || strcmp(last, "--help") == 0 || strcmp(last, "-h") == 0) {
 		fputs(help_text, stdout);
 		return BENCH_DONE;
 	}

@@ -121,6 +121,8 @@ class CommandLine(Case):
 
     def test_help_and_list(self):
         help_text = self.bench("help").stdout
+        for arguments in (("--help",), ("-h",), ("run", "--help"), ("compare", "-h")):
+            self.assertEqual(self.bench(*arguments).stdout, help_text)
         for option in ("--store", "--workload", "--seconds", "--threads", "--batch", "--keys", "--json", "--pairs", "--processes",
                        "--rate", "--budgets", "--floor", "--label", "--seed", "--quick"):
             self.assertIn(option, help_text)
