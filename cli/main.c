@@ -40,7 +40,8 @@ static const option_text options[OPT_COUNT] = {
 	[OPT_KEY] = { "key", "K", "the idempotency key" },
 	[OPT_KEY_FROM] = { "key-from", "COL", "the column that holds a line's idempotency key" },
 	[OPT_KEY_PREFIX] = { "key-prefix", "P", "a line's idempotency key is P and the data line's number" },
-	[OPT_LEASE] = { "lease", "DURATION", "a slot is free again after so long without another admission" },
+	[OPT_LEASE] = { "lease", "DURATION",
+	                "a slot is free again after so long without another admission; 0s: never" },
 	[OPT_LIMIT] = { "limit", "N|DIM=HARD[:SOFT]", "at most so many; of a new budget, a dimension's limits" },
 	[OPT_MAX] = { "max", "N", "at most so many requests a window; 0 = any number" },
 	[OPT_MODE] = { "mode", "strict|advisory", "advisory refuses nothing, and counts what would have been" },
@@ -196,7 +197,10 @@ static const ctl_command commands[] = {
 	  .summary = "reads what export wrote into an empty store ('-': stdin)",
 	  .run = ctl_import,
 	  .arguments_min = 1,
-	  .arguments_max = 1 },
+	  .arguments_max = 1,
+	  .notes =
+	      "One that failed, or was killed, is run again, and begins anew; until then the store takes no other\n"
+	      "writes. `import /dev/null` gives it up, and leaves the store empty." },
 	{ .name = "check", .arguments = "", .summary = "looks for damage in the store", .run = ctl_check },
 	{ .name = "backends",
 	  .arguments = "",

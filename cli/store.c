@@ -217,13 +217,16 @@ static ff_code export_to_file(ctl_session *session, const char *name, ff_error *
 {
 	struct stat there;
 	bool replace = stat(name, &there) != 0 || S_ISREG(there.st_mode);
+	char *target = realpath(name, NULL); /* of a link: what it leads to is replaced, and not the link */
+	const char *file = target ? target : name;
 	uint64_t lines = 0;
-	ff_code code = replace ? check_replaced(name, error) : FF_OK;
+	ff_code code = replace ? check_replaced(file, error) : FF_OK;
 	if (!code)
 		code =
-		    replace ? export_beside(session, name, &lines, error) : export_into(session, name, &lines, error);
+		    replace ? export_beside(session, file, &lines, error) : export_into(session, file, &lines, error);
 	if (!code)
 		fprintf(stderr, "%" PRIu64 " lines in '%s'\n", lines, name);
+	free(target);
 	return code;
 }
 

@@ -8,8 +8,10 @@
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "parity"))
+	if (argc > 1 && !strcmp(argv[1], "parity")) {
+		argv[1] = argv[0]; /* which getopt calls the program */
 		return ffp_parity(argc - 1, argv + 1);
+	}
 	int status = ff_conformance_main(argc, argv, NULL, 0);
 	bool helps = !status && argc > 1 && !strcmp(argv[argc - 1], "--help");
 	if (status == 2 || helps)

@@ -190,7 +190,7 @@ static ff_code look_over(batch_run *run)
 		return FF_OK;
 	run->engine->watches_import = run->import->before != NULL;
 	return run->import->before
-	           ? ff_error_set(run->error, FF_E_MISUSE, "an import is not finished, run it again first")
+	           ? ff_error_set(run->error, FF_E_MISUSE, "an import is not finished, run it again first (one of no lines gives it up)")
 	           : FF_OK;
 }
 

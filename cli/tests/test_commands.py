@@ -442,6 +442,22 @@ class Store(Case):
         for _ in range(2):
             self.assertEqual(self.run_raw("--now", T, "export", self.dir / "export.jsonl").returncode, 0)
 
+    def test_export_into_what_a_link_leads_to(self):
+        self.run_raw("report", "b", "t=1")
+        target, link = self.dir / "kept.jsonl", self.dir / "link"
+        link.symlink_to(target)
+        for _ in range(2):
+            target.write_text("")
+            self.assertEqual(self.run_raw("--now", T, "export", link).returncode, 0)
+            self.assertTrue(link.is_symlink())
+            self.assertIn('"table"', target.read_text())
+
+    def test_import_of_no_lines_gives_up_one_that_failed(self):
+        self.assertEqual(self.error("import", self.write("wrong.jsonl", "hello\n")), "invalid")
+        self.assertEqual(self.error("report", "b", "t=1"), "misuse")
+        self.assertEqual(self.run_raw("import", "/dev/null").returncode, 0)
+        self.assertEqual(self.run_raw("report", "b", "t=1").returncode, 0)
+
     def test_export_writes_to_no_file_that_is_there(self):
         self.fill()
         there = {f"export.jsonl{end}": f"mine{end}" for end in (".part", ".0.part", ".1.part")}
