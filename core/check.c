@@ -51,42 +51,49 @@ static ff_code check_budget(ffp_reading *reading, const ff_row *row, const ff_ro
 }
 
 /* The period that a budget is in by now; a budget whose own row is at fault was told of already. */
-static int64_t period_of(ffp_reading *reading, const ff_row *policy)
+static ff_code find_period(ffp_reading *reading, const ff_row *policy, int64_t *period)
 {
 	ffp_budget budget;
 	const char *fault;
 	ff_code code =
 	    ffp_budget_at((const ffp_budget_row *)policy, reading->now_ms, NULL, reading->arena, &budget, &fault);
-	return code == FF_OK ? budget.period.number : INT64_MAX;
+	*period = code == FF_OK ? budget.period.number : INT64_MAX;
+	return code == FF_E_NO_MEMORY ? ff_error_set(reading->error, code, "out of memory for a budget") : FF_OK;
 }
 
 static ff_code check_usage(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
 {
 	const ffp_usage_row *usage = (const ffp_usage_row *)row;
+	int64_t period;
 	int64_t value;
-	if (!ffp_usage_in(usage, period_of(reading, policy), &value))
+	ff_code code = find_period(reading, policy, &period);
+	if (code == FF_OK && !ffp_usage_in(usage, period, &value))
 		tell(context, "usage of budget '%.*s', dimension '%.*s' is below zero or of a period to come",
 		     TEXT(usage->budget_id), TEXT(usage->dimensions_key));
-	return FF_OK;
+	return code;
 }
 
 static ff_code check_ledger(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
 {
 	const ffp_ledger_row *ledger = (const ffp_ledger_row *)row;
+	int64_t period;
 	int64_t total;
-	if (!ffp_ledger_in(ledger, period_of(reading, policy), &total))
+	ff_code code = find_period(reading, policy, &period);
+	if (code == FF_OK && !ffp_ledger_in(ledger, period, &total))
 		tell(context, "ledger of budget '%.*s', execution '%.*s' is below zero or of a period to come",
 		     TEXT(ledger->budget_id), TEXT(ledger->execution_id));
-	return FF_OK;
+	return code;
 }
 
 static ff_code check_key(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
 {
-	(void)reading;
 	(void)policy;
+	const char *fault;
 	const ffp_key_row *key = (const ffp_key_row *)row;
-	const char *fault = ffp_key_fault(key);
-	if (fault)
+	ff_code code = ffp_key_check(key, &fault);
+	if (code == FF_E_NO_MEMORY)
+		return ff_error_set(reading->error, code, "out of memory for a key");
+	if (code != FF_OK)
 		tell(context, "idempotency key '%.*s' of budget '%.*s' has %s", TEXT(key->dedup_key),
 		     TEXT(key->budget_id), fault);
 	return FF_OK;

@@ -146,9 +146,12 @@ static ff_code export_key(ffp_reading *reading, const ff_row *row, const ff_row 
 	const ffp_key_row *key = (const ffp_key_row *)row;
 	if (row->state == FF_ROW_OK && key->expires_at_ms <= reading->now_ms)
 		return FF_OK;
-	const char *fault = ffp_key_fault(key);
-	if (!fault)
+	const char *fault;
+	ff_code code = ffp_key_check(key, &fault);
+	if (code == FF_OK)
 		return emit(reading, context, row);
+	if (code == FF_E_NO_MEMORY)
+		return ff_error_set(reading->error, code, "out of memory for a key");
 	ff_error_set(reading->error, FF_E_CORRUPT, "idempotency key '%.*s' of budget '%.*s' has %s",
 	             (int)key->dedup_key.size, key->dedup_key.data, (int)key->budget_id.size, key->budget_id.data,
 	             fault);

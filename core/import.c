@@ -25,49 +25,50 @@ static const ff_table *table_named(const cJSON *name)
 	return NULL;
 }
 
-static bool read_text(const cJSON *item, ff_arena *arena, ff_text *text)
+static ff_code read_text(const cJSON *item, ff_arena *arena, ff_text *text)
 {
 	if (!cJSON_IsString(item))
-		return false;
+		return FF_E_INVALID;
 	*text = ff_text_copy(arena, item->valuestring, strlen(item->valuestring));
-	return text->data != NULL;
+	return text->data ? FF_OK : FF_E_NO_MEMORY;
 }
 
-static bool read_column(const cJSON *object, const ff_table *table, unsigned i, ff_arena *arena, ff_row *row)
+static ff_code read_column(const cJSON *object, const ff_table *table, unsigned i, ff_arena *arena, ff_row *row)
 {
 	const ff_column *column = &table->columns[i];
 	const cJSON *item = ffp_json_member(object, column->name);
 	if (column->nullable && cJSON_IsNull(item)) {
 		row->nulls |= 1u << i;
-		return true;
+		return FF_OK;
 	}
 	if (column->type == FF_TYPE_TEXT)
 		return read_text(item, arena, ff_row_text(row, column));
-	return ffp_json_signed(item, ff_row_int64(row, column));
+	return ffp_json_signed(item, ff_row_int64(row, column)) ? FF_OK : FF_E_INVALID;
 }
 
-/* What a rule would call corrupt is not taken in: why, or NULL. */
-static const char *row_fault(const ff_table *table, const ff_row *row, ff_arena *arena)
+/* What a rule would call corrupt is not taken in: CORRUPT, and why, or NO_MEMORY. */
+static ff_code check_row(const ff_table *table, const ff_row *row, ff_arena *arena, const char **fault)
 {
-	const char *fault = "a row for which memory is out";
 	ffp_budget budget;
-	ff_code code = FF_OK;
+	*fault = NULL;
 	switch ((ffp_table_id)table->id) {
 	case FFP_BUDGET_POLICY:
-		code = ffp_budget_at((const ffp_budget_row *)row, 0, NULL, arena, &budget, &fault);
-		break;
+		return ffp_budget_at((const ffp_budget_row *)row, 0, NULL, arena, &budget, fault);
 	case FFP_BUDGET_USAGE_DEDUP:
-		return ffp_key_fault((const ffp_key_row *)row);
+		return ffp_key_check((const ffp_key_row *)row, fault);
 	case FFP_QUOTA_POLICY:
-		return ffp_quota_fault((const ffp_quota_row *)row);
+		*fault = ffp_quota_fault((const ffp_quota_row *)row);
+		break;
 	case FFP_QUOTA_WINDOW:
-		return ffp_entry_fault((const ffp_entry_row *)row);
+		*fault = ffp_entry_fault((const ffp_entry_row *)row);
+		break;
 	case FFP_QUOTA_ADMITTED:
-		return ffp_slot_fault((const ffp_slot_row *)row);
+		*fault = ffp_slot_fault((const ffp_slot_row *)row);
+		break;
 	default:
 		break;
 	}
-	return code == FF_OK ? NULL : fault;
+	return *fault ? FF_E_CORRUPT : FF_OK;
 }
 
 static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena, const ff_table **table,
@@ -80,9 +81,14 @@ static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena
 	if (!read)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a row");
 	const ff_column *malformed = NULL;
-	for (unsigned i = 0; i < (*table)->columns_count && !malformed; i++)
-		if (!read_column(object, *table, i, arena, read))
+	ff_code code = FF_OK;
+	for (unsigned i = 0; i < (*table)->columns_count && !malformed; i++) {
+		code = read_column(object, *table, i, arena, read);
+		if (code != FF_OK)
 			malformed = &(*table)->columns[i];
+	}
+	if (code == FF_E_NO_MEMORY)
+		return ff_error_set(error, code, "out of memory for a row");
 	malformed = malformed ? malformed : ffp_impossible_column(*table, read);
 	if (malformed)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has no or a malformed '%s'", number,
@@ -90,8 +96,11 @@ static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena
 	if (cJSON_GetArraySize(object) != (*table)->columns_count + 1)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has members that table '%s' does not know",
 		                    number, (*table)->name);
-	const char *fault = row_fault(*table, read, arena);
-	if (fault)
+	const char *fault;
+	code = check_row(*table, read, arena, &fault);
+	if (code == FF_E_NO_MEMORY)
+		return ff_error_set(error, code, "out of memory for a row");
+	if (code != FF_OK)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has %s", number, fault);
 	*row = read;
 	return FF_OK;
@@ -102,6 +111,8 @@ static ff_code read_line(ff_text line, uint64_t number, ff_arena *arena, const f
 {
 	const char *fault;
 	cJSON *object = ffp_json_parse(line, &fault);
+	if (!object && !fault)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a line");
 	if (!object)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " has %s", number, fault);
 	ff_code code = read_object(object, number, arena, table, row, error);

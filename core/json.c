@@ -94,14 +94,15 @@ static int compare_names(const void *a, const void *b)
 	return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
 }
 
-/* Whether a member of one object stands twice in it. Memory that is out counts as a fault. */
-static bool has_duplicate(const cJSON *object)
+/* Whether a member of one object stands twice in it. */
+static bool has_duplicate(const cJSON *object, bool *no_memory)
 {
 	size_t count = (size_t)cJSON_GetArraySize(object);
 	if (count < 2)
 		return false;
 	const cJSON **members = malloc(count * sizeof(*members));
-	bool duplicate = !members;
+	bool duplicate = false;
+	*no_memory |= !members;
 	size_t i = 0;
 	for (const cJSON *at = object->child; members && at; at = at->next)
 		members[i++] = at;
@@ -114,12 +115,12 @@ static bool has_duplicate(const cJSON *object)
 }
 
 /* cJSON bounds the nesting of what it parses, and so this recursion. */
-static bool has_duplicate_below(const cJSON *item) /* NOLINT(misc-no-recursion) */
+static bool has_duplicate_below(const cJSON *item, bool *no_memory) /* NOLINT(misc-no-recursion) */
 {
-	if (cJSON_IsObject(item) && has_duplicate(item))
+	if (cJSON_IsObject(item) && has_duplicate(item, no_memory))
 		return true;
 	for (const cJSON *at = item->child; at; at = at->next)
-		if (has_duplicate_below(at))
+		if (has_duplicate_below(at, no_memory))
 			return true;
 	return false;
 }
@@ -130,18 +131,20 @@ cJSON *ffp_json_parse(ff_text text, const char **fault)
 	if (*fault)
 		return NULL;
 	const char *end = NULL;
+	errno = 0; /* cJSON says no more than that it failed; malloc says so, too */
 	cJSON *value = text.size ? cJSON_ParseWithLengthOpts(text.data, text.size, &end, false) : NULL;
+	bool no_memory = !value && errno == ENOMEM;
 	if (!value) {
-		*fault = "text that is not JSON";
+		*fault = no_memory ? NULL : "text that is not JSON";
 		return NULL;
 	}
 	while (end < text.data + text.size && *end && strchr(" \t\r\n", *end))
 		end++;
 	if (end != text.data + text.size)
 		*fault = "text after the end";
-	else if (has_duplicate_below(value))
+	else if (has_duplicate_below(value, &no_memory))
 		*fault = "a duplicate member";
-	if (*fault) {
+	if (*fault || no_memory) {
 		cJSON_Delete(value);
 		value = NULL;
 	}

@@ -9,7 +9,8 @@
 
 #include <ff/backend.h>
 
-/* The value that the whole text is, or NULL and in *fault what is wrong with it. cJSON_Delete gives it back. */
+/* The value that the whole text is, or NULL and in *fault what is wrong with it; NULL there, too: memory is out.
+ * cJSON_Delete gives it back. */
 cJSON *ffp_json_parse(ff_text text, const char **fault);
 
 /* An object's member by its exact name, or NULL. */

@@ -96,7 +96,7 @@ ff_code ffp_outcome_parse(ff_text text, ff_outcome *outcome, const char **fault)
 		return FF_OK;
 	cJSON *root = ffp_json_parse(text, fault);
 	if (!root)
-		return FF_E_CORRUPT;
+		return *fault ? FF_E_CORRUPT : FF_E_NO_MEMORY;
 	ff_code code = parse_root(root, outcome, fault);
 	cJSON_Delete(root);
 	return code;

@@ -93,7 +93,7 @@ ff_code ffp_policy_parse(ff_text text, ff_arena *arena, ffp_policy *policy, cons
 		return FF_OK;
 	cJSON *root = ffp_json_parse(text, fault);
 	if (!root)
-		return FF_E_CORRUPT;
+		return *fault ? FF_E_CORRUPT : FF_E_NO_MEMORY;
 	ff_code code = parse_members(root, arena, policy, fault);
 	cJSON_Delete(root);
 	return code;

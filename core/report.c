@@ -143,12 +143,11 @@ bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total)
 	       (row->row.state == FF_ROW_OK && row->delta_total >= 0 && row->period >= 0 && row->period <= period);
 }
 
-const char *ffp_key_fault(const ffp_key_row *row)
+ff_code ffp_key_check(const ffp_key_row *row, const char **fault)
 {
 	ff_outcome outcome;
-	const char *fault = "a row that cannot be read";
-	bool is_good = row->row.state == FF_ROW_OK && ffp_outcome_parse(row->outcome_json, &outcome, &fault) == FF_OK;
-	return is_good ? NULL : fault;
+	*fault = "a row that cannot be read";
+	return row->row.state == FF_ROW_OK ? ffp_outcome_parse(row->outcome_json, &outcome, fault) : FF_E_CORRUPT;
 }
 
 static bool has_same_dimensions(const ffp_request *a, const ffp_request *b)
@@ -251,7 +250,10 @@ static ff_code look_up_key(ffp_request *request, assessment *found, bool *answer
 		return ffp_fail(request, FF_E_KEY_CONFLICT, "idempotency key '%.*s' was used with another payload",
 		                (int)request->key.size, request->key.data);
 	const char *fault = "";
-	if (ffp_outcome_parse(row->outcome_json, &found->outcome, &fault) != FF_OK)
+	ff_code code = ffp_outcome_parse(row->outcome_json, &found->outcome, &fault);
+	if (code == FF_E_NO_MEMORY)
+		return code;
+	if (code != FF_OK)
 		return ffp_fail(request, FF_E_CORRUPT, "idempotency key '%.*s' has %s", (int)request->key.size,
 		                request->key.data, fault);
 	if (!found->outcome.applied && report_of(request)->retry_refused) {

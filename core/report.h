@@ -13,7 +13,7 @@ ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text executio
 /* What a ledger row (NULL: none) counts in a period. False: it cannot be trusted. */
 bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total);
 
-/* What is wrong with a row of an idempotency key; NULL: nothing. */
-const char *ffp_key_fault(const ffp_key_row *row);
+/* Whether a row of an idempotency key is sound: CORRUPT, and in *fault what is wrong with it, or NO_MEMORY. */
+ff_code ffp_key_check(const ffp_key_row *row, const char **fault);
 
 #endif
