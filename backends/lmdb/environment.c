@@ -359,8 +359,11 @@ static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening
 {
 	struct stat status;
 	bool there = fstatat(opening->lock, "data.mdb", &status, 0) == 0;
+	/* What cannot be looked at may be there all the same, and is not ours to take away. */
+	if (!there && errno != ENOENT)
+		return no_directory(path, errno, "open", error);
 	opening->made_data = !there;
-	if (must_exist && (there ? status.st_size == 0 : errno == ENOENT))
+	if (must_exist && (!there || status.st_size == 0))
 		return ff_error_set(error, FF_E_NOT_FOUND, "'%s' holds no store", path);
 	return FF_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * What fails: the N-th open, write or sync, N rising until a run is clean. A crash is a copy of the file: what a commit
+ * What fails: the N-th open, stat, write or sync, N rising until a run is clean. A crash is a copy of the file: what a commit
  * answered must be true of what is found in it.
  */
 #include "lmdb_test.h"
@@ -54,6 +54,20 @@ static void a_failed_open_leaves_nothing(ff_test *t)
 		if (!FF_CHECK(t, n > 1 && n < ROUNDS_MAX))
 			ff_test_note(t, "%s: ends at %u", fault_name(kind), n);
 	}
+}
+
+/* What could not be looked at is not taken for what this open has made, and taken away again. */
+static void a_store_that_cannot_be_looked_at(ff_test *t)
+{
+	ff_store *store;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v2, 0, NULL, &store));
+	close_store(store);
+	uint64_t was = file_hash(path_of(t, "a.db/data.mdb"));
+	fault_arm(FAULT_STAT, 1, EIO);
+	FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, NULL, &store), FF_E_IO);
+	FF_CHECK(t, fault_disarm());
+	FF_CHECK(t, file_exists(path_of(t, "a.db/data.mdb")) && file_hash(path_of(t, "a.db/data.mdb")) == was);
+	FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, NULL, &store), FF_E_VERSION);
 }
 
 /* Migrates a copy of the older store while the n-th call fails. False when none failed. */
@@ -235,8 +249,8 @@ static void a_failed_sync_changes_nothing(ff_test *t)
 }
 
 static const ff_case cases[] = {
-	CASE(a_failed_open_leaves_nothing, "FF-ERR-2", 0),  CASE(a_failed_open_leaves_what_was_there, "FF-MT-2", 0),
-	CASE(an_allocator_that_has_nothing, "", 0),         CASE(a_commit_answers_the_truth, "FF-ERR-2", 0),
-	CASE(a_failed_sync_changes_nothing, "FF-ERR-2", 0),
+	CASE(a_failed_open_leaves_nothing, "FF-ERR-2", 0),       CASE(a_store_that_cannot_be_looked_at, "FF-MT-2", 0),
+	CASE(a_failed_open_leaves_what_was_there, "FF-MT-2", 0), CASE(an_allocator_that_has_nothing, "", 0),
+	CASE(a_commit_answers_the_truth, "FF-ERR-2", 0),         CASE(a_failed_sync_changes_nothing, "FF-ERR-2", 0),
 };
 FAMILY(cases_faults, cases);

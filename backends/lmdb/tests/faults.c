@@ -1,4 +1,4 @@
-/* The calls that LMDB makes of the C library come here first, since the program's symbols go before a library's. */
+/* The calls that LMDB and the backend make of the C library come here first, since the program's symbols go before a library's. */
 #include "faults.h"
 
 #include <dlfcn.h>
@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ static struct {
 
 const char *fault_name(fault_kind kind)
 {
-	static const char *const names[] = { "open", "write", "short write", "sync" };
+	static const char *const names[] = { "open", "stat", "write", "short write", "sync" };
 	return names[kind];
 }
 
@@ -97,6 +98,12 @@ EXPORT int open(const char *path, int flags, ...)
 	mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
 	va_end(more);
 	return strikes(FAULT_OPEN) ? -1 : real(path, flags, mode);
+}
+
+EXPORT int fstatat(int directory, const char *path, struct stat *status, int flags)
+{
+	REAL(fstatat)
+	return strikes(FAULT_STAT) ? -1 : real(directory, path, status, flags);
 }
 
 EXPORT int mdb_reader_check(MDB_env *env, int *dead)

@@ -1,4 +1,4 @@
-/* Faults below LMDB: the n-th call of a kind fails, once. */
+/* Faults below LMDB and the backend: the n-th call of a kind fails, once. */
 #ifndef FFP_LMDB_FAULTS_H
 #define FFP_LMDB_FAULTS_H
 
@@ -6,6 +6,7 @@
 
 typedef enum fault_kind {
 	FAULT_OPEN,
+	FAULT_STAT,
 	FAULT_WRITE,
 	FAULT_SHORT, /* a write of the first half */
 	FAULT_SYNC,
