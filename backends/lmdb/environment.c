@@ -383,6 +383,30 @@ ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, boo
 	return code;
 }
 
+/* Where a directory may not be read, or its file system syncs none, nothing more can be done. */
+static int sync_directory(int directory)
+{
+	return fsync(directory) == 0 || errno == EINVAL || errno == EROFS ? 0 : errno;
+}
+
+static int sync_parent(int directory)
+{
+	int parent = openat(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return errno == EACCES ? 0 : errno;
+	int result = sync_directory(parent);
+	close(parent);
+	return result;
+}
+
+ff_code ffp_environment_keep_names(const ffp_opening *opening, ff_error *error)
+{
+	int result = opening->made_data ? sync_directory(opening->lock) : 0;
+	if (result == 0 && opening->made_directory)
+		result = sync_parent(opening->lock);
+	return result ? no_directory(opening->path, result, "sync", error) : FF_OK;
+}
+
 void ffp_environment_settle(ffp_opening *opening, bool failed)
 {
 	if (failed && opening->shared)

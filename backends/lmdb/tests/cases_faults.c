@@ -248,9 +248,36 @@ static void a_failed_sync_changes_nothing(ff_test *t)
 	close_store(store);
 }
 
+/* ---- names ------------------------------------------------------------------------------------------------------ */
+
+static unsigned syncs_of_opening(ff_test *t, const char *path, const char *const *params)
+{
+	ff_store *store;
+	unsigned before = fault_directories_synced();
+	FF_REQUIRE_OK(t, open_store(t, path, &catalog_v1, 0, params, &store));
+	close_store(store);
+	return fault_directories_synced() - before;
+}
+
+/* A file that was synced is lost all the same where its directory was not. */
+static void a_new_store_keeps_its_name(ff_test *t)
+{
+	static const char *const none[] = { "durability", "none", NULL };
+	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "a.db"), NULL), 2);
+	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "a.db"), NULL), 0);
+	mkdir(path_of(t, "b.db"), 0700);
+	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "b.db"), NULL), 1);
+	/* Who opens it later may rely on it. */
+	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "c.db"), none), 2);
+}
+
 static const ff_case cases[] = {
-	CASE(a_failed_open_leaves_nothing, "FF-ERR-2", 0),       CASE(a_store_that_cannot_be_looked_at, "FF-MT-2", 0),
-	CASE(a_failed_open_leaves_what_was_there, "FF-MT-2", 0), CASE(an_allocator_that_has_nothing, "", 0),
-	CASE(a_commit_answers_the_truth, "FF-ERR-2", 0),         CASE(a_failed_sync_changes_nothing, "FF-ERR-2", 0),
+	CASE(a_failed_open_leaves_nothing, "FF-ERR-2", 0),
+	CASE(a_store_that_cannot_be_looked_at, "FF-MT-2", 0),
+	CASE(a_failed_open_leaves_what_was_there, "FF-MT-2", 0),
+	CASE(an_allocator_that_has_nothing, "", 0),
+	CASE(a_commit_answers_the_truth, "FF-ERR-2", 0),
+	CASE(a_failed_sync_changes_nothing, "FF-ERR-2", 0),
+	CASE(a_new_store_keeps_its_name, "", 0),
 };
 FAMILY(cases_faults, cases);

@@ -90,6 +90,21 @@ EXPORT int fdatasync(int file)
 	return strikes(FAULT_SYNC) ? -1 : real(file);
 }
 
+static unsigned directories_synced;
+
+unsigned fault_directories_synced(void)
+{
+	return directories_synced;
+}
+
+EXPORT int fsync(int file)
+{
+	REAL(fsync)
+	struct stat status;
+	directories_synced += fstat(file, &status) == 0 && S_ISDIR(status.st_mode);
+	return strikes(FAULT_SYNC) ? -1 : real(file);
+}
+
 EXPORT int open(const char *path, int flags, ...)
 {
 	REAL(open)

@@ -21,6 +21,9 @@ void fault_arm(fault_kind kind, unsigned n, int error);
 /* Calls other(context) once, when dead readers are next looked for, as they are before a map grows. */
 void fault_meanwhile(void (*other)(void *context), void *context);
 
+/* How many directories were synced so far. */
+unsigned fault_directories_synced(void);
+
 /* No more faults. Answers whether the one that was armed has struck. */
 bool fault_disarm(void);
 
