@@ -368,11 +368,27 @@ static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening
 	return FF_OK;
 }
 
+/* Where the host has closed its standard input, output or error, none of our files takes that number: what is printed
+ * would go into the store, or into the locks of all who use it. */
+static void hold_standard(int standard[3])
+{
+	for (int i = 0; i < 3; i++)
+		standard[i] = fcntl(i, F_GETFD) < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+}
+
+static void free_standard(const int standard[3])
+{
+	for (int i = 0; i < 3; i++)
+		if (standard[i] >= 0)
+			close(standard[i]);
+}
+
 ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, bool write_map, ffp_opening *opening,
                              ff_error *error)
 {
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
 	*opening = (ffp_opening){ .path = config->path, .map_size = map_size, .write_map = write_map, .lock = -1 };
+	hold_standard(opening->standard);
 	ff_code code = lock_directory(config->path, must_exist, opening, error);
 	if (code == FF_OK)
 		code = find_data(config->path, must_exist, opening, error);
@@ -424,4 +440,5 @@ void ffp_environment_settle(ffp_opening *opening, bool failed)
 		close(opening->lock);
 	}
 	opening->lock = -1;
+	free_standard(opening->standard);
 }

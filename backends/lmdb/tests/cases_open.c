@@ -1,6 +1,7 @@
 /* Opening: what is not a store, what cannot be written, and that a failed open leaves nothing. */
 #include "lmdb_test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -224,6 +225,30 @@ static void reading_leaves_the_data_as_it_is(ff_test *t)
 	FF_CHECK(t, file_hash(data_of(t, path)) == was);
 }
 
+/* A process without standard input, output and error prints into nobody's files. */
+static int open_without_standard(ff_test *t, int number)
+{
+	ff_store *store;
+	unsigned taken = 0;
+	(void)number;
+	int out = dup(STDOUT_FILENO);
+	for (int i = 0; i < 3; i++)
+		close(i);
+	ff_code code = open_store(t, path_of(t, "a.db"), &catalog_v1, 0, NULL, &store);
+	for (int i = 0; i < 3; i++)
+		taken += fcntl(i, F_GETFD) >= 0;
+	dup2(out, STDOUT_FILENO);
+	FF_REQUIRE_OK(t, code);
+	FF_CHECK_EQ_INT(t, taken, 0);
+	close_store(store);
+	return 0;
+}
+
+static void a_process_that_closed_its_standard_files(ff_test *t)
+{
+	FF_CHECK_EQ_INT(t, in_process(t, open_without_standard, 0), 0);
+}
+
 static const ff_case cases[] = {
 	CASE(what_is_no_store, "FF-ERR-1", 0),
 	CASE(an_environment_of_others, "FF-ERR-1", 0),
@@ -234,5 +259,6 @@ static const ff_case cases[] = {
 	CASE(a_relative_path_stays_where_it_was, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
 	CASE(reading_leaves_the_data_as_it_is, "", 0),
+	CASE(a_process_that_closed_its_standard_files, "", 0),
 };
 FAMILY(cases_open, cases);
