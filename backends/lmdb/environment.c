@@ -288,8 +288,13 @@ static int open_env(ffp_environment *environment, const ffp_opening *opening, un
 	if (result) {
 		mdb_env_close(environment->env);
 		environment->env = NULL;
+		return result;
 	}
-	return result;
+	/* LMDB sees to it for its other files, and leaves this one to programs that the host starts. */
+	int data;
+	if (mdb_env_get_fd(environment->env, &data) == 0)
+		fcntl(data, F_SETFD, FD_CLOEXEC);
+	return 0;
 }
 
 /* Opens the files; for reading only, too, where they may not be written. */

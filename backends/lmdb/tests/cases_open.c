@@ -249,6 +249,26 @@ static void a_process_that_closed_its_standard_files(ff_test *t)
 	FF_CHECK_EQ_INT(t, in_process(t, open_without_standard, 0), 0);
 }
 
+static void programs_that_are_started_have_none_of_it(ff_test *t)
+{
+	enum { FILES_MAX = 256 };
+	unsigned open_files = 0;
+	bool was_open[FILES_MAX];
+	for (int file = 0; file < FILES_MAX; file++)
+		was_open[file] = fcntl(file, F_GETFD) >= 0;
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	for (int file = 0; file < FILES_MAX; file++) {
+		const int flags = fcntl(file, F_GETFD);
+		if (flags < 0 || was_open[file])
+			continue;
+		open_files++;
+		if (!FF_CHECK(t, flags & FD_CLOEXEC))
+			ff_test_note(t, "descriptor %d", file);
+	}
+	FF_CHECK(t, open_files > 2);
+	close_store(store);
+}
+
 static const ff_case cases[] = {
 	CASE(what_is_no_store, "FF-ERR-1", 0),
 	CASE(an_environment_of_others, "FF-ERR-1", 0),
@@ -260,5 +280,6 @@ static const ff_case cases[] = {
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
 	CASE(reading_leaves_the_data_as_it_is, "", 0),
 	CASE(a_process_that_closed_its_standard_files, "", 0),
+	CASE(programs_that_are_started_have_none_of_it, "", 0),
 };
 FAMILY(cases_open, cases);
