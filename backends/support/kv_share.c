@@ -28,6 +28,27 @@ typedef struct sharing {
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the list and the numbers of users */
 static sharing *list;
 
+/*
+ * Fork waits until nobody has the list, or a child would have it held by a thread that it has not, and wait for ever when
+ * it opens a store of its own.
+ */
+static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
+
+static void hold_list(void)
+{
+	pthread_mutex_lock(&list_mutex);
+}
+
+static void give_list(void)
+{
+	pthread_mutex_unlock(&list_mutex);
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(hold_list, give_list, give_list);
+}
+
 /* What this process has open at a path, or NULL. */
 static sharing *find(const char *path)
 {
@@ -98,7 +119,8 @@ ff_code ff_kv_share(const ff_store_config *config, ff_kv_open_fn *open_handle, f
                     void *context, ff_kv_shared **shared, ff_error *error)
 {
 	ff_code code = FF_OK;
-	pthread_mutex_lock(&list_mutex);
+	pthread_once(&watch_once, watch_forks);
+	hold_list();
 	sharing *found = find(config->path);
 	if (!found)
 		code = make(config, open_handle, close_handle, context, &found, error);
@@ -106,7 +128,7 @@ ff_code ff_kv_share(const ff_store_config *config, ff_kv_open_fn *open_handle, f
 		found->users++;
 		*shared = &found->shared;
 	}
-	pthread_mutex_unlock(&list_mutex);
+	give_list();
 	return code;
 }
 
@@ -115,7 +137,7 @@ void ff_kv_unshare(ff_kv_shared *shared)
 	sharing *of = (sharing *)shared;
 	if (ff_kv_is_copy(shared))
 		return; /* it stays in the list, where no search finds it */
-	pthread_mutex_lock(&list_mutex);
+	hold_list();
 	sharing **at = &list;
 	while (*at != of)
 		at = &(*at)->next;
@@ -124,7 +146,7 @@ void ff_kv_unshare(ff_kv_shared *shared)
 		of->close(shared->handle);
 		discard(of);
 	}
-	pthread_mutex_unlock(&list_mutex);
+	give_list();
 }
 
 bool ff_kv_is_copy(const ff_kv_shared *shared)

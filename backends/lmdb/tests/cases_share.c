@@ -1,11 +1,15 @@
 /* One environment in one process: shared by stores, left alone after a fork, and its table of readers. */
 #include "lmdb_test.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "faults.h"
 
 static const ff_engine_backend *const lmdb = &ffp_lmdb_backend;
 
@@ -338,12 +342,50 @@ static void idle_readers_hold_no_pages(ff_test *t)
 	close_store(store);
 }
 
+/* ---- a fork while another thread opens ----------------------------------------------------------------------- */
+
+static sem_t opening;
+
+/* In the middle of it. */
+static void linger(void *context)
+{
+	(void)context;
+	sem_post(&opening);
+	usleep(100000);
+}
+
+static void *open_slowly(void *test)
+{
+	fault_meanwhile(linger, NULL);
+	close_store(must_open(test, path_of(test, "other.db")));
+	return NULL;
+}
+
+static int open_in_the_child(ff_test *t, int number)
+{
+	(void)number;
+	alarm(20);
+	close_store(must_open(t, path_of(t, "a.db")));
+	return 0;
+}
+
+/* The child has no such thread, and waits for nothing that it holds. */
+static void a_fork_while_another_thread_opens(ff_test *t)
+{
+	pthread_t thread;
+	FF_REQUIRE(t, sem_init(&opening, 0, 0) == 0 && pthread_create(&thread, NULL, open_slowly, t) == 0);
+	sem_wait(&opening);
+	FF_CHECK_EQ_INT(t, in_process(t, open_in_the_child, 0), 0);
+	pthread_join(thread, NULL);
+	sem_destroy(&opening);
+}
+
 static const ff_case cases[] = {
 	CASE(a_second_open_shares_the_first, "", 0),      CASE(one_writer_in_a_process, "FF-ERR-4", 0),
 	CASE(one_writer_in_all_processes, "FF-ERR-4", 0), CASE(a_turn_that_nobody_gives_back, "", 0),
 	CASE(each_store_has_its_durability, "", 0),       CASE(a_directory_made_anew, "", 0),
 	CASE(a_fork_takes_nothing_away, "", 0),           CASE(readers_find_no_slot, "FF-ERR-4", 0),
 	CASE(slots_of_the_dead_are_freed, "", 0),         CASE(a_dead_reader_holds_no_pages, "", 0),
-	CASE(idle_readers_hold_no_pages, "", 0),
+	CASE(idle_readers_hold_no_pages, "", 0),          CASE(a_fork_while_another_thread_opens, "FF-ERR-6", 0),
 };
 FAMILY(cases_share, cases);
