@@ -47,6 +47,8 @@ static void error_names_what_it_is_about(ff_test *t)
 	check_error(t, FF_E_OVERFLOW, "report_usage", "budget", "b");
 	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "", "a=max"), "!overflow");
 	check_error(t, FF_E_OVERFLOW, "record_spend", "budget", "b");
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "", "", "a=1"), "!invalid");
+	check_error(t, FF_E_INVALID, "record_spend", "budget", "b");
 	FF_CHECK_STR(t, ffp_create(t, e, "b", "@mode=warn"), "!invalid");
 	check_error(t, FF_E_INVALID, "create_budget", "budget", "b");
 }

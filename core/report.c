@@ -95,6 +95,9 @@ static int64_t digest(const ffp_request *request)
 static ff_code check_report_fields(ffp_request *request, const ff_report *report, ff_arena *arena)
 {
 	ff_code code = ffp_name_check(&ffp_name_budget_id, report->budget_id, &request->id, request->error);
+	if (code == FF_OK && request->is_spend)
+		code = ffp_name_check(&ffp_name_execution_id, request->call->in.spend->execution_id,
+		                      &request->execution_id, request->error);
 	if (code == FF_OK)
 		code = ffp_name_check(&ffp_name_key, report->idempotency_key, &request->key, request->error);
 	if (code == FF_OK)
@@ -118,9 +121,7 @@ static ff_code check_spend(ffp_request *request, ff_arena *arena)
 	if (!spend)
 		return ffp_fail(request, FF_E_INVALID, "spend is NULL");
 	request->is_spend = true;
-	ff_code code =
-	    ffp_name_check(&ffp_name_execution_id, spend->execution_id, &request->execution_id, request->error);
-	return code == FF_OK ? check_report_fields(request, &spend->report, arena) : code;
+	return check_report_fields(request, &spend->report, arena);
 }
 
 static const ff_report *report_of(const ffp_request *request)
