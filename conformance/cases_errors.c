@@ -367,6 +367,28 @@ static void fault_that_may_pass(ff_test *t)
 	}
 }
 
+/* A store that is too full for a reset is purged all the same, and then has room for it; where it is still full, that is
+ * told. */
+static void full_store_is_purged_before_a_reset(ff_test *t)
+{
+	static const char *const modes[] = { "once", "always" };
+	static const char *const want[] = { "resets=1 failed=0 keys=1 admissions=0", "!full" };
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		const char *id = ff_test_text(t, "b%zu", i);
+		ff_test_set_time(t, T0 + (int64_t)i * 10 * 86400000);
+		ff_engine *plain = ff_test_open(t, NULL);
+		FF_CHECK_STR(t, ffp_create(t, plain, id, "a=10 @reset=172800000"), "created");
+		FF_CHECK_STR(t, ffp_report(t, plain, id, "k", "a=1"), "ok");
+		ff_test_set_time(t, T0 + (int64_t)i * 10 * 86400000 + 172800000);
+		ff_engine *e = open_faulty(t, ff_test_text(t, "slot=store&error=full&mode=%s", modes[i]));
+		FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), want[i]);
+		ff_test_undo(t, e);
+		FF_CHECK_STR(t, ffp_tick(t, plain, 0, 0),
+		             i ? "resets=2 failed=0 keys=1 admissions=0" : "resets=0 failed=0 keys=0 admissions=0");
+		ff_test_undo(t, plain);
+	}
+}
+
 /* Contention at whatever slot: tried again inside, and charged once. */
 static void contention_is_retried_inside(ff_test *t)
 {
@@ -685,6 +707,7 @@ static const ff_case table[] = {
 	CASE(nothing_else_is_retried, "FF-ERR-4", 0),
 	CASE(fault_of_the_store_changes_nothing, "FF-ERR-1 FF-ERR-2", FF_CASE_FAULTS),
 	CASE(fault_that_may_pass, "FF-ERR-1", FF_CASE_FAULTS),
+	CASE(full_store_is_purged_before_a_reset, "FF-MT-1 FF-RB-4", FF_CASE_FAULTS | FF_CASE_SECOND_HANDLE),
 	CASE(contention_is_retried_inside, "FF-ERR-4", FF_CASE_FAULTS),
 	CASE(contention_that_does_not_end, "FF-ERR-4", FF_CASE_FAULTS),
 	CASE(commit_unknown_is_resolved_by_its_key, "FF-ERR-2 FF-ERR-5", FF_CASE_FAULTS),

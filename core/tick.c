@@ -173,17 +173,29 @@ static ff_code purge(tick_work *work, ffp_table_id table, uint64_t *purged)
 	return code;
 }
 
-static ff_code keep_house(tick_work *work, ff_tick_result *result)
+static ff_code move_due(tick_work *work, ff_tick_result *result)
 {
 	ffp_place place = { .is_set = false };
 	tick_tally tally = { &result->resets, &result->failed };
-	ff_code code = run_slices(work, &ffp_op_reset_due, FFP_BUDGET_POLICY, ffp_by_next_reset(), &place, NULL, tally);
+	result->failed = 0;
+	return run_slices(work, &ffp_op_reset_due, FFP_BUDGET_POLICY, ffp_by_next_reset(), &place, NULL, tally);
+}
+
+/* Resets come first. Where the store has no room for them, what is purged may make some. */
+static ff_code keep_house(tick_work *work, ff_tick_result *result)
+{
+	ff_code code = move_due(work, result);
+	bool was_full = code == FF_E_FULL;
+	if (was_full)
+		code = FF_OK;
 	if (code == FF_OK && work->left)
 		code = purge(work, FFP_BUDGET_USAGE_DEDUP, &result->purged_keys);
 	if (code == FF_OK && work->left)
 		code = purge(work, FFP_QUOTA_WINDOW, &result->purged_admissions);
 	if (code == FF_OK && work->left)
 		code = purge(work, FFP_QUOTA_ADMITTED, &result->purged_admissions);
+	if (code == FF_OK && work->left && was_full)
+		code = move_due(work, result);
 	return code;
 }
 
