@@ -433,6 +433,29 @@ static void commit_unknown_is_resolved_by_its_key(ff_test *t)
 	}
 }
 
+/* Of a batch whose commit did not happen one key may be there all the same, from the same millisecond: it was given before,
+ * and taken for fresh unseen. The others tell. */
+static void commit_unknown_beside_a_key_of_before(ff_test *t)
+{
+	ff_amount amount = { "a", 1 };
+	const ff_report reports[] = {
+		{ .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = "before" },
+		{ .budget_id = "c", .amounts = &amount, .amounts_count = 1, .idempotency_key = "fresh" },
+		{ .budget_id = "d", .amounts = &amount, .amounts_count = 1 },
+	};
+	ff_engine *plain = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, plain, "b", "before", "a=1"), "ok");
+	ff_engine *e = open_faulty(t, "slot=commit&error=commit_unknown&when=before");
+	ff_report_result results[3] = { 0 };
+	FF_REQUIRE_OK(t, ff_engine_report_usage_batch(e, reports, 3, results, NULL, ff_test_error(t)));
+	for (size_t i = 0; i < 3; i++) {
+		FF_CHECK_CODE(t, results[i].code, FF_OK);
+		FF_CHECK_EQ_INT(t, results[i].outcome.replayed, i == 0);
+		FF_CHECK_STR(t, ffp_create(t, e, reports[i].budget_id, ""), "created");
+		FF_CHECK_STR(t, ffp_usage(t, e, reports[i].budget_id), "a=1");
+	}
+}
+
 /* Without a key nothing tells, and the caller is told so. */
 static void commit_unknown_without_a_key(ff_test *t)
 {
@@ -711,6 +734,7 @@ static const ff_case table[] = {
 	CASE(contention_is_retried_inside, "FF-ERR-4", FF_CASE_FAULTS),
 	CASE(contention_that_does_not_end, "FF-ERR-4", FF_CASE_FAULTS),
 	CASE(commit_unknown_is_resolved_by_its_key, "FF-ERR-2 FF-ERR-5", FF_CASE_FAULTS),
+	CASE(commit_unknown_beside_a_key_of_before, "FF-ERR-5 FF-ERR-9", FF_CASE_FAULTS | FF_CASE_SECOND_HANDLE),
 	CASE(commit_unknown_without_a_key, "FF-ERR-5 FF-ERR-1", FF_CASE_FAULTS),
 	CASE(commit_unknown_that_does_not_end, "FF-ERR-5 FF-ERR-1", FF_CASE_FAULTS),
 	CASE(calls_on_no_engine, "FF-ERR-6", 0),

@@ -23,7 +23,6 @@ typedef struct batch_run {
 	ffp_batch batch;
 	ffp_txn txn;
 	ffp_slot *import;   /* the row that says that an import is unfinished, where the batch looks for it */
-	ffp_slot *evidence; /* a key that this batch used for the first time: it tells whether the commit happened */
 	bool is_idle;       /* no request is left to be decided */
 	bool changes;       /* it writes */
 	bool expects;       /* what it remembers is taken for so, and the store verifies it */
@@ -228,11 +227,6 @@ static void settle_results(batch_run *run, bool hand_out)
 
 /* ---- store and commit --------------------------------------------------------------------------------------- */
 
-static bool is_evidence(const ffp_slot *slot)
-{
-	return slot->changed && slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP;
-}
-
 /* Names the rows that were decided by unseen, if any. False: memory is out. */
 static bool expect(batch_run *run)
 {
@@ -259,10 +253,6 @@ static ff_code store_and_commit(batch_run *run)
 		return FF_OK;
 	}
 	run->changes = count > 0;
-	run->evidence = NULL;
-	for (size_t i = 0; i < run->batch.rows.slots_count && !run->evidence; i++)
-		if (is_evidence(run->batch.rows.slots[i]))
-			run->evidence = run->batch.rows.slots[i];
 	ff_code code = count ? ffp_put(&run->txn, writes, count, run->error) : FF_OK;
 	return code == FF_OK ? ffp_commit(&run->txn, run->error) : code;
 }
@@ -276,36 +266,71 @@ static bool same_key_row(const ff_row *a, const ff_row *b)
 	       x->expires_at_ms == y->expires_at_ms;
 }
 
+/* The keys that the batch used for the first time, and the reads that tell what became of them. */
+typedef struct evidence {
+	const ff_row **rows;
+	ff_read *reads;
+	size_t count;
+} evidence;
+
+static bool is_evidence(const ffp_slot *slot)
+{
+	return slot->changed && slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP;
+}
+
+/* False: there is none, or memory is out. */
+static bool gather_evidence(batch_run *run, evidence *keys)
+{
+	const ffp_rows *rows = &run->batch.rows;
+	keys->rows = ffp_arena_array(run->batch.arena, rows->slots_count, sizeof(*keys->rows));
+	keys->reads = ffp_arena_array(run->batch.arena, rows->slots_count, sizeof(*keys->reads));
+	keys->count = 0;
+	for (size_t i = 0; keys->rows && keys->reads && i < rows->slots_count; i++) {
+		const ffp_slot *slot = rows->slots[i];
+		if (!is_evidence(slot))
+			continue;
+		keys->rows[keys->count] = slot->after;
+		keys->reads[keys->count++] = (ff_read){ .table = slot->table, .kind = FF_READ_GET, .low = slot->key };
+	}
+	return keys->count > 0;
+}
+
 /*
- * Sees to it that a commit which may still be on its way to the store does not happen any more: the key that it would
+ * Sees to it that a commit which may still be on its way to the store does not happen any more: a key that it would
  * insert is there, as one that is over. True: so it is.
  */
-static bool forestall(batch_run *run)
+static bool forestall(batch_run *run, const evidence *keys)
 {
 	ff_error ignored;
-	ffp_key_row over = *(const ffp_key_row *)run->evidence->after;
-	const ff_write write = { .table = run->evidence->table, .kind = FF_WRITE_PUT, .after = &over.row };
+	ffp_key_row over = *(const ffp_key_row *)keys->rows[0];
+	const ff_write write = { .table = keys->reads[0].table, .kind = FF_WRITE_PUT, .after = &over.row };
 	over.expires_at_ms = 0;
 	return ffp_put(&run->txn, &write, 1, &ignored) == FF_OK && ffp_commit(&run->txn, &ignored) == FF_OK;
 }
 
 /*
- * After a commit whose fate is unknown: a batch is one transaction, so one key that it used for the first time tells of
- * all of it (FF-ERR-5). Read under a write transaction, which a commit that is still under way holds up; but one that was
- * sent all at once may not even have begun. FF_OK: it happened, and lasts. CONFLICT: it did not and will not, and the
- * batch may run again. Else it stays unknown.
+ * After a commit whose fate is unknown: a batch is one transaction, so the keys that it used for the first time tell of
+ * all of it (FF-ERR-5). All of them, since one that was taken for fresh unseen may have been there before, with the same
+ * outcome and from the same millisecond. Read under a write transaction, which a commit that is still under way holds up;
+ * but one that was sent all at once may not even have begun. FF_OK: it happened, and lasts. CONFLICT: it did not and
+ * will not, and the batch may run again. Else it stays unknown.
  */
 static ff_code resolve_unknown(batch_run *run)
 {
 	ff_error ignored;
+	evidence keys;
 	if (!run->changes)
 		return FF_E_CONFLICT; /* there was nothing to happen */
-	if (!run->evidence || ffp_begin(&run->engine->store, FF_TXN_WRITE, &run->txn, &ignored) != FF_OK)
+	if (!gather_evidence(run, &keys) || ffp_begin(&run->engine->store, FF_TXN_WRITE, &run->txn, &ignored) != FF_OK)
 		return FF_E_COMMIT_UNKNOWN;
-	ff_read read = { .table = run->evidence->table, .kind = FF_READ_GET, .low = run->evidence->key };
-	ff_code code = ffp_load(&run->txn, run->batch.arena, &read, 1, &ignored);
-	bool happened = code == FF_OK && read.row && same_key_row(read.row, run->evidence->after);
-	bool is_known = code == FF_OK && (read.row || run->holds_store || forestall(run));
+	ff_code code = ffp_load(&run->txn, run->batch.arena, keys.reads, keys.count, &ignored);
+	size_t there = 0, same = 0;
+	for (size_t i = 0; code == FF_OK && i < keys.count; i++) {
+		there += keys.reads[i].row != NULL;
+		same += keys.reads[i].row && same_key_row(keys.reads[i].row, keys.rows[i]);
+	}
+	bool happened = same == keys.count;
+	bool is_known = code == FF_OK && (there || run->holds_store || forestall(run, &keys));
 	if (happened)
 		is_known = ffp_commit(&run->txn, &ignored) == FF_OK;
 	ffp_abort(&run->txn);
