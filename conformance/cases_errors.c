@@ -389,6 +389,25 @@ static void full_store_is_purged_before_a_reset(ff_test *t)
 	}
 }
 
+/* An import whose last commit may have happened finds out: it could not be run again on its own rows. */
+static void import_with_an_unknown_end(ff_test *t)
+{
+	static const char *const faults[] = { "error=commit_unknown&when=before", "error=commit_unknown&when=after" };
+	const char *line = "{\"budget_id\":\"b\",\"current_value\":7,\"dimensions_key\":\"a\",\"period\":0,"
+			   "\"table\":\"ff_budget_usage\",\"updated_at_ms\":5}\n";
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		/* Its commits: the beginning, one of lines, the end. An import of nothing leaves the store empty. */
+		ff_engine *e = open_faulty(t, ff_test_text(t, "slot=commit&nth=3&%s", faults[i]));
+		FF_CHECK_STR(t, ffp_import(t, e, ""), "0");
+		FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=0"); /* it has ended */
+		ff_test_undo(t, e);
+	}
+	ff_engine *e = open_faulty(t, "slot=commit&nth=3&error=commit_unknown&when=after");
+	FF_CHECK_STR(t, ffp_import(t, e, line), "1");
+	FF_CHECK_STR(t, ffp_export(t, e, 0), line);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+}
+
 /* Contention at whatever slot: tried again inside, and charged once. */
 static void contention_is_retried_inside(ff_test *t)
 {
@@ -730,6 +749,7 @@ static const ff_case table[] = {
 	CASE(nothing_else_is_retried, "FF-ERR-4", 0),
 	CASE(fault_of_the_store_changes_nothing, "FF-ERR-1 FF-ERR-2", FF_CASE_FAULTS),
 	CASE(fault_that_may_pass, "FF-ERR-1", FF_CASE_FAULTS),
+	CASE(import_with_an_unknown_end, "FF-MT-3 FF-ERR-5", FF_CASE_FAULTS),
 	CASE(full_store_is_purged_before_a_reset, "FF-MT-1 FF-RB-4", FF_CASE_FAULTS | FF_CASE_SECOND_HANDLE),
 	CASE(contention_is_retried_inside, "FF-ERR-4", FF_CASE_FAULTS),
 	CASE(contention_that_does_not_end, "FF-ERR-4", FF_CASE_FAULTS),

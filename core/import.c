@@ -159,9 +159,8 @@ static ff_code set_mark(ffp_batch *batch, ffp_request *request)
 static ff_code look_at_mark(ffp_request *request)
 {
 	const ffp_sweep_row *row = (const ffp_sweep_row *)request->root->after;
-	return row && row->last_number == request->import->mark
-	           ? FF_OK
-	           : ffp_fail(request, FF_E_MISUSE, "another import has begun in the store meanwhile");
+	bool goes_on = row ? row->last_number == request->import->mark : request->import->may_have_ended;
+	return goes_on ? FF_OK : ffp_fail(request, FF_E_MISUSE, "another import has begun in the store meanwhile");
 }
 
 /* An empty store, or one to be emptied. */
@@ -193,7 +192,7 @@ static ff_code decide_import(ffp_batch *batch, ffp_request *request)
 			return FF_E_NO_MEMORY;
 		memcpy(row, slice->rows[i], slice->tables[i]->row_size);
 	}
-	if (code == FF_OK && slice->ends)
+	if (code == FF_OK && slice->ends && request->root->after)
 		ffp_rows_delete(request->root);
 	return code;
 }
@@ -270,6 +269,23 @@ static ff_code check_all(importing *import)
 	return code;
 }
 
+/* Where nobody knows of the last commit, the mark tells: an import that has ended cannot be run again, since it would find
+ * its own rows. */
+static ff_code end_import(importing *import, int64_t mark)
+{
+	ffp_import_slice slice = { .ends = true, .mark = mark };
+	ff_code code = write_slice(import, &slice);
+	if (code != FF_E_COMMIT_UNKNOWN)
+		return code;
+	ff_error unknown = *import->error;
+	slice.may_have_ended = true;
+	code = write_slice(import, &slice);
+	if (code == FF_OK || code == FF_E_MISUSE)
+		return code;
+	*import->error = unknown;
+	return unknown.code;
+}
+
 static ff_code import_all(importing *import)
 {
 	ffp_import_slice slice = { .begins = true };
@@ -289,8 +305,7 @@ static ff_code import_all(importing *import)
 	}
 	if (code == FF_OK)
 		code = check_all(import);
-	slice = (ffp_import_slice){ .ends = true, .mark = mark };
-	return code == FF_OK ? write_slice(import, &slice) : code;
+	return code == FF_OK ? end_import(import, mark) : code;
 }
 
 ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported, ff_error *error)

@@ -15,7 +15,8 @@ typedef struct ffp_import_slice {
 	uint64_t first_line; /* the number of the first row's line, for errors */
 	bool begins;         /* empties a store that an import was left unfinished in; else wants it empty */
 	bool ends;
-	int64_t mark; /* the import's, by which its later slices know that no other has begun */
+	bool may_have_ended; /* its end is sent again, since nobody knows of the first one's commit */
+	int64_t mark;        /* the import's, by which its later slices know that no other has begun */
 } ffp_import_slice;
 
 extern const ffp_op ffp_op_import;
