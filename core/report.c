@@ -131,10 +131,10 @@ static const ff_report *report_of(const ffp_request *request)
 
 /* ---- rows --------------------------------------------------------------------------------------------------- */
 
-ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id)
+ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, bool whole)
 {
 	ffp_ledger_row key = { .budget_id = budget_id, .execution_id = execution_id };
-	return ffp_rows_group(&batch->rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, true);
+	return ffp_rows_group(&batch->rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, whole);
 }
 
 bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total)
@@ -178,6 +178,22 @@ static bool plan_usage(ffp_batch *batch, ffp_request *request)
 	return request->usage != NULL;
 }
 
+/* The rows of the spend's own dimensions; its execution may have spent any number of others. */
+static bool plan_ledger(ffp_batch *batch, ffp_request *request)
+{
+	request->group = ffp_ledger_group(batch, request->id, request->execution_id, false);
+	request->ledger = ff_arena_take(batch->arena, request->amounts_count * sizeof(ffp_slot *));
+	for (size_t i = 0; request->group && request->ledger && i < request->amounts_count; i++) {
+		ffp_ledger_row key = { .budget_id = request->id,
+			               .execution_id = request->execution_id,
+			               .dimensions_key = request->amounts[i].dimension };
+		request->ledger[i] = ffp_rows_get_member(&batch->rows, request->group, &key.row);
+		if (!request->ledger[i])
+			return false;
+	}
+	return request->group && request->ledger;
+}
+
 static bool plan_report(ffp_batch *batch, ffp_request *request)
 {
 	request->root = ffp_budget_slot(batch, request->id);
@@ -191,9 +207,7 @@ static bool plan_report(ffp_batch *batch, ffp_request *request)
 			return false;
 		batch->trusted |= batch->trusts_keys;
 	}
-	if (request->is_spend)
-		request->group = ffp_ledger_group(batch, request->id, request->execution_id);
-	return !request->is_spend || request->group;
+	return !request->is_spend || plan_ledger(batch, request);
 }
 
 /* What a report has found out before it changes anything. */
@@ -201,7 +215,6 @@ typedef struct assessment {
 	ffp_budget budget;
 	int64_t usage[FFP_DIMENSIONS_MAX];  /* before */
 	int64_t ledger[FFP_DIMENSIONS_MAX]; /* before */
-	ffp_slot *ledger_slots[FFP_DIMENSIONS_MAX];
 	const ffp_policy_limit *limits[FFP_DIMENSIONS_MAX];
 	int64_t key_expires_at_ms; /* of the key's first use, where it is used again; else 0 */
 	ff_outcome outcome;
@@ -214,7 +227,7 @@ static ff_code corrupt(ffp_request *request, const char *what, size_t i)
 	                request->amounts[i].dimension.data);
 }
 
-static ff_code read_usage(ffp_batch *batch, ffp_request *request, assessment *found)
+static ff_code read_usage(ffp_request *request, assessment *found)
 {
 	for (size_t i = 0; i < request->amounts_count; i++) {
 		const ffp_usage_row *row = (const ffp_usage_row *)request->usage[i]->after;
@@ -222,14 +235,8 @@ static ff_code read_usage(ffp_batch *batch, ffp_request *request, assessment *fo
 			return corrupt(request, "usage", i);
 	}
 	for (size_t i = 0; request->is_spend && i < request->amounts_count; i++) {
-		ffp_ledger_row key = { .budget_id = request->id,
-			               .execution_id = request->execution_id,
-			               .dimensions_key = request->amounts[i].dimension };
-		ffp_slot *slot = ffp_rows_get_member(&batch->rows, request->group, &key.row);
-		if (!slot)
-			return FF_E_NO_MEMORY;
-		found->ledger_slots[i] = slot;
-		if (!ffp_ledger_in((const ffp_ledger_row *)slot->after, found->budget.period.number, &found->ledger[i]))
+		const ffp_ledger_row *row = (const ffp_ledger_row *)request->ledger[i]->after;
+		if (!ffp_ledger_in(row, found->budget.period.number, &found->ledger[i]))
 			return corrupt(request, "a ledger row", i);
 	}
 	return FF_OK;
@@ -360,7 +367,7 @@ static bool add_usage(ffp_batch *batch, const ffp_request *request, const assess
 
 static bool add_to_ledger(ffp_batch *batch, const ffp_request *request, const assessment *found, size_t i)
 {
-	ffp_ledger_row *row = (ffp_ledger_row *)ffp_rows_change(&batch->rows, found->ledger_slots[i]);
+	ffp_ledger_row *row = (ffp_ledger_row *)ffp_rows_change(&batch->rows, request->ledger[i]);
 	if (!row)
 		return false;
 	row->delta_total = found->ledger[i] + request->amounts[i].amount;
@@ -412,7 +419,7 @@ static ff_code decide_report(ffp_batch *batch, ffp_request *request)
 	if (code == FF_OK && !answered) {
 		code = ffp_request_budget(batch, request, &found.budget);
 		if (code == FF_OK)
-			code = read_usage(batch, request, &found);
+			code = read_usage(request, &found);
 		if (code == FF_OK)
 			code = assess(request, &found);
 		if (code == FF_OK && !change_rows(batch, request, &found))

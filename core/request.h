@@ -102,7 +102,8 @@ struct ffp_request {
 			size_t amounts_count;
 			int64_t digest; /* of operation, execution and amounts (FF-RU-2) */
 			ffp_slot *key_slot;
-			ffp_slot **usage; /* one for each amount */
+			ffp_slot **usage;  /* one for each amount */
+			ffp_slot **ledger; /* record_spend: likewise */
 			bool is_spend;
 		};
 		struct { /* release_budget */

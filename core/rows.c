@@ -148,20 +148,30 @@ ffp_slot *ffp_rows_trust(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 
 ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, bool whole)
 {
-	ffp_slot *group = get(rows, ffp_table(table), key, columns, !whole);
-	if (group)
-		group->whole = whole;
+	ffp_slot *group = get(rows, ffp_table(table), key, columns, true);
+	if (group && whole && !group->whole) {
+		group->whole = true;
+		group->loaded = false;
+		rows->pending[rows->pending_count++] = group;
+	}
 	return group;
+}
+
+static void join(ffp_slot *group, ffp_slot *slot)
+{
+	if (slot->is_member)
+		return;
+	slot->is_member = true;
+	slot->next_member = group->members;
+	group->members = slot;
 }
 
 ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key)
 {
-	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, group->whole);
-	if (slot && !slot->is_member) {
-		slot->is_member = true;
-		slot->next_member = group->members;
-		group->members = slot;
-	}
+	bool is_known = group->whole && group->loaded;
+	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, is_known);
+	if (slot)
+		join(group, slot);
 	return slot;
 }
 
@@ -258,8 +268,9 @@ void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall)
 void ffp_rows_revert(ffp_rows *rows)
 {
 	for (size_t i = 0; i < rows->slots_count; i++) {
-		rows->slots[i]->after = rows->slots[i]->before;
-		rows->slots[i]->changed = false;
+		ffp_slot *slot = rows->slots[i];
+		slot->after = slot->before;
+		slot->changed = false;
 	}
 	rows->table_deletes_count = 0;
 	rows->reverts++;

@@ -70,11 +70,12 @@ ffp_slot *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key);
 
 /*
  * A group of rows that share the first `columns` key columns. A whole one is loaded with all of its rows; any other
- * only gathers the slots that are asked for through it. Once a whole group is loaded, a member that was not there is
- * absent.
+ * only gathers the slots that are asked for through it, until it is asked for whole. Once a whole group is loaded, a
+ * member that was not there is absent.
  */
 ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, bool whole);
 ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key);
+
 
 /* A scan; its bounds must live as long as the batch. */
 ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read);

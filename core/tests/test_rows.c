@@ -368,6 +368,29 @@ static void rows_of_a_gathering_group(ff_test *t)
 	FF_CHECK(t, reads[0].kind == FF_READ_GET && reads[1].kind == FF_READ_GET);
 }
 
+/* One that gathered is asked for whole: what it has not gathered comes with it. */
+static void rows_of_a_group_that_becomes_whole(ff_test *t)
+{
+	ffp_rows *rows = new_rows(t);
+	const ff_row *key = &ledger_key(t, "b", "x", "")->row;
+	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, false);
+	ffp_slot *c = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "c")->row);
+	FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, true));
+	FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, false));
+	ffp_slot *e = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row);
+	FF_CHECK(t, !group->loaded && !c->loaded && !e->loaded);
+	ff_read *reads = reads_of(t, rows, 3);
+	FF_REQUIRE(t, reads[0].kind == FF_READ_RANGE && reads[1].kind == FF_READ_GET);
+	reads[0].rows = ROW_LIST(t, stored_ledger(t, "c", 3), stored_ledger(t, "d", 4));
+	reads[0].rows_count = 2;
+	reads[1].row = stored_ledger(t, "c", 3);
+	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
+	FF_CHECK(t, c->after == reads[1].row && e->loaded && !e->after);
+	ffp_slot *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
+	FF_CHECK(t, d->after && ((const ffp_ledger_row *)d->after)->delta_total == 4);
+	FF_CHECK(t, !ffp_rows_are_pending(rows) && rows->slots_count == 4);
+}
+
 /* A range brings rows that the batch knows: they stay as the batch has them. */
 static void rows_that_a_range_brings_again(ff_test *t)
 {
@@ -565,6 +588,7 @@ static const ff_case cases[] = {
 	CASE(rows_empty_a_table_once, "", 0),
 	CASE(rows_of_a_whole_group, "", 0),
 	CASE(rows_of_a_gathering_group, "", 0),
+	CASE(rows_of_a_group_that_becomes_whole, "", 0),
 	CASE(rows_that_a_range_brings_again, "", 0),
 	CASE(rows_scan_keeps_the_stores_order, "", 0),
 	CASE(rows_read_in_order, "", 0),
