@@ -104,6 +104,7 @@ static ff_code take_out(ffp_batch *batch, ffp_request *request, const releasable
 	for (ffp_slot *slot = request->group->members; slot; slot = slot->next_member)
 		if (slot->after)
 			ffp_rows_delete(slot);
+	ffp_rows_let_go(request->group);
 	if (request->released_count)
 		qsort(request->released, request->released_count, sizeof(*request->released), compare_amounts);
 	return FF_OK;
@@ -119,6 +120,8 @@ static ff_code decide_release(ffp_batch *batch, ffp_request *request)
 	if (code != FF_OK || budget.period.moved) /* nothing was spent yet in a period that no row shows */
 		return code;
 	code = look_at_all(batch, request, budget.period.number, &found, &count);
+	if (code == FFP_PENDING) /* all that is wanted was asked for, and this round is undone: no other looks again */
+		ffp_rows_let_go(request->group);
 	return code == FF_OK ? take_out(batch, request, found, count) : code;
 }
 

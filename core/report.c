@@ -370,6 +370,7 @@ static bool add_to_ledger(ffp_batch *batch, const ffp_request *request, const as
 	ffp_ledger_row *row = (ffp_ledger_row *)ffp_rows_change(&batch->rows, request->ledger[i]);
 	if (!row)
 		return false;
+	ffp_rows_join(request->group, request->ledger[i]); /* which a release in front of it has left */
 	row->delta_total = found->ledger[i] + request->amounts[i].amount;
 	row->updated_at_ms = request->now_ms;
 	row->period = found->budget.period.number;

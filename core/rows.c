@@ -157,7 +157,16 @@ ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, 
 	return group;
 }
 
-static void join(ffp_slot *group, ffp_slot *slot)
+ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key)
+{
+	bool is_known = group->whole && group->loaded;
+	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, is_known);
+	if (slot)
+		ffp_rows_join(group, slot);
+	return slot;
+}
+
+void ffp_rows_join(ffp_slot *group, ffp_slot *slot)
 {
 	if (slot->is_member)
 		return;
@@ -166,13 +175,14 @@ static void join(ffp_slot *group, ffp_slot *slot)
 	group->members = slot;
 }
 
-ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key)
+void ffp_rows_let_go(ffp_slot *group)
 {
-	bool is_known = group->whole && group->loaded;
-	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, is_known);
-	if (slot)
-		join(group, slot);
-	return slot;
+	for (ffp_slot *slot = group->members; slot; slot = slot->next_member) {
+		slot->is_member = false;
+		slot->is_let_go = true;
+		slot->group = group;
+	}
+	group->members = NULL;
 }
 
 ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read)
@@ -271,6 +281,9 @@ void ffp_rows_revert(ffp_rows *rows)
 		ffp_slot *slot = rows->slots[i];
 		slot->after = slot->before;
 		slot->changed = false;
+		if (slot->is_let_go)
+			ffp_rows_join(slot->group, slot);
+		slot->is_let_go = false;
 	}
 	rows->table_deletes_count = 0;
 	rows->reverts++;

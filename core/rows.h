@@ -23,12 +23,14 @@ struct ffp_slot {
 	union {
 		const void *asker;             /* of a budget: the last report of the batch that planned with it */
 		struct ffp_quota_calls *calls; /* of a quota policy: what those of the batch share */
+		ffp_slot *group;               /* of one that was let go: whose member it was */
 	};
 	uint8_t columns; /* of the key: all of them, or for a group fewer */
 	bool whole;      /* of a group: loaded with all of its rows */
 	bool loaded;
 	bool changed; /* `after` is a copy of the batch's own, or the row was deleted */
 	bool is_member;
+	bool is_let_go;
 	bool trusted;  /* taken for absent, unseen */
 	bool recalled; /* remembered from an earlier batch */
 };
@@ -76,6 +78,10 @@ ffp_slot *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key);
 ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, bool whole);
 ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key);
 
+/* Lets all members go, so that nobody walks over them again before they join anew, each by itself. A revert brings them
+ * back. */
+void ffp_rows_let_go(ffp_slot *group);
+void ffp_rows_join(ffp_slot *group, ffp_slot *slot);
 
 /* A scan; its bounds must live as long as the batch. */
 ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read);

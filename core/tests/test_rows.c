@@ -391,6 +391,32 @@ static void rows_of_a_group_that_becomes_whole(ff_test *t)
 	FF_CHECK(t, !ffp_rows_are_pending(rows) && rows->slots_count == 4);
 }
 
+/* Members that were let go are walked over no more, but for those that join again; a revert brings back all. */
+static void rows_that_a_group_lets_go(ff_test *t)
+{
+	ffp_rows *rows = new_rows(t);
+	const ff_row *key = &ledger_key(t, "b", "x", "")->row;
+	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, true);
+	ff_read *reads = reads_of(t, rows, 1);
+	reads[0].rows = ROW_LIST(t, stored_ledger(t, "c", 3), stored_ledger(t, "d", 4), stored_ledger(t, "e", 5));
+	reads[0].rows_count = 3;
+	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
+	for (int round = 0; round < 3; round++) {
+		ffp_rows_let_go(group);
+		FF_CHECK(t, !group->members);
+		ffp_slot *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
+		ffp_rows_join(group, d);
+		FF_CHECK(t, group->members == d && !d->next_member);
+		if (round == 1)
+			ffp_rows_let_go(group);
+		ffp_rows_revert(rows);
+		size_t members = 0;
+		for (const ffp_slot *slot = group->members; slot; slot = slot->next_member)
+			members++;
+		FF_CHECK_EQ_INT(t, members, 3);
+	}
+}
+
 /* A range brings rows that the batch knows: they stay as the batch has them. */
 static void rows_that_a_range_brings_again(ff_test *t)
 {
@@ -589,6 +615,7 @@ static const ff_case cases[] = {
 	CASE(rows_of_a_whole_group, "", 0),
 	CASE(rows_of_a_gathering_group, "", 0),
 	CASE(rows_of_a_group_that_becomes_whole, "", 0),
+	CASE(rows_that_a_group_lets_go, "", 0),
 	CASE(rows_that_a_range_brings_again, "", 0),
 	CASE(rows_scan_keeps_the_stores_order, "", 0),
 	CASE(rows_read_in_order, "", 0),
