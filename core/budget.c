@@ -118,6 +118,7 @@ ffp_slot *ffp_usage_slot(ffp_batch *batch, ff_text budget_id, ff_text dimension)
 /* What was made of a budget's row, for further requests of the batch. It holds for this row, in this place. */
 typedef struct budget_memo {
 	const ff_row *row;
+	ffp_policy policy; /* where it is the batch's own; else the kept one that the mark finds */
 	ffp_policy_mark mark;
 	ff_mode mode;
 } budget_memo;
@@ -126,16 +127,22 @@ static void remember_budget(ffp_batch *batch, const ffp_request *request, const 
 {
 	ffp_slot *slot = request->root;
 	bool is_asked_again = slot->asker && slot->asker != request;
-	budget_memo *memo = is_asked_again && budget->mark.number ? ff_arena_take(batch->arena, sizeof(*memo)) : NULL;
+	/* What had to be parsed is worth it in any case: a long policy is not kept, and of two in one place neither is. */
+	bool is_worth_it = budget->mark.is_own || (is_asked_again && budget->mark.number);
+	budget_memo *memo = is_worth_it ? ff_arena_take(batch->arena, sizeof(*memo)) : NULL;
 	if (memo)
-		*memo = (budget_memo){ slot->after, budget->mark, budget->mode };
+		*memo = (budget_memo){ slot->after, budget->policy, budget->mark, budget->mode };
 	slot->memo = memo;
 }
 
 static bool recall_budget(const ffp_batch *batch, const ffp_slot *slot, int64_t now_ms, ffp_budget *budget)
 {
 	const budget_memo *memo = slot->memo;
-	if (!memo || memo->row != slot->after || !ffp_policies_find(batch->policies, memo->mark, &budget->policy))
+	if (!memo || memo->row != slot->after)
+		return false;
+	if (memo->mark.is_own)
+		budget->policy = memo->policy;
+	else if (!ffp_policies_find(batch->policies, memo->mark, &budget->policy))
 		return false;
 	budget->row = (const ffp_budget_row *)slot->after;
 	budget->mark = memo->mark;

@@ -72,6 +72,7 @@ ff_code ffp_policies_get(ffp_policies *policies, ff_text text, ff_arena *arena, 
 		return FF_OK;
 	}
 	ff_code code = ffp_policy_parse(text, arena, policy, fault);
+	mark->is_own = code == FF_OK;
 	if (code == FF_OK && text.size <= FFP_POLICIES_TEXT_MAX) {
 		drop(policies, kept);
 		*kept = keep(policies->allocator, text, policy);

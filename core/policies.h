@@ -11,6 +11,7 @@
 /* Which of the kept policies it was; number 0: none of them. */
 typedef struct ffp_policy_mark {
 	uint32_t place;
+	bool is_own; /* what the policy points to is not the kept one's, and lives as long as the arena */
 	uint64_t number;
 } ffp_policy_mark;
 

@@ -268,7 +268,7 @@ static void policies_replace_each_other(ff_test *t)
 	ffp_memory *memory = ffp_memory_new(t);
 	ffp_policies *policies = new_policies(t, memory);
 	unsigned wrong = 0;
-	ffp_policy_mark first = { 0, 0 };
+	ffp_policy_mark first = { .number = 0 };
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < 4 * FFP_POLICIES_COUNT; i++) {
 			char text[64];
