@@ -23,6 +23,7 @@ struct ffp_ticket {
 	bool was_cut; /* a batch with it was given up, for the deadline of another */
 	sem_t wake;
 	ffp_ticket *next;
+	ffp_ticket *before; /* in the queue */
 };
 
 /* How long something is looked at that could be taken for so. */

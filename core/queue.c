@@ -46,6 +46,7 @@ static ffp_lane *lane_of(const ff_engine *engine, const ffp_ticket *ticket)
 
 static void enqueue(ffp_lane *lane, ffp_ticket *ticket)
 {
+	ticket->before = lane->queue_last;
 	if (lane->queue_last)
 		lane->queue_last->next = ticket;
 	else
@@ -55,18 +56,19 @@ static void enqueue(ffp_lane *lane, ffp_ticket *ticket)
 	ticket->queued = true;
 }
 
-/* Takes out the first, or the one behind `before`. */
-static ffp_ticket *take_out(ffp_lane *lane, ffp_ticket *before)
+static void take_out(ffp_lane *lane, ffp_ticket *ticket)
 {
-	ffp_ticket **place = before ? &before->next : &lane->queue_first;
-	ffp_ticket *ticket = *place;
-	*place = ticket->next;
-	if (lane->queue_last == ticket)
-		lane->queue_last = before;
-	ticket->next = NULL;
+	if (ticket->before)
+		ticket->before->next = ticket->next;
+	else
+		lane->queue_first = ticket->next;
+	if (ticket->next)
+		ticket->next->before = ticket->before;
+	else
+		lane->queue_last = ticket->before;
+	ticket->next = ticket->before = NULL;
 	ticket->queued = false;
 	lane->queued--;
-	return ticket;
 }
 
 /* Puts those of a batch that are not done in front of the queue, in their order; answers how many are, and those come
@@ -79,9 +81,11 @@ static size_t put_back(ffp_lane *lane, ffp_ticket **tickets, size_t count)
 		if (ticket->is_done)
 			continue;
 		ticket->next = lane->queue_first;
-		lane->queue_first = ticket;
-		if (!lane->queue_last)
+		if (lane->queue_first)
+			lane->queue_first->before = ticket;
+		else
 			lane->queue_last = ticket;
+		lane->queue_first = ticket;
 		lane->queued++;
 		ticket->queued = ticket->was_cut = true;
 	}
@@ -112,7 +116,8 @@ static size_t dequeue(ffp_lane *lane, uint32_t calls_max, ffp_ticket **tickets)
 		if (count && (alone || apart || calls + ticket->count > calls_max))
 			break;
 		calls += ticket->count;
-		tickets[count++] = take_out(lane, NULL);
+		take_out(lane, ticket);
+		tickets[count++] = ticket;
 	}
 	return count;
 }
@@ -209,12 +214,8 @@ static bool leave(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket, int64_t
 {
 	pthread_mutex_lock(&engine->queue_lock);
 	bool leaves = ticket->queued && !ticket->leads;
-	if (leaves) {
-		ffp_ticket *before = NULL;
-		for (ffp_ticket *at = lane->queue_first; at != ticket; at = at->next)
-			before = at;
-		take_out(lane, before);
-	}
+	if (leaves)
+		take_out(lane, ticket);
 	pthread_mutex_unlock(&engine->queue_lock);
 	for (size_t i = 0; leaves && i < ticket->count; i++)
 		ffp_is_late(&ticket->requests[i], now_ms);

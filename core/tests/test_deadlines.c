@@ -231,6 +231,46 @@ static void late_caller_leaves_the_queue(ff_test *t)
 	FF_CHECK_STR(t, counts(t, e), "begun=2 committed=2 retries=0");
 }
 
+/* From the middle, the front and the end of the queue, in whatever order: those that stay are decided in theirs. */
+static void late_callers_leave_from_any_place(ff_test *t)
+{
+	enum { CALLERS = 6 };
+	static const int places[][4] = { { 2, 0, 5, 3 }, { 5, 4, 0, 1 }, { 1, 2, 3, 4 } };
+	for (size_t round = 0; round < COUNT_OF(places); round++) {
+		ff_engine *e = open_in_world(t);
+		caller first = { .engine = e, .key = ff_test_text(t, "%zu", round) };
+		caller queued[CALLERS];
+		bool leaves[CALLERS] = { false };
+		ffp_fault.stalls = stalls_at_the_gate;
+		start(t, &first);
+		FF_CHECK(t, stalls_anew(0));
+		for (size_t i = 0; i < CALLERS; i++)
+			queued[i] = (caller){ .engine = e, .key = ff_test_text(t, "%zu %zu", round, i) };
+		for (int i = 0; i < 4; i++) {
+			queued[places[round][i]].deadline_ms = T0 + 50 + i;
+			leaves[places[round][i]] = true;
+		}
+		for (size_t i = 0; i < CALLERS; i++) {
+			start(t, &queued[i]);
+			FF_CHECK(t, ffp_is_queued(e, i + 1));
+		}
+		for (int i = 0; i < 4; i++) {
+			world.now_ms = T0 + 50 + i;
+			FF_CHECK(t, is_answered(&queued[places[round][i]]));
+			FF_CHECK(t, ffp_is_queued(e, (size_t)(CALLERS - 1 - i)));
+		}
+		caller last = { .engine = e, .key = ff_test_text(t, "%zu last", round) };
+		start(t, &last);
+		FF_CHECK(t, ffp_is_queued(e, 3));
+		world.passes = 2;
+		FF_CHECK_STR(t, end(&first), "ok");
+		FF_CHECK_STR(t, end(&last), "ok");
+		for (size_t i = 0; i < CALLERS; i++)
+			FF_CHECK_STR(t, end(&queued[i]), leaves[i] ? "deadline" : "ok");
+		ff_test_undo(t, e);
+	}
+}
+
 /*
  * The leader is late: it is told so while the neighbour goes on waiting. Who comes later with a deadline of its own does
  * not share the neighbour's batch, and cannot cut it short again.
@@ -276,6 +316,7 @@ static const ff_case cases[] = {
 	CASE(deadline_is_looked_at_before_the_decision, "FF-ERR-7", 0),
 	CASE(store_that_invents_a_deadline, "FF-ERR-1", 0),
 	CASE(late_caller_leaves_the_queue, "FF-ERR-7", 0),
+	CASE(late_callers_leave_from_any_place, "FF-ERR-7", 0),
 	CASE(late_leader_leaves_its_neighbour, "FF-ERR-7", 0),
 };
 
