@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "arena.h"
+#include "leases.h"
 #include "text.h"
 
 #define WINDOW_SECONDS_MAX UINT64_C(1000000000000)
@@ -86,10 +87,10 @@ typedef struct ffp_quota_calls {
 	int64_t latest_ms; /* of the times that they are decided at */
 	ffp_scan *over;    /* the slots whose lease ended first, up to a time and so many; NULL: nobody wanted any */
 	uint32_t over_limit;
-	bool gathered;      /* those of the scan are members of the policy's group */
-	unsigned reverts;   /* the cursor is of this round, */
-	int64_t free_at_ms; /* and of this time: */
-	ffp_slot *free;     /* no member in front of this one is over */
+	bool gathered;     /* those of the scan are members of the policy's group */
+	bool is_sorted;    /* the leases of the group are, */
+	unsigned reverts;  /* in this round: */
+	ffp_leases leases; /* by their ends */
 } ffp_quota_calls;
 
 static bool plan_policy(ffp_batch *batch, ffp_request *request)
@@ -209,7 +210,7 @@ typedef struct admission {
 	bool holds;                  /* it is not over */
 	ff_quota_limits limits;
 	int64_t time_ms;
-	size_t freed; /* how many slots that are over make room for this one */
+	uint64_t freed; /* how many slots that are over make room for this one */
 	ff_admission_outcome outcome;
 } admission;
 
@@ -318,34 +319,6 @@ static uint32_t first_limit(const ffp_quota_calls *calls)
 	return (uint32_t)(calls->count > OVER_FIRST ? calls->count : OVER_FIRST);
 }
 
-static bool is_over(const ffp_slot *slot, const admission *found)
-{
-	const ffp_slot_row *row = (const ffp_slot_row *)slot->after;
-	return slot->loaded && row && ffp_slot_is_over(row, found->time_ms);
-}
-
-/* The first member from this one on that is over, and another's than the call's own; or NULL. */
-static ffp_slot *free_from(ffp_slot *slot, const ffp_request *request, const admission *found)
-{
-	while (slot && (slot == request->held || !is_over(slot, found)))
-		slot = slot->next_member;
-	return slot;
-}
-
-/* The first slot that is free for an admission, or NULL. What was not over at the same time was looked at by a call in
- * front of this one, and is not looked at again. */
-static ffp_slot *first_free(const ffp_batch *batch, const ffp_request *request, const admission *found)
-{
-	ffp_quota_calls *calls = request->root->calls;
-	if (calls->reverts != batch->rows.reverts || calls->free_at_ms != found->time_ms)
-		calls->free = request->group->members;
-	calls->reverts = batch->rows.reverts;
-	calls->free_at_ms = found->time_ms;
-	while (calls->free && !is_over(calls->free, found))
-		calls->free = calls->free->next_member;
-	return free_from(calls->free, request, found);
-}
-
 /* Makes members of the slots that the scan brought. */
 static bool gather(ffp_batch *batch, ffp_request *request)
 {
@@ -354,8 +327,32 @@ static bool gather(ffp_batch *batch, ffp_request *request)
 		if (!ffp_rows_get_member(&batch->rows, request->group, calls->over->slots[i]->key))
 			return false;
 	if (!calls->gathered)
-		calls->free_at_ms = FF_TIME_NONE; /* they stand in front of the cursor */
+		calls->is_sorted = false;
 	calls->gathered = true;
+	return true;
+}
+
+static bool are_leases_sorted(const ffp_batch *batch, const ffp_quota_calls *calls)
+{
+	return calls->is_sorted && calls->reverts == batch->rows.reverts;
+}
+
+/* Sorts the leases of the members as they are by now. From then on each lease that is given is put among them. */
+static bool sort_leases(ffp_batch *batch, ffp_request *request)
+{
+	ffp_quota_calls *calls = request->root->calls;
+	if (are_leases_sorted(batch, calls))
+		return true;
+	ffp_leases_clear(&calls->leases, batch->arena);
+	for (ffp_slot *slot = request->group->members; slot; slot = slot->next_member) {
+		const ffp_slot_row *row = slot->loaded ? (const ffp_slot_row *)slot->after : NULL;
+		slot->lease = NULL;
+		if (row && !ff_row_is_null(&row->row, FFP_SLOT_LEASE_UNTIL) &&
+		    !ffp_leases_give(&calls->leases, slot, row->lease_until_ms))
+			return false;
+	}
+	calls->is_sorted = true;
+	calls->reverts = batch->rows.reverts;
 	return true;
 }
 
@@ -370,18 +367,15 @@ static ff_code look_at_slots(ffp_batch *batch, ffp_request *request, admission *
 		active--; /* its own, held or over */
 	if (found->holds || !found->limits.max_concurrent || active < found->limits.max_concurrent)
 		return FF_OK;
-	const ffp_quota_calls *calls = request->root->calls;
+	ffp_quota_calls *calls = request->root->calls;
 	if (!calls->over)
 		return scan_over(batch, request, found, first_limit(calls));
 	if (!calls->over->loaded)
 		return FFP_PENDING;
-	if (!gather(batch, request))
+	if (!gather(batch, request) || !sort_leases(batch, request))
 		return FF_E_NO_MEMORY;
 	uint64_t wanted = active - found->limits.max_concurrent + 1;
-	size_t free = 0;
-	ffp_slot *slot = first_free(batch, request, found);
-	for (; slot && free < wanted; slot = free_from(slot->next_member, request, found))
-		free++;
+	uint64_t free = ffp_leases_count_over(&calls->leases, found->time_ms, request->held, wanted);
 	if (free < wanted && calls->over->slots_count == calls->over_limit && calls->over_limit < UINT32_MAX / 8)
 		return scan_over(batch, request, found, calls->over_limit * 8);
 	if (free < wanted)
@@ -391,13 +385,18 @@ static ff_code look_at_slots(ffp_batch *batch, ffp_request *request, admission *
 	return FF_OK;
 }
 
-static void set_lease(const ffp_request *request, ffp_slot_row *row, int64_t until_ms)
+static bool set_lease(const ffp_batch *batch, const ffp_request *request, ffp_slot_row *row, int64_t until_ms)
 {
 	ffp_quota_calls *calls = request->root->calls;
 	row->lease_until_ms = until_ms;
 	row->row.nulls &= ~(1u << FFP_SLOT_LEASE_UNTIL);
-	if (until_ms <= calls->free_at_ms) /* set by an earlier time: it is over, and the cursor may be past it */
-		calls->free_at_ms = FF_TIME_NONE;
+	return !are_leases_sorted(batch, calls) || ffp_leases_give(&calls->leases, request->held, until_ms);
+}
+
+static void clear_lease(const ffp_request *request, ffp_slot_row *row)
+{
+	row->row.nulls |= 1u << FFP_SLOT_LEASE_UNTIL;
+	request->held->lease = NULL;
 }
 
 /* An admission that stands: only the end of its lease moves, where the call carries one. */
@@ -410,14 +409,13 @@ static ff_code renew(ffp_batch *batch, ffp_request *request, admission *found)
 	ffp_slot_row *row = (ffp_slot_row *)ffp_rows_change(&batch->rows, request->held);
 	if (!row)
 		return FF_E_NO_MEMORY;
-	set_lease(request, row, add_saturated(found->time_ms, lease_ms));
-	return FF_OK;
+	return set_lease(batch, request, row, add_saturated(found->time_ms, lease_ms)) ? FF_OK : FF_E_NO_MEMORY;
 }
 
-static void free_slots(const ffp_batch *batch, ffp_request *request, const admission *found)
+static void free_slots(const ffp_request *request, const admission *found)
 {
-	for (size_t left = found->freed; left; left--)
-		ffp_rows_delete(first_free(batch, request, found));
+	for (uint64_t left = found->freed; left; left--)
+		ffp_rows_delete(ffp_leases_take_over(&request->root->calls->leases, found->time_ms, request->held));
 }
 
 /* The row of the next entry, which nobody has numbered yet: taken for absent as a fresh key is, and looked up where that
@@ -460,7 +458,7 @@ static ff_code admit(ffp_batch *batch, ffp_request *request, const admission *fo
 	ff_code code = next_entry(batch, request, found, &entry);
 	if (code != FF_OK)
 		return code;
-	free_slots(batch, request, found);
+	free_slots(request, found);
 	ffp_quota_row *policy = (ffp_quota_row *)ffp_rows_change(&batch->rows, request->root);
 	ffp_slot_row *slot = (ffp_slot_row *)ffp_rows_change(&batch->rows, request->held);
 	if (!policy || !slot || (entry && !add_entry(batch, request, found, entry, expires_at_ms)))
@@ -471,9 +469,9 @@ static ff_code admit(ffp_batch *batch, ffp_request *request, const admission *fo
 	slot->admitted_at_ms = found->time_ms;
 	slot->expires_at_ms = expires_at_ms;
 	if (lease_ms)
-		set_lease(request, slot, add_saturated(found->time_ms, lease_ms));
-	else
-		slot->row.nulls |= 1u << FFP_SLOT_LEASE_UNTIL;
+		return set_lease(batch, request, slot, add_saturated(found->time_ms, lease_ms)) ? FF_OK
+		                                                                                : FF_E_NO_MEMORY;
+	clear_lease(request, slot);
 	return FF_OK;
 }
 

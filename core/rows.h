@@ -24,6 +24,7 @@ struct ffp_slot {
 		const void *asker;             /* of a budget: the last report of the batch that planned with it */
 		struct ffp_quota_calls *calls; /* of a quota policy: what those of the batch share */
 		ffp_slot *group;               /* of one that was let go: whose member it was */
+		const struct ffp_lease *lease; /* of a quota's slot: the one that it has, where leases are sorted */
 	};
 	uint8_t columns; /* of the key: all of them, or for a group fewer */
 	bool whole;      /* of a group: loaded with all of its rows */

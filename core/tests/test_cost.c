@@ -3,6 +3,7 @@
 
 #include "budget.h"
 #include "json.h"
+#include "leases.h"
 #include "report.h"
 #include "rows.h"
 #include "tests.h"
@@ -176,11 +177,141 @@ static void policies_in_one_place_are_parsed_once_a_batch(ff_test *t)
 	FF_CHECK_EQ_INT(t, pieces_of(t, e, budgets, 2, 500), few);
 }
 
+/* ---- leases ------------------------------------------------------------------------------------------------- */
+
+static ffp_slot *new_lease(ff_test *t, ffp_leases *leases, int64_t until_ms)
+{
+	static const ff_row there;
+	ffp_slot *slot = ff_test_alloc(t, sizeof(*slot));
+	slot->after = &there;
+	FF_REQUIRE(t, ffp_leases_give(leases, slot, until_ms));
+	return slot;
+}
+
+static void leases_come_by_their_ends(ff_test *t)
+{
+	enum { COUNT = 500, END = 200 };
+	ffp_leases leases = { .count = 0 };
+	ffp_slot *slots[COUNT];
+	ffp_leases_clear(&leases, ffp_raw_arena(t));
+	for (int i = 0; i < COUNT; i++) {
+		slots[i] = new_lease(t, &leases, (int64_t)ff_test_random_below(t, END));
+		if (i % 7 == 0) /* another, which counts in its place */
+			FF_REQUIRE(t, ffp_leases_give(&leases, slots[i], (int64_t)ff_test_random_below(t, END)));
+		if (i % 5 == 0) /* gone, or without one */
+			slots[i]->after = NULL;
+		else if (i % 11 == 0)
+			slots[i]->lease = NULL;
+	}
+	const ffp_slot *own = slots[1];
+	unsigned wrong = 0;
+	for (int64_t time_ms = -1; time_ms <= END; time_ms += 10) {
+		uint64_t over = 0;
+		for (int i = 0; i < COUNT; i++)
+			over += slots[i] != own && slots[i]->after && slots[i]->lease &&
+			        slots[i]->lease->until_ms <= time_ms;
+		wrong += ffp_leases_count_over(&leases, time_ms, own, UINT64_MAX) != over;
+		wrong += ffp_leases_count_over(&leases, time_ms, own, 3) != (over < 3 ? over : 3);
+		for (; over > 2; over--) { /* two are left for the next */
+			ffp_slot *slot = ffp_leases_take_over(&leases, time_ms, own);
+			FF_REQUIRE(t, slot != NULL);
+			wrong += slot == own || !slot->after || slot->lease->until_ms > time_ms;
+			slot->after = NULL;
+		}
+	}
+	FF_CHECK(t, ffp_leases_take_over(&leases, END, own) && ffp_leases_take_over(&leases, END, own));
+	FF_CHECK(t, !ffp_leases_take_over(&leases, END, own));
+	FF_CHECK(t, ffp_leases_take_over(&leases, END, NULL) == own);
+	FF_CHECK_EQ_INT(t, wrong, 0);
+}
+
+/* However many there are. Who looked at a slot whose lease is not over would find none here. */
+static void leases_that_are_not_over_are_not_looked_at(ff_test *t)
+{
+	ffp_leases leases = { .count = 0 };
+	ffp_leases_clear(&leases, ffp_raw_arena(t));
+	for (int i = 0; i < 1000; i++)
+		new_lease(t, &leases, i * 7919 % 1000);
+	for (size_t i = 0; i < leases.count; i++)
+		if (leases.heap[i]->until_ms > 500)
+			leases.heap[i]->slot = NULL;
+	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 500, NULL, UINT64_MAX), 501);
+	for (int64_t i = 0; i <= 500; i++) {
+		ffp_slot *slot = ffp_leases_take_over(&leases, 500, NULL);
+		FF_REQUIRE(t, slot && slot->lease->until_ms == i);
+		slot->after = NULL;
+		FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 500, NULL, 1), i < 500);
+	}
+	FF_CHECK(t, !ffp_leases_take_over(&leases, 500, NULL));
+}
+
+enum { SLOT_CALLS = 200 };
+
+typedef struct slot_calls {
+	ff_admission admissions[SLOT_CALLS];
+	ff_quota_limits limits[SLOT_CALLS];
+	ff_admission_outcome outcomes[SLOT_CALLS];
+	bool held[SLOT_CALLS];
+	ff_call calls[SLOT_CALLS];
+} slot_calls;
+
+static void make_slot_calls(ff_test *t, slot_calls *of)
+{
+	int64_t now_ms = T0;
+	for (unsigned i = 0; i < SLOT_CALLS; i++) {
+		const char *execution = ff_test_text(t, "x%u", (unsigned)ff_test_random_below(t, 40));
+		now_ms += (int64_t)ff_test_random_below(t, 9) - 2;
+		of->limits[i] = (ff_quota_limits){ .max_concurrent = 1 + ff_test_random_below(t, 12) };
+		of->admissions[i] = (ff_admission)FF_ADMISSION_INIT;
+		of->admissions[i].quota_policy_id = "q";
+		of->admissions[i].execution_id = execution;
+		of->admissions[i].now_ms = now_ms;
+		of->admissions[i].lease_ms = (int64_t)ff_test_random_below(t, 60);
+		of->admissions[i].limits = ff_test_random_below(t, 4) ? NULL : &of->limits[i];
+		of->calls[i] = (ff_call){ .op = FF_OP_ADMIT,
+			                  .in.admission = &of->admissions[i],
+			                  .out.admission = &of->outcomes[i] };
+		if (ff_test_random_below(t, 8) == 0)
+			of->calls[i] = (ff_call){ .op = FF_OP_RELEASE_ADMISSION,
+				                  .in.target = { "q", execution, now_ms },
+				                  .out.held = &of->held[i] };
+	}
+}
+
+/* Each at a time of its own, with leases that end in the midst of the batch. */
+static void slots_in_a_batch_are_as_if_sent_alone(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	slot_calls *of = ff_test_alloc(t, sizeof(*of));
+	for (int round = 0; round < 20; round++) {
+		const char *answers[2] = { "", "" };
+		make_slot_calls(t, of);
+		for (int way = 0; way < 2; way++) {
+			ffp_fake_wipe(ffp_fake_of(t));
+			FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "slots=6"), "created");
+			/* alone; or twenty, and the rest in a second batch */
+			for (size_t i = 0, count; i < SLOT_CALLS; i += count) {
+				count = way == 0 ? 1 : i == 0 ? 20 : SLOT_CALLS - i;
+				FF_REQUIRE_OK(t, ff_engine_submit(e, &of->calls[i], count, ff_test_error(t)));
+			}
+			for (size_t i = 0; i < SLOT_CALLS; i++)
+				answers[way] = ff_test_text(t, "%s%d %d %d\n", answers[way], of->calls[i].code,
+				                            of->outcomes[i].kind, of->held[i]);
+			answers[way] = ff_test_text(t, "%s%s", answers[way], ffp_quota(t, e, "q"));
+		}
+		FF_CHECK_STR(t, answers[1], answers[0]);
+	}
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 static const ff_case cases[] = {
 	CASE(spend_reads_its_own_rows, "FF-SP-1", 0),
 	CASE(release_takes_what_is_there, "FF-SP-2 FF-RU-14", 0),
 	CASE(long_policies_are_parsed_once_a_batch, "", 0),
 	CASE(policies_in_one_place_are_parsed_once_a_batch, "", 0),
+	CASE(leases_come_by_their_ends, "", 0),
+	CASE(leases_that_are_not_over_are_not_looked_at, "", 0),
+	CASE(slots_in_a_batch_are_as_if_sent_alone, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
 };
 
 FAMILY(ffp_tests_cost, cases);

@@ -1,0 +1,35 @@
+/*
+ * The leases of a quota policy's slots, as far as a batch knows them, by their ends. Calls of a batch may each have a time
+ * of their own, so each must find what is over without a look at what is not.
+ */
+#ifndef FFP_LEASES_H
+#define FFP_LEASES_H
+
+#include "rows.h"
+
+/* One that a slot was given. It counts while its slot has no other (slot->lease) and is there. */
+typedef struct ffp_lease {
+	int64_t until_ms;
+	ffp_slot *slot;
+} ffp_lease;
+
+typedef struct ffp_leases {
+	ff_arena *arena;
+	ffp_lease **heap; /* one that ends earlier lies in front of those at twice its place, and one and two more */
+	size_t count;
+	size_t room;
+} ffp_leases;
+
+/* Begins anew with none. */
+void ffp_leases_clear(ffp_leases *leases, ff_arena *arena);
+
+/* Gives a slot a lease, in place of the one that it may have. False: memory is out. */
+bool ffp_leases_give(ffp_leases *leases, ffp_slot *slot, int64_t until_ms);
+
+/* How many are over by then, without that of `except`; no more than `enough` are counted. */
+uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_slot *except, uint64_t enough);
+
+/* Takes out the one that ended first, likewise, and answers its slot; NULL: none is over. */
+ffp_slot *ffp_leases_take_over(ffp_leases *leases, int64_t time_ms, const ffp_slot *except);
+
+#endif
