@@ -363,7 +363,7 @@ static ff_code begin_batch(batch_run *run)
 		.require_budget = engine->flags & FF_OPEN_REQUIRE_BUDGET,
 		.trusts_keys = run->lane->keys.left == 0,
 	};
-	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, 2 * count_requests(run)))
+	if (!ffp_rows_init(&run->batch.rows, run->batch.arena, engine->seed, 2 * count_requests(run)))
 		return no_memory(run);
 	ff_code code = ffp_begin(&engine->store, FF_TXN_WRITE, &run->txn, run->error);
 	if (code != FF_OK)

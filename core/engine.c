@@ -126,6 +126,7 @@ static void set_up(ff_engine *engine, const ff_engine_options *options)
 	engine->key_ttl_ms = options->key_ttl_ms ? options->key_ttl_ms : DAY_MS;
 	engine->clock = options->clock ? *options->clock : system_clock;
 	engine->random = options->random ? *options->random : system_source;
+	engine->seed = system_random(NULL); /* whatever source the host has for its jitter */
 	engine->watches_import = true;
 	pthread_mutex_init(&engine->queue_lock, NULL);
 	pthread_cond_init(&engine->queue_turn, NULL);

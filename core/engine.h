@@ -72,6 +72,7 @@ struct ff_engine {
 	ff_clock clock;
 	ff_random random;
 	ff_allocator allocator;
+	uint64_t seed; /* of the hashes of keys; nobody can know it */
 	ffp_store store;
 
 	pthread_mutex_t queue_lock; /* of the queues and of what follows, up to latest_ms */

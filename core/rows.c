@@ -7,9 +7,11 @@
 
 #include "arena.h"
 
-static uint64_t hash_key(const ff_table *table, const ff_row *key, uint8_t columns)
+/* Keys come from callers, so where they go must not be known to them: names made to share a bucket would make each look
+ * for one a walk over all. */
+static uint64_t hash_key(const ff_table *table, const ff_row *key, uint8_t columns, uint64_t seed)
 {
-	uint64_t hash = ((uint64_t)table->id << 8) | columns;
+	uint64_t hash = seed ^ ((uint64_t)table->id << 8 | columns);
 	for (unsigned i = 0; i < columns; i++) {
 		const ff_column *column = &table->columns[i];
 		if (column->type == FF_TYPE_TEXT) {
@@ -22,12 +24,12 @@ static uint64_t hash_key(const ff_table *table, const ff_row *key, uint8_t colum
 	return hash;
 }
 
-bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, size_t expected)
+bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, uint64_t seed, size_t expected)
 {
 	size_t room = 16;
 	while (room < expected)
 		room *= 2;
-	*rows = (ffp_rows){ .arena = arena, .buckets_count = room, .slots_room = room };
+	*rows = (ffp_rows){ .arena = arena, .seed = seed, .buckets_count = room, .slots_room = room };
 	rows->buckets = ffp_arena_array(arena, room, sizeof(ffp_slot *));
 	rows->slots = ff_arena_take(arena, room * sizeof(ffp_slot *));
 	rows->pending = ff_arena_take(arena, room * sizeof(ffp_slot *));
@@ -38,7 +40,7 @@ bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, size_t expected)
 static bool grow(ffp_rows *rows)
 {
 	ffp_rows grown;
-	if (!ffp_rows_init(&grown, rows->arena, 2 * rows->slots_room))
+	if (!ffp_rows_init(&grown, rows->arena, rows->seed, 2 * rows->slots_room))
 		return false;
 	memcpy(grown.slots, rows->slots, rows->slots_count * sizeof(ffp_slot *));
 	memcpy(grown.pending, rows->pending, rows->pending_count * sizeof(ffp_slot *));
@@ -103,7 +105,7 @@ static bool recall(const ffp_rows *rows, ffp_slot *slot)
 /* The slot of a key, which a new one is given as `loaded` or leaves pending. */
 static ffp_slot *get(ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, bool loaded)
 {
-	uint64_t hash = hash_key(table, key, columns);
+	uint64_t hash = hash_key(table, key, columns, rows->seed);
 	ffp_slot *slot = find(rows, table, key, columns, hash);
 	if (slot)
 		return slot;

@@ -49,6 +49,7 @@ struct ffp_scan {
 typedef struct ffp_rows {
 	ff_arena *arena;
 	const ffp_recall *recall; /* rows that need not be loaded; or NULL */
+	uint64_t seed;            /* of the hashes of keys */
 	ffp_slot **buckets;
 	size_t buckets_count; /* a power of two */
 	ffp_slot **slots;
@@ -62,8 +63,9 @@ typedef struct ffp_rows {
 	size_t table_deletes_count;
 } ffp_rows;
 
-/* Begins with none; room for `expected` slots is there from the start. */
-bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, size_t expected);
+/* Begins with none; room for `expected` slots is there from the start. What is to be recalled was kept under the same
+ * seed. */
+bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, uint64_t seed, size_t expected);
 
 /* The slot of the row with the key columns of `key`, which is copied; its texts must live as long as the batch. */
 ffp_slot *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key);

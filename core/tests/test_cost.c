@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "budget.h"
+#include "engine.h"
 #include "json.h"
 #include "leases.h"
 #include "report.h"
@@ -304,6 +305,50 @@ static void slots_in_a_batch_are_as_if_sent_alone(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* ---- hashes ------------------------------------------------------------------------------------------------- */
+
+enum { NAMES = 64 };
+
+/* The slot of a budget's name among rows with this seed, and how many others share its bucket. */
+static ffp_slot *put_name(ffp_rows *rows, const char *name, size_t *shared)
+{
+	const ffp_budget_row key = { .budget_id = ffp_text(name) };
+	ffp_slot *slot = ffp_rows_get(rows, FFP_BUDGET_POLICY, &key.row);
+	*shared = 0;
+	for (const ffp_slot *other = slot ? slot->next_in_bucket : NULL; other; other = other->next_in_bucket)
+		++*shared;
+	return slot;
+}
+
+/* Names that share a bucket under one seed are scattered under another, and each engine has its own. */
+static void names_that_collide_under_one_seed(ff_test *t)
+{
+	ffp_rows rows;
+	const char *names[NAMES];
+	size_t found = 0, shared = 0, worst = 0;
+	FF_REQUIRE(t, ffp_rows_init(&rows, ffp_raw_arena(t), 1, 65536));
+	for (unsigned i = 0; found < NAMES && i < 60000; i++) {
+		const char *name = ff_test_text(t, "%u", i);
+		const ffp_slot *slot = put_name(&rows, name, &shared);
+		FF_REQUIRE(t, slot != NULL);
+		if (slot->hash % 256 == 0)
+			names[found++] = name;
+	}
+	FF_REQUIRE(t, found == NAMES);
+	for (uint64_t seed = 1; seed <= 2; seed++) {
+		FF_REQUIRE(t, ffp_rows_init(&rows, ffp_raw_arena(t), seed, 256));
+		worst = 0;
+		for (size_t i = 0; i < NAMES; i++) {
+			FF_REQUIRE(t, put_name(&rows, names[i], &shared) != NULL);
+			worst = shared > worst ? shared : worst;
+		}
+		FF_CHECK(t, seed == 1 ? worst == NAMES - 1 : worst < 8);
+	}
+	const ff_engine *e = ff_test_open(t, NULL);
+	const ff_engine *other = ff_test_open(t, NULL);
+	FF_CHECK(t, e->seed != other->seed);
+}
+
 static const ff_case cases[] = {
 	CASE(spend_reads_its_own_rows, "FF-SP-1", 0),
 	CASE(release_takes_what_is_there, "FF-SP-2 FF-RU-14", 0),
@@ -312,6 +357,7 @@ static const ff_case cases[] = {
 	CASE(leases_come_by_their_ends, "", 0),
 	CASE(leases_that_are_not_over_are_not_looked_at, "", 0),
 	CASE(slots_in_a_batch_are_as_if_sent_alone, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
+	CASE(names_that_collide_under_one_seed, "", 0),
 };
 
 FAMILY(ffp_tests_cost, cases);

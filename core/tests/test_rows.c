@@ -67,7 +67,7 @@ static void order_compares(ff_test *t)
 static ffp_rows *new_rows(ff_test *t)
 {
 	ffp_rows *rows = ff_test_alloc(t, sizeof(*rows));
-	FF_REQUIRE(t, ffp_rows_init(rows, ffp_raw_arena(t), 0));
+	FF_REQUIRE(t, ffp_rows_init(rows, ffp_raw_arena(t), 0, 0));
 	return rows;
 }
 
@@ -511,7 +511,7 @@ static bool work_on_rows(ffp_rows *rows, ff_arena *arena)
 	ff_read *reads;
 	ff_write *writes;
 	size_t count;
-	bool done = ffp_rows_init(rows, arena, 0) && ffp_rows_scan(rows, &asked) &&
+	bool done = ffp_rows_init(rows, arena, 0, 0) && ffp_rows_scan(rows, &asked) &&
 	            ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, true);
 	for (unsigned i = 0; done && i < COUNT_OF(names); i++) {
 		names[i][0] = (char)('a' + i % 10);

@@ -80,7 +80,7 @@ static ff_code run(bench *on, const ffp_request *asked, ff_arena *arena, size_t 
 	ff_code code = request.op->check ? request.op->check(&request, arena) : FF_OK;
 	if (code != FF_OK)
 		return code;
-	if (!ffp_rows_init(&batch.rows, arena, 1) || !request.op->plan(&batch, &request))
+	if (!ffp_rows_init(&batch.rows, arena, 0, 1) || !request.op->plan(&batch, &request))
 		return FF_E_NO_MEMORY;
 	return decide(on, &batch, &request, writes_count);
 }
