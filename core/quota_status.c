@@ -1,6 +1,7 @@
 /* get_quota_status and the list of quota policies, in one snapshot (FF-QA-8, FF-GS-2). */
 #include "arena.h"
 #include "engine.h"
+#include "place.h"
 #include "quota.h"
 #include "result.h"
 #include "text.h"
@@ -131,30 +132,40 @@ ff_code ff_engine_get_quota_status(ff_engine *engine, const char *quota_policy_i
 	return code;
 }
 
-/* A page of policies; rows that hold only what admissions with limits of their own left are passed over (FF-QA-9). */
+/* How many rows are read at a time where some were passed over. */
+#define SEARCH_ROWS 500
+
+/* A page of policies; rows that hold only what admissions with limits of their own left are passed over (FF-QA-9). There
+ * may be any number of them in front of one, and what was read of them is let go. */
 static ff_code read_page(ffp_reading *reading, void *context)
 {
 	inquiry *asked = context;
 	ff_row **kept = ffp_arena_array(reading->arena, (size_t)asked->about.limit + 1, sizeof(*kept));
-	const ff_row *low = NULL;
 	const ffp_quota_row after = { .quota_policy_id = asked->about.id };
+	ffp_place last = { .is_set = false };
+	uint32_t rows = asked->about.limit + 1;
 	size_t count = 0;
 	bool more = kept != NULL;
 	ff_code code = kept ? FF_OK : ff_error_set(reading->error, FF_E_NO_MEMORY, "out of memory for a page");
 	while (code == FF_OK && more && count <= asked->about.limit) {
+		ffp_arena_mark mark = ffp_arena_stand(reading->arena);
+		size_t kept_before = count;
 		ff_read read = { .table = ffp_table(FFP_QUOTA_POLICY),
 			         .kind = FF_READ_RANGE,
 			         .low_count = 1,
 			         .flags = FF_READ_LOW_EXCLUSIVE,
-			         .limit = asked->about.limit + 1,
-			         .low = low ? low : &after.row };
+			         .limit = rows,
+			         .low = last.is_set ? ffp_place_row(&last) : &after.row };
 		code = ffp_load(&reading->txn, reading->arena, &read, 1, reading->error);
-		more = code == FF_OK && read.rows_count == asked->about.limit + 1;
-		for (size_t i = 0; code == FF_OK && i < read.rows_count && count <= asked->about.limit; i++) {
-			low = read.rows[i];
-			if (low->state != FF_ROW_OK || ((const ffp_quota_row *)low)->limits_stored)
+		more = code == FF_OK && read.rows_count == rows;
+		for (size_t i = 0; code == FF_OK && i < read.rows_count && count <= asked->about.limit; i++)
+			if (read.rows[i]->state != FF_ROW_OK || ((const ffp_quota_row *)read.rows[i])->limits_stored)
 				kept[count++] = read.rows[i];
-		}
+		if (more)
+			ffp_place_set(&last, read.table, NULL, read.rows[rows - 1]);
+		if (count == kept_before)
+			ffp_arena_back(reading->arena, mark);
+		rows = rows < SEARCH_ROWS ? SEARCH_ROWS : rows;
 	}
 	asked->more = count > asked->about.limit;
 	if (code == FF_OK)

@@ -305,6 +305,40 @@ static void slots_in_a_batch_are_as_if_sent_alone(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* ---- lists -------------------------------------------------------------------------------------------------- */
+
+static uint64_t loads_of(ff_test *t, ff_engine *e)
+{
+	ff_engine_info info;
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &info, ff_test_error(t)));
+	return info.loads;
+}
+
+/* Any number of ids without a policy in front of one cost neither a round trip for two of them nor memory for all. */
+static void ids_without_a_policy_are_passed_over(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.allocator = &memory->allocator;
+	ff_engine *e = ff_test_open(t, &options);
+	uint64_t taken[2];
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "r", "slots=1"), "created");
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "s", "slots=1"), "created");
+	for (int round = 0, made = 0; round < 2; round++) {
+		const ff_quota_page *page;
+		for (; made < 1500 + round * 4000; made++)
+			FF_CHECK_STR(t, ffp_admit(t, e, ff_test_text(t, "q%d", made), "x", "slots=1"), "admitted");
+		uint64_t loads = loads_of(t, e);
+		taken[round] = memory->taken;
+		FF_REQUIRE_OK(t, ff_engine_list_quotas(e, NULL, 1, &page, ff_test_error(t)));
+		taken[round] = memory->taken - taken[round];
+		FF_CHECK(t, page->quotas_count == 1 && page->more && !strcmp(page->quotas[0].quota_policy_id, "r"));
+		FF_CHECK(t, loads_of(t, e) - loads <= 5 + (unsigned)made / 500);
+		ff_free(page);
+	}
+	FF_CHECK(t, taken[0] <= 2 && taken[1] <= 2); /* the page, and a piece of the arena */
+}
+
 /* ---- hashes ------------------------------------------------------------------------------------------------- */
 
 enum { NAMES = 64 };
@@ -357,6 +391,7 @@ static const ff_case cases[] = {
 	CASE(leases_come_by_their_ends, "", 0),
 	CASE(leases_that_are_not_over_are_not_looked_at, "", 0),
 	CASE(slots_in_a_batch_are_as_if_sent_alone, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
+	CASE(ids_without_a_policy_are_passed_over, "FF-GS-2 FF-QA-9", 0),
 	CASE(names_that_collide_under_one_seed, "", 0),
 };
 

@@ -388,7 +388,8 @@ typedef struct ff_quota_page {
 	bool more;
 } ff_quota_page;
 
-/* As ff_engine_list_budgets (FF-GS-2). */
+/* As ff_engine_list_budgets (FF-GS-2). Reads the windows' entries, and passes over ids without a policy under which there
+ * were admissions (FF-QA-9). */
 FF_API ff_code ff_engine_list_quotas(ff_engine *engine, const char *after, uint32_t limit, const ff_quota_page **page,
                                      ff_error *error);
 
