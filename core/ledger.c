@@ -21,7 +21,7 @@ static ff_code check_release(ffp_request *request, ff_arena *arena)
 static bool plan_release(ffp_batch *batch, ffp_request *request)
 {
 	request->root = ffp_budget_slot(batch, request->id);
-	request->group = ffp_ledger_group(batch, request->id, request->execution_id, true);
+	request->group = ffp_ledger_group(batch, request->id, request->execution_id, UINT32_MAX);
 	return request->root && request->group;
 }
 

@@ -110,7 +110,7 @@ static bool plan_policy(ffp_batch *batch, ffp_request *request)
 static bool plan_policy_and_slot(ffp_batch *batch, ffp_request *request)
 {
 	ffp_slot_row key = { .quota_policy_id = request->id, .execution_id = request->execution_id };
-	request->group = ffp_rows_group(&batch->rows, FFP_QUOTA_ADMITTED, &key.row, 1, false);
+	request->group = ffp_rows_group(&batch->rows, FFP_QUOTA_ADMITTED, &key.row, 1, 0);
 	request->held = request->group ? ffp_rows_get_member(&batch->rows, request->group, &key.row) : NULL;
 	return request->held && plan_policy(batch, request);
 }

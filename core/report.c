@@ -131,10 +131,10 @@ static const ff_report *report_of(const ffp_request *request)
 
 /* ---- rows --------------------------------------------------------------------------------------------------- */
 
-ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, bool whole)
+ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit)
 {
 	ffp_ledger_row key = { .budget_id = budget_id, .execution_id = execution_id };
-	return ffp_rows_group(&batch->rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, whole);
+	return ffp_rows_group(&batch->rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, limit);
 }
 
 bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total)
@@ -178,20 +178,32 @@ static bool plan_usage(ffp_batch *batch, ffp_request *request)
 	return request->usage != NULL;
 }
 
-/* The rows of the spend's own dimensions; its execution may have spent any number of others. */
+static bool find_ledger_row(ffp_batch *batch, ffp_request *request, size_t i)
+{
+	ffp_ledger_row key = { .budget_id = request->id,
+		               .execution_id = request->execution_id,
+		               .dimensions_key = request->amounts[i].dimension };
+	request->ledger[i] = ffp_rows_get_member(&batch->rows, request->group, &key.row);
+	return request->ledger[i] != NULL;
+}
+
+/* A spend of so many dimensions asks for each row. */
+#define LEDGER_FEW 2
+
+/*
+ * The rows of the spend's own dimensions. Its execution may have spent any number of others, but has as a rule spent few:
+ * so those of many dimensions are asked for by one look at all that it has, which ends where there are more than a
+ * report can name. What that did not bring is asked for then.
+ */
 static bool plan_ledger(ffp_batch *batch, ffp_request *request)
 {
-	request->group = ffp_ledger_group(batch, request->id, request->execution_id, false);
-	request->ledger = ff_arena_take(batch->arena, request->amounts_count * sizeof(ffp_slot *));
-	for (size_t i = 0; request->group && request->ledger && i < request->amounts_count; i++) {
-		ffp_ledger_row key = { .budget_id = request->id,
-			               .execution_id = request->execution_id,
-			               .dimensions_key = request->amounts[i].dimension };
-		request->ledger[i] = ffp_rows_get_member(&batch->rows, request->group, &key.row);
-		if (!request->ledger[i])
-			return false;
-	}
-	return request->group && request->ledger;
+	bool few = request->amounts_count <= LEDGER_FEW;
+	request->group = ffp_ledger_group(batch, request->id, request->execution_id, few ? 0 : FFP_DIMENSIONS_MAX + 1);
+	request->ledger = ffp_arena_array(batch->arena, request->amounts_count, sizeof(ffp_slot *));
+	bool planned = request->group && request->ledger;
+	for (size_t i = 0; planned && few && i < request->amounts_count; i++)
+		planned = find_ledger_row(batch, request, i);
+	return planned;
 }
 
 static bool plan_report(ffp_batch *batch, ffp_request *request)
@@ -227,19 +239,30 @@ static ff_code corrupt(ffp_request *request, const char *what, size_t i)
 	                request->amounts[i].dimension.data);
 }
 
-static ff_code read_usage(ffp_request *request, assessment *found)
+static ff_code read_ledger(ffp_batch *batch, ffp_request *request, assessment *found)
+{
+	bool pending = false;
+	for (size_t i = 0; i < request->amounts_count; i++) {
+		if (!request->ledger[i] && !find_ledger_row(batch, request, i))
+			return FF_E_NO_MEMORY;
+		pending |= !request->ledger[i]->loaded;
+	}
+	for (size_t i = 0; !pending && i < request->amounts_count; i++) {
+		const ffp_ledger_row *row = (const ffp_ledger_row *)request->ledger[i]->after;
+		if (!ffp_ledger_in(row, found->budget.period.number, &found->ledger[i]))
+			return corrupt(request, "a ledger row", i);
+	}
+	return pending ? FFP_PENDING : FF_OK;
+}
+
+static ff_code read_usage(ffp_batch *batch, ffp_request *request, assessment *found)
 {
 	for (size_t i = 0; i < request->amounts_count; i++) {
 		const ffp_usage_row *row = (const ffp_usage_row *)request->usage[i]->after;
 		if (!ffp_usage_in(row, found->budget.period.number, &found->usage[i]))
 			return corrupt(request, "usage", i);
 	}
-	for (size_t i = 0; request->is_spend && i < request->amounts_count; i++) {
-		const ffp_ledger_row *row = (const ffp_ledger_row *)request->ledger[i]->after;
-		if (!ffp_ledger_in(row, found->budget.period.number, &found->ledger[i]))
-			return corrupt(request, "a ledger row", i);
-	}
-	return FF_OK;
+	return request->is_spend ? read_ledger(batch, request, found) : FF_OK;
 }
 
 /* ---- the key (FF-RU-1 … 6) ---------------------------------------------------------------------------------- */
@@ -420,14 +443,15 @@ static ff_code decide_report(ffp_batch *batch, ffp_request *request)
 	if (code == FF_OK && !answered) {
 		code = ffp_request_budget(batch, request, &found.budget);
 		if (code == FF_OK)
-			code = read_usage(request, &found);
+			code = read_usage(batch, request, &found);
 		if (code == FF_OK)
 			code = assess(request, &found);
 		if (code == FF_OK && !change_rows(batch, request, &found))
 			code = FF_E_NO_MEMORY;
 	}
 	/* Nothing is stored under the key that would tell whether it is fresh, and a replay goes before this error. */
-	if (code != FF_OK && request->key_slot && ffp_rows_doubt(&batch->rows, request->key_slot))
+	bool failed = code != FF_OK && code != FFP_PENDING;
+	if (failed && request->key_slot && ffp_rows_doubt(&batch->rows, request->key_slot))
 		return FFP_PENDING;
 	if (code == FF_OK && request->call->out.outcome)
 		*request->call->out.outcome = found.outcome;

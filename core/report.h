@@ -8,7 +8,7 @@ extern const ffp_op ffp_op_report_usage;
 extern const ffp_op ffp_op_record_spend;
 
 /* The group of the ledger rows of an execution in a budget. NULL: memory is out. */
-ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, bool whole);
+ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit);
 
 /* What a ledger row (NULL: none) counts in a period. False: it cannot be trusted. */
 bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total);

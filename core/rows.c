@@ -148,11 +148,13 @@ ffp_slot *ffp_rows_trust(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 	return slot;
 }
 
-ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, bool whole)
+ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, uint32_t limit)
 {
 	ffp_slot *group = get(rows, ffp_table(table), key, columns, true);
-	if (group && whole && !group->whole) {
-		group->whole = true;
+	if (!group || limit <= group->limit)
+		return group;
+	group->limit = limit;
+	if (group->loaded && !group->whole) {
 		group->loaded = false;
 		rows->pending[rows->pending_count++] = group;
 	}
@@ -161,8 +163,7 @@ ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, 
 
 ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key)
 {
-	bool is_known = group->whole && group->loaded;
-	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, is_known);
+	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, group->whole);
 	if (slot)
 		ffp_rows_join(group, slot);
 	return slot;
@@ -306,7 +307,7 @@ static ff_read read_of(const ffp_slot *slot)
 		          .kind = FF_READ_RANGE,
 		          .equal_count = slot->columns,
 		          .low_count = slot->columns,
-		          .limit = UINT32_MAX,
+		          .limit = slot->limit,
 		          .low = slot->key };
 }
 
@@ -350,9 +351,11 @@ bool ffp_rows_recalled(ffp_rows *rows, ff_read **reads, size_t *count)
 static ffp_slot *take_row(ffp_rows *rows, const ff_table *table, ffp_slot *group, const ff_row *row)
 {
 	size_t known = rows->slots_count;
-	ffp_slot *slot = group ? ffp_rows_get_member(rows, group, row) : get(rows, table, row, table->key_count, true);
+	ffp_slot *slot = get(rows, table, row, table->key_count, true);
 	if (slot && rows->slots_count > known)
 		slot->before = slot->after = row;
+	if (slot && group)
+		ffp_rows_join(group, slot);
 	return slot;
 }
 
@@ -377,10 +380,14 @@ bool ffp_rows_loaded(ffp_rows *rows, const ff_read *reads)
 			slot->before = slot->after = reads[i].row;
 		slot->loaded = true;
 	}
-	for (size_t i = 0; i < rows->pending_count; i++)
-		for (size_t j = 0; reads[i].kind == FF_READ_RANGE && j < reads[i].rows_count; j++)
+	for (size_t i = 0; i < rows->pending_count; i++) {
+		if (reads[i].kind != FF_READ_RANGE)
+			continue;
+		for (size_t j = 0; j < reads[i].rows_count; j++)
 			if (!take_row(rows, reads[i].table, rows->pending[i], reads[i].rows[j]))
 				return false;
+		rows->pending[i]->whole = reads[i].rows_count < reads[i].limit;
+	}
 	const ff_read *read = reads + rows->pending_count;
 	for (ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
 		if (!take_scan(rows, scan, read++))

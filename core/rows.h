@@ -27,13 +27,14 @@ struct ffp_slot {
 		const struct ffp_lease *lease; /* of a quota's slot: the one that it has, where leases are sorted */
 	};
 	uint8_t columns; /* of the key: all of them, or for a group fewer */
-	bool whole;      /* of a group: loaded with all of its rows */
+	bool whole;      /* of a group: all of its rows are loaded */
 	bool loaded;
 	bool changed; /* `after` is a copy of the batch's own, or the row was deleted */
 	bool is_member;
 	bool is_let_go;
-	bool trusted;  /* taken for absent, unseen */
-	bool recalled; /* remembered from an earlier batch */
+	bool trusted;   /* taken for absent, unseen */
+	bool recalled;  /* remembered from an earlier batch */
+	uint32_t limit; /* of a group: so many of its rows are asked for */
 };
 
 /* A bounded look along an order, as the store has it; the slots hold the rows as the batch has them by now. */
@@ -74,11 +75,11 @@ ffp_slot *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key);
 ffp_slot *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key);
 
 /*
- * A group of rows that share the first `columns` key columns. A whole one is loaded with all of its rows; any other
- * only gathers the slots that are asked for through it, until it is asked for whole. Once a whole group is loaded, a
- * member that was not there is absent.
+ * A group of rows that share the first `columns` key columns. Up to `limit` of its rows are loaded, or of the largest that
+ * it was asked for with: UINT32_MAX is all, and with 0 it only gathers the slots that are asked for through it. Where
+ * there were no more than that it is whole, and a member that was not there is absent.
  */
-ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, bool whole);
+ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, uint32_t limit);
 ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key);
 
 /* Lets all members go, so that nobody walks over them again before they join anew, each by itself. A revert brings them

@@ -327,8 +327,8 @@ static void rows_of_a_whole_group(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
 	const ff_row *key = &ledger_key(t, "b", "x", "")->row;
-	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, true);
-	FF_CHECK(t, group && group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, true));
+	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX);
+	FF_CHECK(t, group && group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX));
 	ff_read *reads = reads_of(t, rows, 1);
 	FF_CHECK_EQ_INT(t, reads[0].kind, FF_READ_RANGE);
 	FF_CHECK_EQ_INT(t, reads[0].equal_count, 2);
@@ -357,7 +357,7 @@ static void rows_of_a_gathering_group(ff_test *t)
 	ffp_rows *rows = new_rows(t);
 	const ffp_slot_row one = { .quota_policy_id = BYTES("q"), .execution_id = BYTES("x") };
 	const ffp_slot_row two = { .quota_policy_id = BYTES("q"), .execution_id = BYTES("y") };
-	ffp_slot *group = ffp_rows_group(rows, FFP_QUOTA_ADMITTED, &one.row, 1, false);
+	ffp_slot *group = ffp_rows_group(rows, FFP_QUOTA_ADMITTED, &one.row, 1, 0);
 	FF_CHECK(t, group && group->loaded && !ffp_rows_are_pending(rows));
 	ffp_slot *x = ffp_rows_get_member(rows, group, &one.row);
 	ffp_slot *y = ffp_rows_get(rows, FFP_QUOTA_ADMITTED, &two.row);
@@ -373,10 +373,10 @@ static void rows_of_a_group_that_becomes_whole(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
 	const ff_row *key = &ledger_key(t, "b", "x", "")->row;
-	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, false);
+	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, 0);
 	ffp_slot *c = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "c")->row);
-	FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, true));
-	FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, false));
+	FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX));
+	FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, 0));
 	ffp_slot *e = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row);
 	FF_CHECK(t, !group->loaded && !c->loaded && !e->loaded);
 	ff_read *reads = reads_of(t, rows, 3);
@@ -391,12 +391,34 @@ static void rows_of_a_group_that_becomes_whole(ff_test *t)
 	FF_CHECK(t, !ffp_rows_are_pending(rows) && rows->slots_count == 4);
 }
 
+/* One that is asked for with a limit is whole where there are fewer rows than that; else what it did not bring is open. */
+static void rows_of_a_group_up_to_a_limit(ff_test *t)
+{
+	for (uint32_t limit = 2; limit <= 3; limit++) {
+		ffp_rows *rows = new_rows(t);
+		const ff_row *key = &ledger_key(t, "b", "x", "")->row;
+		ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, 1);
+		FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, limit));
+		ff_read *reads = reads_of(t, rows, 1);
+		FF_CHECK_EQ_INT(t, reads[0].limit, limit);
+		reads[0].rows = ROW_LIST(t, stored_ledger(t, "c", 3), stored_ledger(t, "d", 4));
+		reads[0].rows_count = 2;
+		FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
+		ffp_slot *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
+		ffp_slot *e = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row);
+		FF_CHECK(t, d->loaded && d->after && !e->after && e->loaded == (limit == 3));
+		FF_CHECK(t, ffp_rows_are_pending(rows) == (limit == 2));
+		ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX); /* which a whole one is already */
+		reads_of(t, rows, limit == 2 ? 2 : 0);
+	}
+}
+
 /* Members that were let go are walked over no more, but for those that join again; a revert brings back all. */
 static void rows_that_a_group_lets_go(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
 	const ff_row *key = &ledger_key(t, "b", "x", "")->row;
-	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, true);
+	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX);
 	ff_read *reads = reads_of(t, rows, 1);
 	reads[0].rows = ROW_LIST(t, stored_ledger(t, "c", 3), stored_ledger(t, "d", 4), stored_ledger(t, "e", 5));
 	reads[0].rows_count = 3;
@@ -428,7 +450,8 @@ static void rows_that_a_range_brings_again(ff_test *t)
 	((ffp_ledger_row *)ffp_rows_change(rows, known))->delta_total = 30;
 	/* another, asked for in the same load as the range */
 	ffp_slot *pending = ffp_rows_get(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "d")->row);
-	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "")->row, 2, true);
+	ffp_slot *group =
+	    ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "")->row, 2, UINT32_MAX);
 	reads = reads_of(t, rows, 2);
 	FF_REQUIRE(t, reads[0].kind == FF_READ_RANGE && reads[1].kind == FF_READ_GET); /* the shorter key first */
 	reads[0].rows = ROW_LIST(t, stored_ledger(t, "c", 3), stored_ledger(t, "d", 4), stored_ledger(t, "e", 5));
@@ -472,7 +495,7 @@ static void rows_read_in_order(ff_test *t)
 	ffp_rows *rows = new_rows(t);
 	ff_read asked = { .table = ffp_table(FFP_BUDGET_POLICY), .kind = FF_READ_RANGE, .limit = 1 };
 	ffp_rows_scan(rows, &asked);
-	ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "")->row, 2, true);
+	ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "")->row, 2, UINT32_MAX);
 	ffp_rows_get(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "w", "z")->row);
 	get_usage(rows, "b", "b");
 	get_usage(rows, "b", "a");
@@ -512,7 +535,7 @@ static bool work_on_rows(ffp_rows *rows, ff_arena *arena)
 	ff_write *writes;
 	size_t count;
 	bool done = ffp_rows_init(rows, arena, 0, 0) && ffp_rows_scan(rows, &asked) &&
-	            ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, true);
+	            ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, UINT32_MAX);
 	for (unsigned i = 0; done && i < COUNT_OF(names); i++) {
 		names[i][0] = (char)('a' + i % 10);
 		names[i][1] = (char)('a' + i / 10);
@@ -564,7 +587,7 @@ static ffp_slot *some_slot(ff_test *t, ffp_rows *rows)
 	case 1:
 		return ffp_rows_get(rows, FFP_BUDGET_USAGE, &usage.row);
 	case 2:
-		return ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger.row, 2, true);
+		return ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger.row, 2, UINT32_MAX);
 	default:
 		return ffp_rows_get(rows, FFP_QUOTA_WINDOW, &entry.row);
 	}
@@ -615,6 +638,7 @@ static const ff_case cases[] = {
 	CASE(rows_of_a_whole_group, "", 0),
 	CASE(rows_of_a_gathering_group, "", 0),
 	CASE(rows_of_a_group_that_becomes_whole, "", 0),
+	CASE(rows_of_a_group_up_to_a_limit, "", 0),
 	CASE(rows_that_a_group_lets_go, "", 0),
 	CASE(rows_that_a_range_brings_again, "", 0),
 	CASE(rows_scan_keeps_the_stores_order, "", 0),
