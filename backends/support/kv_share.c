@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ff/kv.h>
@@ -22,7 +22,10 @@ typedef struct sharing {
 	ino_t inode;
 	ff_fork_guard guard;
 	unsigned users;
-	atomic_bool taken; /* the writer's place */
+	pthread_mutex_t place; /* guards what follows */
+	pthread_cond_t given;
+	unsigned starving; /* so many wait for long, and are let go first */
+	bool taken;        /* the writer's place */
 } sharing;
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the list and the numbers of users */
@@ -80,6 +83,8 @@ static void discard(sharing *of)
 	if (of->file >= 0)
 		close(of->file);
 	ff_fork_guard_close(&of->guard);
+	pthread_cond_destroy(&of->given);
+	pthread_mutex_destroy(&of->place);
 	free(of);
 }
 
@@ -109,6 +114,8 @@ static ff_code make(const ff_store_config *config, ff_kv_open_fn *open_handle, f
 	(*made)->close = close_handle;
 	(*made)->file = -1;
 	(*made)->guard = ff_fork_guard_open();
+	pthread_mutex_init(&(*made)->place, NULL);
+	pthread_cond_init(&(*made)->given, NULL);
 	ff_code code = add(config, open_handle, context, *made, error);
 	if (code != FF_OK)
 		discard(*made);
@@ -156,20 +163,69 @@ bool ff_kv_is_copy(const ff_kv_shared *shared)
 
 /* ---- the writer's place ------------------------------------------------------------------------------------- */
 
+static int64_t monotonic_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/*
+ * Who has given the place back may want it again before a waiter is awake, and again: that costs less than to take turns,
+ * but nobody is passed over for longer than this.
+ */
+#define STARVES_US 4000
+
+/* Until the place is given back, or so long. */
+static void wait_for_place(sharing *of, ff_wait *wait, int64_t until_us)
+{
+	int64_t began_us = monotonic_us();
+	int64_t end_us = began_us + until_us - wait->slept_us;
+	const struct timespec end = { .tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000 };
+	pthread_cond_clockwait(&of->given, &of->place, CLOCK_MONOTONIC, &end);
+	wait->slept_us += monotonic_us() - began_us + 1;
+}
+
+/* With the lock held. */
+static bool take_place(sharing *of, ff_wait *wait)
+{
+	bool starves = false;
+	while ((of->taken || (of->starving && !starves)) && wait->slept_us < wait->limit_us) {
+		bool soon = !starves && wait->limit_us > STARVES_US;
+		wait_for_place(of, wait, soon ? STARVES_US : wait->limit_us);
+		if (!starves && wait->slept_us >= STARVES_US) {
+			starves = true;
+			of->starving++;
+		}
+	}
+	of->starving -= starves;
+	bool got = !of->taken;
+	of->taken = true;
+	return got;
+}
+
 ff_code ff_kv_take_place(ff_kv_shared *shared, ff_wait *wait, ff_error *error)
 {
-	ff_wait_give_way(wait);
-	while (atomic_exchange(&((sharing *)shared)->taken, true)) {
-		if (ff_wait_pause(wait))
-			continue;
-		ff_code code = ff_error_set(error, FF_E_BUSY, "another write transaction of this process is under way");
-		snprintf(error->native_code, sizeof(error->native_code), "%d", EBUSY);
-		return code;
-	}
-	return FF_OK;
+	sharing *of = (sharing *)shared;
+	ff_wait_start(wait);
+	pthread_mutex_lock(&of->place);
+	bool got = take_place(of, wait);
+	pthread_mutex_unlock(&of->place);
+	if (got)
+		return FF_OK;
+	ff_code code = ff_error_set(error, FF_E_BUSY, "another write transaction of this process is under way");
+	snprintf(error->native_code, sizeof(error->native_code), "%d", EBUSY);
+	return code;
 }
 
 void ff_kv_give_place(ff_kv_shared *shared)
 {
-	atomic_store(&((sharing *)shared)->taken, false);
+	sharing *of = (sharing *)shared;
+	pthread_mutex_lock(&of->place);
+	of->taken = false;
+	if (of->starving) /* which of the waiters are is not known here */
+		pthread_cond_broadcast(&of->given);
+	else
+		pthread_cond_signal(&of->given);
+	pthread_mutex_unlock(&of->place);
 }

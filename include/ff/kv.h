@@ -187,7 +187,7 @@ FF_API void ff_kv_unshare(ff_kv_shared *shared);
 FF_API bool ff_kv_is_copy(const ff_kv_shared *shared);
 
 /* The writer's place, which one of the stores that share a handle has at a time. Waits up to the limit of `wait`, the
- * store's own, and then answers BUSY. */
+ * store's own, and then answers BUSY. Who has waited for some milliseconds is let in before those who have not. */
 FF_API ff_code ff_kv_take_place(ff_kv_shared *shared, ff_wait *wait, ff_error *error);
 FF_API void ff_kv_give_place(ff_kv_shared *shared);
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -322,6 +323,52 @@ static void a_dead_reader_holds_no_pages(ff_test *t)
 	close_store(store);
 }
 
+typedef struct waiter {
+	ff_store *store;
+	pthread_t thread;
+	atomic_bool waits;
+	atomic_bool has_written;
+	ff_code code;
+} waiter;
+
+static void *wait_to_write(void *context)
+{
+	waiter *self = context;
+	ff_txn *writer;
+	ff_error error;
+	self->waits = true;
+	self->code = lmdb->begin(self->store, FF_TXN_WRITE, &writer, &error);
+	if (self->code == FF_OK)
+		lmdb->abort(writer);
+	self->has_written = true;
+	return NULL;
+}
+
+/* One that writes without pause, and for long, does not keep another of the process from it. */
+static void a_writer_without_pause_lets_others_in(ff_test *t)
+{
+	enum { TURNS_MAX = 20 };
+	ff_store *busy = must_open(t, path_of(t, "a.db"));
+	waiter other = { .store = must_open(t, path_of(t, "a.db")) };
+	unsigned turns = 0;
+	ff_txn *writer;
+	FF_REQUIRE_OK(t, lmdb->begin(busy, FF_TXN_WRITE, &writer, ff_test_error(t)));
+	FF_REQUIRE(t, pthread_create(&other.thread, NULL, wait_to_write, &other) == 0);
+	while (!other.waits)
+		usleep(1000);
+	while (!other.has_written && turns < TURNS_MAX) {
+		usleep(5000);
+		lmdb->abort(writer);
+		turns++;
+		FF_REQUIRE_OK(t, lmdb->begin(busy, FF_TXN_WRITE, &writer, ff_test_error(t)));
+	}
+	lmdb->abort(writer);
+	pthread_join(other.thread, NULL);
+	FF_CHECK(t, turns < TURNS_MAX && other.code == FF_OK);
+	close_store(other.store);
+	close_store(busy);
+}
+
 static void idle_readers_hold_no_pages(ff_test *t)
 {
 	ff_txn *readers[3];
@@ -381,11 +428,18 @@ static void a_fork_while_another_thread_opens(ff_test *t)
 }
 
 static const ff_case cases[] = {
-	CASE(a_second_open_shares_the_first, "", 0),      CASE(one_writer_in_a_process, "FF-ERR-4", 0),
-	CASE(one_writer_in_all_processes, "FF-ERR-4", 0), CASE(a_turn_that_nobody_gives_back, "", 0),
-	CASE(each_store_has_its_durability, "", 0),       CASE(a_directory_made_anew, "", 0),
-	CASE(a_fork_takes_nothing_away, "", 0),           CASE(readers_find_no_slot, "FF-ERR-4", 0),
-	CASE(slots_of_the_dead_are_freed, "", 0),         CASE(a_dead_reader_holds_no_pages, "", 0),
-	CASE(idle_readers_hold_no_pages, "", 0),          CASE(a_fork_while_another_thread_opens, "FF-ERR-6", 0),
+	CASE(a_second_open_shares_the_first, "", 0),
+	CASE(one_writer_in_a_process, "FF-ERR-4", 0),
+	CASE(one_writer_in_all_processes, "FF-ERR-4", 0),
+	CASE(a_turn_that_nobody_gives_back, "", 0),
+	CASE(each_store_has_its_durability, "", 0),
+	CASE(a_directory_made_anew, "", 0),
+	CASE(a_fork_takes_nothing_away, "", 0),
+	CASE(readers_find_no_slot, "FF-ERR-4", 0),
+	CASE(slots_of_the_dead_are_freed, "", 0),
+	CASE(a_dead_reader_holds_no_pages, "", 0),
+	CASE(idle_readers_hold_no_pages, "", 0),
+	CASE(a_fork_while_another_thread_opens, "FF-ERR-6", 0),
+	CASE(a_writer_without_pause_lets_others_in, "FF-ERR-4", 0),
 };
 FAMILY(cases_share, cases);
