@@ -247,7 +247,8 @@ typedef struct ff_spend {
 	const char *execution_id;
 } ff_spend;
 
-/* As ff_engine_report_usage. A replayed key that was applied answers ALREADY_APPLIED. */
+/* As ff_engine_report_usage, with another row a dimension; where three or more are named, up to 65 of the execution's rows
+ * are read besides. A replayed key that was applied answers ALREADY_APPLIED. */
 FF_API ff_code ff_engine_record_spend(ff_engine *engine, const ff_spend *spend, ff_outcome *outcome, ff_error *error);
 
 /* What was taken out of usage, in byte order of dimension. */
