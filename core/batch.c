@@ -487,7 +487,7 @@ static ff_code try_batch(batch_run *run)
 	return code;
 }
 
-void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
+size_t ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
 {
 	ff_error error; /* begin clears it */
 	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count, .error = &error };
@@ -501,8 +501,5 @@ void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets
 	for (size_t t = 0; t < count; t++)
 		end_ticket(&run, tickets[t], code);
 	ffp_arena_reset(&lane->arena); /* now, and not when the next batch comes */
-	if (code != FF_OK)
-		return;
-	atomic_fetch_add_explicit(&engine->calls, count_requests(&run), memory_order_relaxed);
-	atomic_fetch_add_explicit(&engine->batches, 1, memory_order_relaxed);
+	return code == FF_OK ? count_requests(&run) : 0;
 }

@@ -294,17 +294,19 @@ ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *er
 		return code;
 	}
 	const ff_engine_backend *backend = engine->store.backend;
+	pthread_mutex_lock(&engine->queue_lock);
 	*info = (ff_engine_info){
 		.backend = backend->name,
 		.schemes = backend->schemes ? backend->schemes : backend->name,
 		.version = engine->store.limits.version,
 		.caps = engine->store.limits.caps,
 		.durability = engine->store.limits.durability,
-		.calls = atomic_load(&engine->calls),
-		.batches = atomic_load(&engine->batches),
+		.calls = engine->calls,
+		.batches = engine->batches,
 		.loads = atomic_load(&engine->store.loads),
 		.retries = atomic_load(&engine->retries),
 	};
+	pthread_mutex_unlock(&engine->queue_lock);
 	return FF_OK;
 }
 

@@ -78,7 +78,9 @@ struct ff_engine {
 	pthread_mutex_t queue_lock; /* of the queues and of what follows, up to latest_ms */
 	pthread_cond_t queue_turn;  /* the store may be free for a batch that runs alone, or again for others */
 	uint32_t batches_running;
-	bool runs_alone;   /* a batch that no other may run beside waits or runs */
+	bool runs_alone; /* a batch that no other may run beside waits or runs */
+	uint64_t calls;  /* that were decided, and the batches that they were in */
+	uint64_t batches;
 	int64_t latest_ms; /* the latest time that a request had (FF-CLK-1) */
 	ffp_lane *lanes;
 	uint32_t lanes_count;
@@ -95,8 +97,6 @@ struct ff_engine {
 	uint32_t tick_interval_ms; /* 0: no thread runs */
 	bool tick_stops;
 
-	_Atomic uint64_t calls;
-	_Atomic uint64_t batches;
 	_Atomic uint64_t retries;
 };
 
@@ -123,9 +123,10 @@ bool ffp_queue_has_company(ff_engine *engine);
 /* Whether a call leads in some lane: it wants the store, or has it. */
 bool ffp_queue_is_led(ff_engine *engine);
 
-/* Decides tickets in one transaction (batch.c). Each ticket's code is set, and is_done: not where a deadline cut the
- * batch short, and the ticket has calls that can wait longer. The thread of the lane's leader only. */
-void ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
+/* Decides tickets in one transaction (batch.c), and answers how many calls were decided. Each ticket's code is set, and
+ * is_done: not where a deadline cut the batch short, and the ticket has calls that can wait longer. The thread of the
+ * lane's leader only. */
+size_t ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
 
 /* Waits before the try after `attempt` (from 0). False: there is none left, or the code is not contention. */
 bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt);

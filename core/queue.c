@@ -164,18 +164,20 @@ static void wake(ffp_ticket *ticket)
 	sem_post(&ticket->wake);
 }
 
-/* Runs the next batch, in which the leader's own ticket is the first. False: that one is back in the queue. */
+/* Runs the next batch, in which the leader's own ticket is the first. False: that one is back in the queue. Comes with the
+ * lock held, and lets go of it. */
 static bool lead(ff_engine *engine, ffp_lane *lane, const ffp_ticket *own)
 {
 	ffp_ticket *tickets[TICKETS_MAX];
-	pthread_mutex_lock(&engine->queue_lock);
 	wait_for_company(engine, lane);
 	bool alone = is_alone(own);
 	wait_for_turn(engine, alone);
 	size_t count = dequeue(lane, engine->batch_calls_max, tickets); /* late callers may have left meanwhile */
 	pthread_mutex_unlock(&engine->queue_lock);
-	ffp_batch_run(engine, lane, tickets, count);
+	size_t decided = ffp_batch_run(engine, lane, tickets, count);
 	pthread_mutex_lock(&engine->queue_lock);
+	engine->calls += decided;
+	engine->batches += decided > 0;
 	end_turn(engine, alone);
 	bool own_done = own->is_done;
 	count = put_back(lane, tickets, count);
@@ -264,6 +266,17 @@ static void wait_for_wake(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket)
 		;
 }
 
+/* Waits. True: with the lock held; false: the ticket is done. */
+static bool is_called_to_lead(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket)
+{
+	wait_for_wake(engine, lane, ticket);
+	bool leads = ticket->leads;
+	ticket->leads = false;
+	if (leads)
+		pthread_mutex_lock(&engine->queue_lock);
+	return leads;
+}
+
 ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff_error *error)
 {
 	ffp_ticket ticket = { .requests = requests, .count = count, .error = error };
@@ -272,14 +285,13 @@ ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff
 	pthread_mutex_lock(&engine->queue_lock);
 	set_times(engine, requests, count);
 	enqueue(lane, &ticket);
-	bool waits = lane->is_led;
+	bool leads = !lane->is_led;
 	lane->is_led = true;
-	pthread_mutex_unlock(&engine->queue_lock);
-	for (bool done = false; !done; waits = true) {
-		if (waits)
-			wait_for_wake(engine, lane, &ticket);
-		bool leads = !waits || ticket.leads;
-		ticket.leads = false;
+	if (!leads)
+		pthread_mutex_unlock(&engine->queue_lock);
+	for (bool done = false; !done; leads = false) {
+		if (!leads)
+			leads = is_called_to_lead(engine, lane, &ticket);
 		done = !leads || lead(engine, lane, &ticket);
 	}
 	sem_destroy(&ticket.wake);
