@@ -46,6 +46,12 @@ void ffp_arena_init(ffp_arena *arena, const ff_allocator *allocator)
 	*arena = (ffp_arena){ .base = { .grow = grow }, .allocator = allocator };
 }
 
+void ffp_arena_lend(ffp_arena *arena, char *room, size_t size)
+{
+	arena->base.at = room;
+	arena->base.end = room + size;
+}
+
 static void free_blocks(ffp_arena *arena, ffp_block *block)
 {
 	while (block) {

@@ -15,6 +15,9 @@ typedef struct ffp_arena {
 
 void ffp_arena_init(ffp_arena *arena, const ff_allocator *allocator);
 
+/* Memory of the caller's, aligned for any type, to be used before any of the allocator's: behind init, and until free. */
+void ffp_arena_lend(ffp_arena *arena, char *room, size_t size);
+
 /* Takes everything back at once and keeps the first few MiB of blocks for the next use. */
 void ffp_arena_reset(ffp_arena *arena);
 

@@ -117,6 +117,28 @@ static ff_code refuse_all(const ff_engine *engine, ff_call *calls, size_t count,
 	return code;
 }
 
+/* As ff_engine_submit, with memory. */
+static ff_code submit_with(ff_engine *engine, ff_call *calls, size_t count, ff_arena *arena, ff_error *error)
+{
+	ffp_request *requests = arena ? ffp_arena_room(arena, count, sizeof(*requests)) : NULL;
+	return requests ? submit(engine, calls, count, requests, arena, error)
+	                : refuse_all(engine, calls, count, FF_E_NO_MEMORY, "out of memory for a batch", error);
+}
+
+/* What a call of its own needs is on the stack, so that no other is waited for: a request, and a report's amounts. */
+#define ROOM_OF_ONE (sizeof(ffp_request) + FFP_DIMENSIONS_MAX * sizeof(ffp_amount))
+
+static ff_code submit_alone(ff_engine *engine, ff_call *call, ff_error *error)
+{
+	_Alignas(max_align_t) char room[ROOM_OF_ONE];
+	ffp_arena arena;
+	ffp_arena_init(&arena, &engine->allocator);
+	ffp_arena_lend(&arena, room, sizeof(room));
+	ff_code code = submit_with(engine, call, 1, &arena.base, error);
+	ffp_arena_free(&arena);
+	return code;
+}
+
 ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_error *error)
 {
 	ff_error own;
@@ -126,10 +148,10 @@ ff_code ff_engine_submit(ff_engine *engine, ff_call *calls, size_t count, ff_err
 		return refuse_all(engine, NULL, 0, FF_E_INVALID, "calls is NULL", error);
 	if (count == 0)
 		return FF_OK;
+	if (count == 1)
+		return submit_alone(engine, calls, error);
 	ffp_spare *spare = ffp_spare_take(engine);
-	ffp_request *requests = spare ? ffp_arena_room(&spare->arena.base, count, sizeof(*requests)) : NULL;
-	ff_code code = requests ? submit(engine, calls, count, requests, &spare->arena.base, error)
-	                        : refuse_all(engine, calls, count, FF_E_NO_MEMORY, "out of memory for a batch", error);
+	ff_code code = submit_with(engine, calls, count, spare ? &spare->arena.base : NULL, error);
 	if (spare)
 		ffp_spare_give(engine, spare);
 	return code;
