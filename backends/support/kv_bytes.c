@@ -11,41 +11,41 @@ int ffp_kv_compare(ff_kv_bytes a, ff_kv_bytes b)
 	return ff_text_compare((ff_text){ a.data, a.size }, (ff_text){ b.data, b.size });
 }
 
+static void append(ffp_kv_key *key, const void *bytes, size_t size)
+{
+	key->too_long |= FF_KV_KEY_MAX - key->size < size;
+	if (key->too_long || size == 0)
+		return;
+	memcpy(key->bytes + key->size, bytes, size);
+	key->size += size;
+}
+
 static void append_int64(ffp_kv_key *key, int64_t value)
 {
-	uint64_t bits = (uint64_t)value ^ UINT64_C(1) << 63;
-	key->too_long |= FF_KV_KEY_MAX - key->size < 8;
-	for (unsigned i = 0; !key->too_long && i < 8; i++)
-		key->bytes[key->size++] = (unsigned char)(bits >> (56 - 8 * i));
+	uint64_t bits = htobe64((uint64_t)value ^ UINT64_C(1) << 63);
+	append(key, &bits, sizeof(bits));
 }
 
 /* What follows tells where a text ends; behind the last of several columns nothing follows. */
-static bool is_open(const ff_table *table, const ff_index *index, unsigned i)
+static bool is_open(unsigned i, unsigned count)
 {
-	return i > 0 && i + 1 == ff_order_count(table, index);
-}
-
-static void append_text(ffp_kv_key *key, ff_text text, bool open)
-{
-	key->too_long |= FF_KV_KEY_MAX - key->size < text.size + !open;
-	if (key->too_long)
-		return;
-	if (text.size)
-		memcpy(key->bytes + key->size, text.data, text.size);
-	key->size += text.size;
-	if (!open)
-		key->bytes[key->size++] = '\0';
+	return i > 0 && i + 1 == count;
 }
 
 void ffp_kv_append(ffp_kv_key *key, const ff_table *table, const ff_index *index, const ff_row *row, unsigned first,
                    unsigned end)
 {
+	const unsigned count = ff_order_count(table, index);
 	for (unsigned i = first; i < end; i++) {
 		const ff_column *column = &table->columns[index ? ff_order_column(table, index, i) : i];
-		if (column->type == FF_TYPE_INT64)
+		if (column->type == FF_TYPE_INT64) {
 			append_int64(key, *ff_row_int64(row, column));
-		else
-			append_text(key, *ff_row_text(row, column), is_open(table, index, i));
+			continue;
+		}
+		const ff_text *text = ff_row_text(row, column);
+		append(key, text->data, text->size);
+		if (!is_open(i, count))
+			append(key, "", 1);
 	}
 }
 
@@ -98,12 +98,13 @@ static bool read_key_text(reader *from, bool open, ff_text *text)
 
 bool ffp_kv_read_key(const ff_table *table, const ff_index *index, ff_kv_bytes key, ff_row *row)
 {
+	const unsigned count = ff_order_count(table, index);
 	reader from = reader_of(key);
-	for (unsigned i = 0; from.at && i < ff_order_count(table, index); i++) {
+	for (unsigned i = 0; from.at && i < count; i++) {
 		const ff_column *column = &table->columns[ff_order_column(table, index, i)];
 		if (column->type == FF_TYPE_INT64)
 			read_key_int64(&from, ff_row_int64(row, column));
-		else if (!read_key_text(&from, is_open(table, index, i), ff_row_text(row, column)))
+		else if (!read_key_text(&from, is_open(i, count), ff_row_text(row, column)))
 			row->state = FF_ROW_CORRUPT;
 	}
 	return from.at && from.at == from.end;
@@ -213,7 +214,7 @@ static inline bool is_plain(const ff_table *table, unsigned i, const ff_row *row
 	return ff_text_compare(*ff_row_text(row, column), common) == 0;
 }
 
-static unsigned kind_of(const ff_table *table, unsigned i, const ff_row *row)
+static inline unsigned kind_of(const ff_table *table, unsigned i, const ff_row *row)
 {
 	const ff_column *column = &table->columns[i];
 	if (is_plain(table, i, row))
