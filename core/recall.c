@@ -4,8 +4,7 @@ struct ffp_recalled {
 	const ff_table *table;
 	uint64_t era;     /* 0: forgotten */
 	uint64_t refused; /* the hash of the last row that wanted the place and did not get it; or its own */
-	size_t size;      /* of the row and then its texts, behind this head */
-	size_t room;      /* for them */
+	size_t room;      /* for the row and then its texts, behind this head */
 	uint32_t texts;   /* bit i: column i is one */
 	_Alignas(16) char bytes[];
 };
@@ -38,12 +37,10 @@ static ff_row *row_of(ffp_recalled *kept)
 	return (ff_row *)(void *)kept->bytes;
 }
 
-static void release(const ffp_recall *recall, ffp_recall_place *place)
+static void release(const ffp_recall *recall, ffp_recalled *kept)
 {
-	ffp_recalled *kept = place->kept;
 	if (kept)
 		recall->allocator->resize(recall->allocator->context, kept, sizeof(*kept) + kept->room, 0);
-	place->kept = NULL;
 }
 
 void ffp_recall_free(ffp_recall *recall)
@@ -51,7 +48,7 @@ void ffp_recall_free(ffp_recall *recall)
 	if (!recall->places)
 		return;
 	for (size_t i = 0; i < FFP_RECALL_PLACES; i++)
-		release(recall, &recall->places[i]);
+		release(recall, recall->places[i].kept);
 	recall->allocator->resize(recall->allocator->context, recall->places,
 	                          FFP_RECALL_PLACES * sizeof(*recall->places), 0);
 	recall->places = NULL;
@@ -87,7 +84,7 @@ static size_t size_of(const ff_table *table, const ff_row *row, uint32_t texts)
 	return size;
 }
 
-/* A row and its texts in one piece, from wherever they lie. */
+/* A row and its texts in one piece, from wherever else they lie. */
 static void gather(ffp_recalled *kept, const ff_row *row)
 {
 	uint32_t texts = kept->texts;
@@ -102,15 +99,17 @@ static void gather(ffp_recalled *kept, const ff_row *row)
 	}
 }
 
-/* The same of a piece that is one already. */
-static void copy(char *piece, ffp_recalled *kept)
+/* Whether a row is the one that is kept, but for its numbers: all of its texts are those of the piece. */
+static bool has_texts_of(const ffp_recalled *kept, const ff_table *table, const ff_row *row, uint32_t texts)
 {
-	uint32_t texts = kept->texts;
-	memcpy(piece, kept->bytes, kept->size);
-	while (texts) {
-		ff_text *text = next_text(kept->table, (const ff_row *)(const void *)piece, &texts);
-		text->data = piece + (text->data - kept->bytes);
+	const char *at = kept->bytes + table->row_size;
+	bool same = kept->table == table && kept->texts == texts;
+	while (same && texts) {
+		const ff_text *text = next_text(table, row, &texts);
+		same = text->data == at;
+		at += text->size;
 	}
+	return same;
 }
 
 static ffp_recalled *find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash)
@@ -123,28 +122,20 @@ static ffp_recalled *find(const ffp_recall *recall, const ff_table *table, const
 	return kept;
 }
 
-const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash,
-                              ff_arena *arena)
+const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash)
 {
 	ffp_recalled *kept = find(recall, table, key, hash);
-	char *piece = kept ? ff_arena_take(arena, kept->size) : NULL;
-	if (piece)
-		copy(piece, kept);
-	return (const ff_row *)(void *)piece;
+	return kept ? row_of(kept) : NULL;
 }
 
-/* The entry of a place, with room for so much; NULL where memory is out. */
-static ffp_recalled *make_room(const ffp_recall *recall, ffp_recall_place *place, size_t size)
+/* An entry with room for so much; NULL where memory is out. */
+static ffp_recalled *new_entry(const ffp_recall *recall, size_t size)
 {
-	const ff_allocator *allocator = recall->allocator;
-	if (place->kept && place->kept->room >= size)
-		return place->kept;
-	release(recall, place);
 	size_t room = (size + 63) / 64 * 64;
-	place->kept = allocator->resize(allocator->context, NULL, 0, sizeof(*place->kept) + room);
-	if (place->kept)
-		place->kept->room = room;
-	return place->kept;
+	ffp_recalled *kept = recall->allocator->resize(recall->allocator->context, NULL, 0, sizeof(*kept) + room);
+	if (kept)
+		kept->room = room;
+	return kept;
 }
 
 static bool has_places(ffp_recall *recall)
@@ -181,24 +172,52 @@ static ffp_recall_place *place_for(const ffp_recall *recall, uint64_t hash)
 	return NULL;
 }
 
-void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash)
+/* What the place has, to be written over, or a new one where that is too small, or may hold what is to be written. */
+static ffp_recalled *entry_for(const ffp_recall *recall, ffp_recall_place *place, uint64_t hash, size_t size)
 {
-	uint32_t texts = texts_of(table, row);
+	ffp_recalled *kept = place->kept;
+	bool is_read = kept && place->hash == hash && kept->era == recall->era;
+	if (kept && kept->room >= size && !is_read)
+		return kept;
+	place->kept = new_entry(recall, size);
+	return place->kept;
+}
+
+static void keep_anew(ffp_recall *recall, const ff_table *table, const ff_row *row, uint32_t texts, uint64_t hash)
+{
 	size_t size = size_of(table, row, texts);
-	if (row->state != FF_ROW_OK || size > FFP_RECALL_SIZE_MAX || !has_places(recall)) {
+	if (size > FFP_RECALL_SIZE_MAX || !has_places(recall)) {
 		ffp_recall_forget(recall, hash);
 		return;
 	}
 	ffp_recall_place *place = place_for(recall, hash);
-	ffp_recalled *kept = place ? make_room(recall, place, size) : NULL;
-	if (!kept)
+	if (!place)
 		return;
-	place->hash = kept->refused = hash;
-	kept->table = table;
-	kept->era = recall->era;
-	kept->size = size;
-	kept->texts = texts;
-	gather(kept, row);
+	ffp_recalled *old = place->kept;
+	ffp_recalled *kept = entry_for(recall, place, hash, size);
+	if (kept) {
+		place->hash = kept->refused = hash;
+		kept->table = table;
+		kept->era = recall->era;
+		kept->texts = texts;
+		gather(kept, row);
+	}
+	if (old != kept)
+		release(recall, old);
+}
+
+void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash)
+{
+	uint32_t texts = texts_of(table, row);
+	ffp_recall_place *place = place_of(recall, hash);
+	if (row->state != FF_ROW_OK) {
+		ffp_recall_forget(recall, hash);
+	} else if (place && has_texts_of(place->kept, table, row, texts)) {
+		memcpy(place->kept->bytes, row, table->row_size);
+		place->kept->refused = hash;
+	} else {
+		keep_anew(recall, table, row, texts, hash);
+	}
 }
 
 void ffp_recall_forget(ffp_recall *recall, uint64_t hash)

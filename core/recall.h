@@ -26,11 +26,11 @@ void ffp_recall_free(ffp_recall *recall);
 /* Whether rows of a table are worth it. */
 bool ffp_recall_keeps(const ff_table *table);
 
-/* A copy of the row with a key in the arena; NULL where it is not remembered, or memory is out. */
-const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash,
-                              ff_arena *arena);
+/* The row with a key, which holds until the next is remembered; NULL where it is not. */
+const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash);
 
-/* Remembers a row, which is copied; where memory is out or the row is too large, it forgets the key instead. */
+/* Remembers a row, which is copied; where memory is out or the row is too large, it forgets the key instead. The row's
+ * texts may be those of the one that was found for the same key. */
 void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash);
 void ffp_recall_forget(ffp_recall *recall, uint64_t hash);
 

@@ -96,8 +96,7 @@ static bool is_kept(const ffp_slot *slot)
 static bool recall(const ffp_rows *rows, ffp_slot *slot)
 {
 	if (rows->recall && is_kept(slot))
-		slot->before = slot->after =
-		    ffp_recall_find(rows->recall, slot->table, slot->key, slot->hash, rows->arena);
+		slot->before = slot->after = ffp_recall_find(rows->recall, slot->table, slot->key, slot->hash);
 	slot->loaded = slot->recalled = slot->after != NULL;
 	return slot->loaded;
 }
@@ -261,21 +260,27 @@ bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table)
 	return true;
 }
 
+static void remember(const ffp_slot *slot, ffp_recall *recall)
+{
+	if (!slot->after)
+		ffp_recall_forget(recall, slot->hash);
+	else if (slot->changed || !slot->recalled)
+		ffp_recall_keep(recall, slot->table, slot->after, slot->hash);
+}
+
 void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall)
 {
 	if (rows->table_deletes_count) { /* which rows went is not known here */
 		ffp_recall_clear(recall);
 		return;
 	}
-	for (size_t i = 0; i < rows->slots_count; i++) {
-		const ffp_slot *slot = rows->slots[i];
-		if (!slot->loaded || !is_kept(slot))
-			continue;
-		if (!slot->after)
-			ffp_recall_forget(recall, slot->hash);
-		else if (slot->changed || !slot->recalled)
-			ffp_recall_keep(recall, slot->table, slot->after, slot->hash);
-	}
+	/* Those first whose texts lie where others may get their place. */
+	for (size_t i = 0; i < rows->slots_count; i++)
+		if (rows->slots[i]->recalled)
+			remember(rows->slots[i], recall);
+	for (size_t i = 0; i < rows->slots_count; i++)
+		if (!rows->slots[i]->recalled && rows->slots[i]->loaded && is_kept(rows->slots[i]))
+			remember(rows->slots[i], recall);
 }
 
 void ffp_rows_revert(ffp_rows *rows)

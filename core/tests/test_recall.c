@@ -25,13 +25,18 @@ static void keep(ffp_recall *recall, const char *budget, const char *dimension, 
 	ffp_recall_keep(recall, usage_table(), &row.row, hash);
 }
 
-/* The value that is remembered, or -1. */
-static int64_t find(ff_test *t, const ffp_recall *recall, const char *budget, const char *dimension, uint64_t hash)
+static const ffp_usage_row *found(const ffp_recall *recall, const char *budget, const char *dimension, uint64_t hash)
 {
 	const ffp_usage_row key = { .budget_id = { budget, strlen(budget) },
 		                    .dimensions_key = { dimension, strlen(dimension) } };
-	const ff_row *row = ffp_recall_find(recall, usage_table(), &key.row, hash, ffp_raw_arena(t));
-	return row ? ((const ffp_usage_row *)row)->current_value : -1;
+	return (const ffp_usage_row *)ffp_recall_find(recall, usage_table(), &key.row, hash);
+}
+
+/* The value that is remembered, or -1. */
+static int64_t find(const ffp_recall *recall, const char *budget, const char *dimension, uint64_t hash)
+{
+	const ffp_usage_row *row = found(recall, budget, dimension, hash);
+	return row ? row->current_value : -1;
 }
 
 /* Hashes that share their places. */
@@ -47,22 +52,22 @@ static void places_are_shared(ff_test *t)
 	for (unsigned i = 0; i < 8; i++)
 		keep(recall, "b", "d", i, crowd(i));
 	keep(recall, "c", "d", 3, crowd(8)); /* once is no reason to make room for it */
-	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", crowd(8)), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "c", "d", crowd(8)), -1);
 	keep(recall, "e", "d", 9, crowd(9));
 	keep(recall, "c", "d", 3, crowd(8)); /* nor where another came between */
-	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", crowd(8)), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "c", "d", crowd(8)), -1);
 	for (unsigned i = 0; i < 8; i++)
-		FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", crowd(i)), i);
+		FF_CHECK_EQ_INT(t, find(recall, "b", "d", crowd(i)), i);
 	keep(recall, "c", "d", 3, crowd(8));
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", crowd(0)), -1);
-	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", crowd(8)), 3);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", crowd(0)), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "c", "d", crowd(8)), 3);
 	for (unsigned i = 1; i < 8; i++)
-		FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", crowd(i)), i);
+		FF_CHECK_EQ_INT(t, find(recall, "b", "d", crowd(i)), i);
 	ffp_recall_forget(recall, crowd(5));
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", crowd(5)), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", crowd(5)), -1);
 	keep(recall, "e", "d", 9, crowd(9)); /* the one that is free */
-	FF_CHECK_EQ_INT(t, find(t, recall, "e", "d", crowd(9)), 9);
-	FF_CHECK_EQ_INT(t, find(t, recall, "c", "d", crowd(8)), 3);
+	FF_CHECK_EQ_INT(t, find(recall, "e", "d", crowd(9)), 9);
+	FF_CHECK_EQ_INT(t, find(recall, "c", "d", crowd(8)), 3);
 	ffp_recall_free(recall);
 	FF_CHECK_EQ_INT(t, memory->live, 0);
 	FF_CHECK_EQ_INT(t, memory->wrong, 0);
@@ -73,26 +78,32 @@ static void rows_are_remembered(ff_test *t)
 	ffp_memory *memory = ffp_memory_new(t);
 	ffp_recall *recall = new_recall(t, memory);
 	char name[] = "b";
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
 	ffp_recall_forget(recall, 7);
 	keep(recall, name, "d", 1, 7);
 	name[0] = 'x'; /* it has a copy */
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), 1);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "e", 7), -1);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 8), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), 1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 8), -1);
 	uint64_t taken = memory->taken;
-	keep(recall, "b", "d", 2, 7);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), 2);
-	FF_CHECK_EQ_INT(t, memory->taken, taken); /* in the same place */
+	ffp_usage_row changed = *found(recall, "b", "d", 7);
+	changed.current_value = 2;
+	ffp_recall_keep(recall, usage_table(), &changed.row, 7);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), 2);
+	FF_CHECK_EQ_INT(t, memory->taken, taken);      /* in the same place */
+	changed.dimensions_key = (ff_text)BYTES("dd"); /* beside a text of the one that was found */
+	ffp_recall_keep(recall, usage_table(), &changed.row, 7);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "dd", 7), 2);
 	ffp_recall_forget(recall, 7);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
 	keep(recall, "b", "d", 4, 7);
 	keep(recall, "b", "e", 5, 9);
 	ffp_recall_clear(recall);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), -1);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "e", 9), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 9), -1);
 	keep(recall, "b", "e", 6, 9);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "e", 9), 6);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 9), 6);
 	ffp_recall_free(recall);
 	FF_CHECK_EQ_INT(t, memory->live, 0);
 	FF_CHECK_EQ_INT(t, memory->wrong, 0);
@@ -109,19 +120,19 @@ static void rows_that_are_not_remembered(ff_test *t)
 		                        .dimensions_key = BYTES("d") };
 	memory->at = memory->taken + 1;
 	keep(recall, "b", "d", 1, 7); /* no memory for the places */
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
 	keep(recall, "b", "d", 1, 7);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), 1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), 1);
 	ffp_recall_keep(recall, usage_table(), &corrupt.row, 7);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
 	keep(recall, "b", "d", 1, 7);
 	keep(recall, large, "d", 1, 7);
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), -1);
-	FF_CHECK_EQ_INT(t, find(t, recall, large, "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, large, "d", 7), -1);
 	keep(recall, "b", "d", 1, 7);
 	memory->at = memory->taken + 1;
 	keep(recall, ffp_name_of_size(t, 'y', 500), "d", 1, 7); /* nor for more of it */
-	FF_CHECK_EQ_INT(t, find(t, recall, "b", "d", 7), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
 	ffp_recall_free(recall);
 	FF_CHECK_EQ_INT(t, memory->live, 0);
 }
