@@ -93,18 +93,24 @@ static ff_code begin_writing(ff_store *store, ff_error *error)
 	/* These flags are looked at by commits only, and nobody else commits now. */
 	mdb_env_set_flags(env, MDB_NOSYNC, store->durability == FF_DURABILITY_NONE);
 	mdb_env_set_flags(env, MDB_NOMETASYNC, store->durability == FF_DURABILITY_NORMAL);
-	memset(writer->ways, 0, store->trees_count * sizeof(*writer->ways));
+	writer->begin++;
 	writer->id = mdb_txn_id(writer->txn);
 	writer->result = 0;
 	return FF_OK;
 }
 
-/* Sees to some room in the map, so that a small transaction need not begin twice. */
+/* Whether the map has some room, so that a small transaction need not begin twice. */
+static bool has_room(const ff_store *store)
+{
+	MDB_envinfo info;
+	mdb_env_info(store->environment->env, &info);
+	return ffp_environment_has_room(store->environment, &info, store->map_max);
+}
+
 static void keep_room(ff_store *store)
 {
 	ff_error ignored; /* where there is none, the transaction says so */
-	while (ffp_environment_wants_room(store->environment, store->map_max) &&
-	       ffp_environment_grow(store->environment, store->map_max, &ignored) == FF_OK)
+	while (!has_room(store) && ffp_environment_grow(store->environment, store->map_max, &ignored) == FF_OK)
 		;
 }
 
@@ -115,7 +121,8 @@ static ff_code begin_writer(ff_store *store, ff_txn **txn, ff_error *error)
 	ff_code code = take_turn(store, error);
 	if (code != FF_OK)
 		return code;
-	keep_room(store);
+	if (!store->has_room)
+		keep_room(store);
 	store->writer.kv.store = store;
 	store->writer.writes_count = 0;
 	store->writer.overtaken = false;
@@ -281,14 +288,18 @@ static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 static ff_code commit_writing(ff_txn *writer, ff_error *error)
 {
 	ff_store *store = writer->kv.store;
-	MDB_envinfo info = { 0 };
+	MDB_envinfo info;
 	size_t id = mdb_txn_id(writer->txn);
 	int result = mdb_txn_commit(writer->txn);
 	writer->txn = NULL;
-	if (result == 0)
-		mdb_env_info(store->environment->env, &info);
-	store->last_id = info.me_last_txnid == id ? id : 0;
-	return result ? failed_commit(writer, result, error) : FF_OK;
+	store->last_id = 0;
+	if (result)
+		return failed_commit(writer, result, error);
+	mdb_env_info(store->environment->env, &info);
+	if (info.me_last_txnid == id)
+		store->last_id = id;
+	store->has_room = ffp_environment_has_room(store->environment, &info, store->map_max);
+	return FF_OK;
 }
 
 static ff_code commit_txn(ff_txn *txn, ff_error *error)
@@ -524,6 +535,8 @@ static bool take_memory(ff_store *store)
 	store->trees = allocator->resize(allocator->context, NULL, 0, count * sizeof(*store->trees));
 	store->writer.ways = allocator->resize(allocator->context, NULL, 0, count * sizeof(*store->writer.ways));
 	store->trees_count = count;
+	if (store->writer.ways)
+		memset(store->writer.ways, 0, count * sizeof(*store->writer.ways));
 	return store->trees && store->writer.ways;
 }
 

@@ -86,13 +86,16 @@ static bool has_space(size_t size)
 }
 
 /* How far the file reaches, by what its newest meta page says. */
+static uint64_t size_by_info(const ffp_environment *environment, const MDB_envinfo *info)
+{
+	return ((uint64_t)info->me_last_pgno + 1) * environment->page_size;
+}
+
 static uint64_t size_by_meta(const ffp_environment *environment)
 {
 	MDB_envinfo info;
-	MDB_stat status;
 	mdb_env_info(environment->env, &info);
-	mdb_env_stat(environment->env, &status);
-	return ((uint64_t)info.me_last_pgno + 1) * status.ms_psize;
+	return size_by_info(environment, &info);
 }
 
 /* The write side is held. */
@@ -107,11 +110,9 @@ static ff_code move_map(ffp_environment *environment, size_t size, ff_error *err
 	return code;
 }
 
-bool ffp_environment_wants_room(const ffp_environment *environment, uint64_t max)
+bool ffp_environment_has_room(const ffp_environment *environment, const MDB_envinfo *info, uint64_t max)
 {
-	MDB_envinfo info;
-	mdb_env_info(environment->env, &info);
-	return info.me_mapsize < max && info.me_mapsize < size_by_meta(environment) + ROOM;
+	return info->me_mapsize >= max || info->me_mapsize >= size_by_info(environment, info) + ROOM;
 }
 
 ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error)
@@ -300,6 +301,7 @@ static int open_env(ffp_environment *environment, const ffp_opening *opening, un
 /* Opens the files; for reading only, too, where they may not be written. */
 static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening *opening)
 {
+	MDB_stat status;
 	int dead;
 	int result = make_lock_file(opening);
 	if (result == 0)
@@ -310,9 +312,12 @@ static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening 
 		environment->read_only = true;
 		result = open_env(environment, opening, MDB_RDONLY);
 	}
-	if (result == 0)
-		mdb_reader_check(environment->env, &dead);
-	return result;
+	if (result)
+		return result;
+	mdb_env_stat(environment->env, &status);
+	environment->page_size = status.ms_psize;
+	mdb_reader_check(environment->env, &dead);
+	return 0;
 }
 
 static void init_locks(ffp_environment *environment)

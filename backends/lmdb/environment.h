@@ -12,6 +12,7 @@
 typedef struct ffp_environment {
 	MDB_env *env;
 	char *path;
+	unsigned page_size;
 	ffp_turn turn;
 	bool read_only; /* the files may not be written */
 	/*
@@ -48,8 +49,8 @@ ff_code ffp_environment_keep_names(const ffp_opening *opening, ff_error *error);
 /* Ends the opening. Where it failed the environment is given back, and what it made is removed. */
 void ffp_environment_settle(ffp_opening *opening, bool failed);
 
-/* Whether there is next to none behind the last page, and the map may be larger. The caller has the writer's place. */
-bool ffp_environment_wants_room(const ffp_environment *environment, uint64_t max);
+/* Whether there is some behind the last page, or the map may be no larger. The caller has the writer's place. */
+bool ffp_environment_has_room(const ffp_environment *environment, const MDB_envinfo *info, uint64_t max);
 
 /* Makes room: by what readers that died held, or by a map twice as large, but not larger than `max`; FULL where it is.
  * The caller has the writer's place, and no transaction. */

@@ -54,11 +54,15 @@ ff_code ffp_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create,
 /* ---- keys --------------------------------------------------------------------------------------------------- */
 
 /* The writer's cursor on a tree: one that stands where the last key was finds the next one sooner. */
-static int cursor_of(ff_txn *txn, unsigned tree, MDB_cursor **cursor)
+static int find_way(ff_txn *txn, unsigned tree, ffp_way **way)
 {
-	ffp_way *way = &txn->ways[tree];
-	int result = way->cursor ? 0 : mdb_cursor_open(txn->txn, txn->kv.store->trees[tree], &way->cursor);
-	*cursor = way->cursor;
+	ffp_way *found = *way = &txn->ways[tree];
+	if (found->begin == txn->begin)
+		return 0;
+	*found = (ffp_way){ .cursor = NULL };
+	int result = mdb_cursor_open(txn->txn, txn->kv.store->trees[tree], &found->cursor);
+	if (result == 0)
+		found->begin = txn->begin;
 	return result;
 }
 
@@ -66,14 +70,14 @@ ff_code ffp_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *va
 {
 	MDB_val sought = val_of(key);
 	MDB_val found;
-	MDB_cursor *cursor;
+	ffp_way *way;
 	int result = 0;
 	if (txn->kv.kind == FF_TXN_READ) {
 		result = mdb_get(txn->txn, txn->kv.store->trees[tree], &sought, &found);
 	} else {
-		result = cursor_of(txn, tree, &cursor);
+		result = find_way(txn, tree, &way);
 		if (result == 0)
-			result = mdb_cursor_get(cursor, &sought, &found, MDB_SET);
+			result = mdb_cursor_get(way->cursor, &sought, &found, MDB_SET);
 	}
 	if (result == MDB_NOTFOUND)
 		return FF_E_NOT_FOUND;
@@ -112,10 +116,10 @@ ff_code ffp_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes val
 {
 	MDB_val name = val_of(key);
 	MDB_val row = val_of(value);
-	MDB_cursor *cursor;
-	int result = cursor_of(txn, tree, &cursor);
+	ffp_way *way;
+	int result = find_way(txn, tree, &way);
 	if (result == 0)
-		result = (kind == FF_KV_UPDATE ? update : insert)(&txn->ways[tree], &name, &row);
+		result = (kind == FF_KV_UPDATE ? update : insert)(way, &name, &row);
 	if (result == MDB_KEYEXIST || result == MDB_NOTFOUND)
 		return FF_E_CONFLICT;
 	return result ? ffp_txn_fail(txn, result, "write to", error) : FF_OK;
@@ -125,12 +129,12 @@ ff_code ffp_key_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *er
 {
 	MDB_val name = val_of(key);
 	MDB_val old;
-	MDB_cursor *cursor;
-	int result = cursor_of(txn, tree, &cursor);
+	ffp_way *way;
+	int result = find_way(txn, tree, &way);
 	if (result == 0)
-		result = mdb_cursor_get(cursor, &name, &old, MDB_SET);
+		result = mdb_cursor_get(way->cursor, &name, &old, MDB_SET);
 	if (result == 0)
-		result = mdb_cursor_del(cursor, 0);
+		result = mdb_cursor_del(way->cursor, 0);
 	if (result == MDB_NOTFOUND)
 		return FF_E_CONFLICT;
 	return result ? ffp_txn_fail(txn, result, "write to", error) : FF_OK;

@@ -13,8 +13,9 @@ struct ff_kv_cursor {
 
 /* The writer's way into a tree. LMDB frees the cursor with the transaction. */
 typedef struct ffp_way {
-	MDB_cursor *cursor; /* NULL: not opened yet */
-	unsigned in_vain;   /* keys in a row that were taken for the tree's last, and were not */
+	MDB_cursor *cursor;
+	size_t begin;     /* the transaction's that it was opened in; 0: none */
+	unsigned in_vain; /* keys in a row that were taken for the tree's last, and were not */
 } ffp_way;
 
 struct ff_txn {
@@ -27,6 +28,7 @@ struct ff_txn {
 
 	/* Of the writer. */
 	size_t id;
+	size_t begin;           /* its number, for no two that are begun have the same */
 	bool overtaken;         /* another process wrote since it was begun the first time */
 	ffp_way *ways;          /* one a tree */
 	const ff_write *writes; /* for when the map has to grow */
@@ -43,6 +45,7 @@ struct ff_store {
 	uint64_t map_max;
 	ff_wait wait;   /* the writer's */
 	size_t last_id; /* of the writer's last commit that was made */
+	bool has_room;  /* the map had, behind it */
 	ff_txn writer;
 	bool writing; /* the writer's transaction is under way */
 	ff_txn *idle; /* guarded by the environment's mutex, as is their number */
