@@ -115,24 +115,40 @@ ffp_slot *ffp_usage_slot(ffp_batch *batch, ff_text budget_id, ff_text dimension)
 	return ffp_rows_get(&batch->rows, FFP_BUDGET_USAGE, &key.row);
 }
 
-/* What was made of a budget's row, for further requests of the batch. It holds for this row, in this place. */
+/* What was made of a budget's row, for further requests of the batch, and of later ones where the row is remembered. It
+ * holds for this row, in this place. */
 typedef struct budget_memo {
 	const ff_row *row;
-	ffp_policy policy; /* where it is the batch's own; else the kept one that the mark finds */
 	ffp_policy_mark mark;
 	ff_mode mode;
 } budget_memo;
 
+/* What it is where the policy is the batch's own (mark.is_own), and goes with it. */
+typedef struct own_memo {
+	budget_memo base;
+	ffp_policy policy;
+} own_memo;
+
+_Static_assert(sizeof(budget_memo) <= FFP_RECALL_MEMO_SIZE, "there is no room for it beside the row");
+
 static void remember_budget(ffp_batch *batch, const ffp_request *request, const ffp_budget *budget)
 {
 	ffp_slot *slot = request->root;
+	const budget_memo made = { slot->after, budget->mark, budget->mode };
+	bool has_room = slot->memo && slot->after == slot->before;
 	bool is_asked_again = slot->asker && slot->asker != request;
-	/* What had to be parsed is worth it in any case: a long policy is not kept, and of two in one place neither is. */
-	bool is_worth_it = budget->mark.is_own || (is_asked_again && budget->mark.number);
-	budget_memo *memo = is_worth_it ? ff_arena_take(batch->arena, sizeof(*memo)) : NULL;
-	if (memo)
-		*memo = (budget_memo){ slot->after, budget->policy, budget->mark, budget->mode };
-	slot->memo = memo;
+	if (made.mark.is_own) {
+		/* What had to be parsed is worth it in any case: a long policy is not kept, and of two in one place neither
+		 * is. */
+		own_memo *own = slot->memo = ff_arena_take(batch->arena, sizeof(*own));
+		if (own)
+			*own = (own_memo){ made, budget->policy };
+		return;
+	}
+	if (!has_room)
+		slot->memo = is_asked_again && made.mark.number ? ff_arena_take(batch->arena, sizeof(made)) : NULL;
+	if (slot->memo)
+		*(budget_memo *)slot->memo = made;
 }
 
 static bool recall_budget(const ffp_batch *batch, const ffp_slot *slot, int64_t now_ms, ffp_budget *budget)
@@ -141,7 +157,7 @@ static bool recall_budget(const ffp_batch *batch, const ffp_slot *slot, int64_t 
 	if (!memo || memo->row != slot->after)
 		return false;
 	if (memo->mark.is_own)
-		budget->policy = memo->policy;
+		budget->policy = ((const own_memo *)memo)->policy;
 	else if (!ffp_policies_find(batch->policies, memo->mark, &budget->policy))
 		return false;
 	budget->row = (const ffp_budget_row *)slot->after;

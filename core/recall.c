@@ -6,6 +6,7 @@ struct ffp_recalled {
 	uint64_t refused; /* the hash of the last row that wanted the place and did not get it; or its own */
 	size_t room;      /* for the row and then its texts, behind this head */
 	uint32_t texts;   /* bit i: column i is one */
+	_Alignas(16) char memo[FFP_RECALL_MEMO_SIZE];
 	_Alignas(16) char bytes[];
 };
 
@@ -122,9 +123,11 @@ static ffp_recalled *find(const ffp_recall *recall, const ff_table *table, const
 	return kept;
 }
 
-const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash)
+const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash,
+                              void **memo)
 {
 	ffp_recalled *kept = find(recall, table, key, hash);
+	*memo = kept ? kept->memo : NULL;
 	return kept ? row_of(kept) : NULL;
 }
 
@@ -200,6 +203,7 @@ static void keep_anew(ffp_recall *recall, const ff_table *table, const ff_row *r
 		kept->table = table;
 		kept->era = recall->era;
 		kept->texts = texts;
+		memset(kept->memo, 0, sizeof(kept->memo));
 		gather(kept, row);
 	}
 	if (old != kept)

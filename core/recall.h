@@ -11,6 +11,7 @@
 /* Rows that are kept at the most, and the size of one. */
 #define FFP_RECALL_PLACES 16384
 #define FFP_RECALL_SIZE_MAX 2048
+#define FFP_RECALL_MEMO_SIZE 32
 
 typedef struct ffp_recalled ffp_recalled;
 typedef struct ffp_recall_place ffp_recall_place;
@@ -26,8 +27,10 @@ void ffp_recall_free(ffp_recall *recall);
 /* Whether rows of a table are worth it. */
 bool ffp_recall_keeps(const ff_table *table);
 
-/* The row with a key, which holds until the next is remembered; NULL where it is not. */
-const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash);
+/* The row with a key, which holds until the next is remembered; NULL where it is not. *memo is room beside it for what is
+ * made of it, cleared, which stays as long as the row's texts do. */
+const ff_row *ffp_recall_find(const ffp_recall *recall, const ff_table *table, const ff_row *key, uint64_t hash,
+                              void **memo);
 
 /* Remembers a row, which is copied; where memory is out or the row is too large, it forgets the key instead. The row's
  * texts may be those of the one that was found for the same key. */

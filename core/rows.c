@@ -96,7 +96,8 @@ static bool is_kept(const ffp_slot *slot)
 static bool recall(const ffp_rows *rows, ffp_slot *slot)
 {
 	if (rows->recall && is_kept(slot))
-		slot->before = slot->after = ffp_recall_find(rows->recall, slot->table, slot->key, slot->hash);
+		slot->before = slot->after =
+		    ffp_recall_find(rows->recall, slot->table, slot->key, slot->hash, &slot->memo);
 	slot->loaded = slot->recalled = slot->after != NULL;
 	return slot->loaded;
 }
@@ -215,7 +216,7 @@ void ffp_rows_doubt_recalled(ffp_rows *rows)
 		if (!slot->recalled)
 			continue;
 		slot->recalled = slot->loaded = false;
-		slot->before = slot->after = NULL;
+		slot->before = slot->after = slot->memo = NULL;
 		rows->pending[rows->pending_count++] = slot;
 	}
 }

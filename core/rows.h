@@ -19,7 +19,7 @@ struct ffp_slot {
 	ffp_slot *next_member;
 	ffp_slot *next_in_bucket;
 	uint64_t hash;
-	const void *memo; /* what a rule has made of the row */
+	void *memo; /* what a rule has made of the row; where it is remembered, room for that beside it */
 	union {
 		const void *asker;             /* of a budget: the last report of the batch that planned with it */
 		struct ffp_quota_calls *calls; /* of a quota policy: what those of the batch share */

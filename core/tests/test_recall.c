@@ -25,17 +25,22 @@ static void keep(ffp_recall *recall, const char *budget, const char *dimension, 
 	ffp_recall_keep(recall, usage_table(), &row.row, hash);
 }
 
-static const ffp_usage_row *found(const ffp_recall *recall, const char *budget, const char *dimension, uint64_t hash)
+static const ffp_usage_row *found(const ffp_recall *recall, const char *budget, const char *dimension, uint64_t hash,
+                                  char **memo)
 {
 	const ffp_usage_row key = { .budget_id = { budget, strlen(budget) },
 		                    .dimensions_key = { dimension, strlen(dimension) } };
-	return (const ffp_usage_row *)ffp_recall_find(recall, usage_table(), &key.row, hash);
+	void *room;
+	const ff_row *row = ffp_recall_find(recall, usage_table(), &key.row, hash, &room);
+	*memo = room;
+	return (const ffp_usage_row *)row;
 }
 
 /* The value that is remembered, or -1. */
 static int64_t find(const ffp_recall *recall, const char *budget, const char *dimension, uint64_t hash)
 {
-	const ffp_usage_row *row = found(recall, budget, dimension, hash);
+	char *memo;
+	const ffp_usage_row *row = found(recall, budget, dimension, hash, &memo);
 	return row ? row->current_value : -1;
 }
 
@@ -86,15 +91,19 @@ static void rows_are_remembered(ff_test *t)
 	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 7), -1);
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 8), -1);
 	uint64_t taken = memory->taken;
-	ffp_usage_row changed = *found(recall, "b", "d", 7);
+	char *memo;
+	ffp_usage_row changed = *found(recall, "b", "d", 7, &memo);
+	memo[0] = 'm';
 	changed.current_value = 2;
 	ffp_recall_keep(recall, usage_table(), &changed.row, 7);
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), 2);
-	FF_CHECK_EQ_INT(t, memory->taken, taken);      /* in the same place */
-	changed.dimensions_key = (ff_text)BYTES("dd"); /* beside a text of the one that was found */
+	FF_CHECK_EQ_INT(t, memory->taken, taken); /* in the same place */
+	changed.budget_id = (ff_text)BYTES("bb"); /* before a text of the one that was found */
 	ffp_recall_keep(recall, usage_table(), &changed.row, 7);
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
-	FF_CHECK_EQ_INT(t, find(recall, "b", "dd", 7), 2);
+	FF_CHECK_EQ_INT(t, find(recall, "bb", "d", 7), 2);
+	found(recall, "bb", "d", 7, &memo);
+	FF_CHECK_EQ_INT(t, memo[0], 0);
 	ffp_recall_forget(recall, 7);
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
 	keep(recall, "b", "d", 4, 7);
@@ -104,6 +113,12 @@ static void rows_are_remembered(ff_test *t)
 	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 9), -1);
 	keep(recall, "b", "e", 6, 9);
 	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 9), 6);
+	found(recall, "b", "e", 9, &memo);
+	memo[0] = 'm';
+	ffp_recall_clear(recall);
+	keep(recall, "b", "e", 7, 9); /* which was loaded again, and may be another */
+	found(recall, "b", "e", 9, &memo);
+	FF_CHECK_EQ_INT(t, memo[0], 0);
 	ffp_recall_free(recall);
 	FF_CHECK_EQ_INT(t, memory->live, 0);
 	FF_CHECK_EQ_INT(t, memory->wrong, 0);
