@@ -67,15 +67,17 @@ static size_t key_size(const ff_table *table)
 	return last->offset + (last->type == FF_TYPE_TEXT ? sizeof(ff_text) : sizeof(int64_t));
 }
 
-/* The key columns of `row`, and no others. */
-static ff_row *copy_key(ff_arena *arena, const ff_table *table, const ff_row *row)
+/* A slot, and behind it the key columns of `row`, and no others. */
+static ffp_slot *new_slot(ff_arena *arena, const ff_table *table, const ff_row *row)
 {
-	ff_row *copy = ff_arena_take(arena, key_size(table));
-	if (copy) {
-		memcpy(copy, row, key_size(table));
-		*copy = (ff_row){ .state = FF_ROW_OK };
-	}
-	return copy;
+	size_t size = key_size(table);
+	ffp_slot *slot = ff_arena_take(arena, sizeof(*slot) + size);
+	if (!slot)
+		return NULL;
+	ff_row *key = memcpy(slot + 1, row, size);
+	*key = (ff_row){ .state = FF_ROW_OK };
+	*slot = (ffp_slot){ .table = table, .key = key };
+	return slot;
 }
 
 static ffp_slot *find(const ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, uint64_t hash)
@@ -111,17 +113,14 @@ static ffp_slot *get(ffp_rows *rows, const ff_table *table, const ff_row *key, u
 		return slot;
 	if (rows->slots_count == rows->slots_room && !grow(rows))
 		return NULL;
-	slot = ff_arena_take(rows->arena, sizeof(*slot));
-	const ff_row *copy = copy_key(rows->arena, table, key);
-	if (!slot || !copy)
+	slot = new_slot(rows->arena, table, key);
+	if (!slot)
 		return NULL;
 	ffp_slot **bucket = &rows->buckets[hash & (rows->buckets_count - 1)];
-	*slot = (ffp_slot){ .table = table,
-		            .key = copy,
-		            .columns = columns,
-		            .hash = hash,
-		            .next_in_bucket = *bucket,
-		            .loaded = loaded };
+	slot->columns = columns;
+	slot->hash = hash;
+	slot->next_in_bucket = *bucket;
+	slot->loaded = loaded;
 	*bucket = slot;
 	rows->slots[rows->slots_count++] = slot;
 	if (!loaded && !recall(rows, slot))

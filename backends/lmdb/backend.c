@@ -441,13 +441,17 @@ static ff_code store_rows(ff_txn *txn, const ff_write *writes, size_t count, ff_
 	return store_all(txn, error);
 }
 
-static void end(ff_txn *txn)
+static void end_txn(ff_txn *txn)
 {
-	if (is_copy(txn->kv.store))
-		return;
 	if (txn->kv.kind == FF_TXN_READ)
 		enter(txn->kv.store);
 	abort_txn(txn);
+}
+
+static void end(ff_txn *txn)
+{
+	if (!is_copy(txn->kv.store))
+		end_txn(txn);
 }
 
 static ff_code commit(ff_txn *txn, ff_error *error)
@@ -457,7 +461,7 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	/* One that changed nothing takes no number, and the next one of whoever it is has it. */
 	bool has_number = txn->kv.kind == FF_TXN_WRITE && txn->writes_count;
 	ff_code code = has_number ? commit_all(txn, error) : FF_OK;
-	end(txn);
+	end_txn(txn);
 	return code;
 }
 

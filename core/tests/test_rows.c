@@ -560,7 +560,7 @@ static void rows_without_memory(ff_test *t)
 		done = work_on_rows(&rows, ffp_scarce_arena(t, takes));
 		FF_REQUIRE(t, takes < 2000);
 	}
-	FF_CHECK(t, takes > 300);
+	FF_CHECK(t, takes > 200);
 }
 
 /* ---- sorting ------------------------------------------------------------------------------------------------ */
