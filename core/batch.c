@@ -172,12 +172,12 @@ static bool is_import(const batch_run *run)
 /* Asks whether one is unfinished, by the engine's first batch, and then for as long as one is. */
 static bool plan_look(batch_run *run)
 {
-	const ffp_sweep_row key = { .work = ffp_text(FFP_IMPORT_WORK) };
 	run->import = NULL;
 	if (is_import(run))
 		run->engine->watches_import = true;
 	if (is_import(run) || run->is_idle || !run->engine->watches_import)
 		return true;
+	const ffp_sweep_row key = { .work = ffp_text(FFP_IMPORT_WORK) };
 	run->import = ffp_rows_get(&run->batch.rows, FFP_SWEEP, &key.row);
 	return run->import != NULL;
 }
@@ -189,7 +189,8 @@ static ff_code look_over(batch_run *run)
 		return FF_OK;
 	run->engine->watches_import = run->import->before != NULL;
 	return run->import->before
-	           ? ff_error_set(run->error, FF_E_MISUSE, "an import is not finished, run it again first (one of no lines gives it up)")
+	           ? ff_error_set(run->error, FF_E_MISUSE,
+	                          "an import is not finished, run it again first (one of no lines gives it up)")
 	           : FF_OK;
 }
 
@@ -255,6 +256,17 @@ static ff_code store_and_commit(batch_run *run)
 	run->changes = count > 0;
 	ff_code code = count ? ffp_put(&run->txn, writes, count, run->error) : FF_OK;
 	return code == FF_OK ? ffp_commit(&run->txn, run->error) : code;
+}
+
+/* A key that the batch used for the first time, which tells whether its commit happened; NULL: there is none. */
+static const ffp_slot *find_evidence(const ffp_rows *rows)
+{
+	for (size_t i = 0; i < rows->slots_count; i++) {
+		const ffp_slot *slot = rows->slots[i];
+		if (slot->changed && slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP)
+			return slot;
+	}
+	return NULL;
 }
 
 static bool same_key_row(const ff_row *a, const ff_row *b)

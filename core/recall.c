@@ -101,10 +101,11 @@ static void gather(ffp_recalled *kept, const ff_row *row)
 }
 
 /* Whether a row is the one that is kept, but for its numbers: all of its texts are those of the piece. */
-static bool has_texts_of(const ffp_recalled *kept, const ff_table *table, const ff_row *row, uint32_t texts)
+static bool has_texts_of(ffp_recalled *kept, const ff_table *table, const ff_row *row)
 {
+	uint32_t texts = kept->texts;
 	const char *at = kept->bytes + table->row_size;
-	bool same = kept->table == table && kept->texts == texts;
+	bool same = kept->table == table && row_of(kept)->nulls == row->nulls;
 	while (same && texts) {
 		const ff_text *text = next_text(table, row, &texts);
 		same = text->data == at;
@@ -186,8 +187,9 @@ static ffp_recalled *entry_for(const ffp_recall *recall, ffp_recall_place *place
 	return place->kept;
 }
 
-static void keep_anew(ffp_recall *recall, const ff_table *table, const ff_row *row, uint32_t texts, uint64_t hash)
+static void keep_anew(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash)
 {
+	uint32_t texts = texts_of(table, row);
 	size_t size = size_of(table, row, texts);
 	if (size > FFP_RECALL_SIZE_MAX || !has_places(recall)) {
 		ffp_recall_forget(recall, hash);
@@ -212,15 +214,14 @@ static void keep_anew(ffp_recall *recall, const ff_table *table, const ff_row *r
 
 void ffp_recall_keep(ffp_recall *recall, const ff_table *table, const ff_row *row, uint64_t hash)
 {
-	uint32_t texts = texts_of(table, row);
 	ffp_recall_place *place = place_of(recall, hash);
 	if (row->state != FF_ROW_OK) {
 		ffp_recall_forget(recall, hash);
-	} else if (place && has_texts_of(place->kept, table, row, texts)) {
+	} else if (place && has_texts_of(place->kept, table, row)) {
 		memcpy(place->kept->bytes, row, table->row_size);
 		place->kept->refused = hash;
 	} else {
-		keep_anew(recall, table, row, texts, hash);
+		keep_anew(recall, table, row, hash);
 	}
 }
 

@@ -91,8 +91,11 @@ static ff_code begin_writing(ff_store *store, ff_error *error)
 		return code ? code : ffp_txn_fail(writer, result, "write to", error);
 	}
 	/* These flags are looked at by commits only, and nobody else commits now. */
-	mdb_env_set_flags(env, MDB_NOSYNC, store->durability == FF_DURABILITY_NONE);
-	mdb_env_set_flags(env, MDB_NOMETASYNC, store->durability == FF_DURABILITY_NORMAL);
+	if (store->environment->durability != store->durability) {
+		mdb_env_set_flags(env, MDB_NOSYNC, store->durability == FF_DURABILITY_NONE);
+		mdb_env_set_flags(env, MDB_NOMETASYNC, store->durability == FF_DURABILITY_NORMAL);
+		store->environment->durability = store->durability;
+	}
 	writer->begin++;
 	writer->id = mdb_txn_id(writer->txn);
 	writer->result = 0;
@@ -289,15 +292,14 @@ static ff_code commit_writing(ff_txn *writer, ff_error *error)
 {
 	ff_store *store = writer->kv.store;
 	MDB_envinfo info;
-	size_t id = mdb_txn_id(writer->txn);
 	int result = mdb_txn_commit(writer->txn);
 	writer->txn = NULL;
 	store->last_id = 0;
 	if (result)
 		return failed_commit(writer, result, error);
 	mdb_env_info(store->environment->env, &info);
-	if (info.me_last_txnid == id)
-		store->last_id = id;
+	if (info.me_last_txnid == writer->id)
+		store->last_id = writer->id;
 	store->has_room = ffp_environment_has_room(store->environment, &info, store->map_max);
 	return FF_OK;
 }

@@ -13,6 +13,7 @@ typedef struct ffp_environment {
 	MDB_env *env;
 	char *path;
 	unsigned page_size;
+	ff_durability durability; /* of the store that wrote last, by which LMDB's flags are set; at first full */
 	ffp_turn turn;
 	bool read_only; /* the files may not be written */
 	/*
