@@ -45,7 +45,7 @@ static bool is_plain(const unsigned char *at)
 bool ffp_is_stored_text(const void *data, size_t size)
 {
 	const unsigned char *at = data;
-	const unsigned char *end = at + size;
+	const unsigned char *end = size ? at + size : at; /* an empty text may be NULL */
 	while (at < end) {
 		if (end - at >= 8 && is_plain(at)) {
 			at += 8;
