@@ -258,17 +258,6 @@ static ff_code store_and_commit(batch_run *run)
 	return code == FF_OK ? ffp_commit(&run->txn, run->error) : code;
 }
 
-/* A key that the batch used for the first time, which tells whether its commit happened; NULL: there is none. */
-static const ffp_slot *find_evidence(const ffp_rows *rows)
-{
-	for (size_t i = 0; i < rows->slots_count; i++) {
-		const ffp_slot *slot = rows->slots[i];
-		if (slot->changed && slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP)
-			return slot;
-	}
-	return NULL;
-}
-
 static bool same_key_row(const ff_row *a, const ff_row *b)
 {
 	const ffp_key_row *x = (const ffp_key_row *)a;
