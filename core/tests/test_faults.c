@@ -3,6 +3,11 @@
  * After an error nothing is changed, the same call with the same key may be sent again, and in the end the books are
  * those of a run in which nothing failed (FF-ERR-2).
  */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <cjson/cJSON.h>
+
 #include "tests.h"
 
 /* ---- the script --------------------------------------------------------------------------------------------- */
@@ -332,10 +337,10 @@ static unsigned sweep(ff_test *t, const char *books, ffp_slot_id slot, ff_code c
 		ffp_fault_set(slot, runs + 1, code);
 		failures failed = run_script(t, e, code, busy_for_conflict);
 		hit = ffp_fault.hits > 0;
-		/* A key that was taken for fresh is looked up after a conflict, which takes no attempt; and a tick's reset
-		 * that finds the store full is tried again behind the purge. */
-		bool may_recover = code == FF_E_CONFLICT || code == FF_E_FULL;
-		bool fails = hit && attempts == 1 && (!may_recover || failed.all);
+		/* A key that was taken for fresh is looked up after a conflict, which takes no attempt; and resets that
+		 * found the store full are tried again. */
+		bool may_pass = code == FF_E_CONFLICT || code == FF_E_FULL;
+		bool fails = hit && attempts == 1 && (!may_pass || failed.all);
 		FF_CHECK_EQ_INT(t, failed.all, fails ? 1 : failed.giving);
 		FF_CHECK_STR(t, ffp_fake_dump(t, fake), books);
 		if (!FF_CHECK_STR(t, ffp_fake_broken(fake), ""))
@@ -434,6 +439,84 @@ static void memory_is_out_for_a_while(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_dump(t, fake), "");
 	memory->at = 0;
 	FF_CHECK_EQ_INT(t, run_script(t, on.engine, FF_OK, same_code).all, 0);
+}
+
+/* ---- the parser's memory, which is libc's -------------------------------------------------------------------- */
+
+static struct {
+	uint64_t taken, at;
+} parser;
+
+static void *take_for_parser(size_t size)
+{
+	if (++parser.taken != parser.at)
+		return malloc(size);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void restore_parser(void *unused)
+{
+	(void)unused;
+	cJSON_InitHooks(NULL);
+}
+
+static void watch_parser(ff_test *t)
+{
+	cJSON_Hooks hooks = { .malloc_fn = take_for_parser, .free_fn = free };
+	cJSON_InitHooks(&hooks);
+	ff_test_defer(t, restore_parser, NULL);
+}
+
+static void fail_parser(uint64_t at)
+{
+	parser.taken = 0;
+	parser.at = at;
+}
+
+/* It is no fault of what was to be read. */
+static void a_parser_without_memory(ff_test *t)
+{
+	const char *books = clean_books(t);
+	ffp_fake *fake = ffp_fake_of(t);
+	const ff_engine_options options = ffp_options_with(1);
+	unsigned failed = 0;
+	watch_parser(t);
+	for (uint64_t at = 1;; at++) {
+		fail_parser(0);
+		ff_test_set_time(t, FF_TEST_START_MS);
+		ff_engine *e = ff_test_open(t, &options);
+		fail_parser(at);
+		failed += run_script(t, e, FF_E_NO_MEMORY, no_memory).all;
+		bool clean = parser.taken < at;
+		FF_CHECK_STR(t, ffp_fake_dump(t, fake), books);
+		ff_test_undo(t, e);
+		ffp_fake_wipe(fake);
+		if (clean)
+			break;
+		FF_REQUIRE(t, at < 1000);
+	}
+	FF_CHECK(t, failed > 5);
+}
+
+static void an_import_without_memory(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	run_script(t, e, FF_OK, same_code);
+	const char *lines = ffp_export(t, e, 0);
+	watch_parser(t);
+	for (uint64_t at = 1;; at++) {
+		ffp_fake_wipe(ffp_fake_of(t));
+		fail_parser(at);
+		const char *answer = ffp_import(t, e, lines);
+		if (parser.taken < at)
+			break;
+		FF_CHECK_STR(t, answer, "!no_memory");
+		FF_CHECK(t, ffp_import(t, e, lines)[0] != '!');
+		FF_REQUIRE(t, at < 1000);
+	}
+	fail_parser(0);
+	FF_CHECK_STR(t, ffp_export(t, e, 0), lines);
 }
 
 /* ---- attempts ----------------------------------------------------------------------------------------------- */
@@ -580,6 +663,8 @@ static const ff_case cases[] = {
 	CASE(contention_goes_by, "FF-ERR-4", 0),
 	CASE(every_allocation_fails_once, "FF-ERR-2", 0),
 	CASE(memory_is_out_for_a_while, "FF-ERR-2", 0),
+	CASE(a_parser_without_memory, "FF-ERR-2 FF-MT-4", 0),
+	CASE(an_import_without_memory, "FF-MT-3", 0),
 	CASE(contention_that_stays, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(attempts_can_be_set, "FF-ERR-4", 0),
 	CASE(other_errors_are_not_tried_again, "FF-ERR-1 FF-ERR-4", 0),
