@@ -1,5 +1,6 @@
 /* ffctl: what concerns a store as a whole. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -181,6 +182,19 @@ static FILE *create_unfinished(const char *name, char *part, size_t size)
 	return file;
 }
 
+/* So that the name leads to the new file after a loss of power, too. A folder that may not be read is left at that. */
+static bool sync_folder(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char *folder = slash ? strndup(name, (size_t)(slash - name) + 1) : strdup(".");
+	int file = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	bool synced = file < 0 || fsync(file) == 0 || errno == EINVAL;
+	if (file >= 0)
+		close(file);
+	free(folder);
+	return synced;
+}
+
 /* Into a new file beside the one that is asked for, which takes its place once it is whole. */
 static ff_code export_beside(ctl_session *session, const char *name, uint64_t *lines, ff_error *error)
 {
@@ -192,9 +206,10 @@ static ff_code export_beside(ctl_session *session, const char *name, uint64_t *l
 		code = write_failed(part, error);
 	if (out.file && fclose(out.file) && !code)
 		code = write_failed(part, error);
-	if (!code && rename(part, name))
+	bool takes_place = !code && rename(part, name) == 0;
+	if (!code && (!takes_place || !sync_folder(name)))
 		code = write_failed(name, error);
-	if (code && out.file)
+	if (!takes_place && out.file)
 		unlink(part);
 	atomic_store(&unfinished, NULL);
 	*lines = out.lines;

@@ -194,10 +194,16 @@ static ff_code parse_uri(ff_store *store, const ff_store_config *config, ff_erro
 		                    config->scheme);
 	if (asprintf(&uri, "postgresql%.*s", (int)strcspn(place, "?"), place) < 0)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
-	store->options = PQconninfoParse(uri, NULL);
+	char *fault = NULL; /* NULL still where memory was out */
+	store->options = PQconninfoParse(uri, &fault);
 	free(uri);
-	/* What libpq would say quotes the URI, password and all. */
-	return store->options ? FF_OK : ff_error_set(error, FF_E_INVALID, "libpq cannot read the store's URI");
+	if (store->options)
+		return FF_OK;
+	/* What libpq says quotes the URI, password and all. */
+	ff_code code = fault ? ff_error_set(error, FF_E_INVALID, "libpq cannot read the store's URI")
+	                     : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
+	PQfreemem(fault);
+	return code;
 }
 
 /* The URI's parameters that are libpq's, and what is otherwise than its defaults. */
@@ -374,7 +380,8 @@ static bool reach(ff_txn *txn, bool *refused_by_us)
 		return false;
 	/* Only now is known what the environment and libpq's files say; and only open comes here without a name. */
 	if (!store->name[0])
-		snprintf(store->name, sizeof(store->name), "%s:%s/%s", PQhost(txn->pg), PQport(txn->pg), PQdb(txn->pg));
+		snprintf(store->name, sizeof(store->name), "%s:%s/%s", PQhost(txn->pg), PQport(txn->pg),
+		         PQdb(txn->pg) ? PQdb(txn->pg) : "");
 	if (PQstatus(txn->pg) == CONNECTION_BAD)
 		return false;
 	PQsetNoticeReceiver(txn->pg, say_nothing, NULL);
