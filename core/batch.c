@@ -350,6 +350,13 @@ static size_t count_requests(const batch_run *run)
 	return count;
 }
 
+/* Whether the store can tell that all which is remembered is still so. Of several lanes each remembers for itself, and what
+ * another of them writes is a commit of this store like its own. */
+static bool can_tell(const ff_engine *engine)
+{
+	return ffp_tells_untouched(&engine->store) && engine->lanes_count == 1;
+}
+
 static ff_code begin_batch(batch_run *run)
 {
 	ff_engine *engine = run->engine;
@@ -374,7 +381,7 @@ static ff_code begin_batch(batch_run *run)
 		ffp_recall_clear(&run->lane->recall);
 		engine->watches_import = true; /* another engine may have begun one */
 	}
-	if (run->expects || ffp_tells_untouched(&engine->store))
+	if (run->expects || can_tell(engine))
 		run->batch.rows.recall = &run->lane->recall;
 	if (!plan(run) || !plan_look(run))
 		return no_memory(run);
@@ -387,9 +394,9 @@ static ff_code begin_batch(batch_run *run)
 	return FF_OK;
 }
 
-static bool remembers(const ffp_store *store)
+static bool remembers(const ff_engine *engine)
 {
-	return ffp_tells_untouched(store) || ffp_takes_expected(store);
+	return can_tell(engine) || ffp_takes_expected(&engine->store);
 }
 
 static ff_code try_once(batch_run *run)
@@ -404,7 +411,7 @@ static ff_code try_once(batch_run *run)
 	if (code == FF_OK)
 		code = store_and_commit(run);
 	ffp_abort(&run->txn);
-	if (code == FF_OK && remembers(&run->engine->store))
+	if (code == FF_OK && remembers(run->engine))
 		ffp_rows_remember(&run->batch.rows, &run->lane->recall);
 	else
 		ffp_recall_clear(&run->lane->recall);

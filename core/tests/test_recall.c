@@ -236,6 +236,31 @@ static void what_lanes_share_is_remembered_in_one(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* A store that can tell whether others have written tells nothing of its own lanes, each of which writes what another may
+ * remember. */
+static void what_another_lane_wrote_is_seen(ff_test *t)
+{
+	enum { BUDGETS = 8, ROUNDS = 3 };
+	ff_engine *e = ff_test_open_uri(t, ff_test_text(t, "%s?lanes=4", ff_test_uri(t)), NULL);
+	const ff_amount amount = { .dimension = "a", .amount = 1 };
+	ff_report reports[BUDGETS];
+	ff_call calls[BUDGETS];
+	for (unsigned i = 0; i < BUDGETS; i++) {
+		const char *budget = ff_test_text(t, "b%u", i);
+		FF_CHECK_STR(t, ffp_create(t, e, budget, "a=100"), "created");
+		reports[i] = (ff_report){ .budget_id = budget, .amounts = &amount, .amounts_count = 1 };
+		calls[i] = (ff_call){ .op = FF_OP_REPORT_USAGE, .in.report = &reports[i] };
+	}
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		FF_REQUIRE_OK(t, ff_engine_submit(e, calls, BUDGETS, ff_test_error(t))); /* in the first lane */
+		for (unsigned i = 0; i < BUDGETS; i++)
+			FF_CHECK_STR(t, ffp_report(t, e, reports[i].budget_id, "", "a=1"), "ok");
+	}
+	for (unsigned i = 0; i < BUDGETS; i++)
+		FF_CHECK_EQ_INT(t, usage_of(t, e, reports[i].budget_id), 2 * ROUNDS);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 /* A call without a key loads: nobody could find out what its commit did. */
 static void what_has_no_key_is_loaded(ff_test *t)
 {
@@ -360,6 +385,7 @@ static const ff_case cases[] = {
 	CASE(what_others_wrote_is_seen, "FF-RU-13", 0),
 	CASE(what_is_remembered_is_expected, "FF-RU-13", 0),
 	CASE(what_lanes_share_is_remembered_in_one, "FF-RU-13", 0),
+	CASE(what_another_lane_wrote_is_seen, "FF-RU-13", 0),
 	CASE(what_has_no_key_is_loaded, "FF-ERR-5", 0),
 	CASE(what_has_a_deadline_is_loaded, "", 0),
 	CASE(what_comes_late_is_charged_once, "FF-ERR-5 FF-ERR-2", 0),

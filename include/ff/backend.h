@@ -437,8 +437,9 @@ typedef struct ff_engine_backend {
 	/*
 	 * May provide. Whether nobody, in this process or another, has committed to the store between the last commit
 	 * of this open store and the begin of this write transaction, so that rows which the core remembers from there
-	 * are still so. Asked once, right behind begin; no I/O. False where in doubt. NULL: the core takes nothing that
-	 * it remembers for so, unless the store looks (expect).
+	 * are still so. Asked once, right behind begin; no I/O. False where in doubt. Of an open store with several
+	 * lanes the core takes nothing for so by it, since one lane may write what another remembers. NULL: the core
+	 * takes nothing that it remembers for so, unless the store looks (expect).
 	 */
 	bool (*is_untouched)(ff_txn *txn);
 
