@@ -161,6 +161,8 @@ static bool recall_budget(const ffp_batch *batch, const ffp_slot *slot, int64_t 
 	else if (!ffp_policies_find(batch->policies, memo->mark, &budget->policy))
 		return false;
 	budget->row = (const ffp_budget_row *)slot->after;
+	if (row_fault(budget->row)) /* its numbers are others by now, as after a reset */
+		return false;
 	budget->mark = memo->mark;
 	budget->mode = memo->mode;
 	budget->period = find_period(budget->row, budget->policy.reset_interval_ms, now_ms);

@@ -179,6 +179,36 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
 }
 
+/* What was made of a budget's row is not taken for a sign that its numbers are good: the last period but one is, and the one
+ * that a reset makes of it is none that can be trusted, however the row was found. */
+static void the_last_period_is_the_last(ff_test *t)
+{
+	static const char *const schemes[] = { "fake", "far" };
+	for (size_t i = 0; i < COUNT_OF(schemes); i++) {
+		const char *uri = ff_test_text(t, "%s%s", schemes[i], strchr(ff_test_uri(t), ':'));
+		ff_engine *e = ff_test_open_uri(t, uri, NULL);
+		const ffp_budget_row row = { .row.nulls = 1u << FFP_BUDGET_NEXT_RESET_AT |
+			                                  1u << FFP_BUDGET_LAST_BREACH_AT |
+			                                  1u << FFP_BUDGET_LAST_BREACH_DIM,
+			                     .budget_id = BYTES("b"),
+			                     .enforcement_mode = BYTES("strict"),
+			                     .policy_json = BYTES("{}"),
+			                     .scope_type = BYTES(""),
+			                     .scope_id = BYTES(""),
+			                     .period = INT64_MAX - 2 };
+		ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_POLICY, &row.row);
+		for (unsigned report = 0; report < 3; report++) /* and it is remembered */
+			FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "k%u", report), "a=1"), "ok");
+		FF_CHECK(t, ffp_reset(t, e, "b", 0)[0] != '!');
+		FF_CHECK_STR(t, ffp_reset(t, e, "b", 0), "!corrupt");
+		FF_CHECK_STR(t, ffp_reset(t, e, "b", 0), "!corrupt");
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!corrupt");
+		FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+		ff_test_undo(t, e);
+		ffp_fake_wipe(ffp_fake_of(t));
+	}
+}
+
 /* Fails all loads from the 200th on, so that a tick that never ends does end. */
 static void end_what_does_not_end(void)
 {
@@ -331,6 +361,7 @@ static const ff_case cases[] = {
 	CASE(scribbled_errors_are_cleaned, "FF-ERR-1", 0),
 	CASE(too_many_rows_are_io, "", 0),
 	CASE(corrupt_rows_fail_their_calls, "FF-RU-8", 0),
+	CASE(the_last_period_is_the_last, "FF-RU-8 FF-RB-1", 0),
 	CASE(tick_passes_over_corrupt_budgets, "FF-RB-4", 0),
 	CASE(tick_passes_over_unreadable_budgets, "FF-RB-4", 0),
 	CASE(purge_leaves_corrupt_policies_alone, "FF-MT-1", 0),
