@@ -181,7 +181,8 @@ static ff_code move_due(tick_work *work, ff_tick_result *result)
 	return run_slices(work, &ffp_op_reset_due, FFP_BUDGET_POLICY, ffp_by_next_reset(), &place, NULL, tally);
 }
 
-/* Resets come first. Where the store has no room for them, what is purged may make some. */
+/* Resets come first. Where the store has no room for them, what is purged may make some; and where the purge has used up
+ * the limit, they are left undone, and that is told. */
 static ff_code keep_house(tick_work *work, ff_tick_result *result)
 {
 	ff_code code = move_due(work, result);
@@ -194,8 +195,8 @@ static ff_code keep_house(tick_work *work, ff_tick_result *result)
 		code = purge(work, FFP_QUOTA_WINDOW, &result->purged_admissions);
 	if (code == FF_OK && work->left)
 		code = purge(work, FFP_QUOTA_ADMITTED, &result->purged_admissions);
-	if (code == FF_OK && work->left && was_full)
-		code = move_due(work, result);
+	if (code == FF_OK && was_full)
+		code = work->left ? move_due(work, result) : FF_E_FULL;
 	return code;
 }
 

@@ -593,6 +593,23 @@ static void other_errors_are_not_tried_again(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
 }
 
+/* A tick whose limit is used up by the purge that makes room for its resets tells that they are left undone. */
+static void resets_that_are_left_undone_are_told(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5 @reset=1000"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+	ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+	ffp_fault_set(FFP_SLOT_STORE, 1, FF_E_FULL);
+	ff_tick_result result;
+	FF_CHECK_CODE(t, ff_engine_tick(e, 0, 1, &result, ff_test_error(t)), FF_E_FULL);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "a fault that was planned");
+	FF_CHECK_STR(t, ff_test_error(t)->operation, "tick");
+	FF_CHECK(t, result.resets == 0 && result.purged_keys == 1);
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 1), "resets=1 failed=0 keys=0 admissions=0");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 /* A request keeps its time over all attempts (FF-CLK-1), and a deadline that passes meanwhile is kept. */
 static void sleep_past_the_deadline(void *context, uint32_t ms)
 {
@@ -668,6 +685,7 @@ static const ff_case cases[] = {
 	CASE(contention_that_stays, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(attempts_can_be_set, "FF-ERR-4", 0),
 	CASE(other_errors_are_not_tried_again, "FF-ERR-1 FF-ERR-4", 0),
+	CASE(resets_that_are_left_undone_are_told, "FF-RB-4", 0),
 	CASE(time_passes_between_attempts, "FF-CLK-1 FF-ERR-4", 0),
 	CASE(import_can_be_run_again, "FF-MT-3", 0),
 };

@@ -467,8 +467,8 @@ typedef struct ff_tick_result {
  * Makes due resets visible in the tables and purges what is over, in slices that other calls share the store with
  * (FF-RB-4, FF-MT-1). Nothing hangs on it: it may be late or never. At most `limit` rows are moved or purged; 0 = no
  * bound. Resets come first, then keys, window entries and slots: a limit that resets alone use up each time leaves
- * nothing to purge with. Resets that find the store full are tried again behind the purge. now_ms: 0 = the engine's
- * clock. On an error *result tells what was done before it.
+ * nothing to purge with. Resets that find the store full are tried again behind the purge; FULL where that has used up
+ * the limit. now_ms: 0 = the engine's clock. On an error *result tells what was done before it.
  */
 FF_API ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tick_result *result,
                               ff_error *error);
