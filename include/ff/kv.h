@@ -171,7 +171,8 @@ typedef struct ff_kv_shared {
 /*
  * Opens what lies at config->path, which is there from then on. Nothing else of this process is shared, opened or
  * closed by these functions meanwhile, and a fork of another thread waits: it may wait for another process, up to
- * busy_timeout_ms, but not for a store of this one, and may not fork. `context` is that of ff_kv_share. Errors: as the slot open.
+ * busy_timeout_ms, but not for a store of this one, and may not fork. `context` is that of ff_kv_share. Errors: as the
+ * slot open.
  */
 typedef ff_code ff_kv_open_fn(const ff_store_config *config, void *context, void **handle, ff_error *error);
 /* Closes it, when the last store gives it back; under the same lock, and not in a copy that a fork made. */
