@@ -81,6 +81,8 @@ uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_sl
 	size_t places[2 * 64]; /* still to be looked at: one for each step down, and one more */
 	size_t left = 1;
 	uint64_t over = 0;
+	if (leases->count < enough)
+		return 0;
 	while (leases->count && leases->heap[0]->until_ms <= time_ms && !counts(leases->heap[0]))
 		pop(leases);
 	places[0] = 0;

@@ -26,7 +26,8 @@ void ffp_leases_clear(ffp_leases *leases, ff_arena *arena);
 /* Gives a slot a lease, in place of the one that it may have. False: memory is out. */
 bool ffp_leases_give(ffp_leases *leases, ffp_slot *slot, int64_t until_ms);
 
-/* How many are over by then, without that of `except`; no more than `enough` are counted. */
+/* How many are over by then, without that of `except`; no more than `enough` are counted, and none where all
+ * together are fewer, over or not. */
 uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_slot *except, uint64_t enough);
 
 /* Takes out the one that ended first, likewise, and answers its slot; NULL: none is over. */

@@ -220,7 +220,7 @@ static void leases_come_by_their_ends(ff_test *t)
 		for (int i = 0; i < COUNT; i++)
 			over += slots[i] != own && slots[i]->after && slots[i]->lease &&
 			        slots[i]->lease->until_ms <= time_ms;
-		wrong += ffp_leases_count_over(&leases, time_ms, own, UINT64_MAX) != over;
+		wrong += ffp_leases_count_over(&leases, time_ms, own, leases.count) != over;
 		wrong += ffp_leases_count_over(&leases, time_ms, own, 3) != (over < 3 ? over : 3);
 		for (; over > 2; over--) { /* two are left for the next */
 			ffp_slot *slot = ffp_leases_take_over(&leases, time_ms, own);
@@ -245,7 +245,7 @@ static void leases_that_are_not_over_are_not_looked_at(ff_test *t)
 	for (size_t i = 0; i < leases.count; i++)
 		if (leases.heap[i]->until_ms > 500)
 			leases.heap[i]->slot = NULL;
-	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 500, NULL, UINT64_MAX), 501);
+	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 500, NULL, leases.count), 501);
 	for (int64_t i = 0; i <= 500; i++) {
 		ffp_slot *slot = ffp_leases_take_over(&leases, 500, NULL);
 		FF_REQUIRE(t, slot && slot->lease->until_ms == i);
@@ -253,6 +253,19 @@ static void leases_that_are_not_over_are_not_looked_at(ff_test *t)
 		FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 500, NULL, 1), i < 500);
 	}
 	FF_CHECK(t, !ffp_leases_take_over(&leases, 500, NULL));
+}
+
+/* Where all of them would be too few for a call, as where its own cap is far below what others hold, none is looked at. */
+static void leases_that_are_too_few_are_not_looked_at(ff_test *t)
+{
+	ffp_leases leases = { .count = 0 };
+	ffp_leases_clear(&leases, ffp_raw_arena(t));
+	for (int i = 0; i < 1000; i++)
+		new_lease(t, &leases, i);
+	for (size_t i = 0; i < leases.count; i++)
+		leases.heap[i]->slot = NULL;
+	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 5000, NULL, 1001), 0);
+	FF_CHECK_EQ_INT(t, leases.count, 1000);
 }
 
 enum { SLOT_CALLS = 200 };
@@ -402,6 +415,7 @@ static const ff_case cases[] = {
 	CASE(policies_in_one_place_are_parsed_once_a_batch, "", 0),
 	CASE(leases_come_by_their_ends, "", 0),
 	CASE(leases_that_are_not_over_are_not_looked_at, "", 0),
+	CASE(leases_that_are_too_few_are_not_looked_at, "", 0),
 	CASE(slots_in_a_batch_are_as_if_sent_alone, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
 	CASE(ids_without_a_policy_are_passed_over, "FF-GS-2 FF-QA-9", 0),
 	CASE(names_that_collide_under_one_seed, "", 0),
