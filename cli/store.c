@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -228,17 +229,41 @@ static ff_code export_into(ctl_session *session, const char *name, uint64_t *lin
 	return code;
 }
 
+#define LINKS_MAX 40
+
+/* Where a link leads that leads to nothing yet, or the name itself. */
+static char *follow_links(const char *name)
+{
+	char *at = ctl_copy(name);
+	char to[PATH_MAX];
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		ssize_t size = readlink(at, to, sizeof to);
+		if (size <= 0 || (size_t)size == sizeof to)
+			break;
+		const char *end = strrchr(at, '/');
+		size_t folder = end && *to != '/' ? (size_t)(end - at) + 1 : 0;
+		char *next = ctl_allocate(folder + (size_t)size + 1, 1);
+		memcpy(next, at, folder);
+		memcpy(next + folder, to, (size_t)size);
+		free(at);
+		at = next;
+	}
+	return at;
+}
+
+/* What a link leads to is replaced, and not the link. A file that has lost its name cannot be. */
 static ff_code export_to_file(ctl_session *session, const char *name, ff_error *error)
 {
 	struct stat there;
-	bool replace = stat(name, &there) != 0 || S_ISREG(there.st_mode);
-	char *target = realpath(name, NULL); /* of a link: what it leads to is replaced, and not the link */
+	bool exists = stat(name, &there) == 0;
+	char *target = exists ? realpath(name, NULL) : follow_links(name);
+	bool is_file = !exists || S_ISREG(there.st_mode);
 	const char *file = target ? target : name;
 	uint64_t lines = 0;
-	ff_code code = replace ? check_replaced(file, error) : FF_OK;
+	ff_code code = is_file ? check_replaced(file, error) : FF_OK;
 	if (!code)
-		code =
-		    replace ? export_beside(session, file, &lines, error) : export_into(session, file, &lines, error);
+		code = is_file && target ? export_beside(session, file, &lines, error)
+		                         : export_into(session, file, &lines, error);
 	if (!code)
 		fprintf(stderr, "%" PRIu64 " lines in '%s'\n", lines, name);
 	free(target);

@@ -5,6 +5,7 @@ import re
 import resource
 import signal
 import subprocess
+import tempfile
 import unittest
 
 from harness import FFCTL, IN_FILES, INT64_MAX, SCHEME, Case, exact, only_in_files, only_on
@@ -451,6 +452,28 @@ class Store(Case):
             self.assertEqual(self.run_raw("--now", T, "export", link).returncode, 0)
             self.assertTrue(link.is_symlink())
             self.assertIn('"table"', target.read_text())
+
+    def test_export_into_what_a_link_leads_to_that_is_not_there(self):
+        self.run_raw("report", "b", "t=1")
+        (self.dir / "below").mkdir()
+        (self.dir / "link").symlink_to("below/next")
+        (self.dir / "below" / "next").symlink_to("kept.jsonl")
+        self.assertEqual(self.run_raw("export", self.dir / "link").returncode, 0)
+        self.assertTrue((self.dir / "link").is_symlink() and (self.dir / "below" / "next").is_symlink())
+        self.assertIn('"table"', (self.dir / "below" / "kept.jsonl").read_text())
+        (self.dir / "round").symlink_to("round")
+        self.assertEqual(self.error("export", self.dir / "round"), "io")
+
+    def test_export_into_a_file_without_a_name(self):
+        self.run_raw("report", "b", "t=1")
+        (self.dir / "link").symlink_to("/proc/self/fd/1")
+        with tempfile.TemporaryFile("w+") as file:
+            done = subprocess.run(self.command("export", self.dir / "link"), env=self.environment(), cwd=self.dir, stdout=file,
+                                  timeout=120)
+            file.seek(0)
+            self.assertIn('"table"', file.read())
+        self.assertEqual(done.returncode, 0)
+        self.assertTrue((self.dir / "link").is_symlink())
 
     def test_import_of_no_lines_gives_up_one_that_failed(self):
         self.assertEqual(self.error("import", self.write("wrong.jsonl", "hello\n")), "invalid")
