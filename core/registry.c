@@ -16,7 +16,9 @@ typedef struct entry {
 	const void *module; /* that the table was loaded from, or NULL */
 } entry;
 
+/* Fork waits until nobody has it, or a child would have it held by a thread that it has not. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
 static entry entries[BACKENDS_MAX];
 static size_t entries_count;
 static bool builtins_added;
@@ -158,9 +160,25 @@ static ff_code add_locked(const ff_engine_backend *backend, const void *module, 
 	return code;
 }
 
-static void enter(void)
+static void take_lock(void)
 {
 	pthread_mutex_lock(&lock);
+}
+
+static void give_lock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(take_lock, give_lock, give_lock);
+}
+
+static void enter(void)
+{
+	pthread_once(&watch_once, watch_forks);
+	take_lock();
 	if (builtins_added)
 		return;
 	builtins_added = true;
@@ -172,7 +190,7 @@ ff_code ffp_backend_add(const ff_engine_backend *backend, const void *module, ff
 {
 	enter();
 	ff_code code = add_locked(backend, module, scheme, error);
-	pthread_mutex_unlock(&lock);
+	give_lock();
 	return code;
 }
 
@@ -185,7 +203,7 @@ const ff_engine_backend *ffp_backend_known(ff_text scheme)
 {
 	enter();
 	const ff_engine_backend *found = find_locked(scheme.data, scheme.size);
-	pthread_mutex_unlock(&lock);
+	give_lock();
 	return found;
 }
 
@@ -193,7 +211,7 @@ const ff_engine_backend *ff_backend_at(size_t i)
 {
 	enter();
 	const ff_engine_backend *at = i < entries_count ? &entries[i].backend : NULL;
-	pthread_mutex_unlock(&lock);
+	give_lock();
 	return at;
 }
 

@@ -4,6 +4,12 @@
  */
 #include "tests.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static ff_engine_backend like_the_fake(const char *name)
 {
 	ff_engine_backend backend = ffp_fake_backend;
@@ -150,6 +156,34 @@ static void capabilities_have_names(ff_test *t)
 		FF_CHECK(t, ff_cap_name(cap) != NULL);
 }
 
+static void *find_again_and_again(void *ended)
+{
+	while (!*(atomic_bool *)ended)
+		ff_backend_find("fake");
+	return NULL;
+}
+
+/* A child has no such thread, and waits for nothing that it holds. */
+static void registry_survives_a_fork(ff_test *t)
+{
+	atomic_bool ended = false;
+	pthread_t thread;
+	FF_REQUIRE(t, pthread_create(&thread, NULL, find_again_and_again, &ended) == 0);
+	int status = 0;
+	for (unsigned i = 0; i < 100 && status == 0; i++) {
+		pid_t child = fork();
+		if (child == 0) {
+			alarm(20);
+			_exit(ff_backend_find("fake") ? 0 : 1);
+		}
+		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+			;
+	}
+	ended = true;
+	pthread_join(thread, NULL);
+	FF_CHECK_EQ_INT(t, status, 0);
+}
+
 static const ff_case cases[] = {
 	CASE(registry_wants_every_slot, "", 0),
 	CASE(registry_refuses_strange_tables, "", 0),
@@ -159,6 +193,7 @@ static const ff_case cases[] = {
 	CASE(registry_takes_an_older_table, "", 0),
 	CASE(registry_takes_a_newer_table, "", 0),
 	CASE(capabilities_have_names, "", 0),
+	CASE(registry_survives_a_fork, "FF-ERR-6", 0),
 };
 
 FAMILY(ffp_tests_registry, cases);
