@@ -61,13 +61,14 @@ static bool is_whole(const char *path)
 {
 	char last[64] = "";
 	struct stat there;
+	if (stat(path, &there) != 0)
+		return false;
+	if (!S_ISREG(there.st_mode)) /* a pipe has handed it on */
+		return true;
 	FILE *file = fopen(path, "r");
-	bool whole = file && fstat(fileno(file), &there) == 0;
-	if (whole && S_ISREG(there.st_mode)) {
-		off_t from = there.st_size - (off_t)sizeof last + 1;
-		whole = fseeko(file, from > 0 ? from : 0, SEEK_SET) == 0 && fread(last, 1, sizeof last - 1, file) &&
-		        strstr(last, "</svg>");
-	}
+	off_t from = there.st_size - (off_t)sizeof last + 1;
+	bool whole = file && fseeko(file, from > 0 ? from : 0, SEEK_SET) == 0 &&
+	             fread(last, 1, sizeof last - 1, file) && strstr(last, "</svg>");
 	if (file)
 		fclose(file);
 	return whole;

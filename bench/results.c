@@ -157,8 +157,10 @@ void bench_check_place(const char *path)
 	if (file < 0)
 		bench_die("cannot write '%s': %s", path, strerror(errno));
 	close(file);
-	if (!exists)
-		unlink(path);
+	char *made = exists ? NULL : realpath(path, NULL); /* behind a link that led to nothing */
+	if (made)
+		unlink(made);
+	free(made);
 }
 
 void bench_write_document(const cJSON *document, const char *path)

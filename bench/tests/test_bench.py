@@ -155,6 +155,12 @@ class CommandLine(Case):
             self.assertEqual(done.stdout, "")
         self.assertEqual(self.stores(), ["a.json"])
 
+    def test_rows_go_where_a_link_leads(self):
+        (self.dir / "link").symlink_to("rows.json")
+        self.bench("run", "--quick", "--store", "sqlite", "--workload", "single", "--json", "link")
+        self.assertTrue((self.dir / "link").is_symlink())
+        self.assertEqual(len(json.loads((self.dir / "rows.json").read_text())["rows"]), 1)
+
 
 class Run(Case):
     def test_every_workload_measures_and_has_right_books(self):
@@ -437,6 +443,13 @@ class Rows(Case):
         drawn = xml.etree.ElementTree.parse(self.dir / "the rows.svg").getroot()
         texts = {"".join(text.itertext()).strip() for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
         self.assertLessEqual({"single, sqlite", "single, it's  a  peer", "floor", "keys-sqlite"}, texts)
+
+        os.mkfifo(self.dir / "pipe")
+        with subprocess.Popen(["cat", "pipe"], cwd=self.dir, stdout=subprocess.PIPE, text=True) as reader:
+            self.addCleanup(reader.kill)
+            subprocess.run([FF_BENCH, "plot", "a.json", "-o", "pipe"], cwd=self.dir, check=True, timeout=60)
+            self.assertIn("</svg>", reader.communicate(timeout=60)[0])
+
         def fill_disk():
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
