@@ -146,10 +146,22 @@ static bench_reports *share_reports(const bench_shape *shape, const bench_option
 	return reports;
 }
 
+/* One that is for one process alone would be another in each, with wrong books. */
+static void check_processes(const bench_subject *subject, const bench_shape *shape)
+{
+	ff_engine_info info;
+	ff_error error;
+	if (ff_engine_get_info(subject->engine, &info, &error) != FF_OK)
+		bench_die_of("ask", &error);
+	if (shape->processes > 1 && !(info.caps & FF_CAP_MULTI_PROCESS))
+		bench_die("a store of '%s' is for one process, and not for %u", info.backend, shape->processes);
+}
+
 /* Fills both stores, and opens them, here and in the processes that share them. */
 static void start(contest *of, const bench_shape *shape)
 {
 	bench_subject_open(&of->subject, FF_DURABILITY_NONE);
+	check_processes(&of->subject, shape);
 	bench_subject_fill(&of->subject, of->engine.reports);
 	bench_subject_close(&of->subject);
 	if (of->has_floor)

@@ -317,6 +317,11 @@ class Module(Case):
         self.assertIn("wrong books", done.stderr)
         self.assertEqual(row["books"], "wrong")
 
+    def test_a_store_for_one_process_is_not_measured_by_several(self):
+        done = self.bench("run", "--quick", "--module", self.MODULE, "--store", "memory", "--workload", "hot", "--processes", "2",
+                          status=1)
+        self.assertEqual(done.stderr, "ff-bench: a store of 'memory' is for one process, and not for 2\n")
+
     def test_a_module_is_found_by_its_scheme(self):
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(self.MODULE, pathlib.Path(folder) / "ff_backend_memory.so")
