@@ -3,7 +3,8 @@
  * the key, the policy and the usage; decide; write the key with the payload's digest, the outcome and the expiry, and the
  * usage; commit. No arguments are checked, no periods, no ledger, no retries; whatever fails ends the program.
  *
- * Time-outs, durability and page size are those of ff's backend for the same library.
+ * Durability and page size are those of ff's backend for the same library. Who finds the store taken by another process
+ * waits for longer than a run could take, since a floor does not try again.
  */
 #ifndef FF_BENCH_FLOOR_H
 #define FF_BENCH_FLOOR_H
