@@ -132,10 +132,9 @@ typedef struct bench_store {
 	char *path;  /* of the engine's store, as floors/floor.h has it */
 	char *query; /* what follows '?' besides, without durability; "" where there is none */
 	bool has_durability;
-	ff_durability durability; /* where it has */
-	const bench_floor_ops
-	    *floor; /* a module's store is known to be removed, and not to be measured by hand: open is NULL */
-	double round_trip_ms; /* to the server; NaN where there is none */
+	ff_durability durability;     /* where it has */
+	const bench_floor_ops *floor; /* open is NULL for a module's: nobody has written its work by hand */
+	double round_trip_ms;         /* to the server; NaN where there is none */
 } bench_store;
 
 /* The ends of the names of stores beside: the floor's, and the engine's with fewer rows. */
@@ -274,7 +273,7 @@ typedef struct bench_shape {
 	unsigned processes; /* that call; 1 = this one */
 	unsigned threads;   /* of each process */
 	size_t batch;       /* reports a call; 1 = ff_engine_report_usage */
-	size_t floor_batch; /* reports a commit of the floor; 0 = batch */
+	size_t floor_batch; /* reports a commit of the floor */
 	bench_keys keys;
 	uint64_t existing; /* keys in the store when the run begins */
 	uint64_t budgets;

@@ -100,9 +100,8 @@ static void create_budgets(ff_engine *engine, const bench_shape *shape, uint64_t
 		bench_die_of("create budgets", &error);
 	for (size_t i = 0; i < count; i++)
 		if (!created[i].created)
-			bench_die("the store was there already: it outlives what lies at its path, and can be measured "
-			          "by one "
-			          "workload a run");
+			bench_die("the store was there already: it outlives what lies at its path, and can be "
+			          "measured by one workload a run");
 	free(created);
 	free(calls);
 	free(specs);
