@@ -378,19 +378,18 @@ static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening
 	return FF_OK;
 }
 
-/* Where the host has closed its standard input, output or error, none of our files takes that number: what is printed
- * would go into the store, or into the locks of all who use it. */
-static void hold_standard(int standard[3])
+/*
+ * Where the host has closed its standard input, output or error, none of our files takes that number: what is printed
+ * would go into the store, or into the locks of all who use it. The numbers are not given back, since another thread may
+ * rely on them, which opens another store, and what is there by then may be the host's.
+ */
+static void hold_standard(void)
 {
-	for (int i = 0; i < 3; i++)
-		standard[i] = fcntl(i, F_GETFD) < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
-}
-
-static void free_standard(const int standard[3])
-{
-	for (int i = 0; i < 3; i++)
-		if (standard[i] >= 0)
-			close(standard[i]);
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
+		int file = fcntl(i, F_GETFD) < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+		if (file > STDERR_FILENO) /* another thread was faster */
+			close(file);
+	}
 }
 
 ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, bool write_map, ffp_opening *opening,
@@ -398,7 +397,7 @@ ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, boo
 {
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
 	*opening = (ffp_opening){ .path = config->path, .map_size = map_size, .write_map = write_map, .lock = -1 };
-	hold_standard(opening->standard);
+	hold_standard();
 	ff_code code = lock_directory(config->path, must_exist, opening, error);
 	if (code == FF_OK)
 		code = find_data(config->path, must_exist, opening, error);
@@ -450,5 +449,4 @@ void ffp_environment_settle(ffp_opening *opening, bool failed)
 		close(opening->lock);
 	}
 	opening->lock = -1;
-	free_standard(opening->standard);
 }

@@ -35,8 +35,7 @@ typedef struct ffp_opening {
 	const char *path;
 	size_t map_size;
 	bool write_map;
-	int lock;        /* a descriptor of the directory, with its lock */
-	int standard[3]; /* held of 0, 1 and 2 where the host has them closed */
+	int lock; /* a descriptor of the directory, with its lock */
 	bool made_directory;
 	bool made_data;
 	bool made_locks;

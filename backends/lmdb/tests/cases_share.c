@@ -1,11 +1,14 @@
 /* One environment in one process: shared by stores, left alone after a fork, and its table of readers. */
 #include "lmdb_test.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -433,6 +436,62 @@ static void a_fork_while_another_thread_opens(ff_test *t)
 	sem_destroy(&opening);
 }
 
+/* ---- opening two at a time without standard input, output and error ------------------------------------------- */
+
+typedef struct other_opening {
+	const char *path;
+	int lock; /* of the directory that the first one waits for */
+	ff_code code;
+} other_opening;
+
+/* Begins before the other one, and has ended before that goes on. */
+static void *open_another(void *context)
+{
+	other_opening *self = context;
+	ff_error error;
+	ff_store *store = calloc(1, lmdb->instance_size);
+	const ff_store_config config = {
+		.uri = "", .scheme = "lmdb", .path = self->path, .catalog = &catalog_v1, .allocator = &test_allocator
+	};
+	fault_meanwhile(linger, NULL);
+	self->code = store ? lmdb->open(store, &config, &error) : FF_E_NO_MEMORY;
+	flock(self->lock, LOCK_UN);
+	if (self->code == FF_OK)
+		lmdb->close(store);
+	free(store);
+	return NULL;
+}
+
+static int open_two_without_standard(ff_test *t, int number)
+{
+	ff_store *store;
+	pthread_t thread;
+	const char *path = path_of(t, "a.db");
+	other_opening other = { .path = path_of(t, "other.db"), .lock = open(path, O_RDONLY | O_DIRECTORY) };
+	(void)number;
+	alarm(20);
+	int out = dup(STDOUT_FILENO);
+	FF_REQUIRE(t, flock(other.lock, LOCK_EX) == 0 && sem_init(&opening, 0, 0) == 0);
+	for (int i = 0; i < 3; i++)
+		close(i);
+	bool two = pthread_create(&thread, NULL, open_another, &other) == 0 && sem_wait(&opening) == 0;
+	ff_code code = open_store(t, path, &catalog_v1, 0, NULL, &store);
+	unsigned files = files_at_standard();
+	pthread_join(thread, NULL);
+	dup2(out, STDOUT_FILENO);
+	FF_REQUIRE(t, two && other.code == FF_OK);
+	FF_REQUIRE_OK(t, code);
+	FF_CHECK_EQ_INT(t, files, 0);
+	close_store(store);
+	return 0;
+}
+
+static void two_openings_without_standard_files(ff_test *t)
+{
+	mkdir(path_of(t, "a.db"), 0700);
+	FF_CHECK_EQ_INT(t, in_process(t, open_two_without_standard, 0), 0);
+}
+
 static const ff_case cases[] = {
 	CASE(a_second_open_shares_the_first, "", 0),
 	CASE(one_writer_in_a_process, "FF-ERR-4", 0),
@@ -447,5 +506,6 @@ static const ff_case cases[] = {
 	CASE(idle_readers_hold_no_pages, "", 0),
 	CASE(a_fork_while_another_thread_opens, "FF-ERR-6", 0),
 	CASE(a_writer_without_pause_lets_others_in, "FF-ERR-4", 0),
+	CASE(two_openings_without_standard_files, "", 0),
 };
 FAMILY(cases_share, cases);

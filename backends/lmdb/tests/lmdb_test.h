@@ -19,6 +19,9 @@ void raw_put(ff_test *t, const char *path, const char *tree, raw_entry entry);
 void raw_remove(ff_test *t, const char *path, const char *tree, raw_entry entry);
 void raw_drop(ff_test *t, const char *path, const char *tree);
 
+/* Of descriptors 0 to 2, how many are open on more than /dev/null. */
+unsigned files_at_standard(void);
+
 /* Removes a store's files and its directory. */
 void remove_store(const char *path);
 
