@@ -85,7 +85,7 @@ static ff_code begin_writing(ff_store *store, ff_error *error)
 	ff_code code = FF_OK;
 	int result;
 	while ((result = mdb_txn_begin(env, NULL, 0, &writer->txn)) == MDB_MAP_RESIZED && code == FF_OK)
-		code = ffp_environment_adopt(store->environment, error);
+		code = ffp_environment_adopt(store->environment, store->map_max, error);
 	if (result) {
 		writer->txn = NULL;
 		return code ? code : ffp_txn_fail(writer, result, "write to", error);
@@ -209,7 +209,7 @@ static ff_code follow_map(ff_store *store, ff_error *error)
 	leave(store);
 	ff_code code = ff_kv_take_place(store->shared, &wait, error);
 	if (code == FF_OK) {
-		code = ffp_environment_adopt(store->environment, error);
+		code = ffp_environment_adopt(store->environment, store->map_max, error);
 		ff_kv_give_place(store->shared);
 	}
 	enter(store);

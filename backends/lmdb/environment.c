@@ -138,15 +138,19 @@ ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_erro
 	return code;
 }
 
-ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error)
+ff_code ffp_environment_adopt(ffp_environment *environment, uint64_t max, ff_error *error)
 {
 	MDB_envinfo info;
+	ff_code code = FF_OK;
 	pthread_rwlock_wrlock(&environment->map);
 	mdb_env_info(environment->env, &info);
-	uint64_t size = info.me_mapsize;
-	while (size < size_by_meta(environment))
+	uint64_t size = info.me_mapsize, least = size_by_info(environment, &info);
+	while (size < least)
 		size *= 2;
-	ff_code code = size > info.me_mapsize ? move_map(environment, round_to_pages(size), error) : FF_OK;
+	if (size > max) /* deletes, and others with another maximum, have passed it */
+		size = least > max ? least : max;
+	if (size > info.me_mapsize)
+		code = move_map(environment, round_to_pages(size), error);
 	pthread_rwlock_unlock(&environment->map);
 	return code;
 }

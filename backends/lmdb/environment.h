@@ -55,8 +55,8 @@ bool ffp_environment_has_room(const ffp_environment *environment, const MDB_envi
 /* Makes room: by what readers that died held, or by a map twice as large, but not larger than `max`; FULL where it is.
  * The caller has the writer's place, and no transaction. */
 ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error);
-/* Takes on the map's size after another process made it larger. Likewise. */
-ff_code ffp_environment_adopt(ffp_environment *environment, ff_error *error);
+/* Takes on the map's size after another process made it larger, with more room only up to `max`. Likewise. */
+ff_code ffp_environment_adopt(ffp_environment *environment, uint64_t max, ff_error *error);
 
 /* Makes a file that ends before its last page as long as it should be, with zeros, and answers LMDB's result. LMDB may
  * leave out a last page that nobody needs; but where the file was cut short, reading past its end would end the process,

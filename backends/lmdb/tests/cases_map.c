@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "faults.h"
@@ -366,6 +367,36 @@ static void a_map_that_may_not_grow(ff_test *t)
 	FF_CHECK_STR(t, check_store(t, path_of(t, "a.db")).lines, "");
 }
 
+static const char *const small[] = { "map_size", "1", "map_max", "400000", "durability", "none", NULL };
+
+static ff_code fill(ff_test *t, ff_store *store, int64_t first)
+{
+	ff_code code = FF_OK;
+	for (int64_t row = 0; code == FF_OK && row < 10000; row += 10)
+		code = put_many(t, store, first + row, 10);
+	return code;
+}
+
+static int fill_elsewhere(ff_test *t, int number)
+{
+	ff_store *store = open_with(t, small);
+	(void)number;
+	FF_CHECK_CODE(t, fill(t, store, 0), FF_E_FULL);
+	close_store(store);
+	return 0;
+}
+
+/* Who takes on what another process has filled gets no more room by it. */
+static void a_map_that_another_process_has_filled(ff_test *t)
+{
+	struct stat data;
+	ff_store *store = open_with(t, small);
+	in_processes(t, 1, fill_elsewhere);
+	FF_CHECK_CODE(t, fill(t, store, ROWS * 10), FF_E_FULL);
+	FF_CHECK(t, stat(path_of(t, "a.db/data.mdb"), &data) == 0 && data.st_size < 400000 + sysconf(_SC_PAGESIZE));
+	close_store(store);
+}
+
 /* Opens and writes where no file may grow past `size`, in a process of its own. Answers 0 where all went well, 1 where
  * it ran out of room as it should. */
 static int use_small_disk(ff_test *t, int size)
@@ -421,6 +452,7 @@ static const ff_case cases[] = {
 	CASE(another_process_writes_while_the_map_grows, "FF-RU-13", 0),
 	CASE(processes_that_grow_one_store, "FF-RU-13", FF_CASE_BULK),
 	CASE(a_map_that_may_not_grow, "FF-ERR-1", 0),
+	CASE(a_map_that_another_process_has_filled, "FF-ERR-1", 0),
 	CASE(a_disk_that_is_full, "FF-ERR-1", 0),
 };
 FAMILY(cases_map, cases);
