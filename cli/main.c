@@ -190,7 +190,8 @@ static const ctl_command commands[] = {
 	  .run = ctl_export,
 	  .notes =
 	      "It is written to a new file, FILE.N.part, which takes the place of FILE once it is whole. A FILE that\n"
-	      "is there is replaced where it is empty or its first line is one of an export, else left.",
+	      "is there is replaced where it is empty or its first line is one of an export, else left. Of a link it\n"
+	      "is what the link leads to.",
 	  .arguments_max = 1 },
 	{ .name = "import",
 	  .arguments = "FILE",
