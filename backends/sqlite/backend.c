@@ -17,30 +17,16 @@
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
 
-static bool take_writer(ff_store *store)
-{
-	pthread_mutex_lock(&store->mutex);
-	bool taken = !store->writing;
-	store->writing = true;
-	pthread_mutex_unlock(&store->mutex);
-	return taken;
-}
-
 /* The connection that a transaction of `kind` gets, kept for it alone until release. */
 static ff_code acquire_writer(ff_store *store, ff_txn **connection, ff_error *error)
 {
-	bool taken = take_writer(store);
-	if (!taken && !store->memory)
-		return ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
-	if (!taken) {
-		/* An in-memory store has one connection for everything, so a transaction may have to wait for another. */
-		ff_wait wait = { .limit_us = store->busy_timeout_us };
-		ff_wait_start(&wait);
-		while (!taken && ff_wait_pause(&wait))
-			taken = take_writer(store);
-	}
-	if (!taken)
-		return ff_error_set(error, FF_E_BUSY, "the in-memory store is held by another transaction");
+	/* An in-memory store has one connection for everything, so a transaction may have to wait for another. */
+	ff_wait wait = { .limit_us = store->memory ? store->busy_timeout_us : 0 };
+	ff_wait_start(&wait);
+	if (!ffp_seat_take(&store->seat, &wait))
+		return store->memory
+		           ? ff_error_set(error, FF_E_BUSY, "the in-memory store is held by another transaction")
+		           : ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
 	*connection = store->writer;
 	return FF_OK;
 }
@@ -64,10 +50,12 @@ static void release(ff_txn *connection)
 {
 	ff_store *store = connection->store;
 	bool kept = !connection->once;
-	pthread_mutex_lock(&store->mutex);
 	if (connection == store->writer) {
-		store->writing = false;
-	} else if (kept && store->idle_count < IDLE_MAX) {
+		ffp_seat_give(&store->seat);
+		return;
+	}
+	pthread_mutex_lock(&store->mutex);
+	if (kept && store->idle_count < IDLE_MAX) {
 		connection->next = store->idle;
 		store->idle = connection;
 		store->idle_count++;
@@ -431,6 +419,7 @@ static void close_store(ff_store *store)
 	if (store->path)
 		store->allocator->resize(store->allocator->context, store->path, store->path_size, 0);
 	pthread_mutex_destroy(&store->mutex);
+	ffp_seat_destroy(&store->seat);
 	ffp_fork_leave();
 }
 
@@ -445,6 +434,7 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 		                    "a parent of this process has SQLite stores open, which SQLite"
 		                    " does not survive: fork first, or exec");
 	pthread_mutex_init(&store->mutex, NULL);
+	ffp_seat_init(&store->seat);
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
 	ff_code code = read_config(store, config, error);
 	if (code == FF_OK && store->memory && must_exist)

@@ -12,6 +12,8 @@
 #include <ff/backend.h>
 #include <ff/sql.h>
 
+#include "../support/seat.h"
+
 extern const ff_sql_dialect ffp_sqlite_dialect;
 
 typedef enum ffp_statement_kind {
@@ -62,9 +64,9 @@ struct ff_store {
 	_Atomic bool keeping;          /* some thread has the keeper */
 	_Atomic bool log_kept;         /* the keeper has folded since the last commit */
 	_Atomic int unfolded_pages;    /* of the log, as of the last commit */
-	pthread_mutex_t mutex;         /* guards what is below */
 	ff_txn *writer;                /* NULL: read-only */
-	bool writing;                  /* the writer is held by a transaction */
+	ffp_seat seat;                 /* of whose transaction has the writer */
+	pthread_mutex_t mutex;         /* guards what is below */
 	ff_txn *idle;                  /* readers for transactions to come */
 	unsigned idle_count;
 };

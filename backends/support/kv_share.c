@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <ff/kv.h>
+
+#include "seat.h"
 
 typedef struct sharing {
 	ff_kv_shared shared; /* first: a pointer to it is one to the whole */
@@ -22,10 +23,7 @@ typedef struct sharing {
 	ino_t inode;
 	ff_fork_guard guard;
 	unsigned users;
-	pthread_mutex_t place; /* guards what follows */
-	pthread_cond_t given;
-	unsigned starving; /* so many wait for long, and are let go first */
-	bool taken;        /* the writer's place */
+	ffp_seat seat; /* the writer's */
 } sharing;
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the list and the numbers of users */
@@ -83,8 +81,7 @@ static void discard(sharing *of)
 	if (of->file >= 0)
 		close(of->file);
 	ff_fork_guard_close(&of->guard);
-	pthread_cond_destroy(&of->given);
-	pthread_mutex_destroy(&of->place);
+	ffp_seat_destroy(&of->seat);
 	free(of);
 }
 
@@ -114,8 +111,7 @@ static ff_code make(const ff_store_config *config, ff_kv_open_fn *open_handle, f
 	(*made)->close = close_handle;
 	(*made)->file = -1;
 	(*made)->guard = ff_fork_guard_open();
-	pthread_mutex_init(&(*made)->place, NULL);
-	pthread_cond_init(&(*made)->given, NULL);
+	ffp_seat_init(&(*made)->seat);
 	ff_code code = add(config, open_handle, context, *made, error);
 	if (code != FF_OK)
 		discard(*made);
@@ -163,55 +159,10 @@ bool ff_kv_is_copy(const ff_kv_shared *shared)
 
 /* ---- the writer's place ------------------------------------------------------------------------------------- */
 
-static int64_t monotonic_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-/*
- * Who has given the place back may want it again before a waiter is awake, and again: that costs less than to take turns,
- * but nobody is passed over for longer than this.
- */
-#define STARVES_US 4000
-
-/* Until the place is given back, or so long. */
-static void wait_for_place(sharing *of, ff_wait *wait, int64_t until_us)
-{
-	int64_t began_us = monotonic_us();
-	int64_t end_us = began_us + until_us - wait->slept_us;
-	const struct timespec end = { .tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000 };
-	pthread_cond_clockwait(&of->given, &of->place, CLOCK_MONOTONIC, &end);
-	wait->slept_us += monotonic_us() - began_us + 1;
-}
-
-/* With the lock held. */
-static bool take_place(sharing *of, ff_wait *wait)
-{
-	bool starves = false;
-	while ((of->taken || (of->starving && !starves)) && wait->slept_us < wait->limit_us) {
-		bool soon = !starves && wait->limit_us > STARVES_US;
-		wait_for_place(of, wait, soon ? STARVES_US : wait->limit_us);
-		if (!starves && wait->slept_us >= STARVES_US) {
-			starves = true;
-			of->starving++;
-		}
-	}
-	of->starving -= starves;
-	bool got = !of->taken;
-	of->taken = true;
-	return got;
-}
-
 ff_code ff_kv_take_place(ff_kv_shared *shared, ff_wait *wait, ff_error *error)
 {
-	sharing *of = (sharing *)shared;
 	ff_wait_start(wait);
-	pthread_mutex_lock(&of->place);
-	bool got = take_place(of, wait);
-	pthread_mutex_unlock(&of->place);
-	if (got)
+	if (ffp_seat_take(&((sharing *)shared)->seat, wait))
 		return FF_OK;
 	ff_code code = ff_error_set(error, FF_E_BUSY, "another write transaction of this process is under way");
 	snprintf(error->native_code, sizeof(error->native_code), "%d", EBUSY);
@@ -220,12 +171,5 @@ ff_code ff_kv_take_place(ff_kv_shared *shared, ff_wait *wait, ff_error *error)
 
 void ff_kv_give_place(ff_kv_shared *shared)
 {
-	sharing *of = (sharing *)shared;
-	pthread_mutex_lock(&of->place);
-	of->taken = false;
-	if (of->starving) /* which of the waiters are is not known here */
-		pthread_cond_broadcast(&of->given);
-	else
-		pthread_cond_signal(&of->given);
-	pthread_mutex_unlock(&of->place);
+	ffp_seat_give(&((sharing *)shared)->seat);
 }
