@@ -118,7 +118,7 @@ static void *read_last(void *context)
 	load *self = context;
 	static _Thread_local max_align_t room[1024];
 	ff_error own;
-	while (!*self->done && self->code == FF_OK) {
+	do { /* at least once, however late this thread is */
 		ff_arena memory = { (char *)room, (char *)room + sizeof(room), no_more };
 		ff_read read = { .table = odd_v1(),
 			         .kind = FF_READ_RANGE,
@@ -134,7 +134,7 @@ static void *read_last(void *context)
 		for (size_t i = 1; i < read.rows_count; i++)
 			self->faults += ffp_odd_of(read.rows[i])->v + (int64_t)i != ffp_odd_of(read.rows[0])->v;
 		self->reads++;
-	}
+	} while (!*self->done && self->code == FF_OK);
 	return NULL;
 }
 
