@@ -79,11 +79,6 @@ static ff_code look_at_all(ffp_batch *batch, ffp_request *request, int64_t perio
 	return code;
 }
 
-static int compare_amounts(const void *a, const void *b)
-{
-	return ff_text_compare(((const ffp_amount *)a)->dimension, ((const ffp_amount *)b)->dimension);
-}
-
 static ff_code take_out(ffp_batch *batch, ffp_request *request, const releasable *found, size_t count)
 {
 	request->released = ffp_arena_array(batch->arena, count, sizeof(*request->released));
@@ -106,7 +101,7 @@ static ff_code take_out(ffp_batch *batch, ffp_request *request, const releasable
 			ffp_rows_delete(slot);
 	ffp_rows_let_go(request->group);
 	if (request->released_count)
-		qsort(request->released, request->released_count, sizeof(*request->released), compare_amounts);
+		qsort(request->released, request->released_count, sizeof(*request->released), ffp_amounts_compare);
 	return FF_OK;
 }
 

@@ -17,7 +17,7 @@
 
 /* ---- arguments ---------------------------------------------------------------------------------------------- */
 
-static int compare_amounts(const void *a, const void *b)
+int ffp_amounts_compare(const void *a, const void *b)
 {
 	return ff_text_compare(((const ffp_amount *)a)->dimension, ((const ffp_amount *)b)->dimension);
 }
@@ -55,12 +55,12 @@ static ff_code check_amounts(ffp_request *request, const ff_report *report, ff_a
 			return ffp_fail(request, FF_E_INVALID, "amount of dimension '%s' is above 2^63-1",
 			                given->dimension);
 		amounts[i].amount = (int64_t)given->amount;
-		sorted = sorted && (i == 0 || compare_amounts(&amounts[i - 1], &amounts[i]) < 0);
+		sorted = sorted && (i == 0 || ffp_amounts_compare(&amounts[i - 1], &amounts[i]) < 0);
 	}
 	if (!sorted)
-		qsort(amounts, count, sizeof(*amounts), compare_amounts);
+		qsort(amounts, count, sizeof(*amounts), ffp_amounts_compare);
 	for (size_t i = 1; !sorted && i < count; i++)
-		if (compare_amounts(&amounts[i - 1], &amounts[i]) == 0)
+		if (ffp_amounts_compare(&amounts[i - 1], &amounts[i]) == 0)
 			return ffp_fail(request, FF_E_INVALID, "dimension '%.*s' is named twice",
 			                (int)amounts[i].dimension.size, amounts[i].dimension.data);
 	request->amounts = amounts;

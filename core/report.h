@@ -7,6 +7,9 @@
 extern const ffp_op ffp_op_report_usage;
 extern const ffp_op ffp_op_record_spend;
 
+/* Two ffp_amounts by their dimensions, for qsort. */
+int ffp_amounts_compare(const void *a, const void *b);
+
 /* The group of the ledger rows of an execution in a budget. NULL: memory is out. */
 ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit);
 
