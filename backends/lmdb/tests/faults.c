@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,13 +60,15 @@ void fault_meanwhile(void (*other)(void *context), void *context)
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* The library's own function; a pointer to data is not one to code in C, but for dlsym it is. */
-#define REAL(name)                                     \
-	static __typeof__(&(name)) real;               \
-	if (!real) {                                   \
-		void *found = dlsym(RTLD_NEXT, #name); \
-		memcpy(&real, &found, sizeof(real));   \
-	}
+/* The library's own function; a pointer to data is not one to code in C, but for dlsym it is. Any thread may look first. */
+#define REAL(name)                                 \
+	static _Atomic(void *) found;              \
+	void *address = found;                     \
+	if (!address)                              \
+		address = dlsym(RTLD_NEXT, #name); \
+	found = address;                           \
+	__typeof__(&(name)) real;                  \
+	memcpy(&real, &address, sizeof(real));
 
 /* glibc's own names for parameters are reserved. NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 EXPORT ssize_t pwrite(int file, const void *data, size_t size, off_t offset)
@@ -90,7 +93,7 @@ EXPORT int fdatasync(int file)
 	return strikes(FAULT_SYNC) ? -1 : real(file);
 }
 
-static unsigned directories_synced;
+static atomic_uint directories_synced;
 
 unsigned fault_directories_synced(void)
 {
@@ -101,7 +104,8 @@ EXPORT int fsync(int file)
 {
 	REAL(fsync)
 	struct stat status;
-	directories_synced += fstat(file, &status) == 0 && S_ISDIR(status.st_mode);
+	if (fstat(file, &status) == 0 && S_ISDIR(status.st_mode))
+		directories_synced++;
 	return strikes(FAULT_SYNC) ? -1 : real(file);
 }
 
