@@ -12,6 +12,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "../support/standard.h"
+
 /* Trees of a store, with room for later versions. */
 #define TREES_MAX 126
 /* Of a new lock file: it holds a slot of 64 bytes for each read transaction at a time, in all processes. */
@@ -382,26 +384,12 @@ static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening
 	return FF_OK;
 }
 
-/*
- * Where the host has closed its standard input, output or error, none of our files takes that number: what is printed
- * would go into the store, or into the locks of all who use it. The numbers are not given back, since another thread may
- * rely on them, which opens another store, and what is there by then may be the host's.
- */
-static void hold_standard(void)
-{
-	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
-		int file = fcntl(i, F_GETFD) < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
-		if (file > STDERR_FILENO) /* another thread was faster */
-			close(file);
-	}
-}
-
 ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, bool write_map, ffp_opening *opening,
                              ff_error *error)
 {
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
 	*opening = (ffp_opening){ .path = config->path, .map_size = map_size, .write_map = write_map, .lock = -1 };
-	hold_standard();
+	ffp_hold_standard();
 	ff_code code = lock_directory(config->path, must_exist, opening, error);
 	if (code == FF_OK)
 		code = find_data(config->path, must_exist, opening, error);

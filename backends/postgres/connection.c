@@ -10,6 +10,8 @@
 
 #include <xxhash.h>
 
+#include "../support/standard.h"
+
 const ff_sql_dialect ffp_postgres_dialect = {
 	.placeholder = '$',
 	.quote = '"',
@@ -375,6 +377,7 @@ static bool reach(ff_txn *txn, bool *refused_by_us)
 		keywords[i] = store->options[i].keyword;
 		values[i] = store->options[i].val; /* NULL: as if it was not named */
 	}
+	ffp_hold_standard();
 	txn->pg = PQconnectStartParams(keywords, values, 0);
 	if (!txn->pg)
 		return false;

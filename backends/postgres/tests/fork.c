@@ -1,6 +1,7 @@
 /* A forked child and its parent's connections: it may begin, end and close, and the parent goes on as if nothing were. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,6 +73,31 @@ static void told(bool held, const char *what)
 	fflush(stdout);
 }
 
+/* Whether what is printed reaches nobody's socket. */
+static bool standard_are_null(void)
+{
+	struct stat null, there;
+	bool are = stat("/dev/null", &null) == 0;
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+		are = are && fstat(i, &there) == 0 && there.st_rdev == null.st_rdev;
+	return are;
+}
+
+/* A daemon closes its standard input, output and error, and its store connects then. */
+static bool in_daemon(ff_store *store)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+			close(i);
+		bool good = add(store, NULL) > 0 && standard_are_null();
+		backend->close(store);
+		_exit(good ? 0 : 1);
+	}
+	int status = -1;
+	return waitpid(child, &status, 0) == child && status == 0;
+}
+
 /* What the child does ends with status 0 where all of it could be done. */
 static bool in_child(ff_store *store, ff_txn *held, bool closes)
 {
@@ -122,6 +148,8 @@ int main(void)
 		if (held)
 			backend->abort(held);
 		told(add(store, NULL) == 5, "and ends there");
+		told(in_daemon(store), "no socket is where a daemon prints");
+		told(add(store, NULL) == 7, "which writes all the same");
 		backend->close(store);
 	}
 	free(store);
