@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -381,5 +382,14 @@ int count_files(ff_test *t)
 	while ((entry = readdir(open)))
 		count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 	closedir(open);
+	return count;
+}
+
+int count_descriptors(void)
+{
+	enum { FILES_MAX = 1024 };
+	int count = 0;
+	for (int file = 0; file < FILES_MAX; file++)
+		count += fcntl(file, F_GETFD) >= 0;
 	return count;
 }

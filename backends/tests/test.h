@@ -121,5 +121,7 @@ void copy_file(ff_test *t, const char *from, const char *to);
 void write_file(ff_test *t, const char *path, const char *bytes, size_t size);
 /* How many entries the case's directory has. */
 int count_files(ff_test *t);
+/* How many descriptors this process has open. */
+int count_descriptors(void);
 
 #endif

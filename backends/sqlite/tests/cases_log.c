@@ -81,6 +81,7 @@ static void keep_house(ff_store *store)
 
 static void housekeeping_folds_before_a_commit_would(ff_test *t)
 {
+	int descriptors = count_descriptors();
 	ff_store *store = must_open(t, path_of(t, "a.db"));
 	put_pages(t, store, 2900);
 	keep_house(store); /* not yet */
@@ -91,6 +92,7 @@ static void housekeeping_folds_before_a_commit_would(ff_test *t)
 	put_small(t, store, 1);
 	FF_CHECK(t, store->unfolded_pages < 10);
 	close_store(store);
+	FF_CHECK_EQ_INT(t, count_descriptors(), descriptors);
 	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
 }
 
@@ -111,6 +113,25 @@ static void a_commit_ends_what_housekeeping_began(ff_test *t)
 	put_small(t, store, 6);
 	FF_CHECK_EQ_INT(t, times_begun(t), begun + 1);
 	close_store(store);
+}
+
+/* The moment is for readers; for another writer it waits as long as it was told. */
+static void who_has_folded_waits_as_before(ff_test *t)
+{
+	static const char *const params[] = { "busy_timeout_ms", "20", NULL };
+	ff_store *store, *other = must_open(t, path_of(t, "a.db"));
+	ff_txn *writer, *second;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
+	put_small(t, store, 1);
+	store->log_kept = true;
+	put_small(t, store, 2);
+	FF_REQUIRE_OK(t, subject.backend->begin(other, FF_TXN_WRITE, &writer, ff_test_error(t)));
+	FF_CHECK_CODE(t, subject.backend->begin(store, FF_TXN_WRITE, &second, ff_test_error(t)), FF_E_BUSY);
+	FF_CHECK(t, store->writer->wait.slept_us >= 20000);
+	subject.backend->abort(writer);
+	put_small(t, store, 3);
+	close_store(store);
+	close_store(other);
 }
 
 /* Where nobody keeps house, or nothing is synced. */
@@ -160,15 +181,19 @@ static void housekeeping_beside_transactions(ff_test *t)
 	close_store(store);
 }
 
-/* SQLite syncs the log and the file once each; bites sync the file more often. */
+/* SQLite syncs the log and the file once each; bites sync the file more often, though not after each page. */
 static void housekeeping_syncs_in_bites(ff_test *t)
 {
-	enum { BITES = 2000 / 64 };
+	enum { BITES = 2000 / 64, TOO_MANY = 2 * 3000 / 64 };
 	ff_store *store = must_open(t, path_of(t, "a.db"));
 	put_pages(t, store, 3000);
 	fault_arm(FAULT_SYNC, BITES);
 	keep_house(store);
 	FF_CHECK(t, fault_disarm());
+	put_pages(t, store, 3000);
+	fault_arm(FAULT_SYNC, TOO_MANY);
+	keep_house(store);
+	FF_CHECK(t, !fault_disarm());
 	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
 	close_store(store);
 }
@@ -204,6 +229,7 @@ static const ff_case cases[] = {
 	CASE(the_log_does_not_grow_for_ever, "", 0),
 	CASE(housekeeping_folds_before_a_commit_would, "FF-MT-1", 0),
 	CASE(a_commit_ends_what_housekeeping_began, "", 0),
+	CASE(who_has_folded_waits_as_before, "FF-ERR-4", 0),
 	CASE(commits_fold_by_themselves, "", 0),
 	CASE(housekeeping_beside_transactions, "FF-MT-1", 0),
 	CASE(housekeeping_syncs_in_bites, "", 0),
