@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,6 +158,31 @@ static void each_store_has_its_durability(ff_test *t)
 	close_store(full);
 	FF_CHECK_EQ_INT(t, count_rows(t, fast, odd_v1()), 10);
 	close_store(fast);
+}
+
+/* Whoever wrote before: the pages are synced but by `none`, and the meta page that makes them count by `full` alone. */
+static void a_commit_is_synced_as_its_store_wants(ff_test *t)
+{
+	static const char *const params[][3] = {
+		[FF_DURABILITY_FULL] = { "durability", "full", NULL },
+		[FF_DURABILITY_NORMAL] = { "durability", "normal", NULL },
+		[FF_DURABILITY_NONE] = { "durability", "none", NULL },
+	};
+	static const ff_durability order[] = { FF_DURABILITY_FULL,   FF_DURABILITY_NONE,   FF_DURABILITY_FULL,
+		                               FF_DURABILITY_NORMAL, FF_DURABILITY_FULL,   FF_DURABILITY_FULL,
+		                               FF_DURABILITY_NONE,   FF_DURABILITY_NORMAL, FF_DURABILITY_NONE };
+	ff_store *stores[FF_DURABILITY_NONE + 1];
+	for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++)
+		FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params[i], &stores[i]));
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+		unsigned files = fault_files_synced(), writes = fault_writes_synced();
+		FF_REQUIRE_OK(t, add_row(t, stores[order[i]], (int64_t)i));
+		if (!FF_CHECK(t, fault_files_synced() - files == (order[i] != FF_DURABILITY_NONE) &&
+		                     fault_writes_synced() - writes == (order[i] == FF_DURABILITY_FULL)))
+			ff_test_note(t, "write %zu, %s", i, params[order[i]][1]);
+	}
+	for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++)
+		close_store(stores[i]);
 }
 
 /* A directory that was removed and made anew is another one, though its inode's number may be the same. */
@@ -493,12 +519,45 @@ static void two_openings_without_standard_files(ff_test *t)
 	close(other.lock);
 }
 
+/* ---- signals ---------------------------------------------------------------------------------------------------- */
+
+static int held; /* the directory, with the lock of who opens it */
+static volatile sig_atomic_t ticks;
+
+static void tick(int number)
+{
+	(void)number;
+	if (++ticks == 3)
+		flock(held, LOCK_UN);
+}
+
+/* The host's signals come while an opening waits for another one. */
+static int open_between_signals(ff_test *t, int number)
+{
+	(void)number;
+	const struct itimerval often = { { 0, 20000 }, { 0, 20000 } };
+	const struct sigaction action = { .sa_handler = tick }; /* which begins no call again */
+	held = open(path_of(t, "a.db"), O_RDONLY | O_DIRECTORY);
+	FF_REQUIRE(t, flock(held, LOCK_EX) == 0 && sigaction(SIGALRM, &action, NULL) == 0);
+	FF_REQUIRE(t, setitimer(ITIMER_REAL, &often, NULL) == 0);
+	close_store(must_open(t, path_of(t, "a.db")));
+	FF_CHECK(t, ticks >= 3);
+	return 0;
+}
+
+static void an_opening_that_signals_interrupt(ff_test *t)
+{
+	mkdir(path_of(t, "a.db"), 0700);
+	FF_CHECK_EQ_INT(t, in_process(t, open_between_signals, 0), 0);
+}
+
 static const ff_case cases[] = {
 	CASE(a_second_open_shares_the_first, "", 0),
 	CASE(one_writer_in_a_process, "FF-ERR-4", 0),
 	CASE(one_writer_in_all_processes, "FF-ERR-4", 0),
 	CASE(a_turn_that_nobody_gives_back, "", 0),
 	CASE(each_store_has_its_durability, "", 0),
+	CASE(a_commit_is_synced_as_its_store_wants, "", 0),
 	CASE(a_directory_made_anew, "", 0),
 	CASE(a_fork_takes_nothing_away, "", 0),
 	CASE(readers_find_no_slot, "FF-ERR-4", 0),
@@ -508,5 +567,6 @@ static const ff_case cases[] = {
 	CASE(a_fork_while_another_thread_opens, "FF-ERR-6", 0),
 	CASE(a_writer_without_pause_lets_others_in, "FF-ERR-4", 0),
 	CASE(two_openings_without_standard_files, "", 0),
+	CASE(an_opening_that_signals_interrupt, "", 0),
 };
 FAMILY(cases_share, cases);

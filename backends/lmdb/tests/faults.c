@@ -70,12 +70,30 @@ void fault_meanwhile(void (*other)(void *context), void *context)
 	__typeof__(&(name)) real;                  \
 	memcpy(&real, &address, sizeof(real));
 
+static atomic_uint directories_synced, files_synced, writes_synced;
+
+unsigned fault_directories_synced(void)
+{
+	return directories_synced;
+}
+
+unsigned fault_files_synced(void)
+{
+	return files_synced;
+}
+
+unsigned fault_writes_synced(void)
+{
+	return writes_synced;
+}
+
 /* glibc's own names for parameters are reserved. NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 EXPORT ssize_t pwrite(int file, const void *data, size_t size, off_t offset)
 {
 	REAL(pwrite)
 	if (strikes(FAULT_WRITE))
 		return -1;
+	writes_synced += (fcntl(file, F_GETFL) & O_DSYNC) != 0;
 	return real(file, data, strikes(FAULT_SHORT) ? size / 2 : size, offset);
 }
 
@@ -90,14 +108,8 @@ EXPORT ssize_t writev(int file, const struct iovec *parts, int count)
 EXPORT int fdatasync(int file)
 {
 	REAL(fdatasync)
+	files_synced++;
 	return strikes(FAULT_SYNC) ? -1 : real(file);
-}
-
-static atomic_uint directories_synced;
-
-unsigned fault_directories_synced(void)
-{
-	return directories_synced;
 }
 
 EXPORT int fsync(int file)

@@ -21,8 +21,10 @@ void fault_arm(fault_kind kind, unsigned n, int error);
 /* Calls other(context) once, when dead readers are next looked for, as they are before a map grows. */
 void fault_meanwhile(void (*other)(void *context), void *context);
 
-/* How many directories were synced so far. */
+/* How many were synced so far: directories; files, after they were written; writes, each by the file that it went to. */
 unsigned fault_directories_synced(void);
+unsigned fault_files_synced(void);
+unsigned fault_writes_synced(void);
 
 /* No more faults. Answers whether the one that was armed has struck. */
 bool fault_disarm(void);
