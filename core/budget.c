@@ -216,7 +216,7 @@ static ff_code check_limits(ffp_request *request, const ff_budget_spec *spec, ff
 		return ffp_fail(request, FF_E_INVALID, "limits are NULL");
 	ffp_policy_limit *limits = ffp_arena_array(arena, spec->limits_count, sizeof(*limits));
 	if (!limits)
-		return FF_E_NO_MEMORY;
+		return ffp_fail(request, FF_E_NO_MEMORY, "out of memory for a budget");
 	for (size_t i = 0; i < spec->limits_count; i++) {
 		ff_code code = check_limit(request, &spec->limits[i], &limits[i]);
 		if (code != FF_OK)
