@@ -1,4 +1,5 @@
-/* What check finds in rows that were put into the store by hand. */
+/* What check finds in rows that were put into the store by hand, and what else is made of such rows. */
+#include "quota.h"
 #include "tests.h"
 
 static void count_problem(void *context, const char *problem)
@@ -135,7 +136,106 @@ static void admission_on_a_number_in_use(ff_test *t)
 	FF_CHECK_EQ_INT(t, admit_many(t, e, "fresh", FF_OK), MANY); /* which looks each number up */
 }
 
+/* Each number of the rows of a quota at fault by itself, and at its ends where it is not. */
+static void rows_of_a_quota_at_fault(ff_test *t)
+{
+	static const int64_t longest = INT64_C(1000000000000);
+	const ffp_quota_row sound = { .requests_per_window_seconds = longest,
+		                      .max_requests_per_window = INT64_MAX,
+		                      .active_concurrency_cap = INT64_MAX,
+		                      .active_concurrency = INT64_MAX,
+		                      .next_entry = INT64_MAX - 1,
+		                      .latest_ms = INT64_MAX };
+	FF_CHECK(t, !ffp_quota_fault(&sound));
+	FF_CHECK(t, !ffp_quota_fault(&(const ffp_quota_row){ .limits_stored = 1 }));
+	ffp_quota_row quotas[] = { sound, sound, sound, sound, sound, sound, sound, sound, sound, sound };
+	quotas[0].row.state = FF_ROW_CORRUPT;
+	quotas[1].requests_per_window_seconds = -1;
+	quotas[2].requests_per_window_seconds = longest + 1;
+	quotas[3].max_requests_per_window = -1;
+	quotas[4].active_concurrency_cap = -1;
+	quotas[5].requests_per_window_seconds = 0; /* and there is a limit of requests */
+	quotas[6].active_concurrency = -1;
+	quotas[7].next_entry = -1;
+	quotas[8].next_entry = INT64_MAX;
+	quotas[9].latest_ms = -1;
+	for (size_t i = 0; i < COUNT_OF(quotas); i++)
+		if (!FF_CHECK(t, ffp_quota_fault(&quotas[i])))
+			ff_test_note(t, "quota %zu", i);
+	FF_CHECK(t, !ffp_entry_fault(&(const ffp_entry_row){ .entry = 0 }));
+	FF_CHECK(t, ffp_entry_fault(&(const ffp_entry_row){ .row.state = FF_ROW_CORRUPT }));
+	FF_CHECK(t, ffp_entry_fault(&(const ffp_entry_row){ .entry = -1 }));
+	FF_CHECK(t, ffp_entry_fault(&(const ffp_entry_row){ .admitted_at_ms = -1 }));
+	FF_CHECK(t, ffp_entry_fault(&(const ffp_entry_row){ .expires_at_ms = -1 }));
+	const uint32_t no_lease = 1u << FFP_SLOT_LEASE_UNTIL;
+	FF_CHECK(t, !ffp_slot_fault(&(const ffp_slot_row){ .lease_until_ms = 0 }));
+	FF_CHECK(t, !ffp_slot_fault(&(const ffp_slot_row){ .row.nulls = no_lease, .lease_until_ms = -1 }));
+	FF_CHECK(t, ffp_slot_fault(&(const ffp_slot_row){ .row.state = FF_ROW_CORRUPT }));
+	FF_CHECK(t, ffp_slot_fault(&(const ffp_slot_row){ .admitted_at_ms = -1 }));
+	FF_CHECK(t, ffp_slot_fault(&(const ffp_slot_row){ .expires_at_ms = -1 }));
+	FF_CHECK(t, ffp_slot_fault(&(const ffp_slot_row){ .lease_until_ms = -1 }));
+}
+
+/* A purge takes what is over and leaves what cannot be trusted, for check to tell of: rows that cannot be read, and slots
+ * whose policy is not there, is at fault, or counts none. */
+static void purge_leaves_what_cannot_be_trusted(ff_test *t)
+{
+	static const ffp_quota_row quotas[] = {
+		{ .quota_policy_id = BYTES("at fault"), .active_concurrency = 1, .next_entry = -1 },
+		{ .quota_policy_id = BYTES("counts none") },
+		{ .quota_policy_id = BYTES("sound"), .active_concurrency = 2 },
+	};
+	static const ffp_slot_row slots[] = {
+		{ .quota_policy_id = BYTES("at fault"), .execution_id = BYTES("x"), .lease_until_ms = 1 },
+		{ .quota_policy_id = BYTES("counts none"), .execution_id = BYTES("x"), .lease_until_ms = 1 },
+		{ .quota_policy_id = BYTES("no policy"), .execution_id = BYTES("x"), .lease_until_ms = 1 },
+		{ .quota_policy_id = BYTES("sound"), .execution_id = BYTES("x"), .lease_until_ms = 1 },
+		{ .row.state = FF_ROW_CORRUPT,
+		  .quota_policy_id = BYTES("sound"),
+		  .execution_id = BYTES("y"),
+		  .lease_until_ms = 1 },
+	};
+	static const ffp_entry_row unread_entry = { .row.state = FF_ROW_CORRUPT, .quota_policy_id = BYTES("sound") };
+	static const ffp_key_row unread_key = { .row.state = FF_ROW_CORRUPT,
+		                                .dedup_key = BYTES("k"),
+		                                .budget_id = BYTES("b") };
+	ff_engine *e = ff_test_open(t, NULL);
+	ffp_fake *fake = ffp_fake_of(t);
+	for (size_t i = 0; i < COUNT_OF(quotas); i++)
+		ffp_fake_put(fake, FFP_QUOTA_POLICY, &quotas[i].row);
+	for (size_t i = 0; i < COUNT_OF(slots); i++)
+		ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &slots[i].row);
+	ffp_fake_put(fake, FFP_QUOTA_WINDOW, &unread_entry.row);
+	ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &unread_key.row);
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=1");
+	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_QUOTA_ADMITTED), COUNT_OF(slots) - 1);
+	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_QUOTA_WINDOW), 1);
+	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_BUDGET_USAGE_DEDUP), 1);
+	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+}
+
+/* Nor does a release take what its policy does not count, or a count go below zero. */
+static void release_of_a_slot_that_is_not_counted(ff_test *t)
+{
+	static const ffp_quota_row counts_none = { .quota_policy_id = BYTES("q"), .limits_stored = 1 };
+	static const ffp_slot_row held = { .row.nulls = 1u << FFP_SLOT_LEASE_UNTIL,
+		                           .quota_policy_id = BYTES("q"),
+		                           .execution_id = BYTES("x"),
+		                           .expires_at_ms = INT64_MAX };
+	ff_engine *e = ff_test_open(t, NULL);
+	ffp_fake *fake = ffp_fake_of(t);
+	ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &held.row);
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "!corrupt"); /* there is no policy */
+	ffp_fake_put(fake, FFP_QUOTA_POLICY, &counts_none.row);
+	const char *before = ffp_fake_dump(t, fake);
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "!corrupt");
+	FF_CHECK_STR(t, ffp_fake_dump(t, fake), before);
+}
+
 static const ff_case cases[] = {
+	CASE(rows_of_a_quota_at_fault, "FF-MT-4", 0),
+	CASE(purge_leaves_what_cannot_be_trusted, "FF-MT-1 FF-MT-4", 0),
+	CASE(release_of_a_slot_that_is_not_counted, "FF-QA-5", 0),
 	CASE(impossible_columns_are_found, "FF-MT-4 FF-LIM-1", 0),
 	CASE(admission_on_a_number_in_use, "FF-ERR-4 FF-QA-7", 0),
 	CASE(check_tells_a_row_once, "FF-MT-4", 0),

@@ -9,6 +9,7 @@
 /* One at a time, as the plan of faults. */
 static struct {
 	_Atomic int64_t now_ms;
+	_Atomic int64_t leap_ms;  /* so far it goes on once it was looked at */
 	int64_t answer_ms;        /* a load is answered then, and each time that it asks a millisecond passes */
 	_Atomic uint64_t passes;  /* so many loads are answered; the others wait */
 	_Atomic uint64_t waiting; /* how often one asked */
@@ -17,7 +18,9 @@ static struct {
 static int64_t now_of_world(void *context)
 {
 	(void)context;
-	return world.now_ms;
+	int64_t now_ms = world.now_ms;
+	world.now_ms += atomic_exchange(&world.leap_ms, 0);
+	return now_ms;
 }
 
 static void sleep_in_world(void *context, uint32_t ms)
@@ -32,6 +35,7 @@ static ff_engine *open_in_world(ff_test *t)
 	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
 	options.clock = &clock;
 	world.now_ms = T0;
+	world.leap_ms = 0;
 	world.passes = world.waiting = 0;
 	return ffp_open_faulty(t, &options);
 }
@@ -115,6 +119,18 @@ static void load_is_cut_until_nobody_waits(ff_test *t)
 	FF_CHECK_STR(t, submit(t, e, deadlines), "deadline deadline deadline");
 	FF_CHECK_STR(t, counts(t, e), "begun=3 committed=0 retries=0");
 	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
+}
+
+/* Who was late before the load began, since the store was waited for, is not kept waiting for it. */
+static void load_is_cut_where_one_was_late_before(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	const int64_t deadlines[CALLS] = { 0, T0 + 50, 0 };
+	world.leap_ms = 60; /* behind the look at the time when they are queued */
+	world.answer_ms = T0 + 1000;
+	ffp_fault.stalls = stalls_until_the_answer;
+	FF_CHECK_STR(t, submit(t, e, deadlines), "ok deadline ok");
+	FF_CHECK_STR(t, counts(t, e), "begun=2 committed=1 retries=0");
 }
 
 /* A store that does not ask answers late, and late is late. */
@@ -313,6 +329,7 @@ static void late_leader_leaves_its_neighbour(ff_test *t)
 static const ff_case cases[] = {
 	CASE(load_is_cut_at_a_deadline, "FF-ERR-2 FF-ERR-7", 0),
 	CASE(load_is_cut_until_nobody_waits, "FF-ERR-7", 0),
+	CASE(load_is_cut_where_one_was_late_before, "FF-ERR-7", 0),
 	CASE(deadline_is_looked_at_before_the_decision, "FF-ERR-7", 0),
 	CASE(store_that_invents_a_deadline, "FF-ERR-1", 0),
 	CASE(late_caller_leaves_the_queue, "FF-ERR-7", 0),

@@ -1,6 +1,7 @@
 /* Many threads in one queue: group commit, whose answer is whose, and the background tick. */
 #include <sched.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine.h"
@@ -348,6 +349,26 @@ static void tick_stops_at_once(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+static int64_t monotonic_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Nor is its interval waited for, where it waits for that. */
+static void tick_stops_while_it_waits(ff_test *t)
+{
+	enum { INTERVAL_MS = 30000 };
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_REQUIRE_OK(t, ff_engine_tick_every(e, INTERVAL_MS, ff_test_error(t)));
+	FF_CHECK(t, wait_for_calls(t, FFP_SLOT_BEGIN, 1));
+	usleep(50000);
+	int64_t began_ms = monotonic_ms();
+	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 0, ff_test_error(t)));
+	FF_CHECK(t, monotonic_ms() - began_ms < INTERVAL_MS / 2);
+}
+
 static bool is_to_stop(ff_engine *engine)
 {
 	pthread_mutex_lock(&engine->tick_lock);
@@ -530,25 +551,27 @@ static void lanes_run_side_by_side(ff_test *t)
 
 /* What the operations of the next case see of one another. */
 static struct {
-	_Atomic unsigned inside;
-	_Atomic bool alone_inside;
+	ff_engine *engine;
 	_Atomic unsigned beside; /* how often one was not alone that was to be */
 	_Atomic unsigned ran;
 } meeting;
 
+static bool is_one_beside(void)
+{
+	pthread_mutex_lock(&meeting.engine->queue_lock);
+	bool found = meeting.engine->batches_running != 1;
+	pthread_mutex_unlock(&meeting.engine->queue_lock);
+	return found;
+}
+
+/* The store lets one in after the other: those that wait there run, too. */
 static bool plan_to_meet(ffp_batch *batch, ffp_request *request)
 {
 	(void)batch;
-	bool is_alone = request->op->is_alone;
-	meeting.beside += meeting.inside++ && is_alone;
-	meeting.beside += meeting.alone_inside;
-	if (is_alone)
-		meeting.alone_inside = true;
-	for (unsigned i = 0; i < (is_alone ? 2000 : 50); i++)
+	for (unsigned i = 0; i < (request->op->is_alone ? 2000 : 50); i++) {
+		meeting.beside += request->op->is_alone && is_one_beside();
 		sched_yield();
-	if (is_alone)
-		meeting.alone_inside = false;
-	meeting.inside--;
+	}
 	return true;
 }
 
@@ -579,7 +602,8 @@ static void run_operations(void *context, unsigned thread)
 static void one_runs_alone(ff_test *t)
 {
 	crowd shared = { .engine = open_lanes(t) };
-	meeting.inside = meeting.beside = meeting.ran = 0;
+	meeting.engine = shared.engine;
+	meeting.beside = meeting.ran = 0;
 	ffp_threads(t, 8, run_operations, &shared);
 	FF_CHECK_EQ_INT(t, shared.errors, 0);
 	FF_CHECK_EQ_INT(t, meeting.ran, 8 * 20);
@@ -596,6 +620,7 @@ static const ff_case cases[] = {
 	CASE(times_of_the_data_clock, "FF-CLK-2", 0),
 	CASE(tick_runs_by_itself, "FF-RB-6", 0),
 	CASE(tick_stops_at_once, "FF-RB-6", 0),
+	CASE(tick_stops_while_it_waits, "FF-RB-6", 0),
 	CASE(tick_stops_between_slices, "FF-RB-6", 0),
 	CASE(tick_takes_less_where_calls_wait, "FF-MT-1", 0),
 	CASE(tick_lets_the_store_keep_house, "FF-MT-1", 0),

@@ -131,6 +131,25 @@ static void unknown_commit_of_a_batch(ff_test *t)
 	}
 }
 
+/* An import whose end may have come about, and which cannot find out: what is wrong then is not that nothing happened. */
+static void unknown_end_of_an_import(ff_test *t)
+{
+	static const ffp_slot_id then[] = { FFP_SLOT_BEGIN, FFP_SLOT_LOAD };
+	const char *line = "{\"budget_id\":\"b\",\"current_value\":7,\"dimensions_key\":\"a\",\"period\":0,"
+			   "\"table\":\"ff_budget_usage\",\"updated_at_ms\":5}\n";
+	for (size_t i = 0; i < COUNT_OF(then); i++) {
+		ff_engine *e = ffp_open_faulty(t, NULL);
+		plan_unknown(true, 3); /* behind the beginning, and the line */
+		ffp_fault.then = then[i];
+		FF_CHECK_STR(t, ffp_import(t, e, line), "!commit_unknown");
+		FF_CHECK_CODE(t, ff_test_error(t)->code, FF_E_COMMIT_UNKNOWN);
+		ffp_fault_clear();
+		FF_CHECK_STR(t, ffp_export(t, e, 0), line);
+		ff_test_undo(t, e);
+		ffp_fake_wipe(ffp_fake_of(t));
+	}
+}
+
 static const ff_case cases[] = {
 	CASE(unknown_commit_with_a_key, "FF-ERR-2", 0),
 	CASE(unknown_commit_until_attempts_are_out, "FF-ERR-2", 0),
@@ -138,6 +157,7 @@ static const ff_case cases[] = {
 	CASE(unknown_commit_of_an_expired_key, "FF-ERR-1 FF-ERR-2", 0),
 	CASE(unknown_commit_that_cannot_be_read_back, "FF-ERR-1 FF-ERR-2", 0),
 	CASE(unknown_commit_of_a_batch, "FF-ERR-2", 0),
+	CASE(unknown_end_of_an_import, "FF-ERR-2 FF-ERR-5", 0),
 };
 
 FAMILY(ffp_tests_unknown, cases);
