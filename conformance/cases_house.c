@@ -506,15 +506,19 @@ typedef struct torn_import {
 	ff_test *test;
 	ff_engine *other;
 	const char *lines, *others, *answer;
-	unsigned left; /* lines until the other's turn */
+	unsigned left;    /* lines until the other's turn */
+	bool is_given_up; /* before that by one of no lines, which ends */
 } torn_import;
 
 static ff_code next_of_torn(void *context, const char **line, size_t *size, ff_error *error)
 {
 	torn_import *import = context;
 	(void)error;
-	if (import->left-- == 0)
+	if (import->left-- == 0) {
+		if (import->is_given_up)
+			FF_CHECK_STR(import->test, ffp_import(import->test, import->other, ""), "0");
 		FF_CHECK_STR(import->test, ffp_import(import->test, import->other, import->others), import->answer);
+	}
 	const char *end = strchr(import->lines, '\n');
 	*line = end ? import->lines : NULL;
 	*size = end ? (size_t)(end - import->lines) : 0;
@@ -538,9 +542,12 @@ static void import_gives_way_to_a_later_one(ff_test *t)
 	FF_REQUIRE_OK(t, ff_engine_report_usage_batch(e, reports, MANY, results, NULL, ff_test_error(t)));
 	const char *lines = ffp_export(t, e, 0);
 	ff_engine *copy = open_beside(t);
-	torn_import unfinished = { t, open_beside(t), lines, ff_test_text(t, "%sx\n", others), "!invalid", MANY / 2 };
+	const char *torn = ff_test_text(t, "%sx\n", others);
+	torn_import given_up = { t, open_beside(t), lines, torn, "!invalid", MANY / 2, true }; /* in one instant */
+	FF_CHECK_CODE(t, ff_engine_import(copy, next_of_torn, &given_up, NULL, ff_test_error(t)), FF_E_MISUSE);
+	torn_import unfinished = { t, given_up.other, lines, torn, "!invalid", MANY / 2, false };
 	FF_CHECK_CODE(t, ff_engine_import(copy, next_of_torn, &unfinished, NULL, ff_test_error(t)), FF_E_MISUSE);
-	torn_import finished = { t, unfinished.other, lines, others, "1", MANY / 2 };
+	torn_import finished = { t, given_up.other, lines, others, "1", MANY / 2, false };
 	FF_CHECK_CODE(t, ff_engine_import(copy, next_of_torn, &finished, NULL, ff_test_error(t)), FF_E_MISUSE);
 	FF_CHECK_STR(t, ffp_export(t, copy, 0), others);
 	FF_CHECK_STR(t, ffp_report(t, copy, "one", "", "a=1"), "ok");

@@ -142,16 +142,19 @@ static bool plan_import(ffp_batch *batch, ffp_request *request)
 	return planned;
 }
 
-/* The mark of this import: no other that began in the store, before it or after, has the same number. */
+/* The mark of this import: no other that began in the store, before it or after, has the same number. Time would not do:
+ * several begin in one instant, and clocks go back. The host's random source may be poor, the engine's own seed is not. */
 static ff_code set_mark(ffp_batch *batch, ffp_request *request)
 {
 	const ffp_sweep_row *other = (const ffp_sweep_row *)request->root->after;
-	int64_t next = other && other->last_number < INT64_MAX ? other->last_number + 1 : 1;
+	uint64_t random = batch->random->next(batch->random->context) ^ batch->rows.seed;
+	int64_t mark = (int64_t)(random >> 1);
+	if (other && other->last_number == mark)
+		mark ^= 1;
 	ffp_sweep_row *row = (ffp_sweep_row *)ffp_rows_change(&batch->rows, request->root);
 	if (!row)
 		return FF_E_NO_MEMORY;
-	row->last_number = request->now_ms > next ? request->now_ms : next;
-	request->import->mark = row->last_number;
+	row->last_number = request->import->mark = mark;
 	return FF_OK;
 }
 

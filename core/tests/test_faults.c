@@ -295,6 +295,7 @@ static const struct {
 	{ "report_soft", report_soft, 2, false, false, false },
 	{ "report_hard", report_hard, 3, false, false, false },
 	{ "report_again", report_again, 4, false, false, false },
+	{ "report_soft_again", report_soft, 4, false, false, false },
 	{ "spend", spend, 5, false, false, false },
 	{ "release", release, 6, false, false, false },
 	{ "reset", reset, 10, false, false, false },
