@@ -5,6 +5,7 @@
  */
 #include "engine.h"
 #include "move.h"
+#include "outcome.h"
 #include "text.h"
 
 /* More rounds of load and decide than any rule needs. */
@@ -258,13 +259,26 @@ static ff_code store_and_commit(batch_run *run)
 	return code == FF_OK ? ffp_commit(&run->txn, run->error) : code;
 }
 
-static bool same_key_row(const ff_row *a, const ff_row *b)
+/* Of an outcome that this batch wrote itself, so that nothing but memory that is out keeps it from being read. */
+static bool is_refusal(ff_text outcome_json)
 {
-	const ffp_key_row *x = (const ffp_key_row *)a;
-	const ffp_key_row *y = (const ffp_key_row *)b;
-	return a->state == FF_ROW_OK && ffp_text_equal(x->outcome_json, y->outcome_json) &&
-	       x->payload_digest == y->payload_digest && x->applied_at_ms == y->applied_at_ms &&
-	       x->expires_at_ms == y->expires_at_ms;
+	ff_outcome outcome;
+	const char *fault;
+	return ffp_outcome_parse(outcome_json, &outcome, &fault) != FF_OK || !outcome.applied;
+}
+
+/* Whether a key's row is the one that this batch wrote, or what others have made of that since: a refusal may have been
+ * decided anew, and its key still ends when it did (FF-RU-5). */
+static bool is_of_batch(const ff_row *stored, const ff_row *written)
+{
+	const ffp_key_row *x = (const ffp_key_row *)stored;
+	const ffp_key_row *y = (const ffp_key_row *)written;
+	if (stored->state != FF_ROW_OK || x->payload_digest != y->payload_digest ||
+	    x->expires_at_ms != y->expires_at_ms)
+		return false;
+	if (ffp_text_equal(x->outcome_json, y->outcome_json) && x->applied_at_ms == y->applied_at_ms)
+		return true;
+	return x->applied_at_ms >= y->applied_at_ms && is_refusal(y->outcome_json);
 }
 
 /* The keys that the batch used for the first time, and the reads that tell what became of them. */
@@ -328,7 +342,7 @@ static ff_code resolve_unknown(batch_run *run)
 	size_t there = 0, same = 0;
 	for (size_t i = 0; code == FF_OK && i < keys.count; i++) {
 		there += keys.reads[i].row != NULL;
-		same += keys.reads[i].row && same_key_row(keys.reads[i].row, keys.rows[i]);
+		same += keys.reads[i].row && is_of_batch(keys.reads[i].row, keys.rows[i]);
 	}
 	bool happened = same == keys.count;
 	bool is_known = code == FF_OK && (there || run->holds_store || forestall(run, &keys));
