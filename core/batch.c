@@ -328,7 +328,7 @@ static bool forestall(batch_run *run, const evidence *keys)
  * all of it (FF-ERR-5). All of them, since one that was taken for fresh unseen may have been there before, with the same
  * outcome and from the same millisecond. Read under a write transaction, which a commit that is still under way holds up;
  * but one that was sent all at once may not even have begun. FF_OK: it happened, and lasts. CONFLICT: it did not and
- * will not, and the batch may run again. Else it stays unknown.
+ * will not, and the batch may run again. Else it stays unknown, as where a key that is not there is over by now.
  */
 static ff_code resolve_unknown(batch_run *run)
 {
@@ -339,13 +339,15 @@ static ff_code resolve_unknown(batch_run *run)
 	if (!gather_evidence(run, &keys) || ffp_begin(&run->engine->store, FF_TXN_WRITE, &run->txn, &ignored) != FF_OK)
 		return FF_E_COMMIT_UNKNOWN;
 	ff_code code = ffp_load(&run->txn, run->batch.arena, keys.reads, keys.count, &ignored);
-	size_t there = 0, same = 0;
+	int64_t now_ms = ffp_engine_now(run->engine);
+	size_t there = 0, same = 0, over = 0;
 	for (size_t i = 0; code == FF_OK && i < keys.count; i++) {
 		there += keys.reads[i].row != NULL;
 		same += keys.reads[i].row && is_of_batch(keys.reads[i].row, keys.rows[i]);
+		over += ((const ffp_key_row *)keys.rows[i])->expires_at_ms <= now_ms; /* it may have been and gone */
 	}
 	bool happened = same == keys.count;
-	bool is_known = code == FF_OK && (there || run->holds_store || forestall(run, &keys));
+	bool is_known = code == FF_OK && (happened || !over) && (there || run->holds_store || forestall(run, &keys));
 	if (happened)
 		is_known = ffp_commit(&run->txn, &ignored) == FF_OK;
 	ffp_abort(&run->txn);

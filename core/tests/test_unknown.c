@@ -185,6 +185,36 @@ static void unknown_commit_of_a_refusal_that_is_replaced(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* By the time that the key is read back it is over, and another process has purged it. */
+static ff_test *slow;
+
+static void purge_key(ff_read *reads, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (reads[i].table->id != FFP_BUDGET_USAGE_DEDUP || !reads[i].row)
+			continue;
+		reads[i].row = NULL;
+		ff_test_set_time(slow, ff_test_time(slow) + 10);
+		ffp_fault.mangle = NULL;
+	}
+}
+
+/* A key that is not there, and would not be if the batch had happened, tells nothing. */
+static void unknown_commit_of_a_key_that_is_over(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(3);
+	options.key_ttl_ms = 10;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+	plan_unknown(true, 1);
+	ffp_fault.mangle = purge_key;
+	slow = t;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "!commit_unknown");
+	FF_CHECK(t, !ffp_fault.mangle);
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=4");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 static const ff_case cases[] = {
 	CASE(unknown_commit_with_a_key, "FF-ERR-2", 0),
 	CASE(unknown_commit_until_attempts_are_out, "FF-ERR-2", 0),
@@ -193,6 +223,7 @@ static const ff_case cases[] = {
 	CASE(unknown_commit_that_cannot_be_read_back, "FF-ERR-1 FF-ERR-2", 0),
 	CASE(unknown_commit_of_a_batch, "FF-ERR-2", 0),
 	CASE(unknown_end_of_an_import, "FF-ERR-2 FF-ERR-5", 0),
+	CASE(unknown_commit_of_a_key_that_is_over, "FF-ERR-5 FF-RU-4", 0),
 	CASE(unknown_commit_of_a_refusal_that_is_replaced, "FF-ERR-5 FF-RU-5", 0),
 };
 
