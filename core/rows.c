@@ -24,39 +24,43 @@ static uint64_t hash_key(const ff_table *table, const ff_row *key, uint8_t colum
 	return hash;
 }
 
+/* Empty arrays for so many slots, a power of two; what they had stays in the arena until the batch ends. */
+static bool take_room(ffp_rows *rows, size_t room)
+{
+	rows->buckets = ffp_arena_array(rows->arena, room, sizeof(ffp_slot *));
+	rows->slots = ff_arena_take(rows->arena, room * sizeof(ffp_slot *));
+	rows->pending = ff_arena_take(rows->arena, room * sizeof(ffp_slot *));
+	rows->room = room;
+	return rows->buckets && rows->slots && rows->pending;
+}
+
 bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, uint64_t seed, size_t expected)
 {
 	size_t room = 16;
 	while (room < expected)
 		room *= 2;
-	*rows = (ffp_rows){ .arena = arena, .seed = seed, .buckets_count = room, .slots_room = room };
-	rows->buckets = ffp_arena_array(arena, room, sizeof(ffp_slot *));
-	rows->slots = ff_arena_take(arena, room * sizeof(ffp_slot *));
-	rows->pending = ff_arena_take(arena, room * sizeof(ffp_slot *));
-	return rows->buckets && rows->slots && rows->pending;
+	*rows = (ffp_rows){ .arena = arena, .seed = seed };
+	return take_room(rows, room);
 }
 
-/* Twice the room; the old arrays stay in the arena until the batch ends. */
+static void put_in_bucket(ffp_rows *rows, ffp_slot *slot)
+{
+	ffp_slot **bucket = &rows->buckets[slot->hash & (rows->room - 1)];
+	slot->next_in_bucket = *bucket;
+	*bucket = slot;
+}
+
 static bool grow(ffp_rows *rows)
 {
-	ffp_rows grown;
-	if (!ffp_rows_init(&grown, rows->arena, rows->seed, 2 * rows->slots_room))
+	const ffp_rows old = *rows;
+	if (!take_room(rows, 2 * old.room)) {
+		*rows = old;
 		return false;
-	memcpy(grown.slots, rows->slots, rows->slots_count * sizeof(ffp_slot *));
-	memcpy(grown.pending, rows->pending, rows->pending_count * sizeof(ffp_slot *));
-	for (size_t i = 0; i < rows->slots_count; i++) {
-		ffp_slot **bucket = &grown.buckets[rows->slots[i]->hash & (grown.buckets_count - 1)];
-		rows->slots[i]->next_in_bucket = *bucket;
-		*bucket = rows->slots[i];
 	}
-	grown.recall = rows->recall;
-	grown.reverts = rows->reverts;
-	grown.slots_count = rows->slots_count;
-	grown.pending_count = rows->pending_count;
-	grown.pending_scans = rows->pending_scans;
-	grown.table_deletes = rows->table_deletes;
-	grown.table_deletes_count = rows->table_deletes_count;
-	*rows = grown;
+	memcpy(rows->slots, old.slots, old.slots_count * sizeof(ffp_slot *));
+	memcpy(rows->pending, old.pending, old.pending_count * sizeof(ffp_slot *));
+	for (size_t i = 0; i < old.slots_count; i++)
+		put_in_bucket(rows, old.slots[i]);
 	return true;
 }
 
@@ -82,7 +86,7 @@ static ffp_slot *new_slot(ff_arena *arena, const ff_table *table, const ff_row *
 
 static ffp_slot *find(const ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, uint64_t hash)
 {
-	ffp_slot *slot = rows->buckets[hash & (rows->buckets_count - 1)];
+	ffp_slot *slot = rows->buckets[hash & (rows->room - 1)];
 	while (slot && (slot->hash != hash || slot->table != table || slot->columns != columns ||
 	                ff_row_compare(table, NULL, slot->key, key, columns) != 0))
 		slot = slot->next_in_bucket;
@@ -111,17 +115,15 @@ static ffp_slot *get(ffp_rows *rows, const ff_table *table, const ff_row *key, u
 	ffp_slot *slot = find(rows, table, key, columns, hash);
 	if (slot)
 		return slot;
-	if (rows->slots_count == rows->slots_room && !grow(rows))
+	if (rows->slots_count == rows->room && !grow(rows))
 		return NULL;
 	slot = new_slot(rows->arena, table, key);
 	if (!slot)
 		return NULL;
-	ffp_slot **bucket = &rows->buckets[hash & (rows->buckets_count - 1)];
 	slot->columns = columns;
 	slot->hash = hash;
-	slot->next_in_bucket = *bucket;
 	slot->loaded = loaded;
-	*bucket = slot;
+	put_in_bucket(rows, slot);
 	rows->slots[rows->slots_count++] = slot;
 	if (!loaded && !recall(rows, slot))
 		rows->pending[rows->pending_count++] = slot;

@@ -52,13 +52,12 @@ typedef struct ffp_rows {
 	const ffp_recall *recall; /* rows that need not be loaded; or NULL */
 	uint64_t seed;            /* of the hashes of keys */
 	ffp_slot **buckets;
-	size_t buckets_count; /* a power of two */
 	ffp_slot **slots;
 	ffp_slot **pending; /* those that were asked for and are not loaded yet */
 	size_t slots_count;
 	size_t pending_count;
-	size_t slots_room; /* of both arrays */
-	unsigned reverts;  /* how often every change was undone */
+	size_t room;      /* of each of the three arrays, a power of two */
+	unsigned reverts; /* how often every change was undone */
 	ffp_scan *pending_scans;
 	ff_write *table_deletes; /* one for each table that is to be emptied */
 	size_t table_deletes_count;
