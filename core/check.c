@@ -5,6 +5,7 @@
 
 #include "budget.h"
 #include "engine.h"
+#include "ledger.h"
 #include "move.h"
 #include "quota.h"
 #include "report.h"

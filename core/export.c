@@ -9,6 +9,7 @@
 #include "budget.h"
 #include "engine.h"
 #include "json.h"
+#include "ledger.h"
 #include "move.h"
 #include "quota.h"
 #include "report.h"

@@ -8,6 +8,19 @@
 #include "result.h"
 #include "text.h"
 
+ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit)
+{
+	ffp_ledger_row key = { .budget_id = budget_id, .execution_id = execution_id };
+	return ffp_rows_group(&batch->rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, limit);
+}
+
+bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total)
+{
+	*total = row && row->period == period ? row->delta_total : 0;
+	return !row ||
+	       (row->row.state == FF_ROW_OK && row->delta_total >= 0 && row->period >= 0 && row->period <= period);
+}
+
 static ff_code check_release(ffp_request *request, ff_arena *arena)
 {
 	(void)arena;

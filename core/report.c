@@ -12,6 +12,7 @@
 
 #include "arena.h"
 #include "budget.h"
+#include "ledger.h"
 #include "outcome.h"
 #include "text.h"
 
@@ -130,19 +131,6 @@ static const ff_report *report_of(const ffp_request *request)
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------------- */
-
-ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit)
-{
-	ffp_ledger_row key = { .budget_id = budget_id, .execution_id = execution_id };
-	return ffp_rows_group(&batch->rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, limit);
-}
-
-bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total)
-{
-	*total = row && row->period == period ? row->delta_total : 0;
-	return !row ||
-	       (row->row.state == FF_ROW_OK && row->delta_total >= 0 && row->period >= 0 && row->period <= period);
-}
 
 ff_code ffp_key_check(const ffp_key_row *row, const char **fault)
 {

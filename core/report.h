@@ -10,12 +10,6 @@ extern const ffp_op ffp_op_record_spend;
 /* Two ffp_amounts by their dimensions, for qsort. */
 int ffp_amounts_compare(const void *a, const void *b);
 
-/* The group of the ledger rows of an execution in a budget. NULL: memory is out. */
-ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit);
-
-/* What a ledger row (NULL: none) counts in a period. False: it cannot be trusted. */
-bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total);
-
 /* Whether a row of an idempotency key is sound: CORRUPT, and in *fault what is wrong with it, or NO_MEMORY. */
 ff_code ffp_key_check(const ffp_key_row *row, const char **fault);
 

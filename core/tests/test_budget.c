@@ -1,6 +1,7 @@
 /* Budgets and quota policies at an instant, and the places that walks keep. Pure. */
 #include "budget.h"
 
+#include "ledger.h"
 #include "place.h"
 #include "quota.h"
 #include "report.h"
