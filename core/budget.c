@@ -178,7 +178,7 @@ ff_code ffp_request_budget(ffp_batch *batch, ffp_request *request, ffp_budget *b
 	const ffp_budget_row *row = (const ffp_budget_row *)slot->after;
 	ff_code code = ffp_budget_at(row, request->now_ms, batch->policies, batch->arena, budget, &fault);
 	if (code == FF_E_CORRUPT)
-		ffp_fail(request, code, "budget '%.*s' has %s", (int)request->id.size, request->id.data, fault);
+		ffp_fail(request, code, "budget '%.*s' has %s", FFP_SHOWN(request->id), fault);
 	if (code == FF_OK)
 		remember_budget(batch, request, budget);
 	return code;
@@ -226,7 +226,7 @@ static ff_code check_limits(ffp_request *request, const ff_budget_spec *spec, ff
 	for (size_t i = 1; i < spec->limits_count; i++)
 		if (ffp_text_equal(limits[i - 1].dimension, limits[i].dimension))
 			return ffp_fail(request, FF_E_INVALID, "dimension '%.*s' is named twice",
-			                (int)limits[i].dimension.size, limits[i].dimension.data);
+			                FFP_SHOWN(limits[i].dimension));
 	request->wanted->policy.limits = limits;
 	request->wanted->policy.limits_count = spec->limits_count;
 	return FF_OK;
@@ -343,8 +343,7 @@ static ff_code decide_reset(ffp_batch *batch, ffp_request *request)
 	ffp_budget budget;
 	int64_t next_reset_at_ms;
 	if (!request->root->after)
-		return ffp_fail(request, FF_E_NOT_FOUND, "there is no budget '%.*s'", (int)request->id.size,
-		                request->id.data);
+		return ffp_fail(request, FF_E_NOT_FOUND, "there is no budget '%.*s'", FFP_SHOWN(request->id));
 	ff_code code = ffp_request_budget(batch, request, &budget);
 	if (code == FF_OK)
 		code = begin_grid(request, budget.policy.reset_interval_ms, &next_reset_at_ms);

@@ -35,8 +35,6 @@ static void tell(check_run *checking, const char *format, ...)
 	checking->problem(checking->context, line.message);
 }
 
-#define TEXT(text_) (int)(text_).size, (text_).data
-
 static ff_code check_budget(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
 {
 	(void)policy;
@@ -45,7 +43,7 @@ static ff_code check_budget(ffp_reading *reading, const ff_row *row, const ff_ro
 	const ffp_budget_row *checked = (const ffp_budget_row *)row;
 	ff_code code = ffp_budget_at(checked, reading->now_ms, NULL, reading->arena, &budget, &fault);
 	if (code == FF_E_CORRUPT)
-		tell(context, "budget '%.*s' has %s", TEXT(checked->budget_id), fault);
+		tell(context, "budget '%.*s' has %s", FFP_SHOWN(checked->budget_id), fault);
 	else if (code != FF_OK)
 		return ff_error_set(reading->error, code, "out of memory for a budget");
 	return FF_OK;
@@ -70,7 +68,7 @@ static ff_code check_usage(ffp_reading *reading, const ff_row *row, const ff_row
 	ff_code code = find_period(reading, policy, &period);
 	if (code == FF_OK && !ffp_usage_in(usage, period, &value))
 		tell(context, "usage of budget '%.*s', dimension '%.*s' is below zero or of a period to come",
-		     TEXT(usage->budget_id), TEXT(usage->dimensions_key));
+		     FFP_SHOWN(usage->budget_id), FFP_SHOWN(usage->dimensions_key));
 	return code;
 }
 
@@ -82,7 +80,7 @@ static ff_code check_ledger(ffp_reading *reading, const ff_row *row, const ff_ro
 	ff_code code = find_period(reading, policy, &period);
 	if (code == FF_OK && !ffp_ledger_in(ledger, period, &total))
 		tell(context, "ledger of budget '%.*s', execution '%.*s' is below zero or of a period to come",
-		     TEXT(ledger->budget_id), TEXT(ledger->execution_id));
+		     FFP_SHOWN(ledger->budget_id), FFP_SHOWN(ledger->execution_id));
 	return code;
 }
 
@@ -95,8 +93,8 @@ static ff_code check_key(ffp_reading *reading, const ff_row *row, const ff_row *
 	if (code == FF_E_NO_MEMORY)
 		return ff_error_set(reading->error, code, "out of memory for a key");
 	if (code != FF_OK)
-		tell(context, "idempotency key '%.*s' of budget '%.*s' has %s", TEXT(key->dedup_key),
-		     TEXT(key->budget_id), fault);
+		tell(context, "idempotency key '%.*s' of budget '%.*s' has %s", FFP_SHOWN(key->dedup_key),
+		     FFP_SHOWN(key->budget_id), fault);
 	return FF_OK;
 }
 
@@ -108,10 +106,10 @@ static ff_code check_quota(ffp_reading *reading, const ff_row *row, const ff_row
 	uint64_t slots;
 	ff_code code = ffp_count_slots(reading, quota->quota_policy_id, &slots);
 	if (fault)
-		tell(context, "quota policy '%.*s' has %s", TEXT(quota->quota_policy_id), fault);
+		tell(context, "quota policy '%.*s' has %s", FFP_SHOWN(quota->quota_policy_id), fault);
 	else if (code == FF_OK && slots != (uint64_t)quota->active_concurrency)
 		tell(context, "quota policy '%.*s' counts %" PRId64 " slots and has %" PRIu64,
-		     TEXT(quota->quota_policy_id), quota->active_concurrency, slots);
+		     FFP_SHOWN(quota->quota_policy_id), quota->active_concurrency, slots);
 	return code;
 }
 
@@ -126,7 +124,7 @@ static ff_code check_entry(ffp_reading *reading, const ff_row *row, const ff_row
 	if (!fault && entry->entry >= quota->next_entry)
 		fault = "a window entry whose number was never handed out";
 	if (fault)
-		tell(context, "quota policy '%.*s' has %s", TEXT(entry->quota_policy_id), fault);
+		tell(context, "quota policy '%.*s' has %s", FFP_SHOWN(entry->quota_policy_id), fault);
 	return FF_OK;
 }
 
@@ -138,8 +136,8 @@ static ff_code check_slot(ffp_reading *reading, const ff_row *row, const ff_row 
 	if (!fault && !policy)
 		fault = "a slot without a policy";
 	if (fault)
-		tell(context, "quota policy '%.*s' has %s, of execution '%.*s'", TEXT(slot->quota_policy_id), fault,
-		     TEXT(slot->execution_id));
+		tell(context, "quota policy '%.*s' has %s, of execution '%.*s'", FFP_SHOWN(slot->quota_policy_id),
+		     fault, FFP_SHOWN(slot->execution_id));
 	return FF_OK;
 }
 

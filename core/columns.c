@@ -50,6 +50,6 @@ ff_code ffp_check_columns(const ff_table *table, const ff_row *row, ff_error *er
 	const ff_text *root = ff_row_text(row, &table->columns[table->root]);
 	if (!impossible)
 		return FF_OK;
-	return ff_error_set(error, FF_E_CORRUPT, "a row of '%.*s' in table '%s' has a malformed '%s'", (int)root->size,
-	                    root->data, table->name, impossible->name);
+	return ff_error_set(error, FF_E_CORRUPT, "a row of '%.*s' in table '%s' has a malformed '%s'", FFP_SHOWN(*root),
+	                    table->name, impossible->name);
 }

@@ -154,8 +154,7 @@ static ff_code export_key(ffp_reading *reading, const ff_row *row, const ff_row 
 	if (code == FF_E_NO_MEMORY)
 		return ff_error_set(reading->error, code, "out of memory for a key");
 	ff_error_set(reading->error, FF_E_CORRUPT, "idempotency key '%.*s' of budget '%.*s' has %s",
-	             (int)key->dedup_key.size, key->dedup_key.data, (int)key->budget_id.size, key->budget_id.data,
-	             fault);
+	             FFP_SHOWN(key->dedup_key), FFP_SHOWN(key->budget_id), fault);
 	ffp_error_about(NULL, reading->error, "", "budget", key->budget_id);
 	return FF_E_CORRUPT;
 }

@@ -49,7 +49,7 @@ typedef struct releasable {
 static ff_code corrupt(ffp_request *request, ff_text dimension)
 {
 	return ffp_fail(request, FF_E_CORRUPT, "budget '%.*s' has a row of dimension '%.*s' that cannot be trusted",
-	                (int)request->id.size, request->id.data, (int)dimension.size, dimension.data);
+	                FFP_SHOWN(request->id), FFP_SHOWN(dimension));
 }
 
 /* Looks at one ledger row, and at the usage that it counts in. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "registry.h"
+#include "text.h"
 
 #define SYMBOL "ff_backend_plugin"
 #define FILE_PREFIX "ff_backend_"
@@ -209,8 +210,7 @@ ff_code ffp_load_scheme(ff_text scheme, ff_error *error)
 	ff_text folder;
 	for (const char *path = search_path(); next_folder(&path, &folder);) {
 		char *file = NULL;
-		if (asprintf(&file, "%.*s/" FILE_PREFIX "%.*s" FILE_SUFFIX, (int)folder.size, folder.data,
-		             (int)scheme.size, scheme.data) < 0)
+		if (asprintf(&file, "%.*s/" FILE_PREFIX "%.*s" FILE_SUFFIX, FFP_SHOWN(folder), FFP_SHOWN(scheme)) < 0)
 			return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a path");
 		bool there = access(file, F_OK) == 0;
 		ff_code code = there ? ff_backend_load(file, error) : FF_OK;

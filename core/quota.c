@@ -77,8 +77,7 @@ static int64_t add_saturated(int64_t a, int64_t b)
 
 static ff_code corrupt(ffp_request *request, const char *fault)
 {
-	return ffp_fail(request, FF_E_CORRUPT, "quota policy '%.*s' has %s", (int)request->id.size, request->id.data,
-	                fault);
+	return ffp_fail(request, FF_E_CORRUPT, "quota policy '%.*s' has %s", FFP_SHOWN(request->id), fault);
 }
 
 /* What the calls of a batch on one policy share, so that a batch of many looks for slots once. */
@@ -219,8 +218,7 @@ static ff_code look_at_policy(ffp_request *request, admission *found)
 	found->policy = (const ffp_quota_row *)request->root->after;
 	const ff_quota_limits *own = request->call->in.admission->limits;
 	if (!own && (!found->policy || !found->policy->limits_stored))
-		return ffp_fail(request, FF_E_NOT_FOUND, "there is no quota policy '%.*s'", (int)request->id.size,
-		                request->id.data);
+		return ffp_fail(request, FF_E_NOT_FOUND, "there is no quota policy '%.*s'", FFP_SHOWN(request->id));
 	const char *fault = found->policy ? ffp_quota_fault(found->policy) : NULL;
 	found->held = (const ffp_slot_row *)request->held->after;
 	if (!fault && found->held)

@@ -112,7 +112,7 @@ static ff_code read_status(ffp_reading *reading, void *context)
 	const ffp_quota_row *row = (const ffp_quota_row *)read.row;
 	if (code == FF_OK && (!row || (row->row.state == FF_ROW_OK && !row->limits_stored)))
 		code = ff_error_set(reading->error, FF_E_NOT_FOUND, "there is no quota policy '%.*s'",
-		                    (int)asked->about.id.size, asked->about.id.data);
+		                    FFP_SHOWN(asked->about.id));
 	if (code == FF_OK)
 		code = view_quotas(reading, &read.row, 1, asked);
 	if (code != FF_OK)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "load.h"
+#include "text.h"
 
 #define BACKENDS_MAX 64
 
@@ -150,7 +151,7 @@ static ff_code add_locked(const ff_engine_backend *backend, const void *module, 
 	ff_code code = copy_backend(backend, &copy, error);
 	if (code == FF_OK && scheme.size && !answers_to(&copy, scheme.data, scheme.size))
 		code = ff_error_set(error, FF_E_INVALID, "backend '%s' does not answer to '%.*s'", copy.name,
-		                    (int)scheme.size, scheme.data);
+		                    FFP_SHOWN(scheme));
 	if (code == FF_OK)
 		code = check_names_locked(&copy, error);
 	if (code == FF_OK && entries_count == BACKENDS_MAX)

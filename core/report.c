@@ -63,7 +63,7 @@ static ff_code check_amounts(ffp_request *request, const ff_report *report, ff_a
 	for (size_t i = 1; !sorted && i < count; i++)
 		if (ffp_amounts_compare(&amounts[i - 1], &amounts[i]) == 0)
 			return ffp_fail(request, FF_E_INVALID, "dimension '%.*s' is named twice",
-			                (int)amounts[i].dimension.size, amounts[i].dimension.data);
+			                FFP_SHOWN(amounts[i].dimension));
 	request->amounts = amounts;
 	request->amounts_count = count;
 	return FF_OK;
@@ -223,8 +223,7 @@ typedef struct assessment {
 static ff_code corrupt(ffp_request *request, const char *what, size_t i)
 {
 	return ffp_fail(request, FF_E_CORRUPT, "budget '%.*s' has %s of dimension '%.*s' that cannot be trusted",
-	                (int)request->id.size, request->id.data, what, (int)request->amounts[i].dimension.size,
-	                request->amounts[i].dimension.data);
+	                FFP_SHOWN(request->id), what, FFP_SHOWN(request->amounts[i].dimension));
 }
 
 static ff_code read_ledger(ffp_batch *batch, ffp_request *request, assessment *found)
@@ -262,19 +261,18 @@ static ff_code look_up_key(ffp_request *request, assessment *found, bool *answer
 	*answered = false;
 	if (row && row->row.state != FF_ROW_OK)
 		return ffp_fail(request, FF_E_CORRUPT, "idempotency key '%.*s' has a row that cannot be read",
-		                (int)request->key.size, request->key.data);
+		                FFP_SHOWN(request->key));
 	if (!row || row->expires_at_ms <= request->now_ms)
 		return FF_OK;
 	if (row->payload_digest != request->digest)
 		return ffp_fail(request, FF_E_KEY_CONFLICT, "idempotency key '%.*s' was used with another payload",
-		                (int)request->key.size, request->key.data);
+		                FFP_SHOWN(request->key));
 	const char *fault = "";
 	ff_code code = ffp_outcome_parse(row->outcome_json, &found->outcome, &fault);
 	if (code == FF_E_NO_MEMORY)
 		return code;
 	if (code != FF_OK)
-		return ffp_fail(request, FF_E_CORRUPT, "idempotency key '%.*s' has %s", (int)request->key.size,
-		                request->key.data, fault);
+		return ffp_fail(request, FF_E_CORRUPT, "idempotency key '%.*s' has %s", FFP_SHOWN(request->key), fault);
 	if (!found->outcome.applied && report_of(request)->retry_refused) {
 		found->key_expires_at_ms = row->expires_at_ms;
 		return FF_OK;
@@ -344,7 +342,7 @@ static ff_code look_for_overflow(ffp_request *request, const assessment *found)
 		if (amount > INT64_MAX - found->usage[i] ||
 		    (request->is_spend && amount > INT64_MAX - found->ledger[i]))
 			return ffp_fail(request, FF_E_OVERFLOW, "usage of dimension '%.*s' would pass 2^63-1",
-			                (int)request->amounts[i].dimension.size, request->amounts[i].dimension.data);
+			                FFP_SHOWN(request->amounts[i].dimension));
 	}
 	return FF_OK;
 }
@@ -424,8 +422,7 @@ static ff_code decide_report(ffp_batch *batch, ffp_request *request)
 	assessment found;
 	found.key_expires_at_ms = 0;
 	if (batch->require_budget && !request->root->after)
-		return ffp_fail(request, FF_E_NOT_FOUND, "there is no budget '%.*s'", (int)request->id.size,
-		                request->id.data);
+		return ffp_fail(request, FF_E_NOT_FOUND, "there is no budget '%.*s'", FFP_SHOWN(request->id));
 	bool answered;
 	ff_code code = look_up_key(request, &found, &answered);
 	if (code == FF_OK && !answered) {

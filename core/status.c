@@ -187,7 +187,7 @@ static ff_code read_status(ffp_reading *reading, void *context)
 	ff_code code = ffp_load(&reading->txn, reading->arena, &read, 1, reading->error);
 	if (code == FF_OK && !read.row)
 		code = ff_error_set(reading->error, FF_E_NOT_FOUND, "there is no budget '%.*s'",
-		                    (int)asked->about.id.size, asked->about.id.data);
+		                    FFP_SHOWN(asked->about.id));
 	if (code == FF_OK)
 		code = view_budgets(reading, &read.row, 1, &asked->views);
 	if (code != FF_OK)

@@ -16,6 +16,9 @@ static inline ff_text ffp_text(const char *text)
 	return (ff_text){ text ? text : "", text ? strlen(text) : 0 };
 }
 
+/* A text for the "%.*s" of a message. */
+#define FFP_SHOWN(text_) (int)(text_).size, (text_).data
+
 static inline bool ffp_text_equal(ff_text a, ff_text b)
 {
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
