@@ -391,3 +391,21 @@ void ffp_error_about(const ff_engine *engine, ff_error *error, const char *opera
 	name[size] = '\0';
 	ff_error_set_entity(error, entity, name);
 }
+
+ff_code ffp_error_corrupt(ff_error *error, const char *entity, ff_text id, const char *fault)
+{
+	const char *words = strcmp(entity, "quota_policy") == 0 ? "quota policy" : entity;
+	ff_error_set(error, FF_E_CORRUPT, "%s '%.*s' has %s", words, FFP_SHOWN(id), fault);
+	ffp_error_about(NULL, error, "", entity, id);
+	return FF_E_CORRUPT;
+}
+
+struct timespec ffp_monotonic_in(int64_t ms)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	time.tv_nsec += (long)(ms % 1000) * 1000000;
+	time.tv_sec += ms / 1000 + time.tv_nsec / 1000000000;
+	time.tv_nsec %= 1000000000;
+	return time;
+}

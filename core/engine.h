@@ -135,6 +135,12 @@ bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt);
  * `engine` may be NULL; an empty operation leaves it open. */
 void ffp_error_about(const ff_engine *engine, ff_error *error, const char *operation, const char *entity, ff_text id);
 
+/* Fills in, and answers, that something of a budget or a quota policy cannot be trusted. */
+ff_code ffp_error_corrupt(ff_error *error, const char *entity, ff_text id, const char *fault);
+
+/* So long from now, of CLOCK_MONOTONIC. */
+struct timespec ffp_monotonic_in(int64_t ms);
+
 /* Reads in one snapshot: calls `read` within a read transaction, again after contention. Errors are about `entity`. */
 typedef struct ffp_reading {
 	ff_engine *engine;

@@ -82,21 +82,13 @@ static ff_code emit(ffp_reading *reading, exporting *export, const ff_row *row)
 
 /* ---- what each table shows ---------------------------------------------------------------------------------- */
 
-static ff_code corrupt(ffp_reading *reading, const char *entity, ff_text id, const char *fault)
-{
-	ff_code code =
-	    ff_error_set(reading->error, FF_E_CORRUPT, "%s '%.*s' has %s", entity, (int)id.size, id.data, fault);
-	ffp_error_about(NULL, reading->error, "", entity, id);
-	return code;
-}
-
 static ff_code period_at(ffp_reading *reading, const ff_row *row, ffp_budget *budget)
 {
 	const char *fault = "";
 	ff_code code =
 	    ffp_budget_at((const ffp_budget_row *)row, reading->now_ms, NULL, reading->arena, budget, &fault);
 	if (code == FF_E_CORRUPT)
-		return corrupt(reading, "budget", ((const ffp_budget_row *)row)->budget_id, fault);
+		return ffp_error_corrupt(reading->error, "budget", ((const ffp_budget_row *)row)->budget_id, fault);
 	return code == FF_OK ? FF_OK : ff_error_set(reading->error, code, "out of memory for a budget");
 }
 
@@ -121,7 +113,7 @@ static ff_code export_usage(ffp_reading *reading, const ff_row *row, const ff_ro
 	if (code != FF_OK)
 		return code;
 	if (!ffp_usage_in((const ffp_usage_row *)row, budget.period.number, &shown.current_value))
-		return corrupt(reading, "budget", shown.budget_id, "usage that cannot be trusted");
+		return ffp_error_corrupt(reading->error, "budget", shown.budget_id, "usage that cannot be trusted");
 	shown.period = 0;
 	return emit(reading, context, &shown.row);
 }
@@ -134,7 +126,8 @@ static ff_code export_ledger(ffp_reading *reading, const ff_row *row, const ff_r
 	if (code != FF_OK)
 		return code;
 	if (!ffp_ledger_in((const ffp_ledger_row *)row, budget.period.number, &shown.delta_total))
-		return corrupt(reading, "budget", shown.budget_id, "a ledger row that cannot be trusted");
+		return ffp_error_corrupt(reading->error, "budget", shown.budget_id,
+		                         "a ledger row that cannot be trusted");
 	if (shown.period != budget.period.number)
 		return FF_OK;
 	shown.period = 0;
@@ -165,7 +158,7 @@ static ff_code export_quota(ffp_reading *reading, const ff_row *row, const ff_ro
 	ffp_quota_row shown = *(const ffp_quota_row *)row;
 	const char *fault = ffp_quota_fault(&shown);
 	if (fault)
-		return corrupt(reading, "quota_policy", shown.quota_policy_id, fault);
+		return ffp_error_corrupt(reading->error, "quota_policy", shown.quota_policy_id, fault);
 	uint64_t over;
 	ff_code code = ffp_count_over(reading, shown.quota_policy_id, ffp_quota_time(&shown, reading->now_ms), &over);
 	if (code != FF_OK)
@@ -179,7 +172,7 @@ static ff_code export_entry(ffp_reading *reading, const ff_row *row, const ff_ro
 	const ffp_entry_row *entry = (const ffp_entry_row *)row;
 	const char *fault = ffp_entry_fault(entry);
 	if (fault)
-		return corrupt(reading, "quota_policy", entry->quota_policy_id, fault);
+		return ffp_error_corrupt(reading->error, "quota_policy", entry->quota_policy_id, fault);
 	int64_t time_ms = ffp_quota_time((const ffp_quota_row *)policy, reading->now_ms);
 	return entry->expires_at_ms > time_ms ? emit(reading, context, row) : FF_OK;
 }
@@ -189,7 +182,7 @@ static ff_code export_slot(ffp_reading *reading, const ff_row *row, const ff_row
 	const ffp_slot_row *slot = (const ffp_slot_row *)row;
 	const char *fault = ffp_slot_fault(slot);
 	if (fault)
-		return corrupt(reading, "quota_policy", slot->quota_policy_id, fault);
+		return ffp_error_corrupt(reading->error, "quota_policy", slot->quota_policy_id, fault);
 	int64_t time_ms = ffp_quota_time((const ffp_quota_row *)policy, reading->now_ms);
 	return ffp_slot_is_over(slot, time_ms) ? FF_OK : emit(reading, context, row);
 }

@@ -232,12 +232,8 @@ static bool leave(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket, int64_t
 /* False: time was up. */
 static bool is_woken_within(ffp_ticket *ticket, int64_t ms)
 {
-	struct timespec until;
+	const struct timespec until = ffp_monotonic_in(ms);
 	int status;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	do
 		status = sem_clockwait(&ticket->wake, CLOCK_MONOTONIC, &until);
 	while (status != 0 && errno == EINTR);

@@ -35,12 +35,8 @@ static ff_code find_next_admission(ffp_reading *reading, const ffp_quota_row *ro
 static ff_code view_quota(ffp_reading *reading, const ffp_quota_row *row, ff_quota_status *status)
 {
 	const char *fault = ffp_quota_fault(row);
-	if (fault) {
-		ff_code code = ff_error_set(reading->error, FF_E_CORRUPT, "quota policy '%.*s' has %s",
-		                            (int)row->quota_policy_id.size, row->quota_policy_id.data, fault);
-		ffp_error_about(NULL, reading->error, "", "quota_policy", row->quota_policy_id);
-		return code;
-	}
+	if (fault)
+		return ffp_error_corrupt(reading->error, "quota_policy", row->quota_policy_id, fault);
 	int64_t time_ms = ffp_quota_time(row, reading->now_ms);
 	uint64_t over;
 	*status = (ff_quota_status){ .limits = ffp_quota_limits_of(row),

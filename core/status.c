@@ -11,13 +11,6 @@ typedef struct budget_view {
 	ff_read usage;
 } budget_view;
 
-static ff_code corrupt(ff_error *error, ff_text id, const char *fault)
-{
-	ff_code code = ff_error_set(error, FF_E_CORRUPT, "budget '%.*s' has %s", (int)id.size, id.data, fault);
-	ffp_error_about(NULL, error, "", "budget", id);
-	return code;
-}
-
 static ff_read usage_of(const ffp_budget_row *budget, ffp_usage_row *key)
 {
 	*key = (ffp_usage_row){ .budget_id = budget->budget_id };
@@ -45,7 +38,7 @@ static ff_code view_budgets(ffp_reading *reading, ff_row *const *rows, size_t co
 		budget_view *view = &(*views)[i];
 		ff_code code = ffp_budget_at(row, reading->now_ms, policies, reading->arena, &view->budget, &fault);
 		if (code == FF_E_CORRUPT)
-			return corrupt(reading->error, row->budget_id, fault);
+			return ffp_error_corrupt(reading->error, "budget", row->budget_id, fault);
 		if (code != FF_OK)
 			return ff_error_set(reading->error, code, "out of memory for a status");
 		reads[i] = usage_of(row, &keys[i]);
@@ -65,7 +58,7 @@ static ff_code pack_usage(ffp_packer *packer, const budget_view *view, ff_budget
 		const ffp_usage_row *row = (const ffp_usage_row *)view->usage.rows[i];
 		int64_t value;
 		if (!ffp_usage_in(row, view->budget.period.number, &value))
-			return corrupt(error, row->budget_id, "usage that cannot be trusted");
+			return ffp_error_corrupt(error, "budget", row->budget_id, "usage that cannot be trusted");
 		const char *dimension = ffp_pack_text(packer, row->dimensions_key);
 		if (usage)
 			usage[i] = (ff_amount){ dimension, (uint64_t)value };

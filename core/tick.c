@@ -236,12 +236,7 @@ ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tic
 /* Waits for the interval or for the stop; with the lock held. */
 static void wait_interval(ff_engine *engine)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += engine->tick_interval_ms / 1000;
-	until.tv_nsec += (long)(engine->tick_interval_ms % 1000) * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	const struct timespec until = ffp_monotonic_in(engine->tick_interval_ms);
 	while (!engine->tick_stops &&
 	       pthread_cond_timedwait(&engine->tick_wake, &engine->tick_lock, &until) != ETIMEDOUT)
 		;

@@ -135,20 +135,6 @@ static ff_code count_alive(ffp_reading *reading, const ff_read *page, void *cont
 	return FF_OK;
 }
 
-ff_code ffp_count_alive(ffp_reading *reading, ff_text quota_policy_id, int64_t time_ms, uint64_t *count)
-{
-	row_count counting = { time_ms, 0 };
-	ffp_entry_row low = { .quota_policy_id = quota_policy_id };
-	ff_read range = { .table = ffp_table(FFP_QUOTA_WINDOW),
-		          .kind = FF_READ_RANGE,
-		          .equal_count = 1,
-		          .low_count = 1,
-		          .low = &low.row };
-	ff_code code = read_pages(reading, &range, count_alive, &counting);
-	*count = counting.count;
-	return code;
-}
-
 static ff_code count_page(ffp_reading *reading, const ff_read *page, void *context)
 {
 	(void)reading;
@@ -156,34 +142,40 @@ static ff_code count_page(ffp_reading *reading, const ff_read *page, void *conte
 	return FF_OK;
 }
 
-ff_code ffp_count_slots(ffp_reading *reading, ff_text quota_policy_id, uint64_t *count)
+/* Counts among the rows of a quota policy, the first column of every order here; `low` names it. */
+static ff_code count_rows(ffp_reading *reading, ff_read range, const ff_row *low, page_fn *each, int64_t time_ms,
+                          uint64_t *count)
 {
-	row_count counting = { 0 };
-	ffp_slot_row low = { .quota_policy_id = quota_policy_id };
-	ff_read range = { .table = ffp_table(FFP_QUOTA_ADMITTED),
-		          .kind = FF_READ_RANGE,
-		          .equal_count = 1,
-		          .low_count = 1,
-		          .low = &low.row };
-	ff_code code = read_pages(reading, &range, count_page, &counting);
+	row_count counting = { time_ms, 0 };
+	range.kind = FF_READ_RANGE;
+	range.equal_count = range.low_count = 1;
+	range.low = low;
+	ff_code code = read_pages(reading, &range, each, &counting);
 	*count = counting.count;
 	return code;
 }
 
+ff_code ffp_count_alive(ffp_reading *reading, ff_text quota_policy_id, int64_t time_ms, uint64_t *count)
+{
+	const ffp_entry_row low = { .quota_policy_id = quota_policy_id };
+	const ff_read entries = { .table = ffp_table(FFP_QUOTA_WINDOW) };
+	return count_rows(reading, entries, &low.row, count_alive, time_ms, count);
+}
+
+ff_code ffp_count_slots(ffp_reading *reading, ff_text quota_policy_id, uint64_t *count)
+{
+	const ffp_slot_row low = { .quota_policy_id = quota_policy_id };
+	const ff_read slots = { .table = ffp_table(FFP_QUOTA_ADMITTED) };
+	return count_rows(reading, slots, &low.row, count_page, 0, count);
+}
+
 ff_code ffp_count_over(ffp_reading *reading, ff_text quota_policy_id, int64_t time_ms, uint64_t *count)
 {
-	row_count counting = { time_ms, 0 };
-	ffp_slot_row low = { .quota_policy_id = quota_policy_id };
-	ffp_slot_row high = { .quota_policy_id = quota_policy_id, .lease_until_ms = time_ms };
-	ff_read range = { .table = ffp_table(FFP_QUOTA_ADMITTED),
-		          .index = &ffp_table(FFP_QUOTA_ADMITTED)->indexes[FFP_SLOT_BY_LEASE],
-		          .kind = FF_READ_RANGE,
-		          .equal_count = 1,
-		          .low_count = 1,
-		          .high_count = 2,
-		          .low = &low.row,
-		          .high = &high.row };
-	ff_code code = read_pages(reading, &range, count_page, &counting);
-	*count = counting.count;
-	return code;
+	const ffp_slot_row low = { .quota_policy_id = quota_policy_id };
+	const ffp_slot_row high = { .quota_policy_id = quota_policy_id, .lease_until_ms = time_ms };
+	const ff_table *table = ffp_table(FFP_QUOTA_ADMITTED);
+	const ff_read over = {
+		.table = table, .index = &table->indexes[FFP_SLOT_BY_LEASE], .high_count = 2, .high = &high.row
+	};
+	return count_rows(reading, over, &low.row, count_page, 0, count);
 }
