@@ -66,25 +66,28 @@ void ff_sql_append_name(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 	append_bytes(text, &dialect->quote, 1);
 }
 
-/* Each @ among the words stands for a name. */
-static void words(statement *s, const char *text, ...)
-{
-	va_list names;
-	va_start(names, text);
-	for (size_t size; *text; text += size + (text[size] == '@')) {
-		size = strcspn(text, "@");
-		append_bytes(s->text, text, size);
-		if (text[size] == '@')
-			ff_sql_append_name(s->text, s->dialect, va_arg(names, const char *));
-	}
-	va_end(names);
-}
-
 static void param(statement *s)
 {
 	char number[16];
 	int size = snprintf(number, sizeof(number), "%c%u", s->dialect->placeholder, ++s->params);
 	append_bytes(s->text, number, (size_t)size);
+}
+
+/* Each @ among the words stands for a name, and each # for the next parameter. */
+static void words(statement *s, const char *text, ...)
+{
+	va_list names;
+	va_start(names, text);
+	for (; *text; text += *text != '\0') {
+		size_t size = strcspn(text, "@#");
+		append_bytes(s->text, text, size);
+		text += size;
+		if (*text == '@')
+			ff_sql_append_name(s->text, s->dialect, va_arg(names, const char *));
+		else if (*text == '#')
+			param(s);
+	}
+	va_end(names);
 }
 
 static void type(statement *s, const ff_column *column)
@@ -204,8 +207,7 @@ static void where_equal(statement *s, const ff_table *table, const ff_index *ind
 	for (unsigned i = 0; i < count; i++) {
 		words(s, i ? " AND " : " WHERE ");
 		order_names(s, table, index, i, i + 1);
-		words(s, " = ");
-		param(s);
+		words(s, " = #");
 	}
 }
 
@@ -218,10 +220,8 @@ static void bound(statement *s, const ff_read *read, const char *comparison, uns
 	words(s, tuple ? ") " : " ");
 	words(s, comparison);
 	words(s, tuple ? " (" : " ");
-	for (unsigned i = read->equal_count; i < end; i++) {
-		words(s, i > read->equal_count ? ", " : "");
-		param(s);
-	}
+	for (unsigned i = read->equal_count; i < end; i++)
+		words(s, i > read->equal_count ? ", #" : "#");
 	words(s, tuple ? ")" : "");
 }
 
@@ -265,8 +265,7 @@ void ff_sql_select_range(ff_sql_text *text, const ff_sql_dialect *dialect, const
 		order_names(&s, read->table, read->index, i, i + 1);
 		words(&s, read->flags & FF_READ_DESCENDING ? " DESC" : "");
 	}
-	words(&s, " LIMIT ");
-	param(&s);
+	words(&s, " LIMIT #");
 }
 
 uint32_t ff_sql_range_shape(const ff_read *read)
@@ -285,8 +284,8 @@ static void insert_into(statement *s, const ff_table *table)
 	words(s, ")");
 }
 
-/* SET a column to a parameter of its own, or to that of the arrays' row. */
-static void update_set(statement *s, const ff_table *table, uint32_t mask, bool arrays)
+/* Sets columns to `value`, in which @ is the column's name. */
+static void update_set(statement *s, const ff_table *table, uint32_t mask, const char *value)
 {
 	const char *join = " SET @ = ";
 	words(s, "UPDATE @", table->name);
@@ -294,10 +293,7 @@ static void update_set(statement *s, const ff_table *table, uint32_t mask, bool 
 		if (!(mask >> i & 1u))
 			continue;
 		words(s, join, table->columns[i].name);
-		if (arrays)
-			words(s, "k.@", table->columns[i].name);
-		else
-			param(s);
+		words(s, value, table->columns[i].name);
 		join = ", @ = ";
 	}
 }
@@ -306,17 +302,15 @@ void ff_sql_insert(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_ta
 {
 	statement s = { .text = text, .dialect = dialect };
 	insert_into(&s, table);
-	for (unsigned i = 0; i < table->columns_count; i++) {
-		words(&s, i ? ", " : " VALUES (");
-		param(&s);
-	}
+	for (unsigned i = 0; i < table->columns_count; i++)
+		words(&s, i ? ", #" : " VALUES (#");
 	words(&s, ")");
 }
 
 void ff_sql_update(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask)
 {
 	statement s = { .text = text, .dialect = dialect };
-	update_set(&s, table, mask, false);
+	update_set(&s, table, mask, "#");
 	where_equal(&s, table, NULL, table->key_count);
 }
 
@@ -336,12 +330,11 @@ void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect, const
 
 /* ---- many rows at once -------------------------------------------------------------------------------------- */
 
-/* unnest($1::"t"[]): the rows of the parameter. */
+/* unnest($1::"t"[]): the rows of the parameter, which is the first one wherever it stands. */
 static void rows(statement *s, const ff_table *table)
 {
-	words(s, "unnest(");
-	param(s);
-	words(s, "::@[])", table->name);
+	s->params = 0;
+	words(s, "unnest(#::@[])", table->name);
 }
 
 /* "t"."a" = k."a" AND … */
@@ -382,11 +375,8 @@ void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 /* Fails unless there are as many rows as the parameter has. */
 static void select_count(statement *s)
 {
-	words(s, "SELECT 1 / (count(*) = cardinality(");
 	s->params = 0;
-	param(s);
-	words(s, "))::int FROM ");
-	s->params = 0;
+	words(s, "SELECT 1 / (count(*) = cardinality(#))::int FROM ");
 }
 
 /* Each statement says how many rows it changed by a row a row. */
@@ -401,7 +391,7 @@ void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 {
 	statement s = { .text = text, .dialect = dialect };
 	words(&s, "WITH w AS (");
-	update_set(&s, table, mask, true);
+	update_set(&s, table, mask, "k.@");
 	words(&s, " FROM ");
 	rows(&s, table);
 	words(&s, " AS k");
