@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../support/version.h"
+
 static ff_code run(ff_txn *txn, const char *sql, PGresult **answer, ff_error *error)
 {
 	PGresult *result = ffp_run(txn, sql);
@@ -151,7 +153,6 @@ static ff_code migrate(ff_txn *txn, ff_error *error)
 ff_code ffp_schema_open(ff_txn *txn, bool must_exist, ff_error *error)
 {
 	const ff_store *store = txn->store;
-	uint32_t wanted = store->catalog->version;
 	uint32_t version;
 	bool has_schema;
 	ff_code code = look_at_server(txn, error);
@@ -164,19 +165,12 @@ ff_code ffp_schema_open(ff_txn *txn, bool must_exist, ff_error *error)
 		                    store->name);
 	if (store->standby && !store->read_only)
 		return ff_error_set(error, FF_E_UNAVAILABLE, "'%s' is a read-only standby", store->name);
-	if (version < wanted && store->read_only)
-		return ff_error_set(error, FF_E_UNAVAILABLE,
-		                    "'%s' has schema version %u, which opening it for writing brings to %u",
-		                    store->name, (unsigned)version, (unsigned)wanted);
-	if (version < wanted) {
+	if (version < store->catalog->version && !store->read_only) {
 		code = migrate(txn, error);
 		if (code == FF_OK)
 			code = look(txn, &version, &has_schema, error);
 	}
-	if (code == FF_OK && version > wanted)
-		return ff_error_set(error, FF_E_VERSION, "'%s' has schema version %u, newer than %u, the library's",
-		                    store->name, (unsigned)version, (unsigned)wanted);
-	return code;
+	return code == FF_OK ? ffp_version_check(store->catalog, version, store->read_only, store->name, error) : code;
 }
 
 /* ---- the types of rows --------------------------------------------------------------------------------------- */

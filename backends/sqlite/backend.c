@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../support/version.h"
 #include "sqlite.h"
 
 /* Readers that are kept open; each holds two of the process's descriptors. */
@@ -245,13 +246,12 @@ static ff_code look_at_file(const ff_store *store, bool must_exist, bool *exists
 	return FF_OK;
 }
 
-static ff_code refuse_newer(ff_store *store, uint32_t version, ff_error *error)
+static ff_code check_schema(ff_store *store, uint32_t version, ff_error *error)
 {
-	if (version <= store->catalog->version)
-		return FF_OK;
-	store->read_only = true; /* leave it as it is on closing, too */
-	return ff_error_set(error, FF_E_VERSION, "'%s' has schema version %u, newer than %u, the library's",
-	                    store->path, (unsigned)version, (unsigned)store->catalog->version);
+	ff_code code = ffp_version_check(store->catalog, version, store->read_only, store->path, error);
+	if (code == FF_E_VERSION)
+		store->read_only = true; /* leave it as it is on closing, too */
+	return code;
 }
 
 /* Readers go on while a writer writes only in WAL mode. Changing to it wants the file alone for a moment. */
@@ -291,7 +291,7 @@ static ff_code open_writer(ff_store *store, bool must_exist, ff_error *error)
 	if (code == FF_OK && version == 0 && must_exist)
 		code = no_store(store, error);
 	if (code == FF_OK)
-		code = refuse_newer(store, version, error);
+		code = check_schema(store, version, error);
 	if (code == FF_OK && version < store->catalog->version)
 		code = ffp_schema_migrate(store->writer, error);
 	if (code == FF_OK && !store->memory)
@@ -299,7 +299,7 @@ static ff_code open_writer(ff_store *store, bool must_exist, ff_error *error)
 	/* A second look, through the log, so that what keeps us from using one is known now. */
 	if (code == FF_OK)
 		code = ffp_schema_look(store->writer, &version, error);
-	return code == FF_OK ? refuse_newer(store, version, error) : code;
+	return code == FF_OK ? check_schema(store, version, error) : code;
 }
 
 static ff_code open_reader(ff_store *store, ff_error *error)
@@ -313,11 +313,7 @@ static ff_code open_reader(ff_store *store, ff_error *error)
 	if (code == FF_OK && version == 0)
 		code = no_store(store, error);
 	if (code == FF_OK)
-		code = refuse_newer(store, version, error);
-	if (code == FF_OK && version < store->catalog->version)
-		code = ff_error_set(error, FF_E_UNAVAILABLE,
-		                    "'%s' has schema version %u, which opening it for writing brings to %u",
-		                    store->path, (unsigned)version, (unsigned)store->catalog->version);
+		code = check_schema(store, version, error);
 	release(reader);
 	return code;
 }

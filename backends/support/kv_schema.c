@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "version.h"
+
 /* Tree 0 holds one entry: the version, as four bytes, the highest first. */
 enum { SCHEMA_TREE = 0, VERSION_SIZE = 4 };
 
@@ -115,12 +117,10 @@ static ff_code bring_up(ff_txn *txn, uint32_t version, ff_error *error)
 	return code == FF_OK ? write_version(txn, version, error) : code;
 }
 
-static ff_code refuse_newer(const ff_store_config *config, uint32_t version, ff_error *error)
+static ff_code check_version(const ff_store_config *config, uint32_t version, ff_error *error)
 {
-	if (version <= config->catalog->version)
-		return FF_OK;
-	return ff_error_set(error, FF_E_VERSION, "'%s' has schema version %u, newer than %u, the library's",
-	                    config->path, (unsigned)version, (unsigned)config->catalog->version);
+	bool read_only = config->flags & FF_STORE_READ_ONLY;
+	return ffp_version_check(config->catalog, version, read_only, config->path, error);
 }
 
 /* Brings the store to the catalog's version, if nobody else has done so by now. */
@@ -137,7 +137,7 @@ static ff_code migrate(ff_store *store, const ff_store_config *config, ff_error 
 	if (code == FF_OK)
 		code = read_version(txn, &version, error);
 	if (code == FF_OK)
-		code = refuse_newer(config, version, error);
+		code = check_version(config, version, error);
 	if (code == FF_OK)
 		code = version < config->catalog->version ? bring_up(txn, version, error)
 		                                          : open_trees(txn, version, error);
@@ -183,22 +183,15 @@ ff_code ff_kv_open(ff_store *store, const ff_kv_ops *ops, const ff_store_config 
 {
 	*(ff_kv *)(void *)store =
 	    (ff_kv){ ops, config->catalog, config->allocator, (config->flags & FF_STORE_READ_ONLY) != 0 };
-	uint32_t ours = config->catalog->version;
 	uint32_t version = 0;
 	ff_code code = check_tables(config->catalog, error);
 	if (code == FF_OK)
 		code = look(store, &version, error);
+	if (code == FF_OK && version == 0 && (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)))
+		code = ff_error_set(error, FF_E_NOT_FOUND, "'%s' holds no store", config->path);
 	if (code == FF_OK)
-		code = refuse_newer(config, version, error);
-	if (code != FF_OK || version == ours)
-		return code;
-	if (version == 0 && (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)))
-		return ff_error_set(error, FF_E_NOT_FOUND, "'%s' holds no store", config->path);
-	if (config->flags & FF_STORE_READ_ONLY)
-		return ff_error_set(error, FF_E_UNAVAILABLE,
-		                    "'%s' has schema version %u, which opening it for writing brings to %u",
-		                    config->path, (unsigned)version, (unsigned)ours);
-	return migrate(store, config, error);
+		code = check_version(config, version, error);
+	return code == FF_OK && version < config->catalog->version ? migrate(store, config, error) : code;
 }
 
 /* An engine that was compiled with an older header has no such call. */
