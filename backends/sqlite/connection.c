@@ -147,21 +147,32 @@ static ff_code prepare(ff_txn *connection, ffp_statement_kind kind, const ff_tab
 	return FF_OK;
 }
 
+/* The place of a statement, whether it is there or not; NULL where there are no places yet. */
+static ffp_statement *find(const ff_txn *connection, uint64_t key)
+{
+	size_t capacity = connection->statements_capacity;
+	return capacity ? &connection->statements[place_of(connection->statements, capacity, key)] : NULL;
+}
+
 ff_code ffp_statement_get(ff_txn *connection, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
                           const ff_read *range, sqlite3_stmt **statement, ff_error *error)
 {
 	uint64_t key = (uint64_t)kind << 48 | (uint64_t)(table ? table->id : 0) << 32 | shape;
-	if (2 * connection->statements_count >= connection->statements_capacity && !grow(connection))
-		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
-	ffp_statement *kept =
-	    &connection->statements[place_of(connection->statements, connection->statements_capacity, key)];
-	if (!kept->statement) {
-		ff_code code = prepare(connection, kind, table, shape, range, &kept->statement, error);
-		if (code != FF_OK)
-			return code;
-		kept->key = key;
-		connection->statements_count++;
+	ffp_statement *kept = find(connection, key);
+	if (kept && kept->statement) { /* which no memory is needed for, however many there are */
+		*statement = kept->statement;
+		return FF_OK;
 	}
+	if (2 * connection->statements_count >= connection->statements_capacity) {
+		if (!grow(connection))
+			return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
+		kept = find(connection, key);
+	}
+	ff_code code = prepare(connection, kind, table, shape, range, &kept->statement, error);
+	if (code != FF_OK)
+		return code;
+	kept->key = key;
+	connection->statements_count++;
 	*statement = kept->statement;
 	return FF_OK;
 }

@@ -4,6 +4,7 @@
  */
 #include "sqlite_test.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -216,6 +217,41 @@ static void an_abort_needs_nothing(ff_test *t)
 	}
 }
 
+/* The host's memory may be out at any number of statements that a connection keeps by then. */
+static void an_end_needs_nothing_of_the_host(ff_test *t)
+{
+	stingy host = { .left = UINT_MAX };
+	ff_allocator allocator = stingy_allocator(&host);
+	ff_store *store = ff_test_alloc(t, sqlite->instance_size);
+	ff_store_config config = { .uri = "",
+		                   .scheme = "sqlite",
+		                   .path = path_of(t, "a.db"),
+		                   .catalog = &catalog_v1,
+		                   .allocator = &allocator };
+	FF_REQUIRE_OK(t, sqlite->open(store, &config, ff_test_error(t)));
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
+	for (unsigned shape = 0; shape < 64; shape++) {
+		ff_read read = { .table = odd_v1(),
+			         .kind = FF_READ_RANGE,
+			         .low_count = shape % 4,
+			         .high_count = shape / 4 % 4,
+			         .flags = shape / 16,
+			         .limit = 1,
+			         .low = &row.row,
+			         .high = &row.row };
+		ff_txn *txn;
+		FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
+		FF_CHECK_CODE(t, sqlite->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t)), FF_OK);
+		host.left = 0;
+		if (shape % 2)
+			sqlite->abort(txn);
+		else
+			FF_CHECK_CODE(t, sqlite->commit(txn, ff_test_error(t)), FF_OK);
+		host.left = UINT_MAX;
+	}
+	sqlite->close(store);
+}
+
 /* ---- commit ----------------------------------------------------------------------------------------------------- */
 
 static int64_t value_in(ff_test *t, const char *path)
@@ -394,6 +430,7 @@ static const ff_case cases[] = {
 	CASE(an_allocator_that_has_nothing, "", 0),
 	CASE(an_arena_that_has_nothing, "", 0),
 	CASE(an_abort_needs_nothing, "FF-ERR-2", 0),
+	CASE(an_end_needs_nothing_of_the_host, "FF-ERR-2", 0),
 	CASE(a_commit_answers_the_truth, "FF-ERR-2", 0),
 	CASE(a_failed_sync_leaves_the_commit_unknown, "FF-ERR-2", 0),
 	CASE(a_full_disk, "FF-ERR-1", 0),
