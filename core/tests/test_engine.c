@@ -445,6 +445,38 @@ static void every_error_names_its_operation(ff_test *t)
 	FF_CHECK_STR(t, error->entity, "store");
 }
 
+/* Longest lists want more than a call has on the stack. */
+static void memory_that_is_out_for_a_list_is_told(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ff_engine *e = ff_test_open(t, &WITH(.allocator = &memory->allocator));
+	ff_limit limits[64];
+	ff_amount amounts[64];
+	for (size_t i = 0; i < COUNT_OF(limits); i++) {
+		limits[i] = (ff_limit){ ff_test_text(t, "d%zu", i), 2, 1 };
+		amounts[i] = (ff_amount){ limits[i].dimension, 1 };
+	}
+	ff_budget_spec spec = FF_BUDGET_SPEC_INIT;
+	spec.budget_id = "b";
+	spec.limits = limits;
+	spec.limits_count = COUNT_OF(limits);
+	ff_report report = { .budget_id = "b", .amounts = amounts, .amounts_count = COUNT_OF(amounts) };
+	memory->repeat = true;
+	memory->at = memory->taken + 1;
+	ff_error error;
+	for (int i = 0; i < 2; i++) {
+		memset(&error, 0xff, sizeof(error));
+		FF_CHECK_CODE(t,
+		              i == 0 ? ff_engine_create_budget(e, &spec, NULL, &error)
+		                     : ff_engine_report_usage(e, &report, NULL, &error),
+		              FF_E_NO_MEMORY);
+		FF_CHECK_EQ_INT(t, error.code, FF_E_NO_MEMORY);
+		FF_CHECK_STR(t, error.operation, i == 0 ? "create_budget" : "report_usage");
+		FF_CHECK_STR(t, error.entity, "budget");
+		FF_CHECK_STR(t, error.id, "b");
+	}
+}
+
 /* What is refused before there is a call leaves no answer of an earlier one. */
 static void refused_arrays_leave_no_answer(ff_test *t)
 {
@@ -722,6 +754,7 @@ static const ff_case cases[] = {
 	CASE(null_arrays_are_invalid, "FF-CB-6", 0),
 	CASE(every_error_names_its_operation, "FF-ERR-1", 0),
 	CASE(refused_lists_tell_each_call, "", 0),
+	CASE(memory_that_is_out_for_a_list_is_told, "FF-ERR-1", 0),
 	CASE(refused_arrays_leave_no_answer, "FF-CB-6 FF-ERR-6", 0),
 	CASE(empty_batches_are_fine, "FF-RU-14", 0),
 	CASE(empty_stores_are_listed, "FF-GS-2", 0),
