@@ -48,10 +48,11 @@ struct ff_arena {
 /* `size` bytes aligned for any type, not cleared, or NULL when memory is out. Amortised constant time. */
 static inline void *ff_arena_take(ff_arena *arena, size_t size)
 {
-	size_t rounded = ((size ? size : 1) + 15u) & ~(size_t)15u; /* 0 bytes are some too: NULL says memory is out */
+	const size_t rest = 15;
+	size_t rounded = ((size ? size : 1) + rest) & ~rest; /* 0 bytes are some too: NULL says memory is out */
 	if (rounded < size)
 		return NULL;
-	if ((size_t)(arena->end - arena->at) < rounded)
+	if (FF_CAST(size_t, arena->end - arena->at) < rounded)
 		return arena->grow(arena, rounded);
 	void *taken = arena->at;
 	arena->at += rounded;
@@ -150,12 +151,14 @@ typedef struct ff_catalog {
 
 static inline int64_t *ff_row_int64(const ff_row *row, const ff_column *column)
 {
-	return (int64_t *)(void *)((char *)(uintptr_t)row + column->offset);
+	void *value = FF_CAST(char *, FF_WITHOUT_CONST(row)) + column->offset;
+	return FF_CAST(int64_t *, value);
 }
 
 static inline ff_text *ff_row_text(const ff_row *row, const ff_column *column)
 {
-	return (ff_text *)(void *)((char *)(uintptr_t)row + column->offset);
+	void *value = FF_CAST(char *, FF_WITHOUT_CONST(row)) + column->offset;
+	return FF_CAST(ff_text *, value);
 }
 
 static inline bool ff_row_is_null(const ff_row *row, unsigned column)
@@ -167,7 +170,7 @@ static inline bool ff_row_is_null(const ff_row *row, unsigned column)
 static inline ff_row *ff_row_new(ff_arena *arena, const ff_table *table)
 {
 	void *row = ff_arena_take(arena, table->row_size);
-	return row ? (ff_row *)memset(row, 0, table->row_size) : NULL;
+	return row ? FF_CAST(ff_row *, memset(row, 0, table->row_size)) : NULL;
 }
 
 /*
@@ -177,7 +180,7 @@ static inline ff_row *ff_row_new(ff_arena *arena, const ff_table *table)
 static inline ff_text ff_text_copy(ff_arena *arena, const void *data, size_t size)
 {
 	ff_text copy = { NULL, size };
-	char *bytes = size < SIZE_MAX ? (char *)ff_arena_take(arena, size + 1) : NULL;
+	char *bytes = size < SIZE_MAX ? FF_CAST(char *, ff_arena_take(arena, size + 1)) : NULL;
 	if (bytes) {
 		if (size)
 			memcpy(bytes, data, size);

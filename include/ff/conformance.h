@@ -145,7 +145,7 @@ FF_API int ff_conformance_main(int argc, char **argv, const ff_harness *const *h
  */
 #define FF_CHECK(test, condition) ff_test_check((test), (condition), __FILE__, __LINE__, #condition)
 #define FF_CHECK_EQ_INT(test, got, want) \
-	ff_test_check_int((test), (int64_t)(got), (int64_t)(want), __FILE__, __LINE__, #got)
+	ff_test_check_int((test), FF_CAST(int64_t, got), FF_CAST(int64_t, want), __FILE__, __LINE__, #got)
 #define FF_CHECK_STR(test, got, want) ff_test_check_text((test), (got), (want), __FILE__, __LINE__, #got)
 #define FF_REQUIRE(test, condition)             \
 	do {                                    \

@@ -77,9 +77,9 @@ typedef struct ff_engine_options {
 	const ff_allocator *allocator; /* default: libc's. Copied */
 } ff_engine_options;
 
-#define FF_ENGINE_OPTIONS_INIT                    \
-	{                                         \
-		.size = sizeof(ff_engine_options) \
+#define FF_ENGINE_OPTIONS_INIT                                                      \
+	{                                                                           \
+		sizeof(ff_engine_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL \
 	}
 
 /*
@@ -152,9 +152,9 @@ typedef struct ff_budget_spec {
 	int64_t now_ms; /* 0 = the engine's clock (FF-CLK-2) */
 } ff_budget_spec;
 
-#define FF_BUDGET_SPEC_INIT                    \
-	{                                      \
-		.size = sizeof(ff_budget_spec) \
+#define FF_BUDGET_SPEC_INIT                                                               \
+	{                                                                                 \
+		sizeof(ff_budget_spec), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 0 \
 	}
 
 /* The answer of a create. */
@@ -322,9 +322,9 @@ typedef struct ff_quota_spec {
 	int64_t now_ms; /* 0 = the engine's clock */
 } ff_quota_spec;
 
-#define FF_QUOTA_SPEC_INIT                    \
-	{                                     \
-		.size = sizeof(ff_quota_spec) \
+#define FF_QUOTA_SPEC_INIT                                  \
+	{                                                   \
+		sizeof(ff_quota_spec), NULL, { 0, 0, 0 }, 0 \
 	}
 
 /* Creates a quota policy (FF-QA-1). One row. */
@@ -342,9 +342,9 @@ typedef struct ff_admission {
 	int64_t now_ms;                /* 0 = the engine's clock */
 } ff_admission;
 
-#define FF_ADMISSION_INIT                    \
-	{                                    \
-		.size = sizeof(ff_admission) \
+#define FF_ADMISSION_INIT                                       \
+	{                                                       \
+		sizeof(ff_admission), NULL, NULL, 0, 0, NULL, 0 \
 	}
 
 typedef enum ff_admission_kind {
