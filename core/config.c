@@ -62,9 +62,10 @@ static ff_code check_escapes(const char *uri, ff_error *error)
 /* The path is a file name as people type it, so only the query follows RFC 3986 to the letter. */
 static ff_code copy_path(ffp_uri *parsed, const char *uri, size_t scheme_size, size_t path_size, ff_error *error)
 {
+	char shown[FFP_URI_SHOWN];
 	if (path_size == 0)
-		return ff_error_set(error, FF_E_INVALID, "store '%s' names no path after '%.*s:'", uri,
-		                    (int)scheme_size, uri);
+		return ff_error_set(error, FF_E_INVALID, "store '%s' names no path after '%.*s:'",
+		                    ffp_uri_show(uri, shown), (int)scheme_size, uri);
 	parsed->texts = strndup(uri, scheme_size + 1 + path_size);
 	if (!parsed->texts)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
@@ -140,7 +141,7 @@ static bool is_known(const char *const *known, const char *name)
 
 static ff_code unknown_param(const char *name, const char *const *known, ff_error *error)
 {
-	char list[256] = "";
+	char list[sizeof(error->message)] = "";
 	size_t used = 0;
 	for (size_t i = 0; known[i] && used < sizeof(list); i++)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", known[i]);

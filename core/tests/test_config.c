@@ -111,6 +111,8 @@ static void uri_without_its_password(ff_test *t)
 	ffp_uri parsed;
 	FF_CHECK_CODE(t, ffp_uri_parse("s://u:secret@h/?a=%00", &parsed, ff_test_error(t)), FF_E_INVALID);
 	FF_CHECK(t, !strstr(ff_test_error(t)->message, "secret"));
+	FF_CHECK_CODE(t, ffp_uri_parse("s:?password=secret", &parsed, ff_test_error(t)), FF_E_INVALID);
+	FF_CHECK(t, !strstr(ff_test_error(t)->message, "secret"));
 	FF_CHECK_CODE(t, ffp_uri_parse("s://u:#secret@h/?password=%secret", &parsed, ff_test_error(t)), FF_E_INVALID);
 	FF_CHECK(t, !strstr(ff_test_error(t)->message, "secret"));
 }
@@ -139,6 +141,13 @@ static void params_are_known(ff_test *t)
 	FF_CHECK_STR(t, error->message, "unknown parameter 'c', known are: a, b");
 	FF_CHECK_CODE(t, ff_config_check(config, none, error), FF_E_INVALID);
 	FF_CHECK_STR(t, error->message, "unknown parameter 'a', known are: none");
+	/* as many as a network's store has */
+	const char *many[40] = { NULL };
+	for (size_t j = 0; j < 27; j++)
+		many[j] = "parameter";
+	many[27] = "last";
+	FF_CHECK_CODE(t, ff_config_check(config, many, error), FF_E_INVALID);
+	FF_CHECK(t, strstr(error->message, ", last") != NULL);
 }
 
 static void params_are_given_once(ff_test *t)
