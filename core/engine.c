@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "text.h"
 #include "tick.h"
 
@@ -245,8 +246,9 @@ ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_eng
 	ff_code code = check_open(uri, options, engine, error);
 	if (code == FF_OK)
 		code = open_engine(uri, options, engine, error);
+	char shown[FFP_URI_SHOWN];
 	if (code != FF_OK)
-		ffp_error_about(NULL, error, "open", "store", ffp_text(uri));
+		ffp_error_about(NULL, error, "open", "store", ffp_text(ffp_uri_show(uri, shown)));
 	return code;
 }
 
@@ -290,6 +292,8 @@ ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *er
 	if (code == FF_OK && !info)
 		code = ff_error_set(error, FF_E_INVALID, "info is NULL");
 	if (code != FF_OK) {
+		if (info)
+			*info = (ff_engine_info){ .backend = NULL };
 		ffp_error_about(engine, error, "get_info", "", (ff_text){ "", 0 });
 		return code;
 	}

@@ -314,6 +314,8 @@ static ff_code import_all(importing *import)
 ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported, ff_error *error)
 {
 	ff_error own;
+	if (imported)
+		*imported = 0;
 	ff_code code = ffp_engine_check_writable(engine, error);
 	if (code == FF_OK && !next)
 		code = ff_error_set(error, FF_E_INVALID, "next is NULL");

@@ -69,6 +69,11 @@ static void open_names_what_is_wrong(ff_test *t)
 	FF_CHECK(t, strncmp(try_open(t, missing, &WITH(.flags = FF_OPEN_MUST_EXIST)), "!not_found ", 11) == 0);
 	FF_CHECK_STR(t, error->id, missing);
 	FF_CHECK_STR(t, error->backend, "fake");
+	/* whatever is wrong, and before a scheme was found, too */
+	try_open(t, "fake://u:secret@h/%zz", NULL);
+	FF_CHECK_STR(t, error->id, "fake://u:***@h/%zz");
+	try_open(t, "fake://u:secret@h", &WITH(.attempts = 101));
+	FF_CHECK_STR(t, error->id, "fake://u:***@h");
 	/* an id is cut to what the record holds, between characters */
 	const char *longest = ff_test_text(t, "nosuch:%s\xc3\xa9", ffp_name_of_size(t, 'x', 120));
 	try_open(t, longest, NULL);
@@ -422,7 +427,9 @@ static void every_error_names_its_operation(ff_test *t)
 	FF_CHECK_STR(t, error->operation, "get_quota_status");
 	ff_engine_export(e, 0, NULL, NULL, error);
 	FF_CHECK_STR(t, error->operation, "export");
-	ff_engine_import(e, NULL, NULL, NULL, error);
+	uint64_t imported = 7;
+	ff_engine_import(e, NULL, NULL, &imported, error);
+	FF_CHECK_EQ_INT(t, imported, 0);
 	FF_CHECK_STR(t, error->operation, "import");
 	ff_engine_check(e, NULL, NULL, error);
 	FF_CHECK_STR(t, error->operation, "check");
@@ -478,7 +485,7 @@ static void memory_that_is_out_for_a_list_is_told(ff_test *t)
 }
 
 /* What is refused before there is a call leaves no answer of an earlier one. */
-static void refused_arrays_leave_no_answer(ff_test *t)
+static void refused_calls_leave_no_answer(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
 	const char *const dimension[] = { "a" };
@@ -494,6 +501,9 @@ static void refused_arrays_leave_no_answer(ff_test *t)
 	FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, &budget, &limits, &created, NULL), FF_E_INVALID);
 	FF_CHECK(t, !created.created);
 	FF_CHECK_CODE(t, ff_engine_report_usage_admin(NULL, &report, &amounts, &outcome, NULL), FF_E_MISUSE);
+	ff_engine_info info = { .backend = "b", .caps = 1 };
+	FF_CHECK_CODE(t, ff_engine_get_info(NULL, &info, NULL), FF_E_MISUSE);
+	FF_CHECK(t, !info.backend && !info.caps);
 }
 
 /* A list that is refused as a whole tells each of its calls so, and itself which operation it was. */
@@ -755,7 +765,7 @@ static const ff_case cases[] = {
 	CASE(every_error_names_its_operation, "FF-ERR-1", 0),
 	CASE(refused_lists_tell_each_call, "", 0),
 	CASE(memory_that_is_out_for_a_list_is_told, "FF-ERR-1", 0),
-	CASE(refused_arrays_leave_no_answer, "FF-CB-6 FF-ERR-6", 0),
+	CASE(refused_calls_leave_no_answer, "FF-CB-6 FF-ERR-6", 0),
 	CASE(empty_batches_are_fine, "FF-RU-14", 0),
 	CASE(empty_stores_are_listed, "FF-GS-2", 0),
 	CASE(batch_is_one_round, "FF-RU-14", 0),

@@ -32,7 +32,8 @@
  * of arrival and share one commit. A call blocks until its answer is as durable as the store was opened.
  *
  * Ownership: arguments are borrowed for the call. Answers go into the caller's memory; where a function hands out a
- * pointer to a result, ff_free gives it back.
+ * pointer to a result, ff_free gives it back. After an error nothing is left there that could be taken for an answer:
+ * pointers are NULL, numbers 0, times FF_TIME_NONE, what says yes is false, and an admission is FF_RATE_EXCEEDED.
  */
 #ifndef FF_FF_H
 #define FF_FF_H
@@ -493,7 +494,7 @@ typedef ff_code ff_next_line_fn(void *context, const char **line, size_t *size, 
 /*
  * Reads what ff_engine_export wrote into an empty store (else INVALID), in constant memory. Can be run again after a
  * failure, or given up by an import of no lines, which leaves the store empty (FF-MT-3). *imported (which may be NULL)
- * gets the number of lines. Errors: INVALID names the line; or, where each line is good and they contradict each other
+ * gets the number of lines; on an error, of those that were read until then. Errors: INVALID names the line; or, where each line is good and they contradict each other
  * (a check of all rows ends the import, FF-MT-4), what contradicts.
  * MISUSE: another import has begun in the store since; that one counts. Until it is finished other calls that write are
  * MISUSE (FF-MT-5), but on PostgreSQL not those of an engine that was open before and has written.
