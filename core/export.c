@@ -22,6 +22,7 @@ typedef struct exporting {
 	const ff_table *table;
 	unsigned order[FF_COLUMNS_MAX]; /* the table's columns by name */
 	uint64_t lines;
+	ff_code ended; /* by the host, with this code; FF_OK: not */
 } exporting;
 
 static void sort_columns(exporting *export)
@@ -77,7 +78,8 @@ static ff_code emit(ffp_reading *reading, exporting *export, const ff_row *row)
 	ff_code code = export->line(export->context, line.data, line.size, reading->error);
 	if (code != FF_OK && reading->error->code != code)
 		ff_error_set(reading->error, code, "writing line %" PRIu64 " failed", export->lines);
-	return code;
+	export->ended = code;
+	return code == FF_OK ? FF_OK : FF_E_IO; /* no code that would be tried again, as one of the store's is */
 }
 
 /* ---- what each table shows ---------------------------------------------------------------------------------- */
@@ -214,8 +216,10 @@ ff_code ff_engine_export(ff_engine *engine, int64_t now_ms, ff_line_fn *line, vo
 	if (code == FF_OK && !line)
 		code = ff_error_set(error, FF_E_INVALID, "line is NULL");
 	exporting export = { .line = line, .context = context };
-	if (code == FF_OK)
-		return ffp_engine_read(engine, "export", now_ms, read_export, &export, error);
+	if (code == FF_OK) {
+		code = ffp_engine_read(engine, "export", now_ms, read_export, &export, error);
+		return export.ended ? export.ended : code;
+	}
 	ffp_error_about(engine, error, "export", "", (ff_text){ "", 0 });
 	return code;
 }

@@ -310,6 +310,39 @@ static void tick_replaces_a_corrupt_place(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
 }
 
+/* ---- export ------------------------------------------------------------------------------------------------- */
+
+typedef struct unwilling {
+	ff_code code;
+	unsigned asked;
+} unwilling;
+
+static ff_code refuse_lines(void *context, const char *line, size_t size, ff_error *error)
+{
+	unwilling *host = context;
+	(void)line;
+	(void)size;
+	host->asked++;
+	return ff_error_set(error, host->code, "the host has its reasons");
+}
+
+/* Whatever it answers is the end: contention that is the host's own is not tried again as the store's would be. */
+static void export_whose_writer_fails(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	static const ff_code codes[] = { FF_E_IO, FF_E_BUSY, FF_E_CONFLICT, FF_E_DEADLINE, (ff_code)77 };
+	for (size_t i = 0; i < COUNT_OF(codes); i++) {
+		unwilling host = { codes[i], 0 };
+		FF_CHECK_CODE(t, ff_engine_export(e, 0, refuse_lines, &host, ff_test_error(t)), codes[i]);
+		FF_CHECK_EQ_INT(t, ff_test_error(t)->code, codes[i]);
+		FF_CHECK_STR(t, ff_test_error(t)->message, "the host has its reasons");
+		FF_CHECK_STR(t, ff_test_error(t)->operation, "export");
+		FF_CHECK_EQ_INT(t, host.asked, 1);
+	}
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
+}
+
 /* ---- import ------------------------------------------------------------------------------------------------- */
 
 static ff_code fail_without_a_word(void *context, const char **line, size_t *size, ff_error *error)
@@ -367,6 +400,7 @@ static const ff_case cases[] = {
 	CASE(purge_leaves_corrupt_policies_alone, "FF-MT-1", 0),
 	CASE(tick_passes_over_endless_keys, "FF-MT-1", 0),
 	CASE(tick_replaces_a_corrupt_place, "FF-MT-1", 0),
+	CASE(export_whose_writer_fails, "FF-MT-3", 0),
 	CASE(import_whose_reader_fails, "FF-MT-3", 0),
 	CASE(import_refuses_a_row_twice, "FF-MT-3", 0),
 	CASE(import_of_another_engine_is_noticed, "FF-MT-5", 0),

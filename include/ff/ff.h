@@ -44,7 +44,8 @@ typedef struct ff_engine ff_engine;
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-/* Where the engine gets its time and does its waiting. Both functions are called from any thread. */
+/* Where the engine gets its time and does its waiting. Both functions are called from any thread, and within calls of the
+ * engine: they call none of it. Nor do those of ff_random and of the allocator. */
 typedef struct ff_clock {
 	int64_t (*now_ms)(void *context);
 	void (*sleep_ms)(void *context, uint32_t ms); /* between retries */
@@ -481,7 +482,9 @@ FF_API ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit,
  */
 FF_API ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *error);
 
-/* Takes one line (without its newline; size bytes, NUL after them). Any code but FF_OK ends the export with it. */
+/* Takes one line (without its newline; size bytes, NUL after them). Any code but FF_OK ends the export with it. Called on
+ * the caller's thread within the snapshot: what it asks of the engine itself may find the store BUSY, where that does not
+ * have SNAPSHOT_READ. */
 typedef ff_code ff_line_fn(void *context, const char *line, size_t size, ff_error *error);
 
 /* Writes the logical state at now (0 = the engine's clock) as canonical JSON lines, of one snapshot, in constant memory
