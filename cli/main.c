@@ -1,5 +1,6 @@
 /* ffctl: the commands as data, the command line, and the store that it names. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -411,13 +412,13 @@ static int hex(char digit)
 	return at ? (int)(at - digits) : -1;
 }
 
-/* Makes the directory that the path of a file or a directory in `uri` lies in, where it is missing. What goes wrong is
- * left to the backend to tell. */
-static void make_directory(const char *uri)
+/* The directory that the path of a file or a directory in `uri` lies in; the caller frees it. NULL where that is the
+ * present one or the root, and where the URI is a server's address. */
+static char *folder_of(const char *uri)
 {
 	const char *colon = strchr(uri, ':');
-	if (!colon || strncmp(colon, "://", 3) == 0) /* a server's address */
-		return;
+	if (!colon || (strncmp(colon, "://", 3) == 0 && colon[3] != '/'))
+		return NULL;
 	char *path = ctl_allocate(strlen(colon) + 1, 1), *to = path;
 	for (const char *at = colon + 1; *at && *at != '?' && *at != '#'; at++)
 		if (*at == '%' && hex(at[1]) >= 0 && hex(at[2]) >= 0) {
@@ -429,11 +430,13 @@ static void make_directory(const char *uri)
 	char *slash = strrchr(path, '/');
 	if (slash && slash > path) {
 		*slash = '\0';
-		mkdir(path, 0777);
+		return path;
 	}
 	free(path);
+	return NULL;
 }
 
+/* Only a directory whose lack is all that is wrong is made: none stays behind where the store cannot be opened. */
 ff_code ctl_open(ctl_session *session, uint32_t flags, ff_error *error)
 {
 	ff_engine_options engine = FF_ENGINE_OPTIONS_INIT;
@@ -441,9 +444,13 @@ ff_code ctl_open(ctl_session *session, uint32_t flags, ff_error *error)
 	engine.flags = flags | (ctl_value(session, OPT_REQUIRE_BUDGET) ? FF_OPEN_REQUIRE_BUDGET : 0);
 	engine.key_ttl_ms = session->key_ttl_ms;
 	engine.clock = session->now_ms == FF_TIME_NONE ? NULL : &clock;
-	if (!(flags & (FF_OPEN_READ_ONLY | FF_OPEN_MUST_EXIST)))
-		make_directory(session->store);
-	return ff_engine_open(session->store, &engine, &session->engine, error);
+	char *folder = flags & (FF_OPEN_READ_ONLY | FF_OPEN_MUST_EXIST) ? NULL : folder_of(session->store);
+	bool made = folder && mkdir(folder, 0777) == 0;
+	ff_code code = ff_engine_open(session->store, &engine, &session->engine, error);
+	if (code && made)
+		rmdir(folder);
+	free(folder);
+	return code;
 }
 
 ff_code ctl_open_scratch(ff_engine **engine, ff_error *error)
@@ -593,8 +600,18 @@ static void set_locale(void)
 		setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+/* A descriptor of the standard streams that is closed is not left to the store or to a file: what is printed would go
+ * there, and what is read would come from there. It is held by what fails as a closed one does. */
+static void hold_standard_streams(void)
+{
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+		if (fcntl(i, F_GETFD) < 0 && open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			return;
+}
+
 int main(int argc, char **argv)
 {
+	hold_standard_streams();
 	set_locale();
 	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is then an error like any full disk */
 	const char *no_color = getenv("NO_COLOR");

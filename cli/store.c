@@ -305,14 +305,23 @@ static ff_code next_line(void *context, const char **line, size_t *size, ff_erro
 	return FF_OK;
 }
 
+/* Whether a file can be read at all, a folder say: else an import would be begun for nothing. */
+static bool is_readable(FILE *file)
+{
+	int first = getc(file);
+	return first != EOF ? ungetc(first, file) == first : !ferror(file);
+}
+
 int ctl_import(ctl_session *session)
 {
 	ff_error error;
 	bool from_stdin = strcmp(session->arguments[0], "-") == 0;
 	input in = { .file = from_stdin ? stdin : fopen(session->arguments[0], "r"), .name = session->arguments[0] };
-	if (!in.file) {
+	if (!in.file || !is_readable(in.file)) {
 		ff_error_set(&error, errno == ENOENT ? FF_E_NOT_FOUND : FF_E_IO, "cannot read '%s': %s", in.name,
 		             strerror(errno));
+		if (in.file && !from_stdin)
+			fclose(in.file);
 		return ctl_fail(session, &error);
 	}
 	uint64_t imported = 0;

@@ -113,6 +113,13 @@ class CommandLine(Case):
         self.one("budget", "create", "b", store=f"{SCHEME}:{self.dir}/new/store")
         self.assertTrue((self.dir / "new").is_dir())
         self.assertNotEqual(self.run_raw("budget", "create", "b", store=f"{SCHEME}:{self.dir}/no/no/store").returncode, 0)
+        self.one("budget", "create", "b", store=f"{SCHEME}://{self.dir}/slashes/store")
+        self.one("budget", "create", "b", store=f"{SCHEME}:{self.dir}/%61 b/store")
+        before = sorted(os.listdir(self.dir))
+        for store in (f"nonsense:{self.dir}/more/store", f"{SCHEME}:{self.dir}/more/store?nonsense=1",
+                      f"{SCHEME}:{self.dir}/more/no/store"):
+            self.assertEqual(self.run_raw("budget", "create", "b", store=store).returncode, 1)
+            self.assertEqual(sorted(os.listdir(self.dir)), before, store)
 
     def test_a_bad_store(self):
         for wrong in ("nonsense:x", "nonsense", " "):
@@ -150,6 +157,28 @@ class CommandLine(Case):
             done = subprocess.run(self.command("budget", "list"), stdout=full, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 1)
         self.assertIn("stdout", done.stderr)
+
+    def test_standard_streams_that_are_closed_are_not_the_stores(self):
+        def closed(streams, *arguments):
+            return subprocess.run(["sh", "-c", f'exec "$@" {streams}', "sh", *self.command(*arguments)],
+                                  env=self.environment(), cwd=self.dir, capture_output=True, text=True, timeout=120)
+
+        log = self.write("log", "n\n" + "1\n" * 50)
+        for i in range(50):  # so much that it is written while the store is open
+            self.one("budget", "create", f"b{i}")
+        for arguments in (["budget", "list"], ["export"], ["replay", log, "--budget", "b", "--dim", "x=n"], ["help"]):
+            for streams in (">&-", ">&- <&-"):
+                done = closed(streams, *arguments)
+                self.assertEqual((done.returncode, "stdout" in done.stderr), (1, True), (arguments, done.stderr))
+            self.assertEqual(closed(">&- <&- 2>&-", *arguments).returncode, 1, arguments)
+        for arguments in (["import", "-"], ["replay", "-", "--budget", "b", "--dim", "x=n"]):
+            self.store = self.uri(arguments[0])
+            done = closed("<&-", *arguments)
+            self.assertEqual(done.returncode, 1, (arguments, done.stdout))
+            self.assertIn("cannot read '-': Bad file descriptor", done.stderr)
+        self.store = self.uri("store")
+        self.assertEqual(self.run_raw("budget", "list").stdout, closed("2>&-", "budget", "list").stdout)
+        self.assertEqual(self.one("check"), {"ok": True, "problems": []})
 
 
 class Budgets(Case):
@@ -479,6 +508,10 @@ class Store(Case):
         self.assertEqual(self.error("import", self.write("wrong.jsonl", "hello\n")), "invalid")
         self.assertEqual(self.error("report", "b", "t=1"), "misuse")
         self.assertEqual(self.run_raw("import", "/dev/null").returncode, 0)
+        self.assertEqual(self.run_raw("report", "b", "t=1").returncode, 0)
+
+    def test_import_of_what_cannot_be_read_begins_none(self):
+        self.assertEqual(self.error("import", self.dir), "io")
         self.assertEqual(self.run_raw("report", "b", "t=1").returncode, 0)
 
     def test_export_writes_to_no_file_that_is_there(self):
