@@ -1,6 +1,6 @@
 /*
  * ffctl: JSON in and out, by cJSON, with what cJSON leaves open: it keeps numbers as doubles, prints large ones with
- * an exponent, takes text after the end, members twice, and cuts a text at an escaped NUL.
+ * an exponent, takes text after the end, members twice and control characters, and cuts a text at an escaped NUL.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -107,13 +107,22 @@ static const char *finish_tree(cJSON *item, const char **at, const char *end)
 	return fault;
 }
 
-static const char *check_strings(const char *text, const char *end)
+/* cJSON takes control characters in texts, and any of them for a blank. */
+static const char *check_bytes(const char *text, const char *end)
 {
-	while (text < end)
+	for (const char *at = text; at < end; at++)
+		if ((unsigned char)*at < ' ' && !strchr("\t\r\n", *at))
+			return "it is no JSON";
+	while (text < end) {
+		const char *from = text;
 		if (*text != '"')
 			text++;
 		else if (!skip_string(&text, end))
 			return "a text has a NUL in it";
+		for (; from + 1 < text; from++)
+			if ((unsigned char)*from < ' ')
+				return "it is no JSON";
+	}
 	return NULL;
 }
 
@@ -126,7 +135,7 @@ cJSON *ctl_json_parse(const char *text, size_t size, const char **fault)
 		if (!strchr(" \t\r\n", *end))
 			*fault = "there is text after its end";
 	if (!*fault)
-		*fault = check_strings(text, text + size);
+		*fault = check_bytes(text, text + size);
 	if (!*fault) {
 		const char *at = text;
 		*fault = finish_tree(tree, &at, text + size);

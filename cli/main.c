@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -587,16 +588,24 @@ static int run(ctl_session *session, int argc, char **argv)
 	return ctl_value(session, OPT_HELP) ? print_command_help(session->command) : session->command->run(session);
 }
 
-/* UTF-8 where the environment does not say otherwise: ids are UTF-8, and a container's shell has no locale. */
+/* Whether a locale's name says UTF-8: LANGUAGE_COUNTRY.UTF-8@MODIFIER. */
+static bool names_utf8(const char *locale)
+{
+	const char *codeset = strchr(locale, '.');
+	return codeset && (strncasecmp(codeset, ".UTF-8", 6) == 0 || strncasecmp(codeset, ".utf8", 5) == 0);
+}
+
+/* UTF-8 where the environment does not say otherwise: ids are UTF-8, and a container's shell has no locale, or that of
+ * the machine it was reached from, which the container lacks. */
 static void set_locale(void)
 {
-	setlocale(LC_CTYPE, "");
+	bool known = setlocale(LC_CTYPE, "") != NULL;
 	const char *set = getenv("LC_ALL");
 	if (!set || !*set)
 		set = getenv("LC_CTYPE");
 	if (!set || !*set)
 		set = getenv("LANG");
-	if (!set || !*set)
+	if (!set || !*set || (!known && names_utf8(set)))
 		setlocale(LC_CTYPE, "C.UTF-8");
 }
 

@@ -151,6 +151,16 @@ class CommandLine(Case):
         self.assertIn(b"\033", on_terminal())
         self.assertNotIn(b"\033", on_terminal(NO_COLOR="1"))
 
+    def test_the_locale_chooses_the_bars(self):
+        self.one("budget", "create", "größe", "--limit", "x=1")
+        unset = {name: value for name, value in os.environ.items() if name not in ("LC_ALL", "LC_CTYPE", "LANG")}
+        for variables, blocks in (({}, True), ({"LANG": ""}, True), ({"LC_ALL": "C"}, False), ({"LANG": "POSIX"}, False),
+                                  ({"LANG": "xx_YY.UTF-8"}, True), ({"LC_ALL": "xx_YY.utf8"}, True),
+                                  ({"LANG": "C", "LC_CTYPE": "xx_YY.UTF-8@euro"}, True),
+                                  ({"LANG": "xx_YY.ISO-8859-1"}, False), ({"LANG": "xx_YY"}, False)):
+            done = subprocess.run(self.command("budget", "list"), env=unset | variables, cwd=self.dir, capture_output=True)
+            self.assertEqual(("größe".encode() in done.stdout, "░".encode() in done.stdout), (blocks, blocks), variables)
+
     def test_stdout_that_cannot_be_written_is_an_error(self):
         self.one("budget", "create", "b")
         with open("/dev/full", "w") as full:

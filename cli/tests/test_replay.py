@@ -163,7 +163,8 @@ class Formats(Replay):
     def test_bad_json_lines(self):
         bad = ['{"n":4', '[4]', '{"n":4}x', '{"n":4,"n":4}', '{"n":4.0}', '{"n":1e1}', '{"n":-1}', '{"n":null}', '{}',
                '{"n":true}', '{"n":[4]}', '{"n":9007199254740993}', '{"n":"9223372036854775808"}', '{"n":04}x',
-               '{"N":4}', '{"n":"4\\u0000"}', 'nonsense']
+               '{"N":4}', '{"n":"4\\u0000"}', 'nonsense', '{"n":4,"m":"a\tb"}', '{"n":4,"m":"\x1f"}', '{\x01"n":4}',
+               '{"n":4\x0c}', '\x0b{"n":4}']
         path = self.write("log", '{"n":4}\n' + "\n".join(bad) + '\n{"n":4}\n')
         done = self.run_raw("replay", path, "--budget", "b", "--dim", "x=n")
         self.assertEqual(done.returncode, 1)
