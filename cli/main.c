@@ -630,8 +630,9 @@ int main(int argc, char **argv)
 	session.given = ctl_allocate((size_t)argc, sizeof *session.given);
 	int status = run(&session, argc, argv);
 	ff_engine_close(&session.engine);
+	errno = 0; /* what stays so where it was an earlier write that failed, and the last one had nothing to do */
 	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "ffctl: cannot write to stdout: %s\n", strerror(errno));
+		fprintf(stderr, "ffctl: cannot write to stdout%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
 		status = CTL_FAILED;
 	}
 	free(session.given);

@@ -31,6 +31,7 @@ static void print_usage(FILE *out)
 	      "statuses and exports. On a difference: the shortest sequence that shows it, as ffctl commands.\n"
 	      "  --module  loads the backend in a shared object; without --store it runs on NAME:/tmp/NAME\n"
 	      "  --store   SCHEME:PATH[?PARAMETERS]; each episode gets a store of its own, at PATH-PID-N;\n"
+	      "            on a server a URI with {}, where PID_N is put: postgres:///?schema=case_{};\n"
 	      "            none is named twice\n"
 	      "  --ops     at least so many operations; 100000 where it is not given\n"
 	      "  --seed    of what is random; 1 where it is not given\n"

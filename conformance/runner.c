@@ -416,7 +416,8 @@ static void print_usage(const settings *set, FILE *out)
 	fputs("[--module FILE]… --store URI… [--filter ID-OR-NAME] [--seed N] [--no-bulk]\n"
 	      "       [--case-timeout SECONDS] [--junit FILE] [--list] [--help]\n"
 	      "  --module        loads the backend in a shared object; without --store it runs on NAME:/tmp/NAME\n"
-	      "  --store         SCHEME:PATH[?PARAMETERS]; each case gets a store of its own, at PATH-PID-N\n"
+	      "  --store         SCHEME:PATH[?PARAMETERS]; each case gets a store of its own, at PATH-PID-N;\n"
+	      "                  on a server a URI with {}, where PID_N is put: postgres:///?schema=case_{}\n"
 	      "  --filter        only the cases that prove this id, or whose name contains this\n"
 	      "  --seed          of what is random; 1 where it is not given\n"
 	      "  --no-bulk       leaves out the cases of many rows: for valgrind, where each instruction costs\n"
@@ -585,9 +586,10 @@ static bool parse(settings *set, int count_of, char **arguments)
 
 int ffp_finish(const char *program, int status)
 {
+	errno = 0; /* what stays so where it was an earlier write that failed */
 	if (!fflush(stdout) && !ferror(stdout))
 		return status;
-	fprintf(stderr, "%s: cannot write to stdout: %s\n", program, strerror(errno));
+	fprintf(stderr, "%s: cannot write to stdout%s%s\n", program, errno ? ": " : "", errno ? strerror(errno) : "");
 	return EXIT_FAILED;
 }
 

@@ -146,6 +146,16 @@ class CommandLine(Case):
                 self.assertEqual((done.returncode, done.stderr),
                                  (1, "ff-bench: cannot write to stdout: No space left on device\n"))
 
+    def test_a_table_that_nobody_gets_is_an_error(self):
+        quick = [FF_BENCH, "run", "--quick", "--store", "lmdb", "--workload", "single"]
+        done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *quick], stderr=subprocess.PIPE, text=True, cwd=self.dir)
+        self.assertEqual((done.returncode, done.stderr), (1, "ff-bench: cannot write to stdout: Bad file descriptor\n"))
+
+    def test_the_table_is_utf8_whatever_the_locale(self):
+        for locale in ("C", "xx_YY.UTF-8", ""):
+            done = self.bench("run", "--quick", "--store", "sqlite", "--workload", "single", LC_ALL=locale, LANG="")
+            self.assertIn("P50 µs", done.stdout, locale)
+
     def test_a_place_that_cannot_be_written_is_told_before_the_work(self):
         self.write("a.json", [row_of(0.9)])
         for arguments in (("run", "--store", "sqlite", "--seconds", "100000", "--json", "none/b.json"),

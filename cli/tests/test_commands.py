@@ -167,6 +167,11 @@ class CommandLine(Case):
             done = subprocess.run(self.command("budget", "list"), stdout=full, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 1)
         self.assertIn("stdout", done.stderr)
+        for i in range(20):  # a buffer that is full by chance at the end leaves nothing for the last write to fail at
+            self.one("budget", "create", f"b{i}" + "x" * i)
+            with open("/dev/full", "w") as full:
+                done = subprocess.run(self.command("--json", "budget", "list"), stdout=full, stderr=subprocess.PIPE, text=True)
+            self.assertRegex(done.stderr, r"^ffctl: cannot write to stdout(: No space left on device)?\n$")
 
     def test_standard_streams_that_are_closed_are_not_the_stores(self):
         def closed(streams, *arguments):
