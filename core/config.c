@@ -145,7 +145,8 @@ static ff_code unknown_param(const char *name, const char *const *known, ff_erro
 	size_t used = 0;
 	for (size_t i = 0; known[i] && used < sizeof(list); i++)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", known[i]);
-	return ff_error_set(error, FF_E_INVALID, "unknown parameter '%s', known are: %s", name, used ? list : "none");
+	return ff_error_set(error, FF_E_INVALID, "unknown parameter '%.40s', known are: %s", name,
+	                    used ? list : "none");
 }
 
 ff_code ff_config_check(const ff_store_config *config, const char *const *known, ff_error *error)

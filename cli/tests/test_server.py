@@ -62,7 +62,7 @@ class Opening(Server):
                       "postgres:///ff?pool=1&pool=2", "postgres://[::1/ff", "postgres:///ff?schema=" + "x" * 64):
             self.assertEqual(self.fields("budget", "list", store=wrong)["code"], "invalid", wrong)
         message = self.fields("budget", "list", store="postgres:///ff?nonsense=1")["message"]
-        for known in ("'nonsense'", "schema", "pool", "sslmode", "busy_timeout_ms", "connect_timeout"):
+        for known in ("'nonsense'", "schema", "pool", "sslmode", "busy_timeout_ms", "connect_timeout", "gssencmode", "service"):
             self.assertIn(known, message)
 
     def test_values_that_libpq_would_refuse(self):

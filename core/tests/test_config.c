@@ -1,6 +1,8 @@
 /* Store URIs, and what backends ask about their parameters. */
 #include "config.h"
 
+#include <stdio.h>
+
 #include "tests.h"
 
 /* "scheme|path|a=1 b=2", or an exclamation mark and the error. */
@@ -150,6 +152,25 @@ static void params_are_known(ff_test *t)
 	FF_CHECK(t, strstr(error->message, ", last") != NULL);
 }
 
+/* As many as the longest list of a backend's has, whatever name they are told beside. */
+static void all_that_are_known_are_told(ff_test *t)
+{
+	enum { NAME = 15, COUNT = 18 };
+	static char names[COUNT][NAME + 1];
+	static char longest[500];
+	const char *known[COUNT + 1] = { NULL };
+	const ff_param params[] = { { longest, "1" } };
+	memset(longest, 'y', sizeof(longest) - 1);
+	for (unsigned i = 0; i < COUNT; i++) {
+		snprintf(names[i], sizeof(names[i]), "parameter_%05u", i);
+		known[i] = names[i];
+	}
+	ff_error *error = ff_test_error(t);
+	FF_CHECK_CODE(t, ff_config_check(config_of(t, params, 1), known, error), FF_E_INVALID);
+	for (unsigned i = 0; i < COUNT; i++)
+		FF_CHECK(t, strstr(error->message, names[i]) != NULL);
+}
+
 static void params_are_given_once(ff_test *t)
 {
 	static const char *const known[] = { "a", "b", NULL };
@@ -245,6 +266,7 @@ static const ff_case cases[] = {
 	CASE(uri_without_its_password, "", 0),
 	CASE(params_are_found, "", 0),
 	CASE(params_are_known, "", 0),
+	CASE(all_that_are_known_are_told, "", 0),
 	CASE(params_are_given_once, "", 0),
 	CASE(params_that_are_integers, "", 0),
 	CASE(params_that_are_durabilities, "", 0),
