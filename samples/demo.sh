@@ -41,25 +41,26 @@ replay_hour() {
 }
 
 run_store() {
-	store=$1
-	say "$store: the day's 4,000 calls, against the budgets of policy.json"
+	name=$1
+	store=$1:$dir/$1
+	say "$name: the day's 4,000 calls, against the budgets of policy.json"
 	replay_day --store "$store"
 
-	say "$store: the same again, with the same keys"
+	say "$name: the same again, with the same keys"
 	"$ffctl" --store "$store" --now "$end_of_day" --json budget list >"$dir/before"
 	replay_day --store "$store"
 	"$ffctl" --store "$store" --now "$end_of_day" --json budget list >"$dir/after"
 	cmp "$dir/before" "$dir/after"
 	echo "The books are what they were."
 
-	say "$store: the budgets at the end of the day (the mark in a bar is the soft limit)"
+	say "$name: the budgets at the end of the day (the mark in a bar is the soft limit)"
 	show --store "$store" --now "$end_of_day" budget list
 
-	say "$store: one busy hour, where every call asks the quota 'gateway' for admission first"
+	say "$name: one busy hour, where every call asks the quota 'gateway' for admission first"
 	replay_hour --store "$store"
 	show --store "$store" --now 1741719599999 quota status gateway
 
-	say "$store: the ledger: what an execution spent is taken back when it is called off"
+	say "$name: the ledger: what an execution spent is taken back when it is called off"
 	show --store "$store" --now "$end_of_day" budget create agents --limit cost=1000:800
 	show --store "$store" --now "$end_of_day" spend agents --execution run-1 cost=700 --key call-1
 	show_answer --store "$store" --now "$end_of_day" spend agents --execution run-2 cost=400 --key call-2
@@ -75,7 +76,7 @@ for name in sqlite lmdb; do
 	*"\"name\":\"$name\""*) ;;
 	*) continue ;;
 	esac
-	run_store "$name:$dir/$name"
+	run_store "$name"
 	"$ffctl" --store "$name:$dir/$name" --now "$end_of_day" export "$dir/$name.jsonl" 2>/dev/null
 	if [ -z "$first" ]; then
 		first=$name

@@ -639,6 +639,9 @@ class Sample(Replay):
                               env=self.environment() | {"TMPDIR": str(self.dir)}, timeout=120)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("4,000 replayed", done.stdout)
+        # What README.md shows of it is what it prints.
+        shown = (ROOT / "README.md").read_text().split("$ ./run demo\n")[1].split("…\n")[0]
+        self.assertIn(shown, done.stdout)
 
 
 class Trace(Replay):
