@@ -321,6 +321,16 @@ class Time(Replay):
         # Without keys there is nothing to remember.
         self.assertEqual(self.counts(log, "--budget", "c", "--dim", "x=n", "--time-from", "t"), (10, 0, 0, 0))
 
+    def test_a_tick_between_two_runs_goes_by_its_own_clock(self):
+        log = self.write("log", f"t,n\n{T},1\n{T + 1},1\n")
+        arguments = (log, "--budget", "b", "--dim", "x=n", "--time-from", "t", "--key-prefix", "p")
+        self.assertEqual(self.counts(*arguments), (2, 0, 0, 0))
+        self.assertEqual(self.one("--now", T + DAY - 1, "tick")["purged_keys"], 0)
+        self.assertEqual(self.counts(*arguments), (0, 0, 2, 0))
+        self.assertEqual(self.one("tick")["purged_keys"], 2)
+        self.assertEqual(self.counts(*arguments), (2, 0, 0, 0))
+        self.assertIn("between runs of old data it wants --now", self.run_raw("help", "replay").stdout)
+
     def test_a_day_to_the_millisecond_is_honoured(self):
         log = self.write("log", f"t,n\n{T},1\n{T + DAY - 1},1\n")
         arguments = (log, "--budget", "b", "--dim", "x=n", "--time-from", "t", "--key-prefix", "p")
