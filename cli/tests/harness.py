@@ -98,20 +98,27 @@ class Budget:
         self.interval = interval
         self.advisory = advisory
         self.next = created + interval
+        self.updated = created
+        self.last = (None, None)  # breach: when, and of which dimension
         self.usage = {}
         self.breaches = self.soft_breaches = 0
 
     def advance(self, now):
         if self.interval and now >= self.next:
             self.next += ((now - self.next) // self.interval + 1) * self.interval
+            self.updated = self.next - self.interval
+            self.last = (None, None)
             self.usage = dict.fromkeys(self.usage, 0)
 
     def report(self, now, amounts):
         """'refused', 'ok', 'soft' or 'over'."""
         self.advance(now)
-        over = any(0 < self.limits.get(dim, (0, 0))[0] < self.usage.get(dim, 0) + n for dim, n in amounts.items())
+        over = [dim for dim, n in amounts.items()
+                if 0 < self.limits.get(dim, (0, 0))[0] < self.usage.get(dim, 0) + n]
         if over:
             self.breaches += 1
+            self.last = (now, min(over, key=str.encode))
+            self.updated = now
             if not self.advisory:
                 return "refused"
         for dim, n in amounts.items():
@@ -120,6 +127,7 @@ class Budget:
             return "over"
         if any(0 < self.limits.get(dim, (0, 0))[1] < self.usage[dim] for dim in amounts):
             self.soft_breaches += 1
+            self.updated = now
             return "soft"
         return "ok"
 

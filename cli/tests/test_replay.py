@@ -52,6 +52,8 @@ class Replay(Case):
             self.assertEqual((status["breach_count"], status["soft_breach_count"]),
                              (budget.breaches, budget.soft_breaches), name)
             self.assertEqual(status["next_reset_at"], budget.next if budget.interval else None, name)
+            self.assertEqual((status["last_breach_at"], status["last_breach_dim"]), budget.last, name)
+            self.assertEqual(status["updated_at"], budget.updated, name)
 
 
 class Formats(Replay):
@@ -654,28 +656,58 @@ class Sample(Replay):
         self.assertIn(shown, done.stdout)
 
 
+@unittest.skipUnless(TRACE.exists(), f"there is no {TRACE.name} beside the repository")
 class Trace(Replay):
     """Real requests, where they are at hand."""
 
-    @unittest.skipUnless(TRACE.exists(), f"there is no {TRACE.name} beside the repository")
-    def test_real_requests(self):
+    def setUp(self):
+        super().setUp()
         with open(TRACE, newline="") as file:
-            rows = list(csv.DictReader(file))
-        reports = [(parse_time(row["TIMESTAMP"]), "code", {"in": int(row["ContextTokens"]),
-                                                           "out": int(row["GeneratedTokens"])}) for row in rows]
+            self.rows = [(parse_time(row["TIMESTAMP"]), row["GeneratedTokens"],
+                          {"in": int(row["ContextTokens"]), "out": int(row["GeneratedTokens"])})
+                         for row in csv.DictReader(file)]
+
+    def policy(self, budgets):
+        """The file of the arguments of Budget."""
+        return self.write("policy.json", json.dumps({"budgets": [
+            {"budget_id": name, "mode": "advisory" if how.get("advisory") else "strict",
+             "reset_every": f"{how.get('interval', 0)}ms",
+             "limits": {dim: {"hard": hard, "soft": soft} for dim, (hard, soft) in how["limits"].items()}}
+            for name, how in budgets.items()]}))
+
+    ARGUMENTS = ("--dim", "in=ContextTokens", "--dim", "out=GeneratedTokens", "--time-from", "TIMESTAMP")
+
+    def test_real_requests(self):
         policy = {"code": {"limits": {"in": (1500000, 1200000), "out": (20000, 15000)}, "interval": 600000}}
-        count = Count(policy, reports)
+        count = Count(policy, [(time, "code", amounts) for time, _, amounts in self.rows])
         self.assertTrue(count.outcomes["refused"] and count.outcomes["soft"] and count.outcomes["ok"], count.outcomes)
-        file = self.write("policy.json", json.dumps({"budgets": [
-            {"budget_id": "code", "reset_every": "10m", "limits": {"in": {"hard": 1500000, "soft": 1200000},
-                                                                   "out": {"hard": 20000, "soft": 15000}}}]}))
-        arguments = ("--policy", file, "--budget", "code", "--dim", "in=ContextTokens", "--dim", "out=GeneratedTokens",
-                     "--time-from", "TIMESTAMP", "--key-prefix", "azure-")
+        arguments = ("--policy", self.policy(policy), "--budget", "code", *self.ARGUMENTS, "--key-prefix", "azure-")
         for batch in (1, 256):
             self.store = self.uri(batch)
             self.assertEqual(self.replay(TRACE, *arguments, "--batch", batch), count.summary())
             self.check_books(count)
-            self.assertEqual(self.counts(TRACE, *arguments), (0, 0, len(rows), 0))
+            self.assertEqual(self.counts(TRACE, *arguments), (0, 0, len(self.rows), 0))
+
+    def test_real_requests_to_many_budgets(self):
+        """A budget for each number of tokens generated; most of those up to 60 have limits, periods or a mode."""
+        policy = {str(n): {"limits": {"in": (5000 * (n % 9), min(900 * (n % 4), 5000 * (n % 9)))},
+                           "interval": n % 5 * 7001, "advisory": n % 7 == 0} for n in range(60)}
+        count = Count(policy, self.rows)
+        self.assertTrue(all(count.outcomes.values()), count.outcomes)
+        arguments = ("--policy", self.policy(policy), "--budget-from", "GeneratedTokens", *self.ARGUMENTS, "--key-from",
+                     "TIMESTAMP")
+        self.assertEqual(self.replay(TRACE, *arguments), count.summary())
+        charged = {}
+        for line in self.run_raw("--now", count.latest, "export").stdout.splitlines():
+            row = json.loads(line)
+            if row["table"] == "ff_budget_usage":
+                charged.setdefault(row["budget_id"], {})[row["dimensions_key"]] = exact(row["current_value"])
+        for budget in count.budgets.values():
+            budget.advance(count.latest)
+        self.assertEqual(charged, {name: budget.usage for name, budget in count.budgets.items() if budget.usage})
+        count.budgets = {name: count.budgets[name] for name in policy}
+        self.check_books(count)
+        self.assertEqual(self.counts(TRACE, *arguments), (0, 0, len(self.rows), 0))
 
 
 if __name__ == "__main__":
