@@ -25,16 +25,24 @@ static const bench_floor_ops *const floors[] = {
 #endif
 };
 
+static int not_removed; /* why the first entry of a tree that stays does */
+
+/* Where one stays, the others go all the same. */
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
 	(void)status, (void)kind, (void)place;
-	return remove(path);
+	if (remove(path) != 0 && errno != ENOENT && !not_removed)
+		not_removed = errno;
+	return 0;
 }
 
 static void remove_tree(const char *path)
 {
+	not_removed = 0;
 	if (nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
-		bench_die("cannot remove '%s': %s", path, strerror(errno));
+		not_removed = errno;
+	if (not_removed)
+		bench_die("cannot remove '%s': %s", path, strerror(not_removed));
 }
 
 /* What is known of a module's stores: a file or a folder lies at the path. */
@@ -177,20 +185,35 @@ static bool is_free(const bench_store *store)
 
 /* ---- the end -------------------------------------------------------------------------------------------------- */
 
+/* In a process of its own, since one that cannot be removed ends its process, and the others are to go all the same. */
+static void remove_apart(void remove(const char *path), const char *path)
+{
+	pid_t process = fork();
+	if (process <= 0)
+		remove(path);
+	if (process == 0)
+		_exit(0);
+	while (process > 0 && waitpid(process, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* What a terminal or a session sends to all, and what comes of a stderr that nobody reads any more. */
+static const int not_for_sweepers[] = { SIGINT, SIGQUIT, SIGTSTP, SIGTERM, SIGHUP, SIGPIPE };
+#define NOT_FOR_SWEEPERS_COUNT (sizeof(not_for_sweepers) / sizeof(*not_for_sweepers))
+
 /* Waits until nobody holds the other end, and then takes away what is there. */
 static _Noreturn void sweep(int end, const bench_store *stores, size_t count)
 {
 	char nothing;
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	for (size_t i = 0; i < NOT_FOR_SWEEPERS_COUNT; i++)
+		signal(not_for_sweepers[i], SIG_IGN);
 	while (read(end, &nothing, 1) < 0 && errno == EINTR)
 		;
 	if (has_scratch)
-		remove_tree(scratch);
+		remove_apart(remove_tree, scratch);
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < ENDS_COUNT; j++)
-			stores[i].floor->remove(bench_store_beside(&stores[i], ends[j]));
+			remove_apart(stores[i].floor->remove, bench_store_beside(&stores[i], ends[j]));
 	_exit(0);
 }
 
@@ -198,9 +221,17 @@ static _Noreturn void sweep(int end, const bench_store *stores, size_t count)
 static void start_sweeper(const bench_store *stores, size_t count)
 {
 	int pair[2];
+	sigset_t held_back, before;
 	if (pipe2(pair, O_CLOEXEC) != 0)
 		bench_die("cannot make a pipe: %s", strerror(errno));
+	/* It may come to run when there are stores already, and is to be safe from the first moment. */
+	sigemptyset(&held_back);
+	for (size_t i = 0; i < NOT_FOR_SWEEPERS_COUNT; i++)
+		sigaddset(&held_back, not_for_sweepers[i]);
+	sigprocmask(SIG_BLOCK, &held_back, &before);
 	sweeper = fork();
+	if (sweeper != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
 	if (sweeper < 0)
 		bench_die("cannot start a process: %s", strerror(errno));
 	if (sweeper == 0) {

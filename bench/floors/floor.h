@@ -57,7 +57,7 @@ extern const bench_floor_ops bench_floor_postgres;
 /* ---- files.c: stores that are files -------------------------------------------------------------------------- */
 
 bool floor_file_exists(const char *path);
-/* Removes those files whose names are the path with one of these ends. */
+/* Removes those files whose names are the path with one of these ends; where one stays, the others go all the same. */
 void floor_remove_files(const char *path, const char *const *ends, size_t count);
 
 /* ---- batch.c: what a floor remembers within a batch ---------------------------------------------------------- */

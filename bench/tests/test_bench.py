@@ -288,6 +288,43 @@ class Run(Case):
         self.assertEqual(self.stores(), [])
 
 
+class Sweeper(Case):
+    """What takes the stores away where a run is killed."""
+
+    def start(self, *stores):
+        """A run that has made its first store, in a process group of its own."""
+        words = [word for store in stores for word in ("--store", store)]
+        run = subprocess.Popen([FF_BENCH, "run", *words, "--workload", "single", "--seconds", "100000"], cwd=self.dir,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
+        self.addCleanup(run.kill)
+        while run.poll() is None and not any(self.dir.glob("**/*.floor")):
+            pass
+        return run
+
+    def wait_for(self, rest):
+        while sorted(self.stores()) != rest:  # until the test's time is over
+            pass
+
+    def test_one_that_cannot_be_removed_does_not_keep_the_others(self):
+        run = self.start("lmdb:one", "sqlite:two")
+        for unexpected in ("one/x", "one.base/x", "two.base"):
+            (self.dir / unexpected).mkdir(parents=True)
+        run.kill()
+        self.wait_for(["one", "one.base"])
+        self.assertEqual([entry.name for entry in (self.dir / "one").iterdir()], ["x"])
+        self.assertIn("'one.base': Directory not empty", run.communicate(timeout=60)[1])
+
+    def test_a_signal_to_all_does_not_reach_it(self):
+        for number in (signal.SIGQUIT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number):
+                run = self.start("sqlite")
+                os.killpg(run.pid, number)
+                run.communicate(timeout=60)
+                self.assertEqual(run.returncode, -number)
+                self.wait_for([])
+
+
 class Module(Case):
     """Stores of a backend that ff-bench knows nothing of."""
     MODULE = os.environ.get("FF_TEST_MODULE", "")
