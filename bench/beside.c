@@ -178,6 +178,7 @@ unsigned bench_run_mixed(const bench_workload *workload, const bench_store *stor
 	bench_subject subject = { .store = store };
 	bench_reports reports;
 	bench_row_begin(rows, workload->name, store, &shape, options);
+	rows->rate = options->rate;
 	bench_prepare(&subject, &reports, &shape, options->seed);
 	create_quota(subject.engine);
 	reports.other = call_other;

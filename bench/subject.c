@@ -108,12 +108,16 @@ static void create_budgets(ff_engine *engine, const bench_shape *shape, uint64_t
 	free(ids);
 }
 
-/* Reports the next `count` requests in one call. Answers how long the call took. */
-static uint64_t report_batch(ff_engine *engine, bench_reports *reports, bench_batch *batch, uint64_t from, size_t count)
+static void make_batch(const bench_reports *reports, bench_batch *batch, uint64_t from, size_t count)
 {
-	ff_error error;
 	for (size_t i = 0; i < count; i++)
 		bench_request(&reports->stream, from + i, &batch->texts[i], &batch->reports[i]);
+}
+
+/* Reports what the batch holds in one call. Answers how long the call took. */
+static uint64_t report_batch(ff_engine *engine, bench_reports *reports, bench_batch *batch, size_t count)
+{
+	ff_error error;
 	uint64_t began = bench_now_ns();
 	ff_code code = ff_engine_report_usage_batch(engine, batch->reports, count, batch->results, NULL, &error);
 	uint64_t took = bench_now_ns() - began;
@@ -140,7 +144,8 @@ void bench_subject_fill(bench_subject *subject, bench_reports *reports)
 	while (reports->next < shape->existing) {
 		uint64_t left = shape->existing - reports->next;
 		size_t count = left < FILL_BATCH ? left : FILL_BATCH;
-		report_batch(subject->engine, reports, &batch, reports->next, count);
+		make_batch(reports, &batch, reports->next, count);
+		report_batch(subject->engine, reports, &batch, count);
 		reports->next += count;
 	}
 	bench_batch_free(&batch);
@@ -215,8 +220,12 @@ static void report_one(crew *of, uint64_t number, bench_histogram *latencies)
 
 static void report_some(crew *of, bench_batch *batch, uint64_t from, size_t count, bench_histogram *latencies)
 {
-	uint64_t took = report_batch(of->subject->engine, of->reports, batch, from, count);
-	bench_record(latencies, took);
+	make_batch(of->reports, batch, from, count);
+	/* A batch is due with its last report. */
+	uint64_t due = of->reports->rate > 0 ? wait_until_due(of, from + count - 1) : 0;
+	uint64_t late = due ? bench_now_ns() - due : 0;
+	uint64_t took = report_batch(of->subject->engine, of->reports, batch, count);
+	bench_record(latencies, late + took);
 	add_time(of, took);
 }
 

@@ -60,8 +60,7 @@ void bench_row_begin(bench_row *row, const char *name, const bench_store *store,
 		            .keys = shape->keys,
 		            .existing_keys = shape->existing,
 		            .budgets = shape->budgets,
-		            .dimensions = shape->dimensions,
-		            .rate = options->rate };
+		            .dimensions = shape->dimensions };
 	double *const measured[] = { &row->seconds,
 		                     &row->per_second,
 		                     &row->against_per_second,
@@ -211,6 +210,7 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 		       /* In an open loop there is nothing that a floor could be better at. */
 		       .has_floor = store->floor->open && !(options->rate > 0) };
 	bench_row_begin(rows, workload->name, store, &shape, options);
+	rows->rate = options->rate;
 	start(&of, &shape);
 	bench_side a = side_of(of.engines, bench_engine_slice, &of.engine);
 	bench_side b = side_of(of.floors, bench_floor_slice, &of.floor);
