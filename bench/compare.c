@@ -1,8 +1,10 @@
 /*
- * Two files, row by row. Noise is what the rows themselves say: where a row has a ratio to the floor, the ratios are
- * compared, for a machine that was slower slowed both sides; else the rates. A row has become slower, or faster, where
- * the two spreads between quartiles do not touch and the medians are more than 3 % apart. Where a spread says little,
- * of fewer than 5 pairs or of none, the ends must not touch, and the medians be 20 % apart.
+ * Two files, row by row. Noise is what the rows themselves say: where a row has a ratio, the ratios are compared, for a
+ * machine that was slower slowed both sides; else the rates. A row has become slower, or faster, where the two spreads
+ * between quartiles do not touch and the medians are more than 3 % apart. Where a spread says little, of fewer than 5
+ * pairs or of none, the ends must not touch, and the medians be 20 % apart. Where the other side is the engine itself,
+ * or what the ratio is of is no rate, ratios may stay as they are though all of it became slower: then the rates are
+ * compared, too.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -36,7 +38,7 @@ static bool are_as_far(const cJSON *a, const cJSON *b)
 static bool are_alike(const cJSON *a, const cJSON *b)
 {
 	static const char *const texts[] = { "workload", "store", "durability", "keys", "loop", "size", "against" };
-	static const char *const numbers[] = { "threads", "batch", "existing_keys", "budgets" };
+	static const char *const numbers[] = { "threads", "batch", "existing_keys", "budgets", "dimensions", "rate" };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (strcmp(bench_text(a, texts[i]), bench_text(b, texts[i])) != 0)
 			return false;
@@ -74,9 +76,8 @@ static bool is_below(const cJSON *x, const cJSON *y, bool sure)
 	return bench_number(x, sure ? "ratio_q3" : "ratio_max") < bench_number(y, sure ? "ratio_q1" : "ratio_min");
 }
 
-static verdict judge(const cJSON *a, const cJSON *b)
+static verdict judge_by(bool by_ratio, const cJSON *a, const cJSON *b)
 {
-	bool by_ratio = !isnan(bench_number(a, "ratio")) && !isnan(bench_number(b, "ratio"));
 	bool sure = by_ratio && has_spread(a) && has_spread(b);
 	const char *field = by_ratio ? "ratio" : "per_second";
 	double apart = sure ? APART : APART_WITHOUT_SPREAD;
@@ -89,6 +90,16 @@ static verdict judge(const cJSON *a, const cJSON *b)
 	else if (answer.change > 1 + apart && (!by_ratio || is_below(a, b, sure)))
 		answer.word = "faster";
 	return answer;
+}
+
+static verdict judge(const cJSON *a, const cJSON *b)
+{
+	bool has_ratios = !isnan(bench_number(a, "ratio")) && !isnan(bench_number(b, "ratio"));
+	verdict answer = judge_by(has_ratios, a, b);
+	if (!has_ratios || answer.is_slower || strstr(bench_text(a, "against"), "floor"))
+		return answer;
+	verdict by_rate = judge_by(false, a, b);
+	return by_rate.is_slower ? by_rate : answer;
 }
 
 static void set(struct libscols_line *line, size_t column, const char *text)
@@ -119,6 +130,16 @@ static void add_line(struct libscols_table *table, const cJSON *a, const cJSON *
 	set(line, 8, of->word);
 }
 
+/* What `a` has and `b` has not. */
+static void tell_alone(const cJSON *rows, const cJSON *others, const char *a, const char *b)
+{
+	size_t alone = 0;
+	for (const cJSON *row = rows->child; row; row = row->next)
+		alone += !find(others, row);
+	if (alone)
+		fprintf(stderr, "ff-bench: %zu rows of '%s' have none like them in '%s'\n", alone, a, b);
+}
+
 int bench_compare(const char *a, const char *b)
 {
 	static const char *const names[] = {
@@ -126,28 +147,26 @@ int bench_compare(const char *a, const char *b)
 	};
 	cJSON *first = bench_read_document(a), *second = bench_read_document(b);
 	const cJSON *rows = cJSON_GetObjectItemCaseSensitive(first, "rows");
+	const cJSON *own = cJSON_GetObjectItemCaseSensitive(second, "rows");
 	struct libscols_table *table = scols_new_table();
 	bool slower = false;
-	size_t alone = 0;
 	if (!table || scols_table_set_column_separator(table, "  "))
 		bench_die("memory is out");
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!scols_table_new_column(table, names[i], 0, i >= 2 && i <= 6 ? SCOLS_FL_RIGHT : 0))
 			bench_die("memory is out");
-	for (const cJSON *row = cJSON_GetObjectItemCaseSensitive(second, "rows")->child; row; row = row->next) {
+	for (const cJSON *row = own->child; row; row = row->next) {
 		const cJSON *other = find(rows, row);
-		if (!other) {
-			alone++;
+		if (!other)
 			continue;
-		}
 		verdict of = judge(other, row);
 		slower = slower || of.is_slower;
 		add_line(table, other, row, &of);
 	}
 	scols_print_table(table);
 	scols_unref_table(table);
-	if (alone)
-		fprintf(stderr, "ff-bench: %zu rows of '%s' have none like them in '%s'\n", alone, b, a);
+	tell_alone(rows, own, a, b);
+	tell_alone(own, rows, b, a);
 	cJSON_Delete(first);
 	cJSON_Delete(second);
 	return slower ? BENCH_FAILED : BENCH_DONE;

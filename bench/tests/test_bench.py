@@ -226,6 +226,16 @@ class Run(Case):
         self.assertEqual((row["loop"], row["rate"], row["against"], row["ratio"]), ("open", 2000, None, None))
         self.assertEqual(row["books"], "ok")
 
+    def test_batches_in_an_open_loop_come_when_they_are_due(self):
+        row, = self.rows("--workload", "batch-1", "--batch", "64", "--rate", "4000")
+        self.assertEqual((row["loop"], row["rate"], row["books"]), ("open", 4000, "ok"))
+        self.assertLess(row["per_second"], 4400)
+
+    def test_where_no_loop_is_open_the_row_says_so(self):
+        for workload in ("spend", "admission-1k", "status", "budgets-1k"):
+            for row in self.rows("--workload", workload, "--rate", "2000"):
+                self.assertEqual((row["loop"], row["rate"]), ("closed", None), workload)
+
     def test_the_other_floors_do_the_same(self):
         workloads = [word for name in sorted(FLOORED) for word in ("--workload", name)]
         for kind in ("unseen", "plain"):
@@ -461,10 +471,22 @@ class Rows(Case):
     def test_compare_leaves_out_rows_without_a_like(self):
         self.write("a.json", [row_of(0.9)])
         self.write("b.json", [row_of(0.9), row_of(0.1, threads=2), row_of(0.1, processes=2),
-                              row_of(0.1, round_trip_ms=0.1)])
+                              row_of(0.1, round_trip_ms=0.1), row_of(0.1, dimensions=2), row_of(0.1, loop="open", rate=100)])
         done = self.bench("compare", "a.json", "b.json")
         self.assertEqual(len(done.stdout.splitlines()), 2)
-        self.assertIn("3 rows of 'b.json'", done.stderr)
+        self.assertEqual(done.stderr, "ff-bench: 5 rows of 'b.json' have none like them in 'a.json'\n")
+        done = self.bench("compare", "b.json", "a.json")
+        self.assertEqual(done.stderr, "ff-bench: 5 rows of 'b.json' have none like them in 'a.json'\n")
+
+    def test_compare_takes_no_arrival_rate_for_another(self):
+        self.write("a.json", [row_of(0.9, loop="open", rate=100)])
+        self.write("b.json", [row_of(0.9, loop="open", rate=200)])
+        self.assertEqual(self.bench("compare", "a.json", "b.json").stdout, "")
+
+    def test_compare_judges_by_the_rate_too_where_the_other_side_is_no_floor(self):
+        for against, word in (("100,000 keys", "slower"), ("plain floor", "same")):
+            self.compare(row_of(0.9, against=against, per_second=1000), row_of(0.9, against=against, per_second=700), word)
+            self.compare(row_of(0.9, against=against, per_second=1000), row_of(0.9, against=against, per_second=900), "same")
 
     def test_compare_takes_one_distance_for_another_where_they_measure_alike(self):
         for a, b, alike in ((0.05, 0.4, True), (10.2, 11.5, True), (0.05, 1.1, False), (1.1, 10.2, False)):
