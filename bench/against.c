@@ -31,6 +31,13 @@ static void fill(filled *of, const bench_options *options)
 	of->side = (bench_engine_side){ &of->subject, &of->reports };
 }
 
+static bool are_right(filled *of, const bench_options *options)
+{
+	bench_subject_repeat(&of->subject, &of->reports, options);
+	bool right = bench_subject_books(&of->subject, &of->reports);
+	return bench_reports_right(&of->reports, &of->shape, of->store.scheme) && right;
+}
+
 unsigned bench_run_against(const bench_workload *workload, const bench_store *store, const bench_options *options,
                            bench_row *rows)
 {
@@ -52,8 +59,8 @@ unsigned bench_run_against(const bench_workload *workload, const bench_store *st
 	bench_run_pairs(&how, &a, &b, rows);
 	bench_row_end(rows, &large.subject);
 	large.reports.accepted[0] += options->doctor;
-	rows->books_wrong = !bench_subject_books(&large.subject, &large.reports);
-	rows->books_wrong = !bench_subject_books(&small.subject, &small.reports) || rows->books_wrong;
+	rows->books_wrong = !are_right(&large, options);
+	rows->books_wrong = !are_right(&small, options) || rows->books_wrong;
 	bench_clear(&large.subject, &large.reports);
 	bench_clear(&small.subject, &small.reports);
 	free(small.store.path);

@@ -155,6 +155,8 @@ typedef struct bench_options {
 	bench_floor_kind floor;
 	bool doctor;       /* the engine's expected books are made wrong */
 	bool doctor_floor; /* the floor's */
+	bool lose_keys;    /* keys that both sides are to know are not theirs */
+	bool refuse;       /* the engine's budgets are full, and are not to be */
 	uint64_t seed;
 	double rate; /* 0 = closed loop */
 	/* What replaces the workload's own, where it was given. */
@@ -298,6 +300,7 @@ struct bench_reports {
 	 * took. */
 	bool (*other)(bench_subject *subject, bench_reports *reports, const ff_report *report, uint64_t number,
 	              uint64_t *ns);
+	bool (*is_other)(uint64_t number);
 	_Atomic uint64_t admitted;
 };
 
@@ -305,6 +308,17 @@ void bench_reports_init(bench_reports *reports, const bench_shape *shape, uint64
 void bench_reports_free(bench_reports *reports);
 /* Counts what was applied. */
 void bench_reports_accept(bench_reports *reports, const bench_texts *texts, size_t amounts_count);
+
+/*
+ * Whether what was accepted is what was asked: of every budget all of it, or where budgets are to be full what fits. Work
+ * that was refused or lost is no work. False where it is not: stderr says which, and on which side.
+ */
+bool bench_reports_right(const bench_reports *reports, const bench_shape *shape, const char *whose);
+
+/* Makes the last requests anew, which a side is asked once more after the run: a key that it has not kept charges twice.
+ * Answers how many there are, at most BENCH_REPEATED; none where there are no keys. */
+size_t bench_repeat(const bench_reports *reports, const bench_options *options, bench_batch *batch);
+#define BENCH_REPEATED 1024
 
 /* The limit of every budget and dimension. */
 uint64_t bench_hard_limit(const bench_shape *shape);
@@ -332,6 +346,7 @@ typedef void bench_report_fn(void *side, uint64_t from, uint64_t end, bench_hist
 /* By as many threads as the shape says. */
 bench_report_fn bench_engine_report;
 
+void bench_subject_repeat(bench_subject *subject, const bench_reports *reports, const bench_options *options);
 /* Compares usage with what was accepted, and with the limits. False where the books are wrong: stderr says which. */
 bool bench_subject_books(bench_subject *subject, const bench_reports *reports);
 
@@ -378,6 +393,7 @@ void bench_floor_side_open(bench_floor_side *side);
 /* Closes it and takes it away. */
 void bench_floor_side_clear(bench_floor_side *side);
 bench_slice_fn bench_floor_slice;
+void bench_floor_repeat(bench_floor_side *side, const bench_options *options);
 bool bench_floor_books(bench_floor_side *side);
 
 /* ---- workloads.c -------------------------------------------------------------------------------------------- */

@@ -103,7 +103,9 @@ unsigned bench_run_status(const bench_workload *workload, const bench_store *sto
 	bench_run_pairs(&how, &a, &counted, &rows[2]);
 	tell_reads(&rows[0], &of);
 	reports.accepted[0] += options->doctor;
+	bench_subject_repeat(&subject, &reports, options);
 	bool wrong = !bench_subject_books(&subject, &reports);
+	wrong = !bench_reports_right(&reports, &shape, store->scheme) || wrong;
 	for (unsigned i = 0; i < 3; i++) {
 		bench_row_end(&rows[i], &subject);
 		rows[i].books_wrong = wrong;
@@ -116,17 +118,27 @@ unsigned bench_run_status(const bench_workload *workload, const bench_store *sto
 
 #define QUOTA "mixed"
 
-/* Of 100 calls 80 report, 15 ask for admission, 5 read a status. True where the call was none that reports. */
+/* Of 100 calls 80 report, 15 ask for admission, 5 read a status. */
+static uint64_t kind_of(uint64_t number)
+{
+	return bench_mix(~number) % 100;
+}
+
+static bool is_other(uint64_t number)
+{
+	return kind_of(number) >= 80;
+}
+
+/* True where the call was none that reports. */
 static bool call_other(bench_subject *subject, bench_reports *reports, const ff_report *report, uint64_t number,
                        uint64_t *ns)
 {
-	uint64_t kind = bench_mix(~number) % 100;
 	ff_error error;
 	ff_code code;
-	if (kind < 80)
+	if (!is_other(number))
 		return false;
 	uint64_t began = bench_now_ns();
-	if (kind < 95) {
+	if (kind_of(number) < 95) {
 		char execution[32];
 		ff_admission admission = FF_ADMISSION_INIT;
 		ff_admission_outcome outcome = { FF_ADMITTED, 0 };
@@ -182,6 +194,7 @@ unsigned bench_run_mixed(const bench_workload *workload, const bench_store *stor
 	bench_prepare(&subject, &reports, &shape, options->seed);
 	create_quota(subject.engine);
 	reports.other = call_other;
+	reports.is_other = is_other;
 	reports.rate = options->rate;
 	bench_engine_side side = { &subject, &reports };
 	bench_side a = { .slice = bench_engine_slice, .context = &side, .latencies = &reports.latencies };
@@ -191,6 +204,7 @@ unsigned bench_run_mixed(const bench_workload *workload, const bench_store *stor
 	reports.accepted[0] += options->doctor;
 	rows->books_wrong = !check_quota(subject.engine, reports.admitted);
 	rows->books_wrong = !bench_subject_books(&subject, &reports) || rows->books_wrong;
+	rows->books_wrong = !bench_reports_right(&reports, &shape, store->scheme) || rows->books_wrong;
 	bench_clear(&subject, &reports);
 	return 1;
 }

@@ -89,6 +89,13 @@ void bench_floor_side_clear(bench_floor_side *side)
 	bench_batch_free(&side->batch);
 }
 
+void bench_floor_repeat(bench_floor_side *side, const bench_options *options)
+{
+	size_t count = bench_repeat(side->reports, options, &side->batch);
+	if (count)
+		side->store->floor->report(side->floor, side->batch.reports, count, side->applied);
+}
+
 static void report_until(void *context, uint64_t from, uint64_t end, bench_histogram *latencies, bench_stretch *took)
 {
 	bench_floor_side *side = context;

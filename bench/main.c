@@ -161,7 +161,9 @@ static bool read_canary(command_line *line, const char *kind)
 {
 	line->options.doctor = strcmp(kind, "books") == 0;
 	line->options.doctor_floor = strcmp(kind, "floor-books") == 0;
-	return line->options.doctor || line->options.doctor_floor;
+	line->options.lose_keys = strcmp(kind, "keys") == 0;
+	line->options.refuse = strcmp(kind, "refusals") == 0;
+	return line->options.doctor || line->options.doctor_floor || line->options.lose_keys || line->options.refuse;
 }
 
 /* False where the option's value is none. */

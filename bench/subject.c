@@ -70,6 +70,59 @@ void bench_reports_accept(bench_reports *reports, const bench_texts *texts, size
 		                          texts->amounts[i].amount, memory_order_relaxed);
 }
 
+/* What the requests so far ask, budget by budget. */
+static uint64_t *asked_of(const bench_reports *reports, const bench_shape *shape)
+{
+	bench_stream stream = reports->stream;
+	uint64_t end = stream.repeat ? stream.repeat : reports->next;
+	uint64_t *asked = bench_allocate(shape->budgets * shape->dimensions, sizeof(*asked));
+	stream.keys = BENCH_KEYS_NONE; /* of no matter, and what takes time to make */
+	for (uint64_t number = 0; number < end; number++) {
+		bench_texts texts;
+		ff_report report;
+		if (reports->is_other && reports->is_other(number))
+			continue;
+		bench_request(&stream, number, &texts, &report);
+		for (unsigned i = 0; i < shape->dimensions; i++) {
+			uint64_t *of = &asked[texts.budget_number * shape->dimensions + i];
+			uint64_t amount = texts.amounts[i].amount;
+			if (*of + amount <= bench_hard_limit(shape))
+				*of += amount;
+		}
+	}
+	return asked;
+}
+
+bool bench_reports_right(const bench_reports *reports, const bench_shape *shape, const char *whose)
+{
+	uint64_t *asked = asked_of(reports, shape);
+	uint64_t count = shape->budgets * shape->dimensions, i = 0;
+	while (i < count && reports->accepted[i] == asked[i])
+		i++;
+	if (i < count) {
+		char id[24];
+		bench_budget_id(i / shape->dimensions, id);
+		fprintf(stderr,
+		        "ff-bench: wrong books of %s: %" PRIu64 " %s were to be accepted of budget '%s', and %" PRIu64
+		        " were\n",
+		        whose, asked[i], bench_dimension((unsigned)(i % shape->dimensions)), id, reports->accepted[i]);
+	}
+	free(asked);
+	return i == count;
+}
+
+size_t bench_repeat(const bench_reports *reports, const bench_options *options, bench_batch *batch)
+{
+	uint64_t end = reports->next;
+	size_t count = end < BENCH_REPEATED ? (size_t)end : BENCH_REPEATED;
+	if (reports->shape->keys == BENCH_KEYS_NONE)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		bench_request(&reports->stream, (options->lose_keys ? end : end - count) + i, &batch->texts[i],
+		              &batch->reports[i]);
+	return count;
+}
+
 /* ---- filling ------------------------------------------------------------------------------------------------ */
 
 static void create_budgets(ff_engine *engine, const bench_shape *shape, uint64_t from, size_t count)
@@ -151,6 +204,18 @@ void bench_subject_fill(bench_subject *subject, bench_reports *reports)
 	bench_batch_free(&batch);
 	if (shape->replay)
 		reports->stream.repeat = shape->existing;
+}
+
+void bench_subject_repeat(bench_subject *subject, const bench_reports *reports, const bench_options *options)
+{
+	bench_batch batch;
+	ff_error error;
+	bench_batch_init(&batch, BENCH_REPEATED);
+	size_t count = bench_repeat(reports, options, &batch);
+	if (count &&
+	    ff_engine_report_usage_batch(subject->engine, batch.reports, count, batch.results, NULL, &error) != FF_OK)
+		bench_die_of("report again", &error);
+	bench_batch_free(&batch);
 }
 
 /* ---- slices ------------------------------------------------------------------------------------------------- */

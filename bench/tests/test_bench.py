@@ -289,6 +289,17 @@ class Run(Case):
                     self.check_canary(workload, "floor-books", "of the floor")
                 self.check_canary(workload, "books", "wrong books")
 
+    def test_keys_that_are_lost_fail(self):
+        for workload in ("single", "crowd-64", "batch-100", "batch-random", "status", "keys-1k"):
+            with self.subTest(workload):
+                self.check_canary(workload, "keys", "wrong books")
+        self.check_canary("hot", "keys", "of the floor", "--processes", "2")
+
+    def test_work_that_was_refused_is_no_work(self):
+        for workload in sorted(FLOORED - {"refusals"}):
+            with self.subTest(workload):
+                self.check_canary(workload, "refusals", "were to be accepted")
+
     def check_canary(self, workload, kind, words, *arguments):
         done = self.bench("run", "--quick", "--seconds", "0.001", "--pairs", "1", "--store", SCHEME, "--workload",
                           workload, "--canary", kind, "--json", "-", *arguments, status=1)
