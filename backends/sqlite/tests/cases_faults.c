@@ -60,6 +60,7 @@ static bool is_clean(ff_test *t, unsigned *stores)
 /* Opens a new store while the n-th operation fails. False when none failed. */
 static bool create_with_fault(ff_test *t, fault_kind kind, unsigned n, unsigned *stores)
 {
+	int descriptors = count_descriptors();
 	ff_store *store;
 	fault_arm(kind, n);
 	ff_code code = open_store(t, path_of(t, "a.db"), &catalog_v1, 0, NULL, &store);
@@ -72,6 +73,7 @@ static bool create_with_fault(ff_test *t, fault_kind kind, unsigned n, unsigned 
 		return struck;
 	}
 	check_error(t, code, open_codes, "open", kind, n);
+	FF_CHECK_EQ_INT(t, count_descriptors(), descriptors);
 	if (!FF_CHECK(t, is_clean(t, stores)))
 		ff_test_note(t, "open, %s fault %u: leaves %d files: %s", fault_name(kind), n, count_files(t),
 		             ff_test_error(t)->message);

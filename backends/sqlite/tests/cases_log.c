@@ -115,6 +115,23 @@ static void a_commit_ends_what_housekeeping_began(ff_test *t)
 	close_store(store);
 }
 
+/* Who folds waits for readers, but no longer than a moment. */
+static void a_reader_holds_no_commit_up(ff_test *t)
+{
+	static const char *const params[] = { "busy_timeout_ms", "500", NULL };
+	ff_store *store;
+	ff_txn *reader;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
+	put_small(t, store, 1);
+	FF_REQUIRE_OK(t, subject.backend->begin(store, FF_TXN_READ, &reader, ff_test_error(t)));
+	put_small(t, store, 2);
+	store->log_kept = true;
+	put_small(t, store, 3);
+	FF_CHECK_EQ_INT(t, store->writer->wait.slept_us, 0);
+	subject.backend->abort(reader);
+	close_store(store);
+}
+
 /* The moment is for readers; for another writer it waits as long as it was told. */
 static void who_has_folded_waits_as_before(ff_test *t)
 {
@@ -229,6 +246,7 @@ static const ff_case cases[] = {
 	CASE(the_log_does_not_grow_for_ever, "", 0),
 	CASE(housekeeping_folds_before_a_commit_would, "FF-MT-1", 0),
 	CASE(a_commit_ends_what_housekeeping_began, "", 0),
+	CASE(a_reader_holds_no_commit_up, "FF-GS-3", 0),
 	CASE(who_has_folded_waits_as_before, "FF-ERR-4", 0),
 	CASE(commits_fold_by_themselves, "", 0),
 	CASE(housekeeping_beside_transactions, "FF-MT-1", 0),

@@ -2,6 +2,7 @@
 #include "sqlite_test.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
@@ -202,6 +203,68 @@ static void make_crashed(ff_test *t, const char *path, const char *log)
 	FF_CHECK(t, unlink(path_of(t, "scratch.db")) == 0);
 }
 
+static int read_with_its_log(ff_test *t, int number)
+{
+	ff_store *store;
+	(void)number;
+	drop_rights(t);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
+	close_store(store);
+	return 0;
+}
+
+/* What lies in the log alone is read by who may write neither it nor the file. */
+static void a_log_that_may_not_be_written(ff_test *t)
+{
+	make_crashed(t, path_of(t, "a.db"), path_of(t, "a.db-wal"));
+	FF_CHECK(t, chmod(path_of(t, "a.db"), 0444) == 0 && chmod(path_of(t, "a.db-wal"), 0444) == 0);
+	uint64_t was = file_hash(path_of(t, "a.db")), log_was = file_hash(path_of(t, "a.db-wal"));
+	without_rights(t, read_with_its_log);
+	FF_CHECK(t, file_hash(path_of(t, "a.db")) == was && file_hash(path_of(t, "a.db-wal")) == log_was);
+}
+
+static int gates[2][2]; /* by which a process and its child take turns */
+
+/* Reads a file that it may not write and that has no log, before and after another process wrote to it. */
+static int read_before_and_after(ff_test *t, int number)
+{
+	ff_store *store;
+	char byte = '!';
+	(void)number;
+	drop_rights(t);
+	int descriptors = count_descriptors();
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
+	FF_REQUIRE(t, write(gates[0][1], &byte, 1) == 1 && read(gates[1][0], &byte, 1) == 1);
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 2);
+	close_store(store);
+	FF_CHECK_EQ_INT(t, count_descriptors(), descriptors);
+	return 0;
+}
+
+static void who_may_only_read_sees_what_others_write(ff_test *t)
+{
+	int status = -1;
+	char byte = '!';
+	ffp_odd_row row = ffp_odd("b", 1, "c", 1);
+	make_one_row(t, path_of(t, "a.db"));
+	FF_CHECK(t, chmod(path_of(t, "a.db"), 0444) == 0 && chmod(directory(t), 0755) == 0);
+	FF_REQUIRE(t, pipe(gates[0]) == 0 && pipe(gates[1]) == 0);
+	pid_t reader = start_process(t, read_before_and_after, 0);
+	close(gates[0][1]);
+	if (FF_CHECK(t, read(gates[0][0], &byte, 1) == 1)) {
+		ff_store *store = must_open(t, path_of(t, "a.db"));
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+		close_store(store);
+	}
+	FF_CHECK(t, write(gates[1][1], &byte, 1) == 1);
+	FF_CHECK(t, waitpid(reader, &status, 0) == reader && status == 0);
+	close(gates[0][0]);
+	close(gates[1][0]);
+	close(gates[1][1]);
+}
+
 static void reading_leaves_the_files_as_they_are(ff_test *t)
 {
 	ff_store *store;
@@ -247,6 +310,8 @@ static const ff_case cases[] = {
 	CASE(a_relative_path_stays_where_it_was, "", 0),
 	CASE(two_memory_stores_are_two, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
+	CASE(a_log_that_may_not_be_written, "", 0),
+	CASE(who_may_only_read_sees_what_others_write, "", 0),
 	CASE(reading_leaves_the_files_as_they_are, "", 0),
 	CASE(a_reader_sees_what_a_writer_commits, "", 0),
 };
