@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -336,6 +337,30 @@ static void processes_that_grow_one_store(ff_test *t)
 	FF_CHECK_STR(t, check_store(t, path_of(t, "a.db")).lines, "");
 }
 
+static long address_space(ff_test *t)
+{
+	long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+	FF_REQUIRE(t, file != NULL);
+	FF_CHECK_EQ_INT(t, fscanf(file, "%ld", &pages), 1);
+	fclose(file);
+	return pages;
+}
+
+/* A map's, and what was asked for to see whether it is to be had. */
+static void a_closed_store_holds_no_address_space(ff_test *t)
+{
+	const long map = (16L << 30) / sysconf(_SC_PAGESIZE);
+	close_store(must_open(t, path_of(t, "a.db")));
+	long before = address_space(t);
+	for (int i = 0; i < 4; i++) {
+		ff_store *store = must_open(t, path_of(t, "a.db"));
+		FF_CHECK(t, address_space(t) - before < 2 * map);
+		close_store(store);
+	}
+	FF_CHECK(t, address_space(t) - before < map);
+}
+
 /* ---- no room ---------------------------------------------------------------------------------------------------- */
 
 static void a_map_that_may_not_grow(ff_test *t)
@@ -451,6 +476,7 @@ static const ff_case cases[] = {
 	CASE(a_store_is_opened_while_its_map_grows, "FF-RU-13", FF_CASE_BULK),
 	CASE(another_process_writes_while_the_map_grows, "FF-RU-13", 0),
 	CASE(processes_that_grow_one_store, "FF-RU-13", FF_CASE_BULK),
+	CASE(a_closed_store_holds_no_address_space, "", 0),
 	CASE(a_map_that_may_not_grow, "FF-ERR-1", 0),
 	CASE(a_map_that_another_process_has_filled, "FF-ERR-1", 0),
 	CASE(a_disk_that_is_full, "FF-ERR-1", 0),

@@ -172,6 +172,7 @@ static int refuse_without_rights(ff_test *t, int number)
 	refuse_open(t, path_of(t, "none"), 0, FF_E_IO);
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "Permission denied") != NULL);
 	refuse_open(t, path_of(t, "sealed/new"), 0, FF_E_IO);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "Permission denied") != NULL);
 	refuse_open(t, path_of(t, "data"), 0, FF_E_IO);
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "Permission denied") != NULL);
 	/* Readers have to write into the lock file. */

@@ -124,6 +124,33 @@ static void one_writer_in_all_processes(ff_test *t)
 	FF_CHECK_STR(t, check_store(t, path_of(t, "a.db")).lines, "");
 }
 
+static int find_the_turn_taken(ff_test *t, int number)
+{
+	static const char *const params[] = { "busy_timeout_ms", "0", NULL };
+	ff_store *store;
+	ff_txn *txn;
+	(void)number;
+	alarm(20); /* LMDB's own lock knows no end of waiting */
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
+	FF_CHECK_CODE(t, lmdb->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_BUSY);
+	close_store(store);
+	return 0;
+}
+
+/* Who comes later leaves the turn to who has it, though the process that made it is gone. */
+static void a_turn_outlives_who_opened_first(ff_test *t)
+{
+	ff_txn *txn;
+	pid_t first = start_writer(t);
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	end_writer(t, first);
+	FF_REQUIRE_OK(t, lmdb->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, in_process(t, find_the_turn_taken, 0), 0);
+	lmdb->abort(txn);
+	FF_REQUIRE_OK(t, add_row(t, store, 1));
+	close_store(store);
+}
+
 /* As a machine leaves it that lost power in the middle of a commit: taken, by nobody. */
 static void a_turn_that_nobody_gives_back(ff_test *t)
 {
@@ -555,6 +582,7 @@ static const ff_case cases[] = {
 	CASE(a_second_open_shares_the_first, "", 0),
 	CASE(one_writer_in_a_process, "FF-ERR-4", 0),
 	CASE(one_writer_in_all_processes, "FF-ERR-4", 0),
+	CASE(a_turn_outlives_who_opened_first, "FF-ERR-4", 0),
 	CASE(a_turn_that_nobody_gives_back, "", 0),
 	CASE(each_store_has_its_durability, "", 0),
 	CASE(a_commit_is_synced_as_its_store_wants, "", 0),
