@@ -376,8 +376,9 @@ static void free_pieces(void *unused)
 /* What batches, and lists or reads of one caller, work with, of an engine that has not worked yet. */
 static void take_by_pieces(ff_engine *e)
 {
-	ffp_spare *spare = ffp_spare_take(e);
-	e->lanes[0].arena.base.grow = spare->arena.base.grow = take_piece;
+	ffp_spare *spare = ffp_spare_take(e), *other = ffp_spare_take(e);
+	e->lanes[0].arena.base.grow = spare->arena.base.grow = other->arena.base.grow = take_piece;
+	ffp_spare_give(e, other); /* for a check while an import has the first */
 	ffp_spare_give(e, spare);
 }
 
@@ -659,6 +660,42 @@ static void an_import_without_memory(ff_test *t)
 	FF_CHECK_STR(t, ffp_export(t, e, 0), lines);
 }
 
+/* Likewise for each piece that it takes. */
+static void an_import_whose_pieces_fail(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ff_engine_options options = ffp_options_with(1);
+	options.allocator = &memory->allocator;
+	ff_engine *e = ff_test_open(t, NULL);
+	run_script(t, e, FF_OK, same_code);
+	const char *lines = ffp_export(t, e, 0);
+	ff_test_undo(t, e);
+	ff_test_defer(t, free_pieces, NULL);
+	unsigned failed = 0;
+	pieces.failed = 1;
+	for (uint64_t at = 1; pieces.failed; at++) {
+		ffp_fake_wipe(ffp_fake_of(t));
+		e = ff_test_open(t, &options);
+		take_by_pieces(e);
+		pieces.failed = pieces.taken = 0;
+		pieces.at = at;
+		const char *answer = ffp_import(t, e, lines);
+		bool has_failed = *answer == '!';
+		FF_CHECK(t, !has_failed || strcmp(answer, "!no_memory") == 0);
+		pieces.at = 0;
+		if (has_failed)
+			FF_CHECK(t, *ffp_import(t, e, lines) != '!');
+		if (!FF_CHECK_STR(t, ffp_export(t, e, 0), lines))
+			ff_test_note(t, "piece %" PRIu64, at);
+		failed += has_failed;
+		ff_test_undo(t, e);
+		free_pieces(NULL);
+		FF_CHECK_EQ_INT(t, memory->live, 0);
+		FF_REQUIRE(t, at < 10000);
+	}
+	FF_CHECK(t, failed > 100);
+}
+
 /* ---- attempts ----------------------------------------------------------------------------------------------- */
 
 static void contention_that_stays(ff_test *t)
@@ -823,6 +860,7 @@ static const ff_case cases[] = {
 	CASE(memory_is_out_for_a_while, "FF-ERR-2", 0),
 	CASE(a_parser_without_memory, "FF-ERR-2 FF-MT-4", 0),
 	CASE(an_import_without_memory, "FF-MT-3", 0),
+	CASE(an_import_whose_pieces_fail, "FF-MT-3", 0),
 	CASE(contention_that_stays, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(attempts_can_be_set, "FF-ERR-4", 0),
 	CASE(other_errors_are_not_tried_again, "FF-ERR-1 FF-ERR-4", 0),

@@ -224,6 +224,29 @@ static void rows_grow(ff_test *t)
 	FF_CHECK_EQ_INT(t, wrong, 0);
 }
 
+/* What else was asked for, and how often all was undone, does not go with the smaller arrays. */
+static void rows_keep_all_when_they_grow(ff_test *t)
+{
+	const ff_read any = { .table = ffp_table(FFP_BUDGET_USAGE), .kind = FF_READ_RANGE, .limit = 1 };
+	const ffp_recall recall = { 0 };
+	ffp_rows *rows = new_rows(t);
+	rows->recall = &recall;
+	rows->seed = 77;
+	ffp_rows_revert(rows);
+	const ffp_scan *scan = ffp_rows_scan(rows, &any);
+	FF_REQUIRE(t, scan && ffp_rows_delete_table(rows, FFP_BUDGET_USAGE));
+	size_t room = rows->room;
+	for (int i = 0; rows->room == room; i++)
+		FF_REQUIRE(t, get_budget(rows, ff_test_text(t, "%d", i)));
+	FF_CHECK(t, rows->recall == &recall && rows->seed == 77 && rows->pending_scans == scan);
+	FF_CHECK_EQ_INT(t, rows->reverts, 1);
+	FF_CHECK_EQ_INT(t, rows->pending_count, rows->slots_count);
+	ff_write *writes = NULL;
+	size_t count = 0;
+	FF_REQUIRE(t, ffp_rows_writes(rows, &writes, &count));
+	FF_CHECK(t, count == 1 && writes[0].kind == FF_WRITE_DELETE_RANGE);
+}
+
 /* ---- changes ------------------------------------------------------------------------------------------------ */
 
 static void rows_change_and_revert(ff_test *t)
@@ -629,6 +652,7 @@ static const ff_case cases[] = {
 	CASE(rows_are_there_once, "", 0),
 	CASE(rows_copy_their_keys, "", 0),
 	CASE(rows_grow, "", 0),
+	CASE(rows_keep_all_when_they_grow, "", 0),
 	CASE(rows_change_and_revert, "", 0),
 	CASE(rows_delete_and_put_back, "", 0),
 	CASE(rows_write_in_order, "", 0),
