@@ -317,15 +317,13 @@ static uint32_t first_limit(const ffp_quota_calls *calls)
 	return (uint32_t)(calls->count > OVER_FIRST ? calls->count : OVER_FIRST);
 }
 
-/* Makes members of the slots that the scan brought. */
+/* Makes members of the slots that the scan brought. Leases that were sorted before are no longer: a scan ends its round. */
 static bool gather(ffp_batch *batch, ffp_request *request)
 {
 	ffp_quota_calls *calls = request->root->calls;
 	for (size_t i = 0; !calls->gathered && i < calls->over->slots_count; i++)
 		if (!ffp_rows_get_member(&batch->rows, request->group, calls->over->slots[i]->key))
 			return false;
-	if (!calls->gathered)
-		calls->is_sorted = false;
 	calls->gathered = true;
 	return true;
 }

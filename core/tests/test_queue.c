@@ -4,7 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "engine.h"
+#include "purge.h"
 #include "tests.h"
 
 enum { THREADS = 64, REPORTS = 100 };
@@ -413,6 +415,61 @@ static void tick_stops_between_slices(ff_test *t)
 	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 0);
 }
 
+static ffp_request checked(ff_test *t, ff_call *call)
+{
+	ffp_request request = { .op = ffp_op_of(call->op), .call = call, .error = ff_test_error(t) };
+	FF_REQUIRE_OK(t, request.op->check(&request, ffp_raw_arena(t)));
+	return request;
+}
+
+/* Runs a call and a slice of tick's work as one batch. */
+static void run_before_a_slice(ff_test *t, ff_engine *e, ff_call *call, const ffp_op *op, ffp_slice *slice)
+{
+	ffp_place start = { .is_set = false };
+	ff_call tick = { .error = ff_test_error(t) };
+	ffp_request requests[] = { checked(t, call), { .op = op, .call = &tick, .slice = slice } };
+	slice->rows_max = 100;
+	slice->changes_max = 100;
+	slice->low = &start;
+	FF_CHECK_CODE(t, ffp_queue_run(e, requests, 2, ff_test_error(t)), FF_OK);
+	FF_CHECK(t, call->code == FF_OK && tick.code == FF_OK);
+}
+
+/* A slice that shares its batch with calls goes by what they have done: a period that they have begun, slots that they have
+ * renewed or taken over, and a key that they have used again. */
+static void slices_see_what_their_batch_has_done(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const ff_amount amount = { "a", 1 };
+	const ff_report report = { .budget_id = "c", .amounts = &amount, .amounts_count = 1, .idempotency_key = "k" };
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5 @reset=1000"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "c", "k", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "slots=3"), "created");
+	for (int i = 0; i < 3; i++)
+		FF_CHECK_STR(t, ffp_admit(t, e, "q", ff_test_text(t, "%d", i), ff_test_text(t, "lease=%d", 5 + i)),
+		             "admitted");
+	ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+	ff_call reset = { .op = FF_OP_RESET_BUDGET, .in.target = { .id = "b" } };
+	ffp_slice due = { .table = FFP_BUDGET_POLICY, .index = ffp_by_next_reset() };
+	run_before_a_slice(t, e, &reset, &ffp_op_reset_due, &due);
+	FF_CHECK(t, due.looked_at == 1 && due.changed == 0 && due.failed == 0);
+	ff_call again = { .op = FF_OP_REPORT_USAGE, .in.report = &report };
+	ffp_slice keys = { .table = FFP_BUDGET_USAGE_DEDUP };
+	run_before_a_slice(t, e, &again, &ffp_op_purge, &keys);
+	FF_CHECK(t, keys.looked_at == 1 && keys.changed == 0);
+	FF_CHECK_STR(t, ffp_report(t, e, "c", "k", "a=1"), "ok replayed");
+	ff_admission admission = FF_ADMISSION_INIT;
+	admission.quota_policy_id = "q";
+	admission.execution_id = "new"; /* in the place of the one that was over first */
+	ff_call admit = { .op = FF_OP_ADMIT, .in.admission = &admission };
+	ffp_slice slots = { .table = FFP_QUOTA_ADMITTED };
+	run_before_a_slice(t, e, &admit, &ffp_op_purge, &slots);
+	FF_CHECK(t, slots.looked_at == 3 && slots.changed == 2);
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "in_window=0 active=1 next=now");
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_QUOTA_ADMITTED), 1);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 /* How many rows the slices ask for: those of resets, and of keys. The first of them waits until a call has come behind it,
  * and that call, unless it shares a batch with the second, until that one has come behind it. */
 static struct {
@@ -622,6 +679,7 @@ static const ff_case cases[] = {
 	CASE(tick_stops_at_once, "FF-RB-6", 0),
 	CASE(tick_stops_while_it_waits, "FF-RB-6", 0),
 	CASE(tick_stops_between_slices, "FF-RB-6", 0),
+	CASE(slices_see_what_their_batch_has_done, "FF-RB-4 FF-MT-1", 0),
 	CASE(tick_takes_less_where_calls_wait, "FF-MT-1", 0),
 	CASE(tick_lets_the_store_keep_house, "FF-MT-1", 0),
 	CASE(tick_among_reports, "FF-MT-1", 0),
