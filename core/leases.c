@@ -67,7 +67,7 @@ bool ffp_leases_give(ffp_leases *leases, ffp_slot *slot, int64_t until_ms)
 	ffp_lease *lease = ff_arena_take(leases->arena, sizeof(*lease));
 	if (!lease || !make_room(leases))
 		return false;
-	*lease = (ffp_lease){ until_ms, slot };
+	*lease = (ffp_lease){ .until_ms = until_ms, .slot = slot };
 	slot->lease = lease;
 	push(leases, lease);
 	return true;
@@ -75,16 +75,32 @@ bool ffp_leases_give(ffp_leases *leases, ffp_slot *slot, int64_t until_ms)
 
 /* ---- what is over ------------------------------------------------------------------------------------------- */
 
+/* Takes out what is over and does not count, which it never will again. */
+static void drop_gone(ffp_leases *leases, int64_t time_ms)
+{
+	ffp_lease *kept = NULL;
+	while (leases->count && leases->heap[0]->until_ms <= time_ms) {
+		ffp_lease *lease = pop(leases);
+		if (!counts(lease))
+			continue;
+		lease->next = kept;
+		kept = lease;
+	}
+	for (; kept; kept = kept->next)
+		push(leases, kept);
+}
+
+/* So many more that do not count than that do are looked at again by the next call. */
+#define GONE_FEW 8
+
 /* Goes down from the first, and back where a lease is not over: what lies behind it is not, either. */
 uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_slot *except, uint64_t enough)
 {
 	size_t places[2 * 64]; /* still to be looked at: one for each step down, and one more */
 	size_t left = 1;
-	uint64_t over = 0;
+	uint64_t over = 0, gone = 0;
 	if (leases->count < enough)
 		return 0;
-	while (leases->count && leases->heap[0]->until_ms <= time_ms && !counts(leases->heap[0]))
-		pop(leases);
 	places[0] = 0;
 	while (left && over < enough) {
 		size_t place = places[--left];
@@ -92,9 +108,12 @@ uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_sl
 			continue;
 		const ffp_lease *lease = leases->heap[place];
 		over += counts(lease) && lease->slot != except;
+		gone += !counts(lease);
 		places[left++] = 2 * place + 2;
 		places[left++] = 2 * place + 1;
 	}
+	if (gone > over + GONE_FEW)
+		drop_gone(leases, time_ms);
 	return over;
 }
 

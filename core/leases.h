@@ -8,10 +8,12 @@
 #include "rows.h"
 
 /* One that a slot was given. It counts while its slot has no other (slot->lease) and is there. */
-typedef struct ffp_lease {
+typedef struct ffp_lease ffp_lease;
+struct ffp_lease {
 	int64_t until_ms;
 	ffp_slot *slot;
-} ffp_lease;
+	ffp_lease *next; /* while it is put aside */
+};
 
 typedef struct ffp_leases {
 	ff_arena *arena;

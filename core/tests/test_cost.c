@@ -235,6 +235,24 @@ static void leases_come_by_their_ends(ff_test *t)
 	FF_CHECK_EQ_INT(t, wrong, 0);
 }
 
+/* Leases of slots that are gone, or have others, are looked at by one call and not by each, wherever they lie. */
+static void leases_that_are_gone_are_looked_at_once(ff_test *t)
+{
+	ffp_leases leases = { .count = 0 };
+	ffp_leases_clear(&leases, ffp_raw_arena(t));
+	const ffp_slot *own = new_lease(t, &leases, 0);
+	new_lease(t, &leases, 1);
+	for (int i = 0; i < 1000; i++)
+		new_lease(t, &leases, i % 2 ? 2 : 200)->after = NULL;
+	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 100, own, 2), 1);
+	FF_CHECK(t, leases.count <= 2 + 500 + 9);
+	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 100, own, 2), 1);
+	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 100, NULL, 2), 2);
+	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 200, own, 2), 1);
+	FF_CHECK(t, leases.count <= 2 + 9);
+	FF_CHECK(t, ffp_leases_take_over(&leases, 200, NULL) == own);
+}
+
 /* However many there are. Who looked at a slot whose lease is not over would find none here. */
 static void leases_that_are_not_over_are_not_looked_at(ff_test *t)
 {
@@ -414,6 +432,7 @@ static const ff_case cases[] = {
 	CASE(long_policies_are_parsed_once_a_batch, "", 0),
 	CASE(policies_in_one_place_are_parsed_once_a_batch, "", 0),
 	CASE(leases_come_by_their_ends, "", 0),
+	CASE(leases_that_are_gone_are_looked_at_once, "", 0),
 	CASE(leases_that_are_not_over_are_not_looked_at, "", 0),
 	CASE(leases_that_are_too_few_are_not_looked_at, "", 0),
 	CASE(slots_in_a_batch_are_as_if_sent_alone, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
