@@ -193,67 +193,54 @@ static ff_code change(ff_txn *txn, sqlite3_stmt *statement, int bound, bool one_
 	return code;
 }
 
-static ff_code insert(ff_txn *txn, const ff_write *write, ff_error *error)
+static ffp_statement_kind kind_of(const ff_write *write)
 {
-	const ff_table *table = write->table;
-	sqlite3_stmt *statement;
-	ff_code code = ffp_statement_get(txn, FFP_INSERT, table, 0, NULL, &statement, error);
-	if (code != FF_OK)
-		return code;
-	int result = bind_order(statement, 1, table, NULL, write->after, 0, table->columns_count);
-	return change(txn, statement, result, true, error);
+	if (write->kind != FF_WRITE_PUT)
+		return write->kind == FF_WRITE_DELETE ? FFP_DELETE_KEY : FFP_DELETE_RANGE;
+	return write->before ? FFP_UPDATE : FFP_INSERT;
 }
 
-static ff_code update(ff_txn *txn, const ff_write *write, ff_error *error)
+static int bind_update(sqlite3_stmt *statement, const ff_write *write, uint32_t mask)
 {
 	const ff_table *table = write->table;
-	uint32_t mask = ffp_changed_columns(write);
-	if (!mask)
-		return FF_OK;
-	sqlite3_stmt *statement;
-	ff_code code = ffp_statement_get(txn, FFP_UPDATE, table, mask, NULL, &statement, error);
-	if (code != FF_OK)
-		return code;
 	unsigned param = 1;
 	int result = SQLITE_OK;
 	for (unsigned i = table->key_count; result == SQLITE_OK && i < table->columns_count; i++)
 		if (mask >> i & 1u)
 			result = bind(statement, param++, table, i, write->after);
-	if (result == SQLITE_OK)
-		result = bind_order(statement, param, table, NULL, write->after, 0, table->key_count);
-	return change(txn, statement, result, true, error);
+	return result == SQLITE_OK ? bind_order(statement, param, table, NULL, write->after, 0, table->key_count)
+	                           : result;
 }
 
-static ff_code delete_key(ff_txn *txn, const ff_write *write, ff_error *error)
+static int bind_write(sqlite3_stmt *statement, ffp_statement_kind kind, const ff_write *write, uint32_t shape)
 {
 	const ff_table *table = write->table;
-	sqlite3_stmt *statement;
-	ff_code code = ffp_statement_get(txn, FFP_DELETE_KEY, table, 0, NULL, &statement, error);
-	if (code != FF_OK)
-		return code;
-	int result = bind_order(statement, 1, table, NULL, write->before, 0, table->key_count);
-	return change(txn, statement, result, true, error);
-}
-
-static ff_code delete_range(ff_txn *txn, const ff_write *write, ff_error *error)
-{
-	sqlite3_stmt *statement;
-	ff_code code = ffp_statement_get(txn, FFP_DELETE_RANGE, write->table, ff_sql_range_shape(write->range),
-	                                 write->range, &statement, error);
-	if (code != FF_OK)
-		return code;
 	unsigned next;
-	int result = bind_range(statement, write->range, &next);
-	return change(txn, statement, result, false, error);
+	switch (kind) {
+	case FFP_INSERT:
+		return bind_order(statement, 1, table, NULL, write->after, 0, table->columns_count);
+	case FFP_UPDATE:
+		return bind_update(statement, write, shape);
+	case FFP_DELETE_KEY:
+		return bind_order(statement, 1, table, NULL, write->before, 0, table->key_count);
+	default:
+		return bind_range(statement, write->range, &next);
+	}
 }
 
 static ff_code apply(ff_txn *txn, const ff_write *write, ff_error *error)
 {
-	if (write->kind == FF_WRITE_DELETE_RANGE)
-		return delete_range(txn, write, error);
-	if (write->kind == FF_WRITE_DELETE)
-		return delete_key(txn, write, error);
-	return write->before ? update(txn, write, error) : insert(txn, write, error);
+	ffp_statement_kind kind = kind_of(write);
+	uint32_t shape = 0;
+	if (kind == FFP_UPDATE && !(shape = ffp_changed_columns(write)))
+		return FF_OK;
+	if (kind == FFP_DELETE_RANGE)
+		shape = ff_sql_range_shape(write->range);
+	sqlite3_stmt *statement;
+	ff_code code = ffp_statement_get(txn, kind, write->table, shape, write->range, &statement, error);
+	if (code != FF_OK)
+		return code;
+	return change(txn, statement, bind_write(statement, kind, write, shape), kind != FFP_DELETE_RANGE, error);
 }
 
 ff_code ffp_rows_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
