@@ -114,9 +114,10 @@ static void make_last_folder(const char *path)
 
 const ff_harness *ff_harness_for_files(const char *uri)
 {
-	const char *colon = strchr(uri, ':');
-	bool numbered = strstr(uri, "{}") != NULL;
-	if (!colon || !colon[1] || colon[1] == '?' || strlen(uri) > FF_URI_SIZE / 2 || (strchr(uri, '%') && !numbered))
+	const char *colon = uri ? strchr(uri, ':') : NULL;
+	bool numbered = uri && strstr(uri, "{}");
+	if (!colon || colon == uri || !colon[1] || colon[1] == '?' || strlen(uri) > FF_URI_SIZE / 2 ||
+	    (strchr(uri, '%') && !numbered))
 		return NULL;
 	files_harness *files = calloc(1, sizeof(*files));
 	if (!files)

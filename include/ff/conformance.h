@@ -95,7 +95,8 @@ typedef struct ff_harness {
  * Where PATH begins with a colon (sqlite::memory:) the URI is used as it is, and each handle is a store of its own.
  * Where there is {} in the URI (postgres://HOST/DATABASE?schema=case_{}) each store has PID_N in its place, and nothing
  * is created beside it or removed: stores of a server that is there for the tests are removed with the server. The
- * harness is handed out; ff_harness_free. NULL where the URI has no such form, or memory is out.
+ * harness is handed out; ff_harness_free. NULL where the URI has no such form or is longer than FF_URI_SIZE / 2, or memory
+ * is out.
  */
 FF_API const ff_harness *ff_harness_for_files(const char *uri);
 FF_API void ff_harness_free(const ff_harness *harness);
