@@ -78,6 +78,17 @@ static void print_status_json(const ff_quota_status *status)
 	ctl_json_print(object);
 }
 
+/* When the window lets the next one through, and that it wants a slot where all are held. */
+static void describe_next(const ff_quota_status *quota, char *to, size_t size)
+{
+	bool full = quota->limits.max_concurrent && quota->active >= quota->limits.max_concurrent;
+	if (quota->next_admission_at_ms == FF_TIME_NONE)
+		snprintf(to, size, "%s", full ? "when a slot is free" : "now");
+	else
+		snprintf(to, size, "%s%s", ctl_time(quota->next_admission_at_ms, "").text,
+		         full ? ", and a slot free" : "");
+}
+
 static void print_table(const ctl_session *session, const ff_quota_status *quotas, size_t count)
 {
 	static const ctl_column columns[] = { { "QUOTA", false }, { "WINDOW", true }, { "IN WINDOW", true },
@@ -89,6 +100,7 @@ static void print_table(const ctl_session *session, const ff_quota_status *quota
 		ff_limit requests = { .hard = quota->limits.max_requests_per_window };
 		ff_limit slots = { .hard = quota->limits.max_concurrent };
 		struct libscols_line *line = ctl_table_line(table);
+		char next[128];
 		ctl_table_set(line, 0, quota->quota_policy_id, NULL);
 		ctl_table_set(line, 1, ctl_duration((int64_t)quota->limits.window_seconds * 1000, "-").text, NULL);
 		ctl_table_set(line, 2, ctl_digits(quota->in_window).text, NULL);
@@ -99,7 +111,8 @@ static void print_table(const ctl_session *session, const ff_quota_status *quota
 		ctl_table_set(line, 6, ctl_limit_digits(slots.hard).text, NULL);
 		ctl_table_set(line, 7, ctl_usage_bar(quota->active, &slots).text,
 		              ctl_usage_colour(quota->active, &slots));
-		ctl_table_set(line, 8, ctl_time(quota->next_admission_at_ms, "now").text, NULL);
+		describe_next(quota, next, sizeof next);
+		ctl_table_set(line, 8, next, NULL);
 	}
 	ctl_table_print(table);
 }

@@ -414,6 +414,19 @@ class Quotas(Case):
         self.assertEqual(self.error("quota", "status", "none"), "not_found")
         self.assertRegex(self.run_raw("--now", T + 5, "quota", "status", "q").stdout, r"q +1m +2 +2 +█{20} +2 +9")
 
+    def test_when_the_next_is_admitted_as_people_read_it(self):
+        self.create(concurrency=1, most=2)
+        shown = ("--now", T + 5, "quota", "status", "q")
+        self.assertRegex(self.run_raw(*shown).stdout, r" now\n$")
+        self.admit("a")
+        self.assertRegex(self.run_raw(*shown).stdout, r" when a slot is free\n$")
+        self.assertIsNone(self.one(*shown)["next_admission_at"])
+        self.one("--now", T, "quota", "release", "q", "--execution", "a")
+        self.admit("b")
+        self.assertRegex(self.run_raw(*shown).stdout, rf" \({T + 60000}\), and a slot free\n$")
+        self.one("--now", T, "quota", "release", "q", "--execution", "b")
+        self.assertRegex(self.run_raw(*shown).stdout, rf" \({T + 60000}\)\n$")
+
 
 class Store(Case):
     def fill(self):
