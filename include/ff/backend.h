@@ -347,7 +347,7 @@ typedef struct ff_store_limits {
 	uint64_t caps; /* a subset of the backend's */
 	ff_durability durability;
 	char version[64]; /* of the storage library or server: "SQLite 3.40.1" */
-	uint32_t lanes;   /* CONCURRENT_WRITERS: how many write transactions the core may have under way; 0 is 1 */
+	uint32_t lanes;   /* CONCURRENT_WRITERS: write transactions that may be under way; 0 is 1, and 64 is the most */
 } ff_store_limits;
 
 /* An open store and a transaction: the backend's own structs behind these names. */
