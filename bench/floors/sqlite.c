@@ -1,6 +1,7 @@
 /*
- * The floor on SQLite. Three tables without rowids; a budget is read by one statement. Where keys are taken
- * for fresh and one was there after all, the transaction begins anew and looks every key up first.
+ * The floor on SQLite. Two tables without rowids: keys, and of each budget's dimensions the limit beside what was used, so
+ * that one row is read for both. Where keys are taken for fresh and one was there after all, the transaction begins anew and
+ * looks every key up first.
  */
 #include "floor.h"
 
@@ -10,9 +11,7 @@
 #include <unistd.h>
 
 static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS policy(budget TEXT, dimension TEXT, hard INTEGER, breaches INTEGER,"
-    " PRIMARY KEY(budget, dimension)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS usage(budget TEXT, dimension TEXT, value INTEGER,"
+    "CREATE TABLE IF NOT EXISTS budgets(budget TEXT, dimension TEXT, hard INTEGER, value INTEGER, breaches INTEGER,"
     " PRIMARY KEY(budget, dimension)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS keys(key TEXT, budget TEXT, digest INTEGER, outcome INTEGER, expires_at_ms INTEGER,"
     " PRIMARY KEY(key, budget)) WITHOUT ROWID";
@@ -26,8 +25,7 @@ enum {
 	WRITE_BREACHES,
 	READ_KEY,
 	WRITE_KEY,
-	CREATE_POLICY,
-	CREATE_USAGE,
+	CREATE_BUDGET,
 	STATEMENTS_COUNT
 };
 
@@ -35,14 +33,12 @@ static const char *const statements[STATEMENTS_COUNT] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[READ_BUDGET] =
-	    "SELECT dimension, hard, value FROM policy CROSS JOIN usage USING(budget, dimension) WHERE budget = ?1",
-	[WRITE_USAGE] = "UPDATE usage SET value = ?3 WHERE budget = ?1 AND dimension = ?2",
-	[WRITE_BREACHES] = "UPDATE policy SET breaches = breaches + ?2 WHERE budget = ?1",
+	[READ_BUDGET] = "SELECT dimension, hard, value FROM budgets WHERE budget = ?1",
+	[WRITE_USAGE] = "UPDATE budgets SET value = ?3 WHERE budget = ?1 AND dimension = ?2",
+	[WRITE_BREACHES] = "UPDATE budgets SET breaches = breaches + ?2 WHERE budget = ?1",
 	[READ_KEY] = "SELECT digest, outcome FROM keys WHERE key = ?1 AND budget = ?2",
 	[WRITE_KEY] = "INSERT OR IGNORE INTO keys VALUES(?1, ?2, ?3, ?4, ?5)",
-	[CREATE_POLICY] = "INSERT INTO policy VALUES(?1, ?2, ?3, 0)",
-	[CREATE_USAGE] = "INSERT INTO usage VALUES(?1, ?2, 0)",
+	[CREATE_BUDGET] = "INSERT INTO budgets VALUES(?1, ?2, ?3, 0, 0)",
 };
 
 struct bench_floor {
@@ -136,14 +132,11 @@ static void create(bench_floor *floor, const ff_budget_spec *budgets, size_t cou
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < budgets[i].limits_count; j++) {
 			const ff_limit *limit = &budgets[i].limits[j];
-			for (int which = CREATE_POLICY; which <= CREATE_USAGE; which++) {
-				bind_text(floor->statements[which], 1, budgets[i].budget_id,
-				          strlen(budgets[i].budget_id));
-				bind_text(floor->statements[which], 2, limit->dimension, strlen(limit->dimension));
-			}
-			sqlite3_bind_int64(floor->statements[CREATE_POLICY], 3, (sqlite3_int64)limit->hard);
-			run(floor, CREATE_POLICY, "create budgets");
-			run(floor, CREATE_USAGE, "create budgets");
+			sqlite3_stmt *statement = floor->statements[CREATE_BUDGET];
+			bind_text(statement, 1, budgets[i].budget_id, strlen(budgets[i].budget_id));
+			bind_text(statement, 2, limit->dimension, strlen(limit->dimension));
+			sqlite3_bind_int64(statement, 3, (sqlite3_int64)limit->hard);
+			run(floor, CREATE_BUDGET, "create budgets");
 		}
 	run(floor, COMMIT, "create budgets");
 }
