@@ -148,6 +148,9 @@ void bench_stores_free(bench_store *stores, size_t count);
 /* The path of a store beside. */
 char *bench_store_beside(const bench_store *store, const char *end);
 
+/* The folder that a store lies in; of one on a server the one that we are in. */
+char *bench_store_folder(const bench_store *store);
+
 typedef struct bench_options {
 	double seconds; /* that the engine is measured for, in each workload */
 	unsigned pairs;

@@ -301,7 +301,9 @@ static int run(command_line *line)
 			right = run_one(line->workloads[i], &stores[j], &line->options, rows) && right;
 	if (!line->json || strcmp(line->json, "-") != 0)
 		bench_table(rows);
-	cJSON *document = bench_document(".", line->label, rows);
+	char *folder = bench_store_folder(&stores[0]);
+	cJSON *document = bench_document(folder, line->label, rows);
+	free(folder);
 	if (line->json)
 		bench_write_document(document, line->json);
 	cJSON_Delete(document);

@@ -168,6 +168,14 @@ char *bench_store_beside(const bench_store *store, const char *end)
 	return path;
 }
 
+char *bench_store_folder(const bench_store *store)
+{
+	char *path = bench_store_beside(store, "");
+	char *name = store->floor->round_trip_ms ? NULL : strrchr(path, '/');
+	strcpy(name ? name + (name == path) : path, name ? "" : ".");
+	return path;
+}
+
 static bool is_free(const bench_store *store)
 {
 	bool exists = false;

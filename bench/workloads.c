@@ -106,11 +106,8 @@ void bench_settle(const bench_store *store)
 {
 	if (store->floor->round_trip_ms)
 		return;
-	char *path = bench_store_beside(store, "");
-	char *name = strrchr(path, '/');
-	if (name)
-		name[name == path] = '\0';
-	int folder = open(name ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *path = bench_store_folder(store);
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder >= 0) {
 		syncfs(folder);
 		close(folder);

@@ -221,6 +221,21 @@ class Run(Case):
         self.assertEqual(row["ops"] % 7, 0)
         self.assertEqual(self.stores(), ["rows.json"])
 
+    def test_the_file_system_is_the_stores(self):
+        if SCHEME == "postgres":
+            return
+        os.mkdir(self.dir / "elsewhere")
+        for path, kind in (("/dev/shm/", "tmpfs"), (f"{self.dir}/elsewhere/", None), ("", None)):
+            name = f"{path}ff-bench-test-{os.getpid()}"
+            done = self.bench("run", "--quick", "--seconds", "0.001", "--store", f"{SCHEME}:{name}", "--workload", "single",
+                              "--json", "-")
+            self.assertEqual(json.loads(done.stdout)["machine"]["filesystem"], kind or self.file_system())
+        self.assertEqual(self.stores(), ["elsewhere"])
+
+    def file_system(self):
+        done = self.bench("run", "--quick", "--seconds", "0.001", "--store", SCHEME, "--workload", "single", "--json", "-")
+        return json.loads(done.stdout)["machine"]["filesystem"]
+
     def test_an_open_loop_has_a_rate_and_no_floor(self):
         row, = self.rows("--workload", "crowd-64", "--rate", "2000")
         self.assertEqual((row["loop"], row["rate"], row["against"], row["ratio"]), ("open", 2000, None, None))
