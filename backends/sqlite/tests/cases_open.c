@@ -1,9 +1,12 @@
 /* Opening: what is not a store, what cannot be written, and that a failed open leaves nothing. */
 #include "sqlite_test.h"
 
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "store.h"
 
 static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
 
@@ -119,6 +122,55 @@ static void two_memory_stores_are_two(ff_test *t)
 	close_store(one);
 	close_store(other);
 	FF_CHECK(t, !file_exists(":memory:"));
+}
+
+/* ---- others that have it ------------------------------------------------------------------------------------- */
+
+static void *end_soon(void *db)
+{
+	usleep(50000);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return NULL;
+}
+
+/* To change the journal's mode wants the file alone: who reads it meanwhile is waited for, as long as was told. */
+static void a_file_that_is_read_while_it_is_opened(ff_test *t)
+{
+	static const char *const soon[] = { "busy_timeout_ms", "20", NULL };
+	const char *path = path_of(t, "a.db");
+	ff_store *store;
+	pthread_t thread;
+	sqlite3 *db;
+	close_store(must_open(t, path));
+	run_sql(t, path, "PRAGMA journal_mode = DELETE");
+	FF_REQUIRE(t, sqlite3_open(path, &db) == SQLITE_OK);
+	FF_REQUIRE(t, sqlite3_exec(db, "BEGIN; SELECT * FROM ff_schema", NULL, NULL, NULL) == SQLITE_OK);
+	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, soon, &store), FF_E_BUSY);
+	FF_REQUIRE(t, pthread_create(&thread, NULL, end_soon, db) == 0);
+	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, NULL, &store), FF_OK);
+	pthread_join(thread, NULL);
+	sqlite3_close(db);
+	if (store)
+		close_store(store);
+	FF_CHECK_STR(t, ask_sql(t, path, "PRAGMA journal_mode"), "wal");
+}
+
+static void a_few_readers_are_kept(ff_test *t)
+{
+	enum { AT_ONCE = 20, KEPT = 8 };
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	ff_txn *readers[AT_ONCE];
+	for (unsigned turn = 0; turn < 2; turn++) {
+		unsigned kept = 0;
+		for (unsigned i = 0; i < AT_ONCE; i++)
+			FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_READ, &readers[i], ff_test_error(t)));
+		for (unsigned i = 0; i < AT_ONCE; i++)
+			sqlite->abort(readers[i]);
+		for (const ff_txn *idle = store->idle; idle; idle = idle->next)
+			kept++;
+		FF_CHECK_EQ_INT(t, kept, KEPT);
+	}
+	close_store(store);
 }
 
 /* ---- rights -------------------------------------------------------------------------------------------------- */
@@ -309,6 +361,8 @@ static const ff_case cases[] = {
 	CASE(parameters, "", 0),
 	CASE(a_relative_path_stays_where_it_was, "", 0),
 	CASE(two_memory_stores_are_two, "", 0),
+	CASE(a_file_that_is_read_while_it_is_opened, "FF-ERR-4", 0),
+	CASE(a_few_readers_are_kept, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
 	CASE(a_log_that_may_not_be_written, "", 0),
 	CASE(who_may_only_read_sees_what_others_write, "", 0),

@@ -178,6 +178,22 @@ static void a_store_that_is_migrated_while_open(ff_test *t)
 	close_store(store);
 }
 
+/* What is wrong when a transaction begins is no word about a row. */
+static void a_version_that_is_gone_while_open(ff_test *t)
+{
+	static const char *const ways[] = { "DELETE FROM ff_schema", "DROP TABLE ff_schema" };
+	ff_txn *txn;
+	for (unsigned i = 0; i < 2; i++) {
+		ff_store *store = must_open(t, path_of(t, i ? "b.db" : "a.db"));
+		run_sql(t, path_of(t, i ? "b.db" : "a.db"), ways[i]);
+		for (ff_txn_kind kind = FF_TXN_READ; kind <= FF_TXN_WRITE; kind++) {
+			FF_CHECK_CODE(t, subject.backend->begin(store, kind, &txn, ff_test_error(t)), FF_E_IO);
+			FF_CHECK_EQ_INT(t, ff_test_error(t)->code, FF_E_IO);
+		}
+		close_store(store);
+	}
+}
+
 static const ff_case cases[] = {
 	CASE(a_store_that_is_migrated_while_open, "FF-MT-2", 0),
 	CASE(a_new_store_reads_well, "FF-MT-2", 0),
@@ -187,5 +203,6 @@ static const ff_case cases[] = {
 	CASE(check_finds_what_is_missing, "", 0),
 	CASE(check_finds_a_spoiled_index, "", 0),
 	CASE(check_finds_broken_pages, "", 0),
+	CASE(a_version_that_is_gone_while_open, "FF-ERR-1", 0),
 };
 FAMILY(cases_schema, cases);
