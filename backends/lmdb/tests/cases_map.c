@@ -210,6 +210,66 @@ static void a_store_is_opened_while_its_map_grows(ff_test *t)
 	}
 }
 
+/* The second version has the indexes, which take more room than the rows. */
+static void a_migration_that_is_larger_than_the_map(ff_test *t)
+{
+	static ffp_odd_row rows[ROWS];
+	static ff_write writes[ROWS];
+	ff_store *store;
+	ff_index indexes[FF_INDEXES_MAX];
+	ff_table bare = *odd_v1(), table = bare;
+	const ff_catalog less = { .tables = &bare, .tables_count = 1, .version = 1 };
+	const ff_catalog more = { .tables = &table, .tables_count = 1, .version = 2 };
+	bare.indexes_count = 0;
+	memcpy(indexes, table.indexes, table.indexes_count * sizeof(*indexes));
+	for (unsigned i = 0; i < table.indexes_count; i++)
+		indexes[i].since = 2;
+	table.indexes = indexes;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &less, 0, tiny, &store));
+	for (int64_t i = 0; i < ROWS; i++) {
+		rows[i] = ffp_odd("a", i, "c", i);
+		writes[i] = (ff_write){ .table = &bare, .kind = FF_WRITE_PUT, .after = &rows[i].row };
+	}
+	FF_REQUIRE_OK(t, write_once(t, store, writes, ROWS));
+	close_store(store);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &more, 0, tiny, &store));
+	ff_read read = { .table = &table, .kind = FF_READ_RANGE, .index = &indexes[1], .limit = 2 * ROWS };
+	FF_REQUIRE_OK(t, read_once(t, store, FF_TXN_READ, &read, 1));
+	FF_CHECK_EQ_INT(t, read.rows_count, ROWS);
+	ffp_odd_row row = ffp_odd("b", 1, "c", 1);
+	FF_REQUIRE_OK(t, put_row(t, store, &table, NULL, &row.row));
+	close_store(store);
+}
+
+typedef struct answering {
+	ff_test *test;
+	ff_store *store;
+	unsigned told;
+} answering;
+
+static void write_when_told(void *context, const char *problem)
+{
+	answering *of = context;
+	(void)problem;
+	if (of->told++ == 0)
+		FF_CHECK_CODE(of->test, put_many(of->test, of->store, ROWS, ROWS), FF_OK);
+}
+
+/* Who is told of a problem may write, and the map grows meanwhile. */
+static void a_check_whose_host_writes(ff_test *t)
+{
+	ff_store *store = open_with(t, tiny);
+	FF_REQUIRE_OK(t, put_many(t, store, 0, 10));
+	close_store(store);
+	raw_put(t, path_of(t, "a.db"), odd_v1()->indexes[0].name, raw_text("zzzzzzzz", 8, "", 0));
+	store = open_with(t, tiny);
+	answering host = { .test = t, .store = store };
+	FF_CHECK_CODE(t, subject.backend->check(store, write_when_told, &host, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, host.told, 1);
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), ROWS + 10);
+	close_store(store);
+}
+
 /* ---- other processes ------------------------------------------------------------------------------------------- */
 
 static int put_all(ff_test *t, int number)
@@ -230,6 +290,7 @@ static void another_process_made_the_store_larger(ff_test *t)
 	FF_CHECK_EQ_INT(t, count_rows(t, reader, odd_v1()), ROWS);
 	FF_CHECK_EQ_INT(t, count_in(t, early, NULL), 0);
 	subject.backend->abort(early);
+	FF_REQUIRE_OK(t, put_many(t, reader, ROWS, 10));
 	close_store(reader);
 }
 
@@ -471,6 +532,8 @@ static const ff_case cases[] = {
 	CASE(many_batches, "", 0),
 	CASE(readers_that_are_open_read_on, "FF-GS-3", 0),
 	CASE(readers_on_other_threads, "FF-GS-3", 0),
+	CASE(a_migration_that_is_larger_than_the_map, "FF-MT-2", 0),
+	CASE(a_check_whose_host_writes, "FF-MT-4", 0),
 	CASE(another_process_made_the_store_larger, "", 0),
 	CASE(a_writer_sees_a_larger_map, "", 0),
 	CASE(a_store_is_opened_while_its_map_grows, "FF-RU-13", FF_CASE_BULK),

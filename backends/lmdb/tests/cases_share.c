@@ -308,17 +308,46 @@ static int fill_readers(ff_test *t, ff_store *store, ff_txn **readers)
 static void readers_find_no_slot(ff_test *t)
 {
 	static ff_txn *readers[READERS_MAX];
-	ff_store *store = must_open(t, path_of(t, "a.db"));
+	static char words[200000];
+	static const char *const params[] = { "map_size", "1", NULL };
+	ff_store *store, *other;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
 	int count = fill_readers(t, store, readers);
 	FF_REQUIRE_OK(t, add_row(t, store, 1)); /* a writer needs none */
 	lmdb->abort(readers[--count]);
 	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
 	while (count > 0)
 		lmdb->abort(readers[--count]);
-	/* They are kept, and used again. */
+	/* A few are kept, and used again. */
 	for (count = fill_readers(t, store, readers); count > 0;)
 		lmdb->abort(readers[--count]);
+	other = must_open(t, path_of(t, "a.db"));
+	FF_CHECK_EQ_INT(t, count_rows(t, other, odd_v1()), 1);
+	close_store(other);
+	/* Who found none does not hold the map, which grows. */
+	memset(words, 'w', sizeof(words));
+	ffp_odd_row row = ffp_odd("b", 1, "c", 1);
+	row.w = (ff_text){ words, sizeof(words) };
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 	close_store(store);
+}
+
+/* A store gives back the slots of the readers that it kept, beside another one of the same directory. */
+static void stores_that_come_and_go_keep_no_slots(ff_test *t)
+{
+	enum { STORES = 200, AT_ONCE = 8 };
+	ff_txn *readers[AT_ONCE];
+	ff_store *stays = must_open(t, path_of(t, "a.db"));
+	for (unsigned i = 0; i < STORES; i++) {
+		ff_store *store = must_open(t, path_of(t, "a.db"));
+		for (unsigned j = 0; j < AT_ONCE; j++)
+			FF_REQUIRE_OK(t, lmdb->begin(store, FF_TXN_READ, &readers[j], ff_test_error(t)));
+		for (unsigned j = 0; j < AT_ONCE; j++)
+			lmdb->abort(readers[j]);
+		close_store(store);
+	}
+	FF_CHECK_EQ_INT(t, count_rows(t, stays, odd_v1()), 0);
+	close_store(stays);
 }
 
 static int die_with_readers(ff_test *t, int number)
@@ -589,6 +618,7 @@ static const ff_case cases[] = {
 	CASE(a_directory_made_anew, "", 0),
 	CASE(a_fork_takes_nothing_away, "", 0),
 	CASE(readers_find_no_slot, "FF-ERR-4", 0),
+	CASE(stores_that_come_and_go_keep_no_slots, "", 0),
 	CASE(slots_of_the_dead_are_freed, "", 0),
 	CASE(a_dead_reader_holds_no_pages, "", 0),
 	CASE(idle_readers_hold_no_pages, "", 0),

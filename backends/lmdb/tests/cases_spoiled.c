@@ -268,6 +268,35 @@ static void a_file_that_was_cut_short(ff_test *t)
 	}
 }
 
+/* LMDB may leave out the last pages, where nobody needs them: the file is made as long as it should be. */
+static void a_file_without_its_last_pages(ff_test *t)
+{
+	static ffp_odd_row rows[1000];
+	static ff_write writes[1000];
+	const char *path = path_of(t, "a.db");
+	struct stat whole, made;
+	ff_store *store = must_open(t, path);
+	for (int i = 0; i < 1000; i++) {
+		rows[i] = ffp_odd("a", i, "some words", i);
+		writes[i] = (ff_write){ .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &rows[i].row };
+	}
+	FF_REQUIRE_OK(t, write_once(t, store, writes, 1000));
+	ff_read everything = { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 1 };
+	ff_write gone = { .table = odd_v1(), .kind = FF_WRITE_DELETE_RANGE, .range = &everything };
+	FF_REQUIRE_OK(t, write_once(t, store, &gone, 1));
+	for (int i = 0; i < 10; i++)
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &rows[i].row));
+	close_store(store);
+	FF_REQUIRE(t, stat(data_of(t, path), &whole) == 0);
+	FF_REQUIRE(t, truncate(data_of(t, path), whole.st_size - 2 * sysconf(_SC_PAGESIZE)) == 0);
+	store = must_open(t, path);
+	FF_CHECK(t, stat(data_of(t, path), &made) == 0 && made.st_size == whole.st_size);
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 10);
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &rows[10].row));
+	close_store(store);
+	FF_CHECK_STR(t, check_store(t, path).lines, "");
+}
+
 static void a_tree_that_is_missing(ff_test *t)
 {
 	ff_store *store;
@@ -305,5 +334,6 @@ static const ff_case cases[] = {
 	CASE(a_corrupt_row_can_be_written_over, "", 0), CASE(a_corrupt_row_can_be_deleted, "", 0),
 	CASE(all_problems_are_told, "FF-MT-4", 0),      CASE(a_file_that_was_cut_short, "FF-ERR-1", 0),
 	CASE(a_tree_that_is_missing, "FF-MT-2", 0),     CASE(a_version_that_is_none, "FF-MT-2", 0),
+	CASE(a_file_without_its_last_pages, "", 0),
 };
 FAMILY(cases_spoiled, cases);
