@@ -623,10 +623,12 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 	store->shared = opening.shared;
 	store->environment = opening.shared->handle;
 	store->kv = (ff_kv){ .ops = &ops, .catalog = config->catalog, .allocator = config->allocator };
-	code = take_memory(store) ? open_schema(store, config, error)
-	                          : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
-	if (code == FF_OK) /* whatever its durability: later commits may be of more */
+	code = take_memory(store) ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
+	/* Whatever its durability: later commits may be of more. */
+	if (code == FF_OK && !(config->flags & FF_STORE_READ_ONLY))
 		code = ffp_environment_keep_names(&opening, error);
+	if (code == FF_OK)
+		code = open_schema(store, config, error);
 	if (code != FF_OK)
 		free_memory(store);
 	ffp_environment_settle(&opening, code != FF_OK);

@@ -416,10 +416,21 @@ static int sync_parent(int directory)
 	return result;
 }
 
+/* Whether nothing was ever written: who made the environment is not done with it, or its process ended at that. */
+static bool is_empty(ffp_environment *environment)
+{
+	MDB_envinfo info;
+	pthread_rwlock_rdlock(&environment->map);
+	mdb_env_info(environment->env, &info);
+	pthread_rwlock_unlock(&environment->map);
+	return info.me_last_txnid == 0;
+}
+
 ff_code ffp_environment_keep_names(const ffp_opening *opening, ff_error *error)
 {
-	int result = opening->made_data ? sync_directory(opening->lock) : 0;
-	if (result == 0 && opening->made_directory)
+	bool is_left = !opening->made_data && is_empty(opening->shared->handle);
+	int result = opening->made_data || is_left ? sync_directory(opening->lock) : 0;
+	if (result == 0 && (opening->made_directory || is_left))
 		result = sync_parent(opening->lock);
 	return result ? no_directory(opening->path, result, "sync", error) : FF_OK;
 }

@@ -44,7 +44,8 @@ typedef struct ffp_opening {
 /* Opens the environment of a directory, or shares it. Until ffp_environment_settle nobody else opens it. */
 ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, bool write_map, ffp_opening *opening,
                              ff_error *error);
-/* Sees to it that what was made is found again after loss of power: LMDB syncs files, not the names of new ones. */
+/* Sees to it that what was made, now or by one whose process ended then, is found again after loss of power: LMDB syncs files,
+ * not the names of new ones. Before anything is written, by which others know that it is done. */
 ff_code ffp_environment_keep_names(const ffp_opening *opening, ff_error *error);
 /* Ends the opening. Where it failed the environment is given back, and what it made is removed. */
 void ffp_environment_settle(ffp_opening *opening, bool failed);

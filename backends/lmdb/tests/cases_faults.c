@@ -5,7 +5,9 @@
 #include "lmdb_test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "faults.h"
 
@@ -274,6 +276,11 @@ static void a_new_store_keeps_its_name(ff_test *t)
 	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "b.db"), NULL), 1);
 	/* Who opens it later may rely on it. */
 	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "c.db"), none), 2);
+	/* Whose process ended while it made a store has synced nothing. */
+	mkdir(path_of(t, "d.db"), 0700);
+	close(open(ff_test_text(t, "%s/data.mdb", path_of(t, "d.db")), O_WRONLY | O_CREAT, 0600));
+	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "d.db"), NULL), 2);
+	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "d.db"), NULL), 0);
 }
 
 static const ff_case cases[] = {
