@@ -75,30 +75,31 @@ static bool is_settled(const char *state)
 ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
 {
 	char found[6];
-	const char *message = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY); /* of no result: NULL */
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
 	if (!message) {
 		message = state_in(txn->pg ? PQerrorMessage(txn->pg) : "out of memory", found);
 		state = found;
 	}
-	message = *message ? message : "nobody answered";
-	ff_code code = txn->pg ? code_of(state ? state : "") : FF_E_NO_MEMORY;
-	ff_error_set(error, code, "cannot %s '%s': %.*s", doing, txn->store->name, (int)strcspn(message, "\n"),
-	             message);
-	if (state && strcmp(state, "25006") == 0)
-		ff_error_set(error, code, "cannot %s '%s': the server is a read-only standby", doing, txn->store->name);
+	state = state ? state : "";
+	if (!*message)
+		message = "nobody answered";
+	if (strcmp(state, "25006") == 0)
+		message = "the server is a read-only standby";
 	/* Memory that is out may be that for locks; the hint alone tells which setting is too low. */
-	const char *hint = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) : NULL;
-	if (hint && state && strcmp(state, "53200") == 0)
-		ff_error_set(error, code, "cannot %s '%s': %s: %s", doing, txn->store->name, message, hint);
-	snprintf(error->native_code, sizeof(error->native_code), "%s", state ? state : "");
-	error->retryable |= is_lost(txn, state ? state : "") || strcmp(error->native_code, "57014") == 0;
-	return code;
+	if (strcmp(state, "53200") != 0)
+		hint = NULL;
+	ff_error_set(error, txn->pg ? code_of(state) : FF_E_NO_MEMORY, "cannot %s '%s': %.*s%s%s", doing,
+	             txn->store->name, (int)strcspn(message, "\n"), message, hint ? ": " : "", hint ? hint : "");
+	snprintf(error->native_code, sizeof(error->native_code), "%s", state);
+	error->retryable |= is_lost(txn, state) || strcmp(state, "57014") == 0;
+	return error->code;
 }
 
 /* ---- settings ----------------------------------------------------------------------------------------------- */
 
-/* Ours, then those of libpq that make sense in a URI of a store. */
+/* Ours, then those of libpq that make sense in a URI of a store. It knows none of ours. */
 static const char *const known[] = { "schema",
 	                             "pool",
 	                             "busy_timeout_ms",
@@ -123,15 +124,6 @@ static const char *const known[] = { "schema",
 	                             "gssencmode",
 	                             "service",
 	                             NULL };
-enum { OURS = 6 };
-
-static bool is_ours(const char *name)
-{
-	for (unsigned i = 0; i < OURS; i++)
-		if (strcmp(known[i], name) == 0)
-			return true;
-	return false;
-}
 
 /*
  * What libpq takes only one of some words for. It would say so, but when a connection begins, and in nothing but words:
@@ -174,7 +166,8 @@ static PQconninfoOption *option(const ff_store *store, const char *keyword)
 	return at->keyword ? at : NULL;
 }
 
-/* libpq owns the options, and frees them as it takes them. What an older libpq does not know is left out. */
+/* libpq owns the options, and frees them as it takes them. What it does not know is left out: what is ours, and what is
+ * newer than it. */
 static bool give(const ff_store *store, const char *keyword, const char *value)
 {
 	PQconninfoOption *found = option(store, keyword);
@@ -214,8 +207,7 @@ static ff_code give_options(const ff_store *store, const ff_store_config *config
 	bool given = give(store, "client_encoding", "UTF8") && give(store, "fallback_application_name", "ff") &&
 	             give(store, "connect_timeout", "10");
 	for (size_t i = 0; i < config->params_count; i++)
-		if (!is_ours(config->params[i].name))
-			given = given && give(store, config->params[i].name, config->params[i].value);
+		given = given && give(store, config->params[i].name, config->params[i].value);
 	return given ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
 }
 
