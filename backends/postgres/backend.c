@@ -34,7 +34,6 @@ static ff_txn *acquire(ff_store *store)
 static void release(ff_txn *txn)
 {
 	ff_store *store = txn->store;
-	txn->used = txn->pg != NULL;
 	pthread_mutex_lock(&store->mutex);
 	bool kept = store->idle_count < store->pool + READERS_KEPT;
 	if (kept) {
@@ -49,6 +48,11 @@ static void release(ff_txn *txn)
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
 
+static void forget_locks(ff_txn *txn)
+{
+	memset(txn->lanes, 0, sizeof(txn->lanes));
+}
+
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
 	if (kind == FF_TXN_WRITE && store->read_only)
@@ -57,10 +61,10 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	if (!begun)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
 	begun->kind = kind;
-	begun->begun = begun->holds_all = begun->upgrades = begun->late = begun->hardens = begun->behind = false;
+	begun->begun = begun->late = begun->hardens = begun->behind = false;
 	begun->goes_on = NULL;
 	begun->writes_count = begun->expected_count = 0;
-	memset(begun->lanes, 0, sizeof(begun->lanes));
+	forget_locks(begun);
 	*txn = begun;
 	return FF_OK;
 }
@@ -96,39 +100,33 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
 		return code;
 	bool first = !txn->begun;
 	if (first)
-		ffp_send_plain(txn, FFP_BEGIN, txn->kind);
+		txn->open = ffp_send_plain(txn, FFP_BEGIN, txn->kind);
 	if (txn->kind == FF_TXN_WRITE)
 		ffp_lock(txn, reads, count);
 	if (first)
 		ffp_send_plain(txn, FFP_VERSION, 0);
-	if (!ffp_rows_select(txn, arena, reads, count))
-		txn->no_memory = true;
+	ffp_rows_select(txn, arena, reads, count);
 	code = ffp_exchange(txn, arena, txn->kind == FF_TXN_WRITE ? "write to" : "read", error);
-	if (code == FF_E_CONFLICT && txn->upgrades)
-		ffp_lock_all_next(txn->store);
+	/* Who finds late that it wants all lanes has only tried; the next one begins with them. */
+	if (code == FF_E_CONFLICT && !first && txn->lanes[0])
+		txn->store->lock_all = true;
 	txn->begun = code == FF_OK;
 	return code;
 }
 
 /*
- * A connection that lay idle may have been lost since: the server was restarted, a firewall forgot it. Where nothing has
- * happened, and that is known, the transaction begins again on a new one.
+ * A connection from an earlier transaction lay idle, and may have been lost since: the server was restarted, a firewall
+ * forgot it. Where nothing has happened, and that is known, the transaction begins again on a new one.
  */
 static bool may_have_been_lost(const ff_txn *txn)
 {
-	return txn->used && txn->pg && !txn->begun;
+	return txn->pg && !txn->begun;
 }
 
 static bool is_lost(const ff_txn *txn, ff_code code)
 {
 	bool is_known = code != FF_E_COMMIT_UNKNOWN && code != FF_E_DEADLINE && code != FF_E_NO_MEMORY;
 	return code != FF_OK && is_known && !txn->pg;
-}
-
-static void forget_locks(ff_txn *txn)
-{
-	txn->holds_all = false;
-	memset(txn->lanes, 0, sizeof(txn->lanes));
 }
 
 static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
@@ -175,9 +173,8 @@ static void send_commit(ff_txn *txn)
 	bool lets_go = txn->begun && txn->lets_go;
 	if (lets_go)
 		ffp_send_plain(txn, FFP_LET_GO, 0);
-	ffp_send_plain(txn, FFP_COMMIT, 0);
-	if (lets_go)
-		ffp_send_plain(txn, FFP_HARDEN, 0);
+	txn->committing = ffp_send_plain(txn, FFP_COMMIT, 0) && txn->writes_count > 0;
+	txn->hardens = lets_go && ffp_send_plain(txn, FFP_HARDEN, 0);
 }
 
 static ff_code write_and_commit(ff_txn *txn, ff_error *error)
@@ -188,7 +185,7 @@ static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 	if (code != FF_OK)
 		return code;
 	if (!txn->begun) { /* nothing was loaded: all of it is one round trip */
-		ffp_send_plain(txn, FFP_BEGIN, FF_TXN_WRITE);
+		txn->open = ffp_send_plain(txn, FFP_BEGIN, txn->kind);
 		ffp_lock(txn, NULL, 0);
 		ffp_expect_version(txn);
 	}

@@ -306,31 +306,19 @@ ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_err
 
 /* ---- connecting --------------------------------------------------------------------------------------------- */
 
-enum { FAILURES_MAX = 8 };
-
-static unsigned failures_of(ff_store *store)
+static unsigned count_failure(unsigned failures)
 {
-	pthread_mutex_lock(&store->mutex);
-	unsigned failures = store->failures;
-	pthread_mutex_unlock(&store->mutex);
-	return failures;
-}
-
-static void set_failures(ff_store *store, unsigned failures)
-{
-	pthread_mutex_lock(&store->mutex);
-	store->failures = failures < FAILURES_MAX ? failures : FAILURES_MAX;
-	pthread_mutex_unlock(&store->mutex);
+	return failures < 8 ? failures + 1 : failures;
 }
 
 /* Who finds nobody waits a little longer each time, so that many who try do not keep a server from coming back. Who is
  * late before that is over has waited for the next one, or calls with short deadlines would never try again. */
 static ff_code back_off(ff_txn *txn, ff_error *error)
 {
-	unsigned failures = failures_of(txn->store);
+	unsigned failures = txn->store->failures;
 	ff_code code = failures ? ffp_pause(txn, INT64_C(5) << failures, error) : FF_OK;
 	if (code != FF_OK)
-		set_failures(txn->store, failures - 1);
+		txn->store->failures = failures - 1;
 	return code;
 }
 
@@ -446,11 +434,11 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	if (code == FF_OK)
 		code = set_up(txn, error);
 	if (code == FF_OK)
-		set_failures(store, 0);
+		store->failures = 0;
 	else if (txn->late)
 		code = ffp_ask(txn, error);
 	else
-		set_failures(store, failures_of(store) + 1);
+		store->failures = count_failure(store->failures);
 	if (code != FF_OK)
 		ffp_disconnect(txn);
 	return code;
@@ -472,7 +460,7 @@ void ffp_disconnect(ff_txn *txn)
 		leave_socket(txn);
 	PQfinish(txn->pg);
 	txn->pg = NULL;
-	txn->used = txn->open = txn->begun = txn->committing = false;
+	txn->open = txn->begun = txn->committing = false;
 	txn->statements.count = txn->sent.count = 0;
 }
 

@@ -42,24 +42,21 @@ void ffp_params_begin(ff_txn *txn)
 	txn->params_count = 0;
 }
 
-static void end_param(ff_txn *txn, size_t at)
+static void end_param(ff_txn *txn)
 {
-	txn->params_at[txn->params_count] = at;
-	txn->params_size[txn->params_count++] = (int)(txn->bytes.count - at);
+	txn->params_end[txn->params_count++] = txn->bytes.count;
 }
 
 void ffp_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row)
 {
-	size_t at = txn->bytes.count;
 	add_value(txn, &table->columns[column], row);
-	end_param(txn, at);
+	end_param(txn);
 }
 
 void ffp_param_int64(ff_txn *txn, int64_t value)
 {
-	size_t at = txn->bytes.count;
 	add_int64(txn, value);
-	end_param(txn, at);
+	end_param(txn);
 }
 
 static void begin_array(ff_txn *txn, uint32_t type, size_t count)
@@ -75,13 +72,12 @@ static void begin_array(ff_txn *txn, uint32_t type, size_t count)
 
 void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
 {
-	size_t at = txn->bytes.count;
 	begin_array(txn, FFP_OID_INT64, count);
 	for (size_t i = 0; i < count; i++) {
 		add_int32(txn, sizeof(int64_t));
 		add_int64(txn, lanes[i]);
 	}
-	end_param(txn, at);
+	end_param(txn);
 }
 
 static void add_cell(ff_txn *txn, const ffp_attribute *attribute, const ff_table *table, uint32_t mask,
@@ -117,11 +113,10 @@ void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask)
 {
 	const ff_row *const *rows = txn->rows.items;
 	const ffp_row_type *types = txn->types.items;
-	size_t at = txn->bytes.count;
 	begin_array(txn, types[table->id].type, txn->rows.count);
 	for (size_t i = 0; i < txn->rows.count; i++)
 		add_row(txn, table, mask, rows[i]);
-	end_param(txn, at);
+	end_param(txn);
 }
 
 /* ---- statements ------------------------------------------------------------------------------------------------ */
@@ -152,7 +147,7 @@ static const char *const plain_sql[][3] = {
 	[FFP_HARDEN] = { "SELECT pg_logical_emit_message(true, 'ff', '')" },
 };
 
-static void write_sql(ff_sql_text *sql, const ffp_sent *what, uint32_t shape, const ff_read *range)
+static void write_sql(ff_sql_text *sql, const ffp_sent *what)
 {
 	const ff_sql_dialect *dialect = &ffp_postgres_dialect;
 	ff_sql_clear(sql);
@@ -161,7 +156,7 @@ static void write_sql(ff_sql_text *sql, const ffp_sent *what, uint32_t shape, co
 		ff_sql_select_keys(sql, dialect, what->table);
 		break;
 	case FFP_SELECT_RANGE:
-		ff_sql_select_range(sql, dialect, range);
+		ff_sql_select_range(sql, dialect, what->range);
 		break;
 	case FFP_EXPECT:
 		ff_sql_expect_rows(sql, dialect, what->table);
@@ -170,16 +165,16 @@ static void write_sql(ff_sql_text *sql, const ffp_sent *what, uint32_t shape, co
 		ff_sql_insert_rows(sql, dialect, what->table);
 		break;
 	case FFP_UPDATE:
-		ff_sql_update_rows(sql, dialect, what->table, shape);
+		ff_sql_update_rows(sql, dialect, what->table, what->shape);
 		break;
 	case FFP_DELETE:
 		ff_sql_delete_keys(sql, dialect, what->table);
 		break;
 	case FFP_DELETE_RANGE:
-		ff_sql_delete_range(sql, dialect, range);
+		ff_sql_delete_range(sql, dialect, what->range);
 		break;
 	default:
-		ff_sql_append(sql, plain_sql[what->kind][shape]);
+		ff_sql_append(sql, plain_sql[what->kind][what->shape]);
 	}
 }
 
@@ -204,56 +199,47 @@ static bool place_of(ff_txn *txn, uint64_t key, size_t *place)
 	return added != NULL;
 }
 
-static bool prepare(ff_txn *txn, const ffp_sent *what, size_t place, const char *name, uint32_t shape,
-                    const ff_read *range)
+static bool prepare(ff_txn *txn, const ffp_sent *what, size_t place, const char *name)
 {
 	const ffp_sent preparation = { .kind = FFP_PREPARE, .statement = place };
-	ffp_statement *statements = txn->statements.items;
-	write_sql(&txn->sql, what, shape, range);
-	statements[place].prepared =
-	    !txn->sql.failed && note_sent(txn, preparation) && PQsendPrepare(txn->pg, name, txn->sql.data, 0, NULL);
-	return statements[place].prepared;
+	write_sql(&txn->sql, what);
+	return !txn->sql.failed && note_sent(txn, preparation) && PQsendPrepare(txn->pg, name, txn->sql.data, 0, NULL);
 }
 
 static bool execute(ff_txn *txn, const char *name)
 {
 	const char *values[FFP_PARAMS_MAX];
+	int sizes[FFP_PARAMS_MAX];
 	int formats[FFP_PARAMS_MAX];
 	for (unsigned i = 0; i < txn->params_count; i++) {
-		values[i] = (const char *)txn->bytes.items + txn->params_at[i];
+		size_t at = i ? txn->params_end[i - 1] : 0;
+		values[i] = (const char *)txn->bytes.items + at;
+		sizes[i] = (int)(txn->params_end[i] - at);
 		formats[i] = 1;
 	}
-	return PQsendQueryPrepared(txn->pg, name, (int)txn->params_count, values, txn->params_size, formats, 1);
+	return PQsendQueryPrepared(txn->pg, name, (int)txn->params_count, values, sizes, formats, 1);
 }
 
-void ffp_send(ff_txn *txn, ffp_sent what, uint32_t shape, const ff_read *range)
+bool ffp_send(ff_txn *txn, ffp_sent what)
 {
 	uint64_t table = what.table ? what.table->id : 0;
-	uint64_t key = (uint64_t)what.kind << 48 | table << 32 | shape;
+	uint64_t key = (uint64_t)what.kind << 48 | table << 32 | what.shape;
 	size_t place;
 	char name[32];
-	if (txn->no_memory || !place_of(txn, key, &place)) {
-		txn->no_memory = true;
-		return;
-	}
+	if (txn->no_memory || !place_of(txn, key, &place))
+		return false;
 	snprintf(name, sizeof(name), "ff%zu", place);
-	const ffp_statement *statements = txn->statements.items;
-	bool sent = statements[place].prepared || prepare(txn, &what, place, name, shape, range);
-	sent = sent && note_sent(txn, what) && execute(txn, name);
-	if (sent && what.kind == FFP_BEGIN)
-		txn->open = true;
-	if (sent && what.kind == FFP_COMMIT)
-		txn->committing = txn->writes_count > 0;
-	if (sent && what.kind == FFP_HARDEN)
-		txn->hardens = true;
+	bool *prepared = &((ffp_statement *)txn->statements.items)[place].prepared;
+	*prepared = *prepared || prepare(txn, &what, place, name);
+	bool sent = *prepared && note_sent(txn, what) && execute(txn, name);
 	txn->no_memory |= !sent && PQstatus(txn->pg) == CONNECTION_OK;
+	return sent;
 }
 
-void ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape)
+bool ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape)
 {
-	const ffp_sent what = { .kind = kind };
 	ffp_params_begin(txn);
-	ffp_send(txn, what, shape, NULL);
+	return ffp_send(txn, (ffp_sent){ .kind = kind, .shape = shape });
 }
 
 /* ---- the exchange ---------------------------------------------------------------------------------------------- */
@@ -370,8 +356,7 @@ static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *l
 
 ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error)
 {
-	const ffp_sent sync = { .kind = FFP_SYNC };
-	if (!note_sent(txn, sync) || txn->no_memory) {
+	if (!note_sent(txn, (ffp_sent){ .kind = FFP_SYNC }) || txn->no_memory) {
 		ff_code memory = txn->committing ? FF_E_COMMIT_UNKNOWN : FF_E_NO_MEMORY;
 		ffp_disconnect(txn); /* with half of a pipeline sent there is no other way back */
 		return ff_error_set(error, memory, "out of memory for statements");
@@ -389,13 +374,12 @@ ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *
 
 void ffp_roll_back(ff_txn *txn)
 {
-	const ffp_sent sync = { .kind = FFP_SYNC };
 	txn->no_memory = false;
 	txn->begun = txn->committing = false;
 	if (!txn->pg || !txn->open)
 		return;
-	ffp_send_plain(txn, FFP_ROLLBACK, 0);
-	bool sent = !txn->no_memory && note_sent(txn, sync) && PQpipelineSync(txn->pg) && PQflush(txn->pg) == 0;
+	bool sent = ffp_send_plain(txn, FFP_ROLLBACK, 0) && note_sent(txn, (ffp_sent){ .kind = FFP_SYNC }) &&
+	            PQpipelineSync(txn->pg) && PQflush(txn->pg) == 0;
 	txn->open = false;
 	if (!sent)
 		ffp_disconnect(txn);

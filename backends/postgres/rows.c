@@ -31,25 +31,25 @@ static bool has_root(const ff_read *range)
 	return false;
 }
 
-/* Adds the lane of a root, or lane 0 where the range `read` may reach into any. */
-static void want(bool *lanes, const ff_table *table, const ff_row *row, const ff_read *read)
+/* Adds the lane of a read's root, or lane 0 where it may reach into any. */
+static void want(bool *lanes, const ff_read *read)
 {
-	bool all = read && read->kind == FF_READ_RANGE && !has_root(read);
-	lanes[all ? 0 : lane_of(table, row)] = true;
+	bool all = read->kind == FF_READ_RANGE && !has_root(read);
+	lanes[all ? 0 : lane_of(read->table, read->low)] = true;
 }
 
 static void find_wanted(const ff_txn *txn, bool *lanes, const ff_read *reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		want(lanes, reads[i].table, reads[i].low, &reads[i]);
+		want(lanes, &reads[i]);
 	for (size_t i = 0; i < txn->expected_count; i++)
-		want(lanes, txn->expected[i].table, txn->expected[i].low, NULL);
+		want(lanes, &txn->expected[i]);
 	for (size_t i = 0; i < txn->writes_count; i++) {
 		const ff_write *write = &txn->writes[i];
 		if (write->kind == FF_WRITE_DELETE_RANGE)
-			want(lanes, write->table, write->range->low, write->range);
+			want(lanes, write->range);
 		else
-			want(lanes, write->table, write->after ? write->after : write->before, NULL);
+			lanes[lane_of(write->table, write->after ? write->after : write->before)] = true;
 	}
 }
 
@@ -57,45 +57,16 @@ static void find_wanted(const ff_txn *txn, bool *lanes, const ff_read *reads, si
 static size_t list_new(ff_txn *txn, const bool *wanted, int64_t *keys, bool *in_order)
 {
 	size_t count = 0;
-	unsigned highest = 0;
-	for (unsigned lane = 1; lane <= FFP_LANES; lane++)
-		if (txn->lanes[lane])
-			highest = lane;
 	*in_order = true;
 	for (unsigned lane = 1; lane <= FFP_LANES; lane++) {
-		if (!wanted[lane] || txn->lanes[lane])
-			continue;
-		txn->lanes[lane] = true;
-		keys[count++] = (int64_t)(txn->store->lock_base + lane);
-		*in_order &= lane > highest;
+		if (txn->lanes[lane]) {
+			*in_order &= count == 0;
+		} else if (wanted[lane]) {
+			txn->lanes[lane] = true;
+			keys[count++] = (int64_t)(txn->store->lock_base + lane);
+		}
 	}
 	return count;
-}
-
-/* A transaction that finds late that it wants all lanes tries; where that fails, the next one begins with them. */
-void ffp_lock_all_next(ff_store *store)
-{
-	pthread_mutex_lock(&store->mutex);
-	store->lock_all = true;
-	pthread_mutex_unlock(&store->mutex);
-}
-
-static bool takes_all(ff_store *store, bool wanted)
-{
-	pthread_mutex_lock(&store->mutex);
-	bool all = wanted || store->lock_all;
-	store->lock_all = false;
-	pthread_mutex_unlock(&store->mutex);
-	return all;
-}
-
-static void send_lock(ff_txn *txn, const int64_t *keys, size_t count, int64_t shared, bool waits)
-{
-	const ffp_sent lock = { .kind = FFP_LOCK };
-	ffp_params_begin(txn);
-	ffp_param_lanes(txn, keys, count);
-	ffp_param_int64(txn, shared);
-	ffp_send(txn, lock, !waits, NULL);
 }
 
 /*
@@ -104,27 +75,28 @@ static void send_lock(ff_txn *txn, const int64_t *keys, size_t count, int64_t sh
  */
 bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count)
 {
+	const int64_t lane_0 = (int64_t)txn->store->lock_base;
 	int64_t keys[FFP_LANES + 1];
 	bool wanted[FFP_LANES + 1] = { false };
+	bool waits = !txn->begun;
+	size_t keys_count = 0;
+	if (txn->lanes[0])
+		return false;
 	find_wanted(txn, wanted, reads, count);
-	keys[0] = (int64_t)txn->store->lock_base;
-	if (txn->holds_all)
-		return false;
-	bool all = wanted[0];
 	if (!txn->begun)
-		all = takes_all(txn->store, all);
-	if (all) {
-		txn->upgrades = txn->begun;
-		txn->holds_all = true;
-		send_lock(txn, keys, 1, 0, !txn->begun);
-		return true;
-	}
-	bool in_order;
-	size_t first = txn->begun ? 0 : 1;
-	size_t new_count = list_new(txn, wanted, keys + first, &in_order);
-	if (first + new_count == 0)
+		wanted[0] |= atomic_exchange(&txn->store->lock_all, false);
+	if (!txn->begun || wanted[0])
+		keys[keys_count++] = lane_0;
+	if (wanted[0])
+		txn->lanes[0] = true;
+	else
+		keys_count += list_new(txn, wanted, keys + keys_count, &waits);
+	if (keys_count == 0)
 		return false;
-	send_lock(txn, keys, first + new_count, (int64_t)txn->store->lock_base, in_order);
+	ffp_params_begin(txn);
+	ffp_param_lanes(txn, keys, keys_count);
+	ffp_param_int64(txn, wanted[0] ? 0 : lane_0); /* the one that is shared; 0: none */
+	ffp_send(txn, (ffp_sent){ .kind = FFP_LOCK, .shape = !waits });
 	return true;
 }
 
@@ -147,8 +119,11 @@ static void send_range(ff_txn *txn, ffp_statement_kind kind, const ff_read *rang
 		ffp_param_value(txn, range->table, ff_order_column(range->table, range->index, i), range->high);
 	if (kind == FFP_SELECT_RANGE)
 		ffp_param_int64(txn, range->limit);
-	const ffp_sent select = { .kind = kind, .table = range->table, .reads = reads };
-	ffp_send(txn, select, ff_sql_range_shape(range), range);
+	ffp_send(txn, (ffp_sent){ .kind = kind,
+	                          .shape = ff_sql_range_shape(range),
+	                          .table = range->table,
+	                          .range = range,
+	                          .reads = reads });
 }
 
 static uint32_t mask_of(unsigned columns)
@@ -159,10 +134,10 @@ static uint32_t mask_of(unsigned columns)
 /* A statement on all of txn->rows, which looks at the columns of `mask`; an update sets those that are none of the key. */
 static void send_rows(ff_txn *txn, ffp_statement_kind kind, const ff_table *table, uint32_t mask, ff_read **reads)
 {
-	const ffp_sent what = { .kind = kind, .table = table, .reads = reads };
+	uint32_t shape = kind == FFP_UPDATE ? mask & ~mask_of(table->key_count) : 0;
 	ffp_params_begin(txn);
 	ffp_param_rows(txn, table, mask);
-	ffp_send(txn, what, kind == FFP_UPDATE ? mask & ~mask_of(table->key_count) : 0, NULL);
+	ffp_send(txn, (ffp_sent){ .kind = kind, .shape = shape, .table = table, .reads = reads });
 }
 
 /* One SELECT for all the keys of a table. `members` gets the reads in the order of the arrays; answers how many. */
@@ -181,15 +156,14 @@ static size_t select_keys(ff_txn *txn, const ff_table *table, ff_read *reads, si
 	return found;
 }
 
-bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
+void ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
 {
 	const ff_catalog *catalog = txn->store->catalog;
 	ff_read **members = count ? ff_arena_take(arena, count * sizeof(*members)) : NULL;
-	if (count && !members)
-		return false;
-	for (uint32_t i = 0; count && i < catalog->tables_count; i++)
+	txn->no_memory |= count && !members;
+	for (uint32_t i = 0; members && i < catalog->tables_count; i++)
 		members += select_keys(txn, &catalog->tables[i], reads, count, members);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; members && i < count; i++) {
 		reads[i].row = NULL;
 		reads[i].rows = NULL;
 		reads[i].rows_count = 0;
@@ -198,7 +172,6 @@ bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
 			send_range(txn, FFP_SELECT_RANGE, &reads[i], members++);
 		}
 	}
-	return true;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
@@ -317,10 +290,9 @@ ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, 
 
 void ffp_expect_version(ff_txn *txn)
 {
-	const ffp_sent version = { .kind = FFP_EXPECT_VERSION };
 	ffp_params_begin(txn);
 	ffp_param_int64(txn, txn->store->catalog->version);
-	ffp_send(txn, version, 0, NULL);
+	ffp_send(txn, (ffp_sent){ .kind = FFP_EXPECT_VERSION });
 }
 
 void ffp_rows_expect(ff_txn *txn)

@@ -7,6 +7,7 @@
 
 #include <libpq-fe.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include <ff/backend.h>
@@ -43,12 +44,14 @@ typedef struct ffp_statement {
 	bool prepared;
 } ffp_statement;
 
-/* What was sent and is not answered yet, in order. */
+/* What is sent, and then to be answered. */
 typedef struct ffp_sent {
 	ffp_statement_kind kind;
+	uint32_t shape;
 	size_t statement; /* PREPARE: its place */
 	const ff_table *table;
-	ff_read **reads; /* SELECT_KEYS: whose keys, in the order of the arrays. SELECT_RANGE: the one */
+	const ff_read *range; /* SELECT_RANGE, DELETE_RANGE */
+	ff_read **reads;      /* SELECT_KEYS: whose keys, in the order of the arrays. SELECT_RANGE: the one */
 } ffp_sent;
 
 /* Memory that grows. */
@@ -81,7 +84,6 @@ struct ff_txn {
 	pid_t process;
 	ff_txn *next; /* in the store's list of idle connections */
 	ff_txn_kind kind;
-	bool used;                      /* it has served before, and may have been lost since */
 	bool open;                      /* the server has a transaction that has not ended */
 	bool begun;                     /* by this transaction, which holds its locks */
 	bool committing;                /* COMMIT of what it writes is on the way, or not durable yet */
@@ -93,16 +95,13 @@ struct ff_txn {
 	bool (*goes_on)(void *context); /* whether anybody does; NULL: nobody need be asked */
 	void *goes_on_context;
 	ffp_list statements, sent, bytes, rows;
-	ffp_list types;                   /* ffp_row_type: by table id */
-	ffp_list attributes;              /* ffp_attribute: of one type after the other */
-	size_t params_at[FFP_PARAMS_MAX]; /* of the statement that is made, in bytes; SIZE_MAX: NULL */
-	int params_size[FFP_PARAMS_MAX];
+	ffp_list types;                    /* ffp_row_type: by table id */
+	ffp_list attributes;               /* ffp_attribute: of one type after the other */
+	size_t params_end[FFP_PARAMS_MAX]; /* of the statement that is made: where in `bytes` each ends */
 	unsigned params_count;
 	ff_sql_text sql;
-	bool lanes[FFP_LANES + 1]; /* that are held */
-	bool holds_all;
-	bool upgrades;          /* to all lanes, after it has loaded */
-	const ff_write *writes; /* held back until commit */
+	bool lanes[FFP_LANES + 1]; /* that are held; or the first, which is all of them */
+	const ff_write *writes;    /* held back until commit */
 	size_t writes_count;
 	const ff_read *expected; /* rows that it has not loaded */
 	size_t expected_count;
@@ -122,13 +121,13 @@ struct ff_store {
 	int64_t busy_timeout_ms;
 	ff_durability durability;
 	bool read_only;
-	bool standby;          /* the server, when the store was opened */
-	bool syncs;            /* the server writes to its disk before it says so */
-	pthread_mutex_t mutex; /* guards what is below */
+	bool standby;              /* the server, when the store was opened */
+	bool syncs;                /* the server writes to its disk before it says so */
+	_Atomic unsigned failures; /* to connect, one after the other */
+	_Atomic bool lock_all;     /* the next write transaction takes all lanes at once */
+	pthread_mutex_t mutex;     /* guards what is below */
 	ff_txn *idle;
 	int64_t idle_count;
-	unsigned failures; /* to connect, one after the other */
-	bool lock_all;     /* the next write transaction takes all lanes at once */
 };
 
 /* Room for more items of a size, or NULL, and the transaction is marked. */
@@ -161,10 +160,10 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 
 /* pipeline.c */
 
-/* Queues a statement, prepared where it is not yet. Parameters lie in txn->bytes. */
-void ffp_send(ff_txn *txn, ffp_sent what, uint32_t shape, const ff_read *range);
+/* Queues a statement, prepared where it is not yet. Parameters lie in txn->bytes. False: the exchange will fail. */
+bool ffp_send(ff_txn *txn, ffp_sent what);
 /* The same for a statement without parameters. */
-void ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape);
+bool ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape);
 /* Begins the parameters of a statement, and adds one. */
 void ffp_params_begin(ff_txn *txn);
 void ffp_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row);
@@ -181,7 +180,7 @@ void ffp_roll_back(ff_txn *txn);
 
 ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result,
                             ff_error *error);
-bool ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count);
+void ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count);
 /* Queues what fails, by CONFLICT, unless the schema is the one that was opened, and rows are as they are expected. */
 void ffp_expect_version(ff_txn *txn);
 void ffp_rows_expect(ff_txn *txn);
@@ -189,7 +188,6 @@ void ffp_rows_write(ff_txn *txn);
 /* Queues the locks that the reads want, and what is expected and written, beyond those that are held. False: there are
  * none. */
 bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count);
-void ffp_lock_all_next(ff_store *store);
 
 /* schema.c */
 
