@@ -63,12 +63,13 @@ typedef struct ff_random {
 #define FF_OPEN_REQUIRE_BUDGET 4u /* a report to a budget without a policy is FF_E_NOT_FOUND (FF-RU-7) */
 #define FF_OPEN_DATA_CLOCK 8u     /* requests bring their own time, raised to the last one seen (FF-CLK-2) */
 
-/* Begin with FF_ENGINE_OPTIONS_INIT; 0 (or NULL) in a field is its default. */
+/* Begin with FF_ENGINE_OPTIONS_INIT; 0 (or NULL) in a field is its default. Each wait between tries is twice as long as the
+ * one before, at most 60,000 ms. A commit is of at most 1,024 callers, and never of a part of a list. */
 typedef struct ff_engine_options {
 	size_t size;
 	uint32_t flags;                /* FF_OPEN_… */
 	uint32_t attempts;             /* 1 … 100 tries of a batch under contention; default 3 (FF-ERR-4) */
-	uint32_t backoff_ms;           /* 1 … 60,000; the n-th wait between tries is backoff_ms × 2^n; default 5 */
+	uint32_t backoff_ms;           /* 1 … 60,000: the first wait between tries; default 5 */
 	uint32_t batch_calls_max;      /* 1 … 1,000,000 waiting calls that share a commit; default 8,192 */
 	uint32_t purge_rows_max;       /* 1 … 100,000 rows that a slice of tick looks at; default 1,000 (FF-MT-1) */
 	uint32_t purge_slice_ms;       /* 1 … 60,000 that a slice of tick should take; default 5 (FF-MT-1) */
@@ -497,8 +498,8 @@ typedef ff_code ff_next_line_fn(void *context, const char **line, size_t *size, 
 /*
  * Reads what ff_engine_export wrote into an empty store (else INVALID), in constant memory. Can be run again after a
  * failure, or given up by an import of no lines, which leaves the store empty (FF-MT-3). *imported (which may be NULL)
- * gets the number of lines; on an error, of those that were read until then. Errors: INVALID names the line; or, where each line is good and they contradict each other
- * (a check of all rows ends the import, FF-MT-4), what contradicts.
+ * gets the number of lines; on an error, of those that were read until then. Errors: INVALID names the line; or, where
+ * each line is good and they contradict each other (a check of all rows ends the import, FF-MT-4), what contradicts.
  * MISUSE: another import has begun in the store since; that one counts. Until it is finished other calls that write are
  * MISUSE (FF-MT-5), but on PostgreSQL not those of an engine that was open before and has written.
  */
