@@ -175,7 +175,7 @@ static const ctl_command commands[] = {
 	      ".ndjson), or else the first character: '{' is JSON. --dim splits at its first '='.\n"
 	      "A record at fault, and one longer than 1 MiB, is told, skipped to its end, and not charged.\n"
 	      "Times are milliseconds since 1970, YYYY-MM-DD HH:MM:SS.fraction in UTC, or RFC 3339. With --time-from\n"
-	      "the data's own time decides, and a policy's budgets begin at the first line's.\n"
+	      "the data's own time decides, and a policy's budgets begin at that of the first line without a fault.\n"
 	      "With keys, run it again after whatever happened: what was charged is not charged twice. But a tick\n"
 	      "deletes the keys that are over by its own clock, so between runs of old data it wants --now. And a\n"
 	      "quota keeps no keys: every line asks it again, takes a new entry where its old one is gone, and may be\n"

@@ -455,7 +455,7 @@ static ff_code refuse_span(const replay_job *job, uint64_t number, ff_error *err
 	                    number, ctl_duration(key_ttl_ms(job), "").text, (latest_ms - job->first_ms) / 3600000 + 1);
 }
 
-/* With the data's time the first line that has one begins the budgets of the policy. */
+/* With the data's time the first line without a fault begins the budgets of the policy. */
 static ff_code follow_time(replay_job *job, uint64_t number, int64_t ms, ff_error *error)
 {
 	if (!job->begun) {

@@ -298,6 +298,15 @@ class Time(Replay):
         self.assertEqual((status["created_at"], status["usage"], status["next_reset_at"], status["breach_count"]),
                          (T, {"x": 3}, T + 6 * HOUR, 1))
 
+    def test_a_line_at_fault_begins_no_budget(self):
+        policy = self.write("policy.json", '{"budgets":[{"budget_id":"b","reset_every":"1h"}]}')
+        log = self.write("log", f"t,n\n1,x\n{T},1\n")
+        self.assertEqual(self.counts(log, "--policy", policy, "--budget", "b", "--dim", "x=n", "--time-from", "t",
+                                     "--key-prefix", "p", status=1), (1, 0, 0, 1))
+        status = self.one("--now", T, "budget", "status", "b")
+        self.assertEqual((status["created_at"], status["next_reset_at"]), (T, T + HOUR))
+        self.assertIn("of the first line without a fault", self.run_raw("help", "replay").stdout)
+
     def test_time_does_not_go_back(self):
         self.one("--now", T, "budget", "create", "b", "--limit", "x=10", "--reset-every", "1h")
         log = self.write("log", f"t,n\n{T},10\n{T + HOUR},10\n{T + 1},1\n{T + HOUR},0\n")
