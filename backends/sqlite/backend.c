@@ -160,6 +160,26 @@ static ff_code commit_code(int result, ff_code code)
 	return FF_E_COMMIT_UNKNOWN;
 }
 
+/*
+ * Undoes a transaction that had no room, and makes some where it is the log that takes it: the core then runs the batch
+ * again. Once, until something is committed: a log that is empty is not what is in the way.
+ */
+static ff_code undo_full(ff_txn *txn, ff_error *error)
+{
+	uint32_t content = content_of(txn);
+	roll_back(txn);
+	if (txn->store->memory || content == txn->content_full || !ffp_log_make_room(txn))
+		return FF_E_FULL;
+	txn->content_full = content;
+	return ff_error_set(error, FF_E_CONFLICT, "the log of '%s' had no room, and begins anew", txn->store->path);
+}
+
+static ff_code store_rows(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
+{
+	ff_code code = ffp_rows_store(txn, writes, count, error);
+	return code == FF_E_FULL ? undo_full(txn, error) : code;
+}
+
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
 	const ff_store *store = txn->store;
@@ -173,6 +193,8 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 				code = error->code = commit_code(result, code);
 		}
 	}
+	if (code == FF_E_FULL)
+		code = undo_full(txn, error);
 	roll_back(txn);
 	txn->content_left = code == FF_OK && txn->kind == FF_TXN_WRITE ? content_of(txn) : 0;
 	release(txn);
@@ -511,7 +533,7 @@ const ff_engine_backend ffp_sqlite_backend = {
 	.limits = limits,
 	.begin = begin,
 	.load = ffp_rows_load,
-	.store = ffp_rows_store,
+	.store = store_rows,
 	.commit = commit,
 	.abort = abort_txn,
 	.check = check,

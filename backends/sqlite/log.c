@@ -11,6 +11,9 @@
  * So readers are waited for, a moment, and where that was in vain the next try comes after as many pages again. That takes
  * the place of a writer, which other processes want: what can be done without it is done before. Failing costs nothing
  * but room: the commit was made.
+ *
+ * A disk may have no room for so long a log, though it has for the rows. So a commit that finds it full has the log folded
+ * then, and is made again at its beginning.
  */
 #include "store.h"
 
@@ -26,13 +29,15 @@ static int pages_max(const ff_store *store)
 
 /* ---- at commits --------------------------------------------------------------------------------------------- */
 
-/* Folds what is left, and lets the next commit begin the log anew. The writer's place is taken meanwhile. */
-static void restart(ff_txn *writer, const char *schema)
+/* Folds what is left, and lets the next commit begin the log anew: whether it will. The writer's place is taken
+ * meanwhile. */
+static bool restart(ff_txn *writer, const char *schema)
 {
 	ff_wait wait = { .limit_us = READERS_WAIT_US };
 	sqlite3_busy_handler(writer->db, ffp_sqlite_on_busy, &wait);
-	sqlite3_wal_checkpoint_v2(writer->db, schema, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	int result = sqlite3_wal_checkpoint_v2(writer->db, schema, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 	sqlite3_busy_handler(writer->db, ffp_sqlite_on_busy, &writer->wait);
+	return result == SQLITE_OK;
 }
 
 static int after_commit(void *context, sqlite3 *db, const char *schema, int pages)
@@ -51,6 +56,12 @@ static int after_commit(void *context, sqlite3 *db, const char *schema, int page
 	}
 	atomic_store(&store->unfolded_pages, pages - writer->folded_pages);
 	return SQLITE_OK;
+}
+
+bool ffp_log_make_room(ff_txn *writer)
+{
+	sqlite3_wal_checkpoint_v2(writer->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return restart(writer, "main");
 }
 
 void ffp_log_watch(ff_txn *writer)

@@ -44,6 +44,7 @@ struct ff_txn {
 	bool untouched;        /* since this writer's last commit nobody has written */
 	int folded_pages;      /* of the log, when this writer saw to it last */
 	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */
+	uint32_t content_full; /* and when it found no room and had the log begin anew; 0: never */
 	ff_wait wait;
 	ff_sql_text sql;
 	ffp_statement *statements; /* capacity is 0 or a power of two, never full */
@@ -100,6 +101,8 @@ void ffp_fork_leave(void);
 
 /* Lets the commits of a writer fold the log into the file when it has become long. */
 void ffp_log_watch(ff_txn *writer);
+/* After a writer's transaction that found no room: whether the next one has more, since the log begins anew. */
+bool ffp_log_make_room(ff_txn *writer);
 /* Folds the log ahead of them, beside other threads' transactions. */
 void ffp_log_keep(ff_store *store);
 void ffp_log_keeper_close(ff_store *store);

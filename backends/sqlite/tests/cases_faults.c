@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -370,15 +371,26 @@ static void a_failed_sync_leaves_the_commit_unknown(ff_test *t)
 /* ---- a full disk --------------------------------------------------------------------------------------------------
  */
 
+/* Puts, and once more where the log was in the way. */
+static ff_code put_again(ff_test *t, ff_store *store, const ff_row *before, const ff_row *after, unsigned *conflicts)
+{
+	ff_code code = put_row(t, store, odd_v1(), before, after);
+	if (code != FF_E_CONFLICT)
+		return code;
+	++*conflicts;
+	return put_row(t, store, odd_v1(), before, after);
+}
+
 static void a_full_disk(ff_test *t)
 {
 	ff_store *store = must_open(t, path_of(t, "a.db"));
 	ff_code code = FF_OK;
 	int64_t rows = 0;
+	unsigned conflicts = 0;
 	FF_REQUIRE(t, sqlite3_exec(store->writer->db, "PRAGMA max_page_count = 40", NULL, NULL, NULL) == SQLITE_OK);
 	while (code == FF_OK && rows < 10000) {
 		ffp_odd_row row = ffp_odd("a", rows, "some words to fill a page with", 1);
-		code = put_row(t, store, odd_v1(), NULL, &row.row);
+		code = put_again(t, store, NULL, &row.row, &conflicts);
 		rows += code == FF_OK;
 	}
 	FF_CHECK_CODE(t, code, FF_E_FULL);
@@ -426,6 +438,56 @@ static void a_disk_that_is_full_from_the_start(ff_test *t)
 	FF_CHECK(t, full > 10);
 }
 
+static int use_small_disk_for_long(ff_test *t, int size)
+{
+	struct rlimit limit = { (rlim_t)size, (rlim_t)size };
+	unsigned conflicts = 0;
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	ffp_odd_row row = ffp_odd("a", 1, "c", 0);
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	signal(SIGXFSZ, SIG_IGN);
+	FF_REQUIRE(t, setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	for (int64_t i = 1; i <= 500; i++) {
+		ffp_odd_row before = ffp_odd("a", 1, "c", i - 1);
+		ffp_odd_row after = ffp_odd("a", 1, "c", i);
+		FF_REQUIRE_OK(t, put_again(t, store, &before.row, &after.row, &conflicts));
+	}
+	FF_CHECK(t, conflicts > 2);
+	/* What an empty log has no room for is too large, and does not go round for ever. */
+	char *bytes = calloc(1, (size_t)size);
+	FF_REQUIRE(t, bytes != NULL);
+	memset(bytes, 'x', (size_t)size);
+	ffp_odd_row large = ffp_odd("a", 2, "c", 1);
+	large.w = (ff_text){ bytes, (size_t)size };
+	FF_CHECK_CODE(t, put_again(t, store, NULL, &large.row, &conflicts), FF_E_FULL);
+	FF_CHECK_CODE(t, put_row(t, store, odd_v1(), NULL, &large.row), FF_E_FULL);
+	free(bytes);
+	/* Nor is one that a reader holds. */
+	ff_txn *reader;
+	FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_READ, &reader, ff_test_error(t)));
+	ff_code code = FF_OK;
+	int64_t last = 500;
+	for (; code == FF_OK && last < 1000; last += code == FF_OK) {
+		ffp_odd_row before = ffp_odd("a", 1, "c", last);
+		ffp_odd_row after = ffp_odd("a", 1, "c", last + 1);
+		code = put_row(t, store, odd_v1(), &before.row, &after.row);
+	}
+	FF_CHECK_CODE(t, code, FF_E_FULL);
+	sqlite->abort(reader);
+	ffp_odd_row before = ffp_odd("a", 1, "c", last);
+	ffp_odd_row after = ffp_odd("a", 1, "c", last + 1);
+	FF_CHECK_CODE(t, put_again(t, store, &before.row, &after.row, &conflicts), FF_OK);
+	close_store(store);
+	end_process(0);
+}
+
+/* The log is not what fills a disk on which the rows have room. */
+static void a_disk_with_little_room_for_the_log(ff_test *t)
+{
+	FF_CHECK_EQ_INT(t, in_process(t, use_small_disk_for_long, 300000), 0);
+	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
+}
+
 static const ff_case cases[] = {
 	CASE(a_failed_open_leaves_nothing, "FF-ERR-2", 0),
 	CASE(a_failed_open_leaves_what_was_there, "FF-MT-2", 0),
@@ -437,5 +499,6 @@ static const ff_case cases[] = {
 	CASE(a_failed_sync_leaves_the_commit_unknown, "FF-ERR-2", 0),
 	CASE(a_full_disk, "FF-ERR-1", 0),
 	CASE(a_disk_that_is_full_from_the_start, "FF-ERR-1", 0),
+	CASE(a_disk_with_little_room_for_the_log, "FF-ERR-1", 0),
 };
 FAMILY(cases_faults, cases);
