@@ -13,12 +13,17 @@
  * but room: the commit was made.
  *
  * A disk may have no room for so long a log, though it has for the rows. So a commit that finds it full has the log folded
- * then, and is made again at its beginning.
+ * then, and is made again at its beginning. And since what is in the log must have room in the file, it is folded while
+ * there is: every some pages a commit looks at what is free.
  */
 #include "store.h"
 
+#include <sys/statvfs.h>
+
+#define PAGE_BYTES 4096
 #define PAGES_MAX 1000
 #define PAGES_MAX_DURABLE 4000
+#define LOOK_PAGES 128
 #define READERS_WAIT_US 1000
 
 /* After so many pages a commit folds. */
@@ -40,6 +45,19 @@ static bool restart(ff_txn *writer, const char *schema)
 	return result == SQLITE_OK;
 }
 
+/* Whether the file might not have room for the log, were it folded at the next look only. */
+static bool is_tight(ff_txn *writer, int unfolded)
+{
+	struct statvfs disk;
+	uint64_t pages = 2 * ((uint64_t)unfolded + LOOK_PAGES);
+	if (unfolded < writer->looked_pages)
+		writer->looked_pages = 0;
+	if (unfolded - writer->looked_pages < LOOK_PAGES)
+		return false;
+	writer->looked_pages = unfolded;
+	return !statvfs(writer->store->path, &disk) && (uint64_t)disk.f_bavail * disk.f_frsize < pages * PAGE_BYTES;
+}
+
 static int after_commit(void *context, sqlite3 *db, const char *schema, int pages)
 {
 	ff_txn *writer = context;
@@ -47,7 +65,8 @@ static int after_commit(void *context, sqlite3 *db, const char *schema, int page
 	bool kept = atomic_exchange(&store->log_kept, false);
 	if (pages < writer->folded_pages)
 		writer->folded_pages = 0;
-	bool is_long = pages - writer->folded_pages >= pages_max(store);
+	int unfolded = pages - writer->folded_pages;
+	bool is_long = unfolded >= pages_max(store) || is_tight(writer, unfolded);
 	if (kept || is_long) {
 		writer->folded_pages = pages;
 		if (!kept)

@@ -43,6 +43,7 @@ struct ff_txn {
 	bool once;             /* not kept after its transaction */
 	bool untouched;        /* since this writer's last commit nobody has written */
 	int folded_pages;      /* of the log, when this writer saw to it last */
+	int looked_pages;      /* of those after them, when it looked at the disk's room last */
 	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */
 	uint32_t content_full; /* and when it found no room and had the log begin anew; 0: never */
 	ff_wait wait;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 static void the_log_does_not_grow_for_ever(ff_test *t)
 {
@@ -242,6 +243,35 @@ static void housekeeping_that_fails(ff_test *t)
 	close_store(store);
 }
 
+/* What is free on the disk, for everyone in this program. */
+static uint64_t disk_room = UINT64_C(1) << 40;
+
+int statvfs(const char *restrict path, struct statvfs *restrict disk)
+{
+	(void)path;
+	*disk = (struct statvfs){ .f_bsize = PAGE, .f_frsize = PAGE, .f_bavail = disk_room / PAGE };
+	return 0;
+}
+
+/* What it holds must have room in the file. */
+static void a_log_on_a_disk_that_is_nearly_full(ff_test *t)
+{
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	static char bytes[100000];
+	memset(bytes, 'x', sizeof(bytes));
+	disk_room = 768 * PAGE;
+	for (int64_t number = 0; number < 60; number++) {
+		ffp_odd_row row = ffp_odd("a", number, "c", 1);
+		row.w = (ff_text){ bytes, sizeof(bytes) };
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+		FF_CHECK(t, store->unfolded_pages < 450);
+	}
+	disk_room = UINT64_C(1) << 40;
+	FF_CHECK(t, size_of(t, "a.db") > 1000 * PAGE);
+	FF_CHECK(t, size_of(t, "a.db-wal") < 450 * (PAGE + 24) + 32);
+	close_store(store);
+}
+
 static const ff_case cases[] = {
 	CASE(the_log_does_not_grow_for_ever, "", 0),
 	CASE(housekeeping_folds_before_a_commit_would, "FF-MT-1", 0),
@@ -249,6 +279,7 @@ static const ff_case cases[] = {
 	CASE(a_reader_holds_no_commit_up, "FF-GS-3", 0),
 	CASE(who_has_folded_waits_as_before, "FF-ERR-4", 0),
 	CASE(commits_fold_by_themselves, "", 0),
+	CASE(a_log_on_a_disk_that_is_nearly_full, "", 0),
 	CASE(housekeeping_beside_transactions, "FF-MT-1", 0),
 	CASE(housekeeping_syncs_in_bites, "", 0),
 	CASE(housekeeping_that_fails, "FF-MT-1", FF_CASE_BULK),
