@@ -368,6 +368,40 @@ static void a_failed_sync_leaves_the_commit_unknown(ff_test *t)
 	close_store(store);
 }
 
+/* ---- reads ------------------------------------------------------------------------------------------------------ */
+
+/* A row that cannot be read is not one that is not there: a key would be taken for fresh. */
+static void a_failed_read_is_no_answer(ff_test *t)
+{
+	enum { COUNT = 300 };
+	static ffp_odd_row rows[COUNT];
+	static ff_write writes[COUNT];
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	for (int i = 0; i < COUNT; i++) {
+		rows[i] = ffp_odd("a", i, "some words to fill a page with", 1);
+		writes[i] = (ff_write){ .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &rows[i].row };
+	}
+	FF_REQUIRE_OK(t, write_once(t, store, writes, COUNT));
+	close_store(store);
+	ff_read reads[] = { { .table = odd_v1(), .kind = FF_READ_GET, .low = &rows[COUNT / 2].row },
+		            { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = UINT32_MAX } };
+	for (unsigned kind = 0; kind < 2; kind++) {
+		unsigned n = 0;
+		for (bool struck = true; struck && n < ROUNDS_MAX;) {
+			ff_read read = reads[kind];
+			store = must_open(t, path_of(t, "a.db"));
+			fault_arm(FAULT_READ, ++n);
+			ff_code code = read_once(t, store, FF_TXN_READ, &read, 1);
+			struck = fault_disarm();
+			bool whole = code == FF_OK && (kind ? read.rows_count == COUNT : read.row != NULL);
+			if (!FF_CHECK(t, whole || code == FF_E_IO))
+				ff_test_note(t, "read fault %u answers %s", n, ff_code_name(code));
+			close_store(store);
+		}
+		FF_CHECK(t, n > 2 && n < ROUNDS_MAX);
+	}
+}
+
 /* ---- a full disk --------------------------------------------------------------------------------------------------
  */
 
@@ -497,6 +531,7 @@ static const ff_case cases[] = {
 	CASE(an_end_needs_nothing_of_the_host, "FF-ERR-2", 0),
 	CASE(a_commit_answers_the_truth, "FF-ERR-2", 0),
 	CASE(a_failed_sync_leaves_the_commit_unknown, "FF-ERR-2", 0),
+	CASE(a_failed_read_is_no_answer, "FF-ERR-1", 0),
 	CASE(a_full_disk, "FF-ERR-1", 0),
 	CASE(a_disk_that_is_full_from_the_start, "FF-ERR-1", 0),
 	CASE(a_disk_with_little_room_for_the_log, "FF-ERR-1", 0),
