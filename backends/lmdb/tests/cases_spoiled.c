@@ -1,6 +1,7 @@
 /* Stores that somebody spoiled: what is seen when it is read, what check finds, and that writing goes on. */
 #include "lmdb_test.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -268,6 +269,45 @@ static void a_file_that_was_cut_short(ff_test *t)
 	}
 }
 
+/* Each page in turn is one of zeros: a row by its key is as it was, or cannot be read, and is not one that is not there. */
+static void a_page_that_is_none(ff_test *t)
+{
+	enum { COUNT = 300 };
+	static ffp_odd_row rows[COUNT];
+	static ff_write writes[COUNT];
+	static const char zeros[64 << 10];
+	const char *path = path_of(t, "a.db");
+	long page = sysconf(_SC_PAGESIZE);
+	unsigned noticed = 0;
+	struct stat whole;
+	ff_store *store = must_open(t, path);
+	for (int i = 0; i < COUNT; i++) {
+		rows[i] = ffp_odd("a", i, "some words", i);
+		writes[i] = (ff_write){ .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &rows[i].row };
+	}
+	FF_REQUIRE_OK(t, write_once(t, store, writes, COUNT));
+	close_store(store);
+	copy_file(t, data_of(t, path), path_of(t, "whole"));
+	FF_REQUIRE(t, stat(data_of(t, path), &whole) == 0 && page <= (long)sizeof(zeros));
+	for (long at = 2 * page; at < whole.st_size; at += page) {
+		copy_file(t, path_of(t, "whole"), data_of(t, path));
+		FILE *file = fopen(data_of(t, path), "r+b");
+		FF_REQUIRE(t, file && fseek(file, at, SEEK_SET) == 0);
+		FF_CHECK(t, fwrite(zeros, (size_t)page, 1, file) == 1 && fclose(file) == 0);
+		if (open_store(t, path, &catalog_v1, 0, NULL, &store) != FF_OK)
+			continue;
+		for (int i = 0; i < COUNT; i += 7) {
+			ff_read read = { .table = odd_v1(), .kind = FF_READ_GET, .low = &rows[i].row };
+			ff_code code = read_once(t, store, i % 2 ? FF_TXN_READ : FF_TXN_WRITE, &read, 1);
+			noticed += code == FF_E_CORRUPT;
+			FF_CHECK(t, code == FF_E_CORRUPT || (code == FF_OK && read.row &&
+			                                     ffp_rows_equal(odd_v1(), read.row, &rows[i].row)));
+		}
+		close_store(store);
+	}
+	FF_CHECK(t, noticed > 0);
+}
+
 /* LMDB may leave out the last pages, where nobody needs them: the file is made as long as it should be. */
 static void a_file_without_its_last_pages(ff_test *t)
 {
@@ -334,6 +374,6 @@ static const ff_case cases[] = {
 	CASE(a_corrupt_row_can_be_written_over, "", 0), CASE(a_corrupt_row_can_be_deleted, "", 0),
 	CASE(all_problems_are_told, "FF-MT-4", 0),      CASE(a_file_that_was_cut_short, "FF-ERR-1", 0),
 	CASE(a_tree_that_is_missing, "FF-MT-2", 0),     CASE(a_version_that_is_none, "FF-MT-2", 0),
-	CASE(a_file_without_its_last_pages, "", 0),
+	CASE(a_page_that_is_none, "FF-ERR-1", 0),       CASE(a_file_without_its_last_pages, "", 0),
 };
 FAMILY(cases_spoiled, cases);
