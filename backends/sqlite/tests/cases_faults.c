@@ -194,6 +194,8 @@ static void an_arena_that_has_nothing(ff_test *t)
 			code = sqlite->load(txn, &small, &reads[kind], 1, ff_test_error(t));
 			FF_CHECK(t, code == FF_OK || code == FF_E_NO_MEMORY);
 			FF_CHECK(t, room > 0 || code == FF_E_NO_MEMORY);
+			if (code == FF_OK)
+				FF_CHECK(t, ffp_rows_equal(odd_v1(), kind ? reads[1].rows[0] : reads[0].row, &row.row));
 			sqlite->abort(txn);
 		}
 		FF_CHECK_EQ_INT(t, code, FF_OK);
