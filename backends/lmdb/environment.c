@@ -100,9 +100,22 @@ static uint64_t size_by_meta(const ffp_environment *environment)
 	return size_by_info(environment, &info);
 }
 
+/* LMDB makes the file of a writable map as long as that map, and so would cut it off beneath processes whose map is
+ * larger: there, a map is at least as large as the file. */
+static size_t not_below_file(size_t size, const struct stat *file)
+{
+	return (uint64_t)file->st_size > size ? round_to_pages((uint64_t)file->st_size) : size;
+}
+
 /* The write side is held. */
 static ff_code move_map(ffp_environment *environment, size_t size, ff_error *error)
 {
+	struct stat file;
+	unsigned flags = 0;
+	int data;
+	mdb_env_get_flags(environment->env, &flags);
+	if ((flags & MDB_WRITEMAP) && mdb_env_get_fd(environment->env, &data) == 0 && fstat(data, &file) == 0)
+		size = not_below_file(size, &file);
 	int result = has_space(size) ? mdb_env_set_mapsize(environment->env, size) : ENOMEM;
 	if (result == 0)
 		return FF_OK;
@@ -288,6 +301,9 @@ static int open_env(ffp_environment *environment, const ffp_opening *opening, un
 	int result = mdb_env_create(&environment->env);
 	if (result)
 		return result;
+	struct stat file;
+	if (opening->write_map && fstatat(opening->lock, "data.mdb", &file, 0) == 0)
+		size = not_below_file(size, &file);
 	mdb_env_set_maxdbs(environment->env, TREES_MAX);
 	mdb_env_set_mapsize(environment->env, size);
 	result = mdb_env_open(environment->env, environment->path,
@@ -312,8 +328,14 @@ static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening 
 	int result = make_lock_file(opening);
 	if (result == 0)
 		result = ffp_turn_open(&environment->turn, opening->lock);
+	/* Nobody makes a writable map larger while this one is made, or it would cut off the file there, too. */
+	bool has_turn = result == 0 && opening->write_map;
+	if (has_turn && (result = ffp_turn_take(&environment->turn, opening->turn_limit_us)) != 0)
+		return result;
 	if (result == 0)
 		result = open_env(environment, opening, 0);
+	if (has_turn)
+		ffp_turn_give(&environment->turn);
 	if ((result == EACCES || result == EROFS) && (flags & FF_STORE_READ_ONLY)) {
 		environment->read_only = true;
 		result = open_env(environment, opening, MDB_RDONLY);
@@ -388,7 +410,15 @@ ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, boo
                              ff_error *error)
 {
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
-	*opening = (ffp_opening){ .path = config->path, .map_size = map_size, .write_map = write_map, .lock = -1 };
+	ff_wait wait = { 0 };
+	ff_code known = ff_config_wait(config, &wait, error);
+	if (known != FF_OK)
+		return known;
+	*opening = (ffp_opening){ .path = config->path,
+		                  .turn_limit_us = wait.limit_us,
+		                  .map_size = map_size,
+		                  .write_map = write_map,
+		                  .lock = -1 };
 	ffp_hold_standard();
 	ff_code code = lock_directory(config->path, must_exist, opening, error);
 	if (code == FF_OK)

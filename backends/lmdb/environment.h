@@ -35,7 +35,8 @@ typedef struct ffp_opening {
 	const char *path;
 	size_t map_size;
 	bool write_map;
-	int lock; /* a descriptor of the directory, with its lock */
+	int64_t turn_limit_us; /* how long others may keep the turn to write */
+	int lock;              /* a descriptor of the directory, with its lock */
 	bool made_directory;
 	bool made_data;
 	bool made_locks;

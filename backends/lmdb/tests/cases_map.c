@@ -526,6 +526,44 @@ static void a_disk_that_is_full(ff_test *t)
 	FF_CHECK(t, full > 40);
 }
 
+/* ---- a writable map -------------------------------------------------------------------------------------------- */
+
+static const char *const writable[] = { "write_map", "1", "durability", "none", "map_size", "65536", NULL };
+
+static int open_writable(ff_test *t, int number)
+{
+	ff_store *store;
+	ffp_odd_row row = ffp_odd("b", number, "", 1);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, writable, &store));
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	close_store(store);
+	return 0;
+}
+
+/* LMDB makes the file as long as the map: a process whose map is smaller must not cut it off beneath the others. */
+static void a_smaller_writable_map_leaves_the_larger_one(ff_test *t)
+{
+	enum { PUT = 4000 };
+	ff_store *store;
+	const char *name = "a.db/data.mdb";
+	struct stat before, after;
+	int number = 0;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, writable, &store));
+	for (int64_t i = 0; i < PUT; i++) {
+		ffp_odd_row row = ffp_odd("a", i, "some words to fill a page with", 1);
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+		if (i % 100)
+			continue;
+		FF_REQUIRE(t, stat(path_of(t, name), &before) == 0);
+		FF_CHECK_EQ_INT(t, in_process(t, open_writable, number++), 0);
+		FF_REQUIRE(t, stat(path_of(t, name), &after) == 0);
+		FF_REQUIRE(t, after.st_size >= before.st_size); /* what is beyond its end would end this process */
+	}
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), PUT + number);
+	close_store(store);
+	FF_CHECK_STR(t, check_store(t, path_of(t, "a.db")).lines, "");
+}
+
 static const ff_case cases[] = {
 	CASE(one_batch_that_is_larger_than_the_map, "", 0),
 	CASE(batches_of_every_size, "", FF_CASE_BULK),
@@ -543,5 +581,6 @@ static const ff_case cases[] = {
 	CASE(a_map_that_may_not_grow, "FF-ERR-1", 0),
 	CASE(a_map_that_another_process_has_filled, "FF-ERR-1", 0),
 	CASE(a_disk_that_is_full, "FF-ERR-1", 0),
+	CASE(a_smaller_writable_map_leaves_the_larger_one, "", 0),
 };
 FAMILY(cases_map, cases);
