@@ -327,6 +327,13 @@ static void refuses_what_it_does_not_know(void)
 	CHECK(strstr(error.message, "other") != NULL);
 	CHECK(OPEN(&store, "trace+counting", { "trace_file", "" }) == FF_E_INVALID);
 	CHECK(OPEN(&store, "trace+counting", { "trace_file", "/" }) == FF_E_IO);
+	/* What fails to open leaves its file closed. */
+	int next = dup(STDERR_FILENO);
+	close(next);
+	CHECK(OPEN(&store, "trace+counting", { "trace_file", "/dev/null" }, { "fail", "1" }) == FF_E_IO);
+	int again = dup(STDERR_FILENO);
+	CHECK(again == next);
+	close(again);
 }
 
 /* ---- trace -------------------------------------------------------------------------------------------------- */
