@@ -594,6 +594,17 @@ static void import_finished_by_another(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
 }
 
+/* Nor does an engine write that saw none unfinished, until one of its own was. */
+static void import_unfinished_of_its_own(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_release(t, e, "b", "x"), "");
+	FF_CHECK_STR(t, ffp_import(t, e, "x\n"), "!invalid");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!misuse");
+	FF_CHECK_STR(t, ffp_import(t, e, ""), "0");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+}
+
 /* What was decided before a call failed is not answered. */
 static void failed_calls_answer_nothing(ff_test *t)
 {
@@ -682,6 +693,7 @@ static const ff_case table[] = {
 	CASE(import_unfinished_takes_no_writes, "FF-MT-5", FF_CASE_MISSING_STORE),
 	CASE(purge_is_not_ahead_of_the_clock, "FF-MT-6 FF-QA-2", 0),
 	CASE(import_finished_by_another, "FF-MT-5", FF_CASE_SECOND_HANDLE),
+	CASE(import_unfinished_of_its_own, "FF-MT-5", 0),
 	CASE(failed_calls_answer_nothing, "FF-ERR-2 FF-MT-5", 0),
 	CASE(export_line_to_the_letter, "FF-MT-3", 0),
 	CASE(check_counts_slots_and_imports, "FF-MT-4 FF-MT-5", FF_CASE_SECOND_HANDLE | FF_CASE_MISSING_STORE),

@@ -61,6 +61,21 @@ static void unknown_commit_without_a_key(ff_test *t)
 	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
 }
 
+/* What was remembered of the rows before such a commit is not what they are: what it did counts in the next call. */
+static void unknown_commit_is_not_forgotten(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=2"), "ok");
+	plan_unknown(true, 1);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=2"), "!commit_unknown");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=7"), "hard a 4/10");
+	plan_unknown(true, 1);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=2"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=5"), "hard a 6/10");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=6");
+}
+
 /* A key that was used before its time was over tells nothing; the caller may send it again, and is charged once. */
 static void unknown_commit_of_an_expired_key(ff_test *t)
 {
@@ -126,6 +141,47 @@ static void unknown_commit_of_a_batch(ff_test *t)
 		FF_CHECK_EQ_INT(t, ffp_fault.seen, 2);
 		FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
 		FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=3");
+		ff_test_undo(t, e);
+		ffp_fake_wipe(ffp_fake_of(t));
+	}
+}
+
+/* What another has written under the first key meanwhile: the row of this batch, but for one column. */
+enum { DIGEST, OUTCOME, APPLIED_AT, EXPIRES_AT, COLUMNS };
+static int changed;
+
+static void change_key(ff_read *reads, size_t count)
+{
+	ffp_key_row *row = count && reads[0].table->id == FFP_BUDGET_USAGE_DEDUP ? (ffp_key_row *)reads[0].row : NULL;
+	if (!row)
+		return;
+	row->payload_digest += changed == DIGEST;
+	if (changed == OUTCOME)
+		row->outcome_json = (ff_text)BYTES("{}");
+	row->applied_at_ms -= changed == APPLIED_AT;
+	row->expires_at_ms += changed == EXPIRES_AT;
+	ffp_fault.mangle = NULL;
+}
+
+/* Only where all rows are those that the commit would have written has it happened: else the batch is decided again. */
+static void unknown_commit_beside_another_of_a_key(ff_test *t)
+{
+	const ff_amount amount = { "a", 1 };
+	const ff_report reports[] = {
+		{ .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = "k" },
+		{ .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = "l" },
+	};
+	for (changed = 0; changed <= COLUMNS; changed++) {
+		ff_engine *e = ffp_open_faulty(t, NULL);
+		ff_report_result results[2];
+		plan_unknown(true, 1);
+		ffp_fault.mangle = change_key;
+		FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, reports, 2, results, NULL, ff_test_error(t)), FF_OK);
+		FF_CHECK(t, !ffp_fault.mangle);
+		for (size_t i = 0; i < COUNT_OF(results); i++) {
+			FF_CHECK_CODE(t, results[i].code, FF_OK);
+			FF_CHECK(t, results[i].outcome.replayed == (changed != COLUMNS));
+		}
 		ff_test_undo(t, e);
 		ffp_fake_wipe(ffp_fake_of(t));
 	}
@@ -219,9 +275,11 @@ static const ff_case cases[] = {
 	CASE(unknown_commit_with_a_key, "FF-ERR-2", 0),
 	CASE(unknown_commit_until_attempts_are_out, "FF-ERR-2", 0),
 	CASE(unknown_commit_without_a_key, "FF-ERR-1 FF-ERR-2", 0),
+	CASE(unknown_commit_is_not_forgotten, "FF-ERR-2 FF-RU-13", 0),
 	CASE(unknown_commit_of_an_expired_key, "FF-ERR-1 FF-ERR-2", 0),
 	CASE(unknown_commit_that_cannot_be_read_back, "FF-ERR-1 FF-ERR-2", 0),
 	CASE(unknown_commit_of_a_batch, "FF-ERR-2", 0),
+	CASE(unknown_commit_beside_another_of_a_key, "FF-ERR-5", 0),
 	CASE(unknown_end_of_an_import, "FF-ERR-2 FF-ERR-5", 0),
 	CASE(unknown_commit_of_a_key_that_is_over, "FF-ERR-5 FF-RU-4", 0),
 	CASE(unknown_commit_of_a_refusal_that_is_replaced, "FF-ERR-5 FF-RU-5", 0),
