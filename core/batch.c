@@ -268,7 +268,7 @@ static bool is_refusal(ff_text outcome_json)
 }
 
 /* Whether a key's row is the one that this batch wrote, or what others have made of that since: a refusal may have been
- * decided anew, and its key still ends when it did (FF-RU-5). */
+ * decided anew, at whatever time their clocks showed, and its key still ends when it did (FF-RU-5). */
 static bool is_of_batch(const ff_row *stored, const ff_row *written)
 {
 	const ffp_key_row *x = (const ffp_key_row *)stored;
@@ -278,7 +278,7 @@ static bool is_of_batch(const ff_row *stored, const ff_row *written)
 		return false;
 	if (ffp_text_equal(x->outcome_json, y->outcome_json) && x->applied_at_ms == y->applied_at_ms)
 		return true;
-	return x->applied_at_ms >= y->applied_at_ms && is_refusal(y->outcome_json);
+	return is_refusal(y->outcome_json);
 }
 
 /* The keys that the batch used for the first time, and the reads that tell what became of them. */

@@ -206,7 +206,10 @@ static void unknown_end_of_an_import(ff_test *t)
 	}
 }
 
-/* Another process sends a refused call again and has it decided anew, before this one has read its key back. */
+/* Another process sends a refused call again and has it decided anew, before this one has read its key back; by its own
+ * clock, which may be behind. */
+static int64_t anew_later_ms;
+
 static void decide_anew(ff_read *reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -214,7 +217,7 @@ static void decide_anew(ff_read *reads, size_t count)
 		if (reads[i].table->id != FFP_BUDGET_USAGE_DEDUP || !row || row->dedup_key.data[0] != 'r')
 			continue;
 		row->outcome_json = (ff_text)BYTES("{\"kind\":\"Ok\"}");
-		row->applied_at_ms++;
+		row->applied_at_ms += anew_later_ms;
 		ffp_fault.mangle = NULL;
 	}
 }
@@ -222,23 +225,27 @@ static void decide_anew(ff_read *reads, size_t count)
 /* A refusal that was decided anew since is still this batch's, by its first use; the charges beside it were made. */
 static void unknown_commit_of_a_refusal_that_is_replaced(ff_test *t)
 {
-	ff_engine *e = ffp_open_faulty(t, NULL);
 	const ff_amount amounts[] = { { "a", 1 }, { "a", 9 } };
 	ff_report_result results[2];
-	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=9"), "created");
 	const ff_report reports[] = {
 		{ .budget_id = "b", .amounts = &amounts[0], .amounts_count = 1 },
 		{ .budget_id = "b", .amounts = &amounts[1], .amounts_count = 1, .idempotency_key = "r" },
 	};
-	plan_unknown(true, 1);
-	ffp_fault.mangle = decide_anew;
-	FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, reports, 2, results, NULL, ff_test_error(t)), FF_OK);
-	FF_CHECK(t, !ffp_fault.mangle);
-	FF_CHECK(t, results[0].code == FF_OK && results[0].outcome.applied);
-	FF_CHECK(t, results[1].code == FF_OK && !results[1].outcome.applied && !results[1].outcome.replayed);
-	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=1");
-	FF_CHECK_STR(t, ffp_breaches(t, e, "b"), "hard=1 soft=0 last=a@1000000");
-	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+	for (anew_later_ms = -1; anew_later_ms <= 1; anew_later_ms++) {
+		ff_engine *e = ffp_open_faulty(t, NULL);
+		FF_CHECK_STR(t, ffp_create(t, e, "b", "a=9"), "created");
+		plan_unknown(true, 1);
+		ffp_fault.mangle = decide_anew;
+		FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, reports, 2, results, NULL, ff_test_error(t)), FF_OK);
+		FF_CHECK(t, !ffp_fault.mangle);
+		FF_CHECK(t, results[0].code == FF_OK && results[0].outcome.applied);
+		FF_CHECK(t, results[1].code == FF_OK && !results[1].outcome.applied && !results[1].outcome.replayed);
+		FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=1");
+		FF_CHECK_STR(t, ffp_breaches(t, e, "b"), "hard=1 soft=0 last=a@1000000");
+		FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+		ff_test_undo(t, e);
+		ffp_fake_wipe(ffp_fake_of(t));
+	}
 }
 
 /* By the time that the key is read back it is over, and another process has purged it. */
