@@ -31,7 +31,7 @@ static void system_sleep_ms(void *context, uint32_t ms)
 		;
 }
 
-static uint64_t system_random(void *context)
+uint64_t ffp_system_random(void *context)
 {
 	(void)context;
 	uint64_t bits = 0;
@@ -49,7 +49,7 @@ static void *libc_resize(void *context, void *old, size_t old_size, size_t size)
 }
 
 static const ff_clock system_clock = { .now_ms = system_now_ms, .sleep_ms = system_sleep_ms };
-static const ff_random system_source = { .next = system_random };
+static const ff_random system_source = { .next = ffp_system_random };
 static const ff_allocator libc_allocator = { .resize = libc_resize };
 
 #define DAY_MS INT64_C(86400000)
@@ -127,7 +127,7 @@ static void set_up(ff_engine *engine, const ff_engine_options *options)
 	engine->key_ttl_ms = options->key_ttl_ms ? options->key_ttl_ms : DAY_MS;
 	engine->clock = options->clock ? *options->clock : system_clock;
 	engine->random = options->random ? *options->random : system_source;
-	engine->seed = system_random(NULL); /* whatever source the host has for its jitter */
+	engine->seed = ffp_system_random(NULL);
 	engine->watches_import = true;
 	pthread_mutex_init(&engine->queue_lock, NULL);
 	pthread_cond_init(&engine->queue_turn, NULL);

@@ -107,6 +107,9 @@ ff_code ffp_engine_check(const ff_engine *engine, ff_error *error);
 ff_code ffp_engine_check_mode(const ff_engine *engine, ff_error *error);
 ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error);
 
+/* 64 random bits of the system's, whatever source the host has for its jitter. */
+uint64_t ffp_system_random(void *context);
+
 /* The engine's time: its clock's, never less than the latest that a request had; with the data clock, the latest. */
 int64_t ffp_engine_now(ff_engine *engine);
 

@@ -142,19 +142,12 @@ static bool plan_import(ffp_batch *batch, ffp_request *request)
 	return planned;
 }
 
-/* The mark of this import: no other that began in the store, before it or after, has the same number. Time would not do:
- * several begin in one instant, and clocks go back. The host's random source may be poor, the engine's own seed is not. */
-static ff_code set_mark(ffp_batch *batch, ffp_request *request)
+static ff_code set_mark(ffp_batch *batch, const ffp_request *request)
 {
-	const ffp_sweep_row *other = (const ffp_sweep_row *)request->root->after;
-	uint64_t random = batch->random->next(batch->random->context) ^ batch->rows.seed;
-	int64_t mark = (int64_t)(random >> 1);
-	if (other && other->last_number == mark)
-		mark ^= 1;
 	ffp_sweep_row *row = (ffp_sweep_row *)ffp_rows_change(&batch->rows, request->root);
 	if (!row)
 		return FF_E_NO_MEMORY;
-	row->last_number = request->import->mark = mark;
+	row->last_number = request->import->mark;
 	return FF_OK;
 }
 
@@ -289,11 +282,13 @@ static ff_code end_import(importing *import, int64_t mark)
 	return unknown.code;
 }
 
+/* No other import that began in the store, before this one or after, has its mark. Time would not do: several begin in one
+ * instant, also of one engine's, and clocks go back. */
 static ff_code import_all(importing *import)
 {
-	ffp_import_slice slice = { .begins = true };
+	const int64_t mark = (int64_t)(ffp_system_random(NULL) >> 1);
+	ffp_import_slice slice = { .begins = true, .mark = mark };
 	ff_code code = write_slice(import, &slice);
-	int64_t mark = slice.mark;
 	while (code == FF_OK && !import->ended) {
 		ffp_arena_reset((ffp_arena *)import->arena);
 		slice =

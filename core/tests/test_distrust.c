@@ -388,6 +388,41 @@ static void import_of_another_engine_is_noticed(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "ok");
 }
 
+static uint64_t poor_random(void *context)
+{
+	(void)context;
+	return 4;
+}
+
+typedef struct one_engine {
+	ff_test *test;
+	ff_engine *engine;
+} one_engine;
+
+/* Reads no line before two others have begun: one of no lines, which gives this one up, and one that does not end. */
+static ff_code begin_others(void *context, const char **line, size_t *size, ff_error *error)
+{
+	const one_engine *of = context;
+	(void)size;
+	(void)error;
+	FF_CHECK_STR(of->test, ffp_import(of->test, of->engine, ""), "0");
+	FF_CHECK_STR(of->test, ffp_import(of->test, of->engine, "x\n"), "!invalid");
+	*line = NULL;
+	return FF_OK;
+}
+
+/* Also where all three are one engine's, in one instant, and what the host gives for random is not. */
+static void imports_of_one_engine_are_told_apart(ff_test *t)
+{
+	const ff_random random = { .next = poor_random };
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.random = &random;
+	ff_engine *e = ff_test_open(t, &options);
+	one_engine of = { t, e };
+	FF_CHECK_CODE(t, ff_engine_import(e, begin_others, &of, NULL, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!misuse"); /* the last one is not finished */
+}
+
 static const ff_case cases[] = {
 	CASE(undocumented_codes_are_io, "", 0),
 	CASE(silent_errors_get_a_message, "FF-ERR-1", 0),
@@ -404,6 +439,7 @@ static const ff_case cases[] = {
 	CASE(import_whose_reader_fails, "FF-MT-3", 0),
 	CASE(import_refuses_a_row_twice, "FF-MT-3", 0),
 	CASE(import_of_another_engine_is_noticed, "FF-MT-5", 0),
+	CASE(imports_of_one_engine_are_told_apart, "FF-MT-3", 0),
 };
 
 FAMILY(ffp_tests_distrust, cases);
