@@ -41,7 +41,7 @@ static ff_code check_budget(ffp_reading *reading, const ff_row *row, const ff_ro
 	ffp_budget budget;
 	const char *fault = "";
 	const ffp_budget_row *checked = (const ffp_budget_row *)row;
-	ff_code code = ffp_budget_at(checked, reading->now_ms, NULL, reading->arena, &budget, &fault);
+	ff_code code = ffp_budget_at(checked, reading->now_ms, reading->policies, reading->arena, &budget, &fault);
 	if (code == FF_E_CORRUPT)
 		tell(context, "budget '%.*s' has %s", FFP_SHOWN(checked->budget_id), fault);
 	else if (code != FF_OK)
@@ -54,8 +54,8 @@ static ff_code find_period(ffp_reading *reading, const ff_row *policy, int64_t *
 {
 	ffp_budget budget;
 	const char *fault;
-	ff_code code =
-	    ffp_budget_at((const ffp_budget_row *)policy, reading->now_ms, NULL, reading->arena, &budget, &fault);
+	ff_code code = ffp_budget_at((const ffp_budget_row *)policy, reading->now_ms, reading->policies, reading->arena,
+	                             &budget, &fault);
 	*period = code == FF_OK ? budget.period.number : INT64_MAX;
 	return code == FF_E_NO_MEMORY ? ff_error_set(reading->error, code, "out of memory for a budget") : FF_OK;
 }

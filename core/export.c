@@ -87,8 +87,8 @@ static ff_code emit(ffp_reading *reading, exporting *export, const ff_row *row)
 static ff_code period_at(ffp_reading *reading, const ff_row *row, ffp_budget *budget)
 {
 	const char *fault = "";
-	ff_code code =
-	    ffp_budget_at((const ffp_budget_row *)row, reading->now_ms, NULL, reading->arena, budget, &fault);
+	ff_code code = ffp_budget_at((const ffp_budget_row *)row, reading->now_ms, reading->policies, reading->arena,
+	                             budget, &fault);
 	if (code == FF_E_CORRUPT)
 		return ffp_error_corrupt(reading->error, "budget", ((const ffp_budget_row *)row)->budget_id, fault);
 	return code == FF_OK ? FF_OK : ff_error_set(reading->error, code, "out of memory for a budget");

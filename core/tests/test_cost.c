@@ -149,6 +149,49 @@ static void long_policies_are_parsed_once_a_batch(ff_test *t)
 	FF_CHECK_EQ_INT(t, pieces_of(t, e, budgets, 1, 500), one);
 }
 
+static ff_code drop_line(void *context, const char *line, size_t size, ff_error *error)
+{
+	(void)context;
+	(void)line;
+	(void)size;
+	(void)error;
+	return FF_OK;
+}
+
+static void note_problem(void *context, const char *problem)
+{
+	ff_test_note(context, "%s", problem);
+}
+
+/* How many pieces of JSON an export of the case's store has parsed, or a check, by an engine that has read nothing yet. */
+static size_t pieces_of_reading(ff_test *t, bool checks)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	cJSON_Hooks hooks = { .malloc_fn = count_piece, .free_fn = free };
+	cJSON_InitHooks(&hooks);
+	parsed_pieces = 0;
+	FF_CHECK_CODE(t,
+	              checks ? ff_engine_check(e, note_problem, t, ff_test_error(t))
+	                     : ff_engine_export(e, 0, drop_line, NULL, ff_test_error(t)),
+	              FF_OK);
+	size_t pieces = parsed_pieces;
+	cJSON_InitHooks(NULL);
+	return pieces;
+}
+
+/* However many rows of usage and of the ledger a budget has. */
+static void policies_are_parsed_once_an_export(ff_test *t)
+{
+	ff_test_defer(t, stop_counting, NULL);
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=1000000:1000 b=5"), "created");
+	size_t one[] = { pieces_of_reading(t, false), pieces_of_reading(t, true) };
+	FF_CHECK(t, one[false] > 1 && one[true] > 1);
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "", "a=1 b=1 c=1 d=1"), "ok");
+	FF_CHECK_EQ_INT(t, pieces_of_reading(t, false), one[false]);
+	FF_CHECK_EQ_INT(t, pieces_of_reading(t, true), one[true]);
+}
+
 /* The number of a limit whose policy has the place of that with `limit`, among those that are kept. */
 static int twin_of(ff_test *t, int limit)
 {
@@ -430,6 +473,7 @@ static const ff_case cases[] = {
 	CASE(spend_reads_its_own_rows, "FF-SP-1", 0),
 	CASE(release_takes_what_is_there, "FF-SP-2 FF-RU-14", 0),
 	CASE(long_policies_are_parsed_once_a_batch, "", 0),
+	CASE(policies_are_parsed_once_an_export, "", 0),
 	CASE(policies_in_one_place_are_parsed_once_a_batch, "", 0),
 	CASE(leases_come_by_their_ends, "", 0),
 	CASE(leases_that_are_gone_are_looked_at_once, "", 0),
