@@ -12,10 +12,10 @@
 static void hide_parameter(char *shown)
 {
 	static const char name[] = "password=";
-	for (char *at = strstr(shown, name); at; at = strstr(at, name)) {
-		bool is_parameter = at > shown && strchr("?&", at[-1]);
+	char *at = strchr(shown, '?');
+	while (at && (at = strstr(at, name))) { /* sslpassword=, too */
 		at += sizeof(name) - 1;
-		size_t size = is_parameter ? strcspn(at, "&") : 0;
+		size_t size = strcspn(at, "&");
 		size_t stars = size < 3 ? size : 3;
 		memset(at, '*', stars);
 		memmove(at + stars, at + size, strlen(at + size) + 1);
@@ -139,13 +139,22 @@ static bool is_known(const char *const *known, const char *name)
 	return *known != NULL;
 }
 
+/* How much is told of a parameter's name, in whole characters. */
+static int shown_size(const char *name)
+{
+	size_t size = strnlen(name, 40);
+	while (size && ((unsigned char)name[size] & 0xc0) == 0x80)
+		size--;
+	return (int)size;
+}
+
 static ff_code unknown_param(const char *name, const char *const *known, ff_error *error)
 {
 	char list[sizeof(error->message)] = "";
 	size_t used = 0;
 	for (size_t i = 0; known[i] && used < sizeof(list); i++)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", known[i]);
-	return ff_error_set(error, FF_E_INVALID, "unknown parameter '%.40s', known are: %s", name,
+	return ff_error_set(error, FF_E_INVALID, "unknown parameter '%.*s', known are: %s", shown_size(name), name,
 	                    used ? list : "none");
 }
 

@@ -388,7 +388,7 @@ void ffp_error_about(const ff_engine *engine, ff_error *error, const char *opera
 		set_field(error->backend, sizeof(error->backend), engine->store.backend->name);
 	if (error->entity[0])
 		return;
-	char name[FF_ID_MAX + 1];
+	char name[FF_ID_MAX + 5]; /* one character more than there is room for, so that it is cut behind a whole one */
 	size_t size = id.size < sizeof(name) ? id.size : sizeof(name) - 1;
 	if (size)
 		memcpy(name, id.data, size);

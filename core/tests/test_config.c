@@ -102,7 +102,8 @@ static void uri_without_its_password(ff_test *t)
 		{ "s:x://u:p@h", "s:x://u:***@h" },
 		{ "s://u@h/db?password=secret&a=b", "s://u@h/db?password=***&a=b" },
 		{ "s://u:p@h/?a=b&password=pw", "s://u:***@h/?a=b&password=**" },
-		{ "s:/password=x?mypassword=y", "s:/password=x?mypassword=y" },
+		{ "s:/password=x?a=b", "s:/password=x?a=b" },
+		{ "s:/password=x?sslpassword=secret&a=b", "s:/password=x?sslpassword=***&a=b" },
 		{ "s://u:se#cr@h/", "s://u:***@h/" },
 		{ "s:/p?password=secr#et&a=b", "s:/p?password=***&a=b" },
 		{ NULL, "" },
@@ -143,6 +144,11 @@ static void params_are_known(ff_test *t)
 	FF_CHECK_STR(t, error->message, "unknown parameter 'c', known are: a, b");
 	FF_CHECK_CODE(t, ff_config_check(config, none, error), FF_E_INVALID);
 	FF_CHECK_STR(t, error->message, "unknown parameter 'a', known are: none");
+	/* a long one is cut between characters */
+	const ff_param accented = { "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\xc3\xa9", "1" };
+	FF_CHECK_CODE(t, ff_config_check(config_of(t, &accented, 1), none, error), FF_E_INVALID);
+	FF_CHECK_STR(t, error->message,
+	             ff_test_text(t, "unknown parameter '%s', known are: none", ffp_name_of_size(t, 'y', 39)));
 	/* as many as a network's store has */
 	const char *many[40] = { NULL };
 	for (size_t j = 0; j < 27; j++)
