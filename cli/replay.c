@@ -497,8 +497,8 @@ static log_batch *exchange(replay_job *job, log_batch *filled)
 	return next;
 }
 
-/* Reads the log to its end, or to where the work stops. *at is the batch that is being filled, NULL where it stopped.
- */
+/* Reads the log to its end, or to where the work stops. *at is the batch that is being filled, NULL where
+ * it stopped. */
 static ff_code read_log(replay_job *job, log_batch **at, ff_error *error)
 {
 	const ctl_record *record;

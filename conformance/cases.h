@@ -142,8 +142,7 @@ void ffp_threads(ff_test *test, unsigned count, void (*body)(void *context, unsi
 void ffp_files_walk(const char *path,
                     int (*visit)(const char *path, const struct stat *status, int kind, struct FTW *walk));
 
-/* ---- the rows themselves, past the engine (needs FF_CASE_SECOND_HANDLE) --------------------------------------------
- */
+/* ---- the rows themselves, past the engine (needs FF_CASE_SECOND_HANDLE) ------------------------------------------ */
 
 /*
  * Tables and columns are named as they are stored; a key is its columns as texts, joined by newlines. A value is a

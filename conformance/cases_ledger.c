@@ -178,8 +178,8 @@ static void release_after_a_scheduled_reset(ff_test *t)
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=1");
 }
 
-/* Usage that is lower than what the ledger says (a hand in the tables) goes to 0 and not below; what was taken is told.
- */
+/* Usage that is lower than what the ledger says (a hand in the tables) goes to 0 and not below; what was taken
+ * is told. */
 static void release_never_goes_below_zero(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);

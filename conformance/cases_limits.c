@@ -6,8 +6,8 @@
 
 /* ---- names -------------------------------------------------------------------------------------------------- */
 
-/* A call that takes a name in one field, everything else being fine. Those that make what others would find come last.
- */
+/* A call that takes a name in one field, everything else being fine. Those that make what others would find
+ * come last. */
 typedef enum field {
 	BUDGET_OF_STATUS,
 	BUDGET_OF_RESET,

@@ -28,8 +28,8 @@ static const char *read_digits(const char *at, const char *end, int64_t *value)
 	return at;
 }
 
-/* The length of the escape that begins here, or 0 where there is none that JSON knows and the contract takes (no NUL).
- */
+/* The length of the escape that begins here, or 0 where there is none that JSON knows and the contract takes
+ * (no NUL). */
 static size_t escape_length(const char *at, const char *end)
 {
 	if (end - at < 2 || at[1] == '\0' || !strchr("\"\\/bfnrtu", at[1]))

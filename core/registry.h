@@ -1,5 +1,5 @@
-/* The backends of this process: those compiled in, which the build lists so that the core names none, and the others.
- */
+/* The backends of this process: those compiled in, which the build lists so that the core names none, and
+ * the others. */
 #ifndef FFP_REGISTRY_H
 #define FFP_REGISTRY_H
 

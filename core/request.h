@@ -39,8 +39,8 @@ typedef struct ffp_op {
 	ff_code (*check)(ffp_request *request, ff_arena *arena);
 	/* Asks for the rows that the rule will most likely need. False: memory is out. */
 	bool (*plan)(ffp_batch *batch, ffp_request *request);
-	/* The rule. Answers and changes rows, or neither: FF_OK, the request's own error, FFP_PENDING, FF_E_NO_MEMORY.
-	 */
+	/* The rule. Answers and changes rows, or neither: FF_OK, the request's own error,
+	 * FFP_PENDING, FF_E_NO_MEMORY. */
 	ff_code (*decide)(ffp_batch *batch, ffp_request *request);
 	/* NULL, or lays out a result that is handed out once the commit is done. */
 	ff_code (*prepare)(const ff_allocator *allocator, ffp_request *request);

@@ -117,8 +117,8 @@ static void names_at_their_limits(ff_test *t)
 	check_rule(t, &ffp_name_on_soft_limit, 0, 64);
 }
 
-/* Limits are in bytes: 32 characters of two bytes fit a dimension, 33 do not, and neither do 63 bytes and one of them.
- */
+/* Limits are in bytes: 32 characters of two bytes fit a dimension, 33 do not, and neither do 63 bytes and one
+ * of them. */
 static void names_count_bytes(ff_test *t)
 {
 	char name[2 * 33 + 1] = "";

@@ -300,8 +300,8 @@ FF_API bool ff_wait_pause(ff_wait *wait);
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
-/* What a backend may want of the core. None is defined yet; a core refuses a backend that needs what it does not know.
- */
+/* What a backend may want of the core. None is defined yet; a core refuses a backend that needs what it does
+ * not know. */
 #define FF_NEEDS_KNOWN UINT64_C(0)
 
 #define FF_STORE_READ_ONLY 1u  /* nothing will be written; a missing store is FF_E_NOT_FOUND and is not created */

@@ -204,8 +204,8 @@ typedef enum ff_outcome_kind {
 	FF_OUTCOME_OK = 0,
 	FF_OUTCOME_SOFT_BREACH = 1, /* applied; `dimension` is over its soft limit (FF-RU-11) */
 	FF_OUTCOME_HARD_BREACH = 2, /* refused, or applied under the advisory mode (FF-RU-9, 10) */
-	FF_OUTCOME_ALREADY_APPLIED =
-	    3 /* the key was used before, by a spend or by an older engine (FF-RU-6, FF-SP-1) */
+	/* the key was used before, by a spend or by an older engine (FF-RU-6, FF-SP-1) */
+	FF_OUTCOME_ALREADY_APPLIED = 3
 } ff_outcome_kind;
 
 typedef struct ff_outcome {
