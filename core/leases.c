@@ -75,14 +75,16 @@ bool ffp_leases_give(ffp_leases *leases, ffp_slot *slot, int64_t until_ms)
 
 /* ---- what is over ------------------------------------------------------------------------------------------- */
 
-/* Takes out what is over and does not count, which it never will again. */
-static void drop_gone(ffp_leases *leases, int64_t time_ms)
+/* Takes out so many of those that are over and do not count, which they never will again. */
+static void drop_gone(ffp_leases *leases, int64_t time_ms, uint64_t gone)
 {
 	ffp_lease *kept = NULL;
-	while (leases->count && leases->heap[0]->until_ms <= time_ms) {
+	while (gone && leases->count && leases->heap[0]->until_ms <= time_ms) {
 		ffp_lease *lease = pop(leases);
-		if (!counts(lease))
+		if (!counts(lease)) {
+			gone--;
 			continue;
+		}
 		lease->next = kept;
 		kept = lease;
 	}
@@ -113,7 +115,7 @@ uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_sl
 		places[left++] = 2 * place + 1;
 	}
 	if (gone > over + GONE_FEW)
-		drop_gone(leases, time_ms);
+		drop_gone(leases, time_ms, gone);
 	return over;
 }
 

@@ -296,6 +296,23 @@ static void leases_that_are_gone_are_looked_at_once(ff_test *t)
 	FF_CHECK(t, ffp_leases_take_over(&leases, 200, NULL) == own);
 }
 
+/* Nor is more set aside for them than what lies before those that were seen. */
+static void leases_are_set_aside_for_what_was_seen(ff_test *t)
+{
+	enum { LEASES = 1000 };
+	ffp_leases leases = { .count = 0 };
+	ffp_leases_clear(&leases, ffp_raw_arena(t));
+	for (int i = 0; i < LEASES; i++)
+		new_lease(t, &leases, i);
+	uint64_t gone = 0;
+	for (size_t place = 0; place < LEASES; place = 2 * place + 1, gone++)
+		leases.heap[place]->slot->after = NULL;
+	leases.heap[LEASES - 1]->slot->after = NULL; /* which is not looked at */
+	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, LEASES, NULL, 1), 1);
+	FF_CHECK_EQ_INT(t, leases.count, LEASES - gone);
+	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, LEASES, NULL, LEASES - gone), LEASES - gone - 1);
+}
+
 /* However many there are. Who looked at a slot whose lease is not over would find none here. */
 static void leases_that_are_not_over_are_not_looked_at(ff_test *t)
 {
@@ -477,6 +494,7 @@ static const ff_case cases[] = {
 	CASE(policies_in_one_place_are_parsed_once_a_batch, "", 0),
 	CASE(leases_come_by_their_ends, "", 0),
 	CASE(leases_that_are_gone_are_looked_at_once, "", 0),
+	CASE(leases_are_set_aside_for_what_was_seen, "", 0),
 	CASE(leases_that_are_not_over_are_not_looked_at, "", 0),
 	CASE(leases_that_are_too_few_are_not_looked_at, "", 0),
 	CASE(slots_in_a_batch_are_as_if_sent_alone, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
