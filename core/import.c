@@ -142,12 +142,13 @@ static bool plan_import(ffp_batch *batch, ffp_request *request)
 	return planned;
 }
 
+/* Nothing is left of another import's row, which may be one that cannot be read. */
 static ff_code set_mark(ffp_batch *batch, const ffp_request *request)
 {
 	ffp_sweep_row *row = (ffp_sweep_row *)ffp_rows_change(&batch->rows, request->root);
 	if (!row)
 		return FF_E_NO_MEMORY;
-	row->last_number = request->import->mark;
+	*row = (ffp_sweep_row){ .work = row->work, .last_number = request->import->mark };
 	return FF_OK;
 }
 

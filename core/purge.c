@@ -68,7 +68,8 @@ static ff_code decide_sweep_end(ffp_batch *batch, ffp_request *request)
 	ffp_sweep_row *row = (ffp_sweep_row *)ffp_rows_change(&batch->rows, request->root);
 	if (!row)
 		return FF_E_NO_MEMORY;
-	row->row.state = FF_ROW_OK; /* every column is written anew */
+	/* Nothing is left of one that cannot be read. */
+	*row = (ffp_sweep_row){ .work = row->work };
 	sweep_from_place(row, ffp_table(slice->table), &slice->next);
 	return FF_OK;
 }

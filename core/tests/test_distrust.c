@@ -1,4 +1,5 @@
 /* What is not trusted: backends that break their word, rows that cannot be read, lines that are imported. */
+#include "move.h"
 #include "tests.h"
 
 /* ---- backends that break their word ------------------------------------------------------------------------- */
@@ -308,6 +309,18 @@ static void tick_replaces_a_corrupt_place(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=2 admissions=0");
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+	/* with nothing left of it, also where the table has fewer texts in its key */
+	const ffp_sweep_row other = { .row.state = FF_ROW_CORRUPT,
+		                      .work = BYTES("ff_quota_window"),
+		                      .last_text_2 = BYTES("garbage") };
+	ffp_fake_put(fake, FFP_SWEEP, &other.row);
+	for (int i = 0; i < 2; i++) {
+		const ffp_entry_row row = { .quota_policy_id = BYTES("q"), .entry = i, .expires_at_ms = 1 };
+		ffp_fake_put(fake, FFP_QUOTA_WINDOW, &row.row);
+	}
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 1), "resets=0 failed=0 keys=0 admissions=1");
+	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+	FF_CHECK(t, !strstr(ffp_fake_dump(t, fake), "garbage"));
 }
 
 /* ---- export ------------------------------------------------------------------------------------------------- */
@@ -388,6 +401,23 @@ static void import_of_another_engine_is_noticed(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "ok");
 }
 
+/* The row of an unfinished import that cannot be read is written anew by the next one. */
+static void import_replaces_a_corrupt_mark(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	ffp_fake *fake = ffp_fake_of(t);
+	const ffp_sweep_row mark = { .row.state = FF_ROW_CORRUPT,
+		                     .work = BYTES(FFP_IMPORT_WORK),
+		                     .last_text_2 = BYTES("garbage") };
+	ffp_fake_put(fake, FFP_SWEEP, &mark.row);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!misuse");
+	FF_CHECK_STR(t, ffp_import(t, e, "x\n"), "!invalid");
+	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
+	FF_CHECK(t, !strstr(ffp_fake_dump(t, fake), "garbage"));
+	FF_CHECK_STR(t, ffp_import(t, e, ""), "0");
+	FF_CHECK_STR(t, ffp_fake_dump(t, fake), "");
+}
+
 static uint64_t poor_random(void *context)
 {
 	(void)context;
@@ -439,6 +469,7 @@ static const ff_case cases[] = {
 	CASE(import_whose_reader_fails, "FF-MT-3", 0),
 	CASE(import_refuses_a_row_twice, "FF-MT-3", 0),
 	CASE(import_of_another_engine_is_noticed, "FF-MT-5", 0),
+	CASE(import_replaces_a_corrupt_mark, "FF-MT-3", 0),
 	CASE(imports_of_one_engine_are_told_apart, "FF-MT-3", 0),
 };
 
