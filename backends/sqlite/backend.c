@@ -162,22 +162,28 @@ static ff_code commit_code(int result, ff_code code)
 
 /*
  * Undoes a transaction that had no room, and makes some where it is the log that takes it: the core then runs the batch
- * again. Once, until something is committed: a log that is empty is not what is in the way.
+ * again. Once, until something is committed: a log that has begun anew is not what is in the way. Undoing what was in the
+ * log before its commit counts the content up; but that log is empty then.
  */
-static ff_code undo_full(ff_txn *txn, ff_error *error)
+static ff_code undo_full(ff_txn *txn, bool commits, ff_error *error)
 {
 	uint32_t content = content_of(txn);
 	roll_back(txn);
-	if (txn->store->memory || content == txn->content_full || !ffp_log_make_room(txn))
+	ffp_room room = txn->store->memory ? FFP_ROOM_NONE : ffp_log_make_room(txn);
+	bool is_again = content == txn->content_full || (room == FFP_ROOM_NO_LOG && txn->content_full && !commits);
+	if (room == FFP_ROOM_NONE || is_again) {
+		txn->content_full = 0;
 		return FF_E_FULL;
-	txn->content_full = content;
+	}
+	if (room != FFP_ROOM_BY_OTHERS)
+		txn->content_full = content;
 	return ff_error_set(error, FF_E_CONFLICT, "the log of '%s' had no room, and begins anew", txn->store->path);
 }
 
 static ff_code store_rows(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
 	ff_code code = ffp_rows_store(txn, writes, count, error);
-	return code == FF_E_FULL ? undo_full(txn, error) : code;
+	return code == FF_E_FULL ? undo_full(txn, false, error) : code;
 }
 
 static ff_code commit(ff_txn *txn, ff_error *error)
@@ -194,9 +200,11 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 		}
 	}
 	if (code == FF_E_FULL)
-		code = undo_full(txn, error);
+		code = undo_full(txn, true, error);
 	roll_back(txn);
 	txn->content_left = code == FF_OK && txn->kind == FF_TXN_WRITE ? content_of(txn) : 0;
+	if (txn->content_left)
+		txn->content_full = 0;
 	release(txn);
 	return code;
 }

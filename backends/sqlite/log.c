@@ -14,7 +14,8 @@
  *
  * A disk may have no room for so long a log, though it has for the rows. So a commit that finds it full has the log folded
  * then, and is made again at its beginning. And since what is in the log must have room in the file, it is folded while
- * there is: every some pages a commit looks at what is free.
+ * there is: every some pages a commit looks at what is free. Either way the log's own file is cut off, or what a batch
+ * wrote there that had no room, and was undone, would be kept from the rows for ever.
  */
 #include "store.h"
 
@@ -25,6 +26,7 @@
 #define PAGES_MAX_DURABLE 4000
 #define LOOK_PAGES 128
 #define READERS_WAIT_US 1000
+#define ROOM_WAIT_US 100000
 
 /* After so many pages a commit folds. */
 static int pages_max(const ff_store *store)
@@ -34,15 +36,19 @@ static int pages_max(const ff_store *store)
 
 /* ---- at commits --------------------------------------------------------------------------------------------- */
 
-/* Folds what is left, and lets the next commit begin the log anew: whether it will. The writer's place is taken
- * meanwhile. */
-static bool restart(ff_txn *writer, const char *schema)
+/* Folds what is left, and lets the next commit begin the log anew; where it shrinks, what it took of the disk is free then.
+ * The writer's place is taken meanwhile. */
+static ffp_room restart(ff_txn *writer, const char *schema, bool shrinks, int64_t limit_us)
 {
-	ff_wait wait = { .limit_us = READERS_WAIT_US };
+	int pages;
+	int mode = shrinks ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART;
+	ff_wait wait = { .limit_us = limit_us };
 	sqlite3_busy_handler(writer->db, ffp_sqlite_on_busy, &wait);
-	int result = sqlite3_wal_checkpoint_v2(writer->db, schema, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	int result = sqlite3_wal_checkpoint_v2(writer->db, schema, mode, &pages, NULL);
 	sqlite3_busy_handler(writer->db, ffp_sqlite_on_busy, &writer->wait);
-	return result == SQLITE_OK;
+	if (result == SQLITE_BUSY && pages < 0)
+		return FFP_ROOM_BY_OTHERS;
+	return result == SQLITE_OK || result == SQLITE_BUSY ? FFP_ROOM_MADE : FFP_ROOM_NONE;
 }
 
 /* Whether the file might not have room for the log, were it folded at the next look only. */
@@ -66,21 +72,36 @@ static int after_commit(void *context, sqlite3 *db, const char *schema, int page
 	if (pages < writer->folded_pages)
 		writer->folded_pages = 0;
 	int unfolded = pages - writer->folded_pages;
-	bool is_long = unfolded >= pages_max(store) || is_tight(writer, unfolded);
+	bool tight = is_tight(writer, unfolded);
+	bool is_long = tight || unfolded >= pages_max(store);
 	if (kept || is_long) {
 		writer->folded_pages = pages;
 		if (!kept)
 			sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-		restart(writer, schema);
+		restart(writer, schema, tight, READERS_WAIT_US);
 	}
 	atomic_store(&store->unfolded_pages, pages - writer->folded_pages);
 	return SQLITE_OK;
 }
 
-bool ffp_log_make_room(ff_txn *writer)
+static ffp_room make_room(ff_txn *writer, int64_t limit_us)
 {
-	sqlite3_wal_checkpoint_v2(writer->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	return restart(writer, "main");
+	int pages;
+	sqlite3_wal_checkpoint_v2(writer->db, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, NULL);
+	ffp_room room = restart(writer, "main", true, limit_us);
+	return pages == 0 && room == FFP_ROOM_MADE ? FFP_ROOM_NO_LOG : room;
+}
+
+ffp_room ffp_log_make_room(ff_txn *writer)
+{
+	int64_t limit_us = writer->store->busy_timeout_us;
+	ff_wait wait = { .limit_us = limit_us < ROOM_WAIT_US ? limit_us : ROOM_WAIT_US };
+	ffp_room room;
+	ff_wait_start(&wait);
+	do {
+		room = make_room(writer, wait.limit_us);
+	} while (room == FFP_ROOM_BY_OTHERS && ff_wait_pause(&wait));
+	return room;
 }
 
 void ffp_log_watch(ff_txn *writer)

@@ -29,6 +29,14 @@ typedef enum ffp_statement_kind {
 	FFP_VERSION
 } ffp_statement_kind;
 
+/* What folding the log gives. */
+typedef enum ffp_room {
+	FFP_ROOM_NONE,      /* it cannot be folded */
+	FFP_ROOM_NO_LOG,    /* it was empty, or others have begun it anew */
+	FFP_ROOM_BY_OTHERS, /* others fold it just now */
+	FFP_ROOM_MADE       /* unless others have used it all the time */
+} ffp_room;
+
 /* One place of a connection's hash table of statements; statement is NULL where it is free. */
 typedef struct ffp_statement {
 	uint64_t key; /* kind, table and shape */
@@ -45,7 +53,7 @@ struct ff_txn {
 	int folded_pages;      /* of the log, when this writer saw to it last */
 	int looked_pages;      /* of those after them, when it looked at the disk's room last */
 	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */
-	uint32_t content_full; /* and when it found no room and had the log begin anew; 0: never */
+	uint32_t content_full; /* and where it last found no room, and is to be tried again; 0: no */
 	ff_wait wait;
 	ff_sql_text sql;
 	ffp_statement *statements; /* capacity is 0 or a power of two, never full */
@@ -102,8 +110,8 @@ void ffp_fork_leave(void);
 
 /* Lets the commits of a writer fold the log into the file when it has become long. */
 void ffp_log_watch(ff_txn *writer);
-/* After a writer's transaction that found no room: whether the next one has more, since the log begins anew. */
-bool ffp_log_make_room(ff_txn *writer);
+/* After a writer's transaction that found no room, so that the next one has more. */
+ffp_room ffp_log_make_room(ff_txn *writer);
 /* Folds the log ahead of them, beside other threads' transactions. */
 void ffp_log_keep(ff_store *store);
 void ffp_log_keeper_close(ff_store *store);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "faults.h"
@@ -496,7 +497,7 @@ static int use_small_disk_for_long(ff_test *t, int size)
 	ffp_odd_row large = ffp_odd("a", 2, "c", 1);
 	large.w = (ff_text){ bytes, (size_t)size };
 	FF_CHECK_CODE(t, put_again(t, store, NULL, &large.row, &conflicts), FF_E_FULL);
-	FF_CHECK_CODE(t, put_row(t, store, odd_v1(), NULL, &large.row), FF_E_FULL);
+	FF_CHECK_CODE(t, put_again(t, store, NULL, &large.row, &conflicts), FF_E_FULL);
 	free(bytes);
 	/* Nor is one that a reader holds. */
 	ff_txn *reader;
@@ -506,7 +507,7 @@ static int use_small_disk_for_long(ff_test *t, int size)
 	for (; code == FF_OK && last < 1000; last += code == FF_OK) {
 		ffp_odd_row before = ffp_odd("a", 1, "c", last);
 		ffp_odd_row after = ffp_odd("a", 1, "c", last + 1);
-		code = put_row(t, store, odd_v1(), &before.row, &after.row);
+		code = put_again(t, store, &before.row, &after.row, &conflicts);
 	}
 	FF_CHECK_CODE(t, code, FF_E_FULL);
 	sqlite->abort(reader);
@@ -517,10 +518,73 @@ static int use_small_disk_for_long(ff_test *t, int size)
 	end_process(0);
 }
 
+/* Pages that SQLite's cache has no room for go to the log before the commit does. */
+static int use_small_disk_for_much(ff_test *t, int size)
+{
+	enum { COUNT = 6 };
+	struct rlimit limit = { (rlim_t)size, (rlim_t)size };
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	static ffp_odd_row rows[COUNT];
+	static ff_write writes[COUNT];
+	char *bytes = calloc(1, (size_t)size);
+	FF_REQUIRE(t, bytes != NULL);
+	memset(bytes, 'x', (size_t)size);
+	for (int i = 0; i < COUNT; i++) {
+		rows[i] = ffp_odd("a", i, "c", 1);
+		rows[i].w = (ff_text){ bytes, (size_t)size / 4 };
+		writes[i] = (ff_write){ .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &rows[i].row };
+	}
+	signal(SIGXFSZ, SIG_IGN);
+	FF_REQUIRE(t, setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	for (int i = 0; i < 3; i++) {
+		FF_CHECK_CODE(t, write_once(t, store, writes, COUNT), FF_E_CONFLICT);
+		FF_CHECK_CODE(t, write_once(t, store, writes, COUNT), FF_E_FULL);
+	}
+	/* What a log takes that holds nothing, the rows' file cannot have. */
+	struct stat log;
+	FF_CHECK(t, stat(path_of(t, "a.db-wal"), &log) == 0 && log.st_size == 0);
+	FF_CHECK_CODE(t, write_once(t, store, writes, 1), FF_OK);
+	free(bytes);
+	close_store(store);
+	end_process(0);
+}
+
 /* The log is not what fills a disk on which the rows have room. */
 static void a_disk_with_little_room_for_the_log(ff_test *t)
 {
 	FF_CHECK_EQ_INT(t, in_process(t, use_small_disk_for_long, 300000), 0);
+	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
+}
+
+static void a_disk_with_little_room_for_a_batch(ff_test *t)
+{
+	FF_CHECK_EQ_INT(t, in_process(t, use_small_disk_for_much, 8 << 20), 0);
+	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
+}
+
+/* Whoever else writes folds the log as well, and may hold it at that moment. */
+static int share_small_disk(ff_test *t, int number)
+{
+	struct rlimit limit = { 300000, 300000 };
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	signal(SIGXFSZ, SIG_IGN);
+	FF_REQUIRE(t, setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	for (int64_t i = 0; i < 300; i++) {
+		ffp_odd_row before = ffp_odd("a", number, "c", i);
+		ffp_odd_row after = ffp_odd("a", number, "c", i + 1);
+		ff_code code = FF_E_CONFLICT;
+		for (int tries = 0; code == FF_E_CONFLICT && tries < 100; tries++)
+			code = put_row(t, store, odd_v1(), i ? &before.row : NULL, &after.row);
+		FF_REQUIRE_OK(t, code);
+	}
+	close_store(store);
+	end_process(0);
+}
+
+static void processes_on_a_disk_with_little_room(ff_test *t)
+{
+	close_store(must_open(t, path_of(t, "a.db")));
+	in_processes(t, 4, share_small_disk);
 	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
 }
 
@@ -537,5 +601,7 @@ static const ff_case cases[] = {
 	CASE(a_full_disk, "FF-ERR-1", 0),
 	CASE(a_disk_that_is_full_from_the_start, "FF-ERR-1", 0),
 	CASE(a_disk_with_little_room_for_the_log, "FF-ERR-1", 0),
+	CASE(a_disk_with_little_room_for_a_batch, "FF-ERR-1", 0),
+	CASE(processes_on_a_disk_with_little_room, "FF-ERR-1", 0),
 };
 FAMILY(cases_faults, cases);
