@@ -58,12 +58,11 @@ static ff_code copied(const ff_store *store, ff_code code, ff_error *error)
 /* ---- the writer --------------------------------------------------------------------------------------------- */
 
 /* Whoever writes has the place among this process's stores, and then the turn among all processes. */
-static ff_code take_turn(ff_store *store, ff_error *error)
+static ff_code take_turn(ff_store *store, ff_wait *wait, ff_error *error)
 {
-	ff_code code = ff_kv_take_place(store->shared, &store->wait, error);
+	ff_code code = ff_kv_take_place(store->shared, wait, error);
 	if (code != FF_OK)
 		return code;
-	const ff_wait *wait = &store->wait;
 	int result = ffp_turn_take(&store->environment->turn, wait->limit_us - wait->slept_us);
 	if (result == 0)
 		return FF_OK;
@@ -75,6 +74,22 @@ static void give_turn(ff_store *store)
 {
 	ffp_turn_give(&store->environment->turn);
 	ff_kv_give_place(store->shared);
+}
+
+/* What who moves the map has, and writes nothing. The file of a writable map is given its length then, which nobody may make
+ * longer meanwhile. */
+static ff_code take_map(ff_store *store, ff_wait *wait, ff_error *error)
+{
+	return store->environment->write_map ? take_turn(store, wait, error)
+	                                     : ff_kv_take_place(store->shared, wait, error);
+}
+
+static void give_map(ff_store *store)
+{
+	if (store->environment->write_map)
+		give_turn(store);
+	else
+		ff_kv_give_place(store->shared);
 }
 
 /* Begins LMDB's transaction, after the map was taken on where another process made it larger. */
@@ -121,7 +136,7 @@ static ff_code begin_writer(ff_store *store, ff_txn **txn, ff_error *error)
 {
 	if (store->writing)
 		return ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
-	ff_code code = take_turn(store, error);
+	ff_code code = take_turn(store, &store->wait, error);
 	if (code != FF_OK)
 		return code;
 	if (!store->has_room)
@@ -207,10 +222,10 @@ static ff_code follow_map(ff_store *store, ff_error *error)
 {
 	ff_wait wait = { .limit_us = store->wait.limit_us };
 	leave(store);
-	ff_code code = ff_kv_take_place(store->shared, &wait, error);
+	ff_code code = take_map(store, &wait, error);
 	if (code == FF_OK) {
 		code = ffp_environment_adopt(store->environment, store->map_max, error);
-		ff_kv_give_place(store->shared);
+		give_map(store);
 	}
 	enter(store);
 	return code;
@@ -575,7 +590,7 @@ static ff_code complete(ff_store *store, const ff_store_config *config, ff_error
 	leave(store);
 	if (is_complete)
 		return FF_OK;
-	ff_code code = take_turn(store, error);
+	ff_code code = take_turn(store, &store->wait, error);
 	if (code != FF_OK)
 		return code;
 	int result = ffp_environment_complete(store->environment);
@@ -585,12 +600,12 @@ static ff_code complete(ff_store *store, const ff_store_config *config, ff_error
 
 static ff_code make_room(ff_store *store, ff_error *error)
 {
-	ff_code code = ff_kv_take_place(store->shared, &store->wait, error);
+	ff_code code = take_map(store, &store->wait, error);
 	if (code != FF_OK)
 		return code;
 	store->writer.result = 0;
 	code = ffp_environment_grow(store->environment, store->map_max, error);
-	ff_kv_give_place(store->shared);
+	give_map(store);
 	return code;
 }
 

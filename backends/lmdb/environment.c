@@ -111,10 +111,8 @@ static size_t not_below_file(size_t size, const struct stat *file)
 static ff_code move_map(ffp_environment *environment, size_t size, ff_error *error)
 {
 	struct stat file;
-	unsigned flags = 0;
 	int data;
-	mdb_env_get_flags(environment->env, &flags);
-	if ((flags & MDB_WRITEMAP) && mdb_env_get_fd(environment->env, &data) == 0 && fstat(data, &file) == 0)
+	if (environment->write_map && mdb_env_get_fd(environment->env, &data) == 0 && fstat(data, &file) == 0)
 		size = not_below_file(size, &file);
 	int result = has_space(size) ? mdb_env_set_mapsize(environment->env, size) : ENOMEM;
 	if (result == 0)
@@ -342,6 +340,7 @@ static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening 
 	}
 	if (result)
 		return result;
+	environment->write_map = opening->write_map && !environment->read_only;
 	mdb_env_stat(environment->env, &status);
 	environment->page_size = status.ms_psize;
 	mdb_reader_check(environment->env, &dead);

@@ -16,10 +16,11 @@ typedef struct ffp_environment {
 	ff_durability durability; /* of the store that wrote last, by which LMDB's flags are set; at first full */
 	ffp_turn turn;
 	bool read_only; /* the files may not be written */
+	bool write_map; /* the map may be: LMDB makes the file as long as it is */
 	/*
 	 * LMDB moves its map only while nothing points into it. Whoever reads holds the read side: for one slot, in which
 	 * cursors and values live and die. Who moves it holds the write side and the writer's place, so that no write
-	 * transaction is open in this process. A read transaction between two slots is numbers of pages, and reads on in
+	 * transaction is open in this process; and, where the map is writable, the turn. A read transaction between two slots is numbers of pages, and reads on in
 	 * the new map.
 	 */
 	pthread_rwlock_t map;

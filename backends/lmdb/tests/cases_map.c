@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "faults.h"
@@ -564,6 +566,66 @@ static void a_smaller_writable_map_leaves_the_larger_one(ff_test *t)
 	FF_CHECK_STR(t, check_store(t, path_of(t, "a.db")).lines, "");
 }
 
+static struct {
+	int to_reader[2], to_writer[2];
+} pipes;
+
+/* Lets the writer go on, which has that long to make the file longer. */
+static void let_it_grow(void *context)
+{
+	ff_test *t = context;
+	struct pollfd done = { .fd = pipes.to_reader[0], .events = POLLIN };
+	FF_CHECK(t, write(pipes.to_writer[1], "g", 1) == 1);
+	poll(&done, 1, 300);
+}
+
+static int read_in_a_small_map(ff_test *t, int number)
+{
+	ff_store *store;
+	char byte;
+	(void)number;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, writable, &store));
+	FF_REQUIRE(t, write(pipes.to_writer[1], "o", 1) == 1 && read(pipes.to_reader[0], &byte, 1) == 1);
+	fault_before_length(let_it_grow, t);
+	FF_CHECK(t, count_rows(t, store, odd_v1()) > 0);
+	close_store(store);
+	return 0;
+}
+
+/* Who reads takes the larger map on, and does not cut off what is made longer at that moment. */
+static void a_reader_takes_a_writable_map_on_while_it_grows(ff_test *t)
+{
+	ff_store *store;
+	struct stat before, after;
+	char byte;
+	int64_t rows = 0;
+	int status = -1;
+	FF_REQUIRE(t, pipe(pipes.to_reader) == 0 && pipe(pipes.to_writer) == 0);
+	close_store(must_open(t, path_of(t, "a.db")));
+	pid_t child = start_process(t, read_in_a_small_map, 0);
+	FF_REQUIRE(t, child > 0 && read(pipes.to_writer[0], &byte, 1) == 1);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, writable, &store));
+	for (before.st_size = 0; before.st_size < 1 << 20; rows++) {
+		ffp_odd_row row = ffp_odd("a", rows, "some words to fill a page with", 1);
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+		FF_REQUIRE(t, stat(path_of(t, "a.db/data.mdb"), &before) == 0);
+	}
+	FF_REQUIRE(t, write(pipes.to_reader[1], "o", 1) == 1 && read(pipes.to_writer[0], &byte, 1) == 1);
+	for (after = before; after.st_size == before.st_size; rows++) {
+		ffp_odd_row row = ffp_odd("a", rows, "some words to fill a page with", 1);
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+		FF_REQUIRE(t, stat(path_of(t, "a.db/data.mdb"), &after) == 0);
+	}
+	FF_CHECK(t, write(pipes.to_reader[1], "d", 1) == 1);
+	FF_REQUIRE(t, waitpid(child, &status, 0) == child && status == 0);
+	FF_REQUIRE(t, stat(path_of(t, "a.db/data.mdb"), &before) == 0 && before.st_size >= after.st_size);
+	close_store(store);
+	for (int i = 0; i < 2; i++) {
+		close(pipes.to_reader[i]);
+		close(pipes.to_writer[i]);
+	}
+}
+
 static const ff_case cases[] = {
 	CASE(one_batch_that_is_larger_than_the_map, "", 0),
 	CASE(batches_of_every_size, "", FF_CASE_BULK),
@@ -582,5 +644,6 @@ static const ff_case cases[] = {
 	CASE(a_map_that_another_process_has_filled, "FF-ERR-1", 0),
 	CASE(a_disk_that_is_full, "FF-ERR-1", 0),
 	CASE(a_smaller_writable_map_leaves_the_larger_one, "", 0),
+	CASE(a_reader_takes_a_writable_map_on_while_it_grows, "", 0),
 };
 FAMILY(cases_map, cases);

@@ -58,6 +58,15 @@ void fault_meanwhile(void (*other)(void *context), void *context)
 	meanwhile_context = context;
 }
 
+static void (*before_length)(void *context);
+static void *before_length_context;
+
+void fault_before_length(void (*other)(void *context), void *context)
+{
+	before_length = other;
+	before_length_context = context;
+}
+
 #define EXPORT __attribute__((visibility("default")))
 
 /* The library's own function; a pointer to data is not one to code in C, but for dlsym it is. Any thread may look first. */
@@ -135,6 +144,17 @@ EXPORT int fstatat(int directory, const char *path, struct stat *status, int fla
 {
 	REAL(fstatat)
 	return strikes(FAULT_STAT) ? -1 : real(directory, path, status, flags);
+}
+
+EXPORT int ftruncate(int file, off_t size)
+{
+	REAL(ftruncate)
+	void (*other)(void *context) = before_length;
+	if (other) {
+		before_length = NULL;
+		other(before_length_context);
+	}
+	return real(file, size);
 }
 
 EXPORT int mdb_reader_check(MDB_env *env, int *dead)

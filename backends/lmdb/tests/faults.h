@@ -21,6 +21,9 @@ void fault_arm(fault_kind kind, unsigned n, int error);
 /* Calls other(context) once, when dead readers are next looked for, as they are before a map grows. */
 void fault_meanwhile(void (*other)(void *context), void *context);
 
+/* Likewise when a file is next given a length, as that of a writable map is. */
+void fault_before_length(void (*other)(void *context), void *context);
+
 /* How many were synced so far: directories; files, after they were written; writes, each by the file that it went to. */
 unsigned fault_directories_synced(void);
 unsigned fault_files_synced(void);
