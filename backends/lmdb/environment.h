@@ -62,8 +62,9 @@ ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_erro
 ff_code ffp_environment_adopt(ffp_environment *environment, uint64_t max, ff_error *error);
 
 /* Makes a file that ends before its last page as long as it should be, with zeros, and answers LMDB's result. LMDB may
- * leave out a last page that nobody needs; but where the file was cut short, reading past its end would end the process,
- * and a page of zeros is seen to be none. The caller has the turn to write. */
+ * leave out a last page that nobody needs; but where the file was cut short, reading past its end would end the process.
+ * A page of zeros is seen to be none by who comes to it from the root; who goes on to it from the page before it is ended
+ * by LMDB all the same. The caller has the turn to write. */
 bool ffp_environment_is_complete(const ffp_environment *environment);
 int ffp_environment_complete(ffp_environment *environment);
 
