@@ -207,7 +207,8 @@ static void abort_txn(ff_txn *txn)
 /* What a transaction writes and has not loaded, no root of it, is locked first, with a round trip of its own. */
 static ff_code lock_rest(ff_txn *txn, ff_error *error)
 {
-	return ffp_lock(txn, NULL, 0) ? ffp_exchange(txn, NULL, "write to", error) : FF_OK;
+	ff_code code = ready(txn, error);
+	return code == FF_OK && ffp_lock(txn, NULL, 0) ? ffp_exchange(txn, NULL, "write to", error) : code;
 }
 
 static ff_code commit(ff_txn *txn, ff_error *error)
