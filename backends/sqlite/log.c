@@ -61,7 +61,8 @@ static bool is_tight(ff_txn *writer, int unfolded)
 	if (unfolded - writer->looked_pages < LOOK_PAGES)
 		return false;
 	writer->looked_pages = unfolded;
-	return !statvfs(writer->store->path, &disk) && (uint64_t)disk.f_bavail * disk.f_frsize < pages * PAGE_BYTES;
+	bool is_known = statvfs(writer->store->path, &disk) == 0 && disk.f_blocks > 0;
+	return is_known && (uint64_t)disk.f_bavail * disk.f_frsize < pages * PAGE_BYTES;
 }
 
 static int after_commit(void *context, sqlite3 *db, const char *schema, int pages)

@@ -244,12 +244,14 @@ static void housekeeping_that_fails(ff_test *t)
 }
 
 /* What is free on the disk, for everyone in this program. */
-static uint64_t disk_room = UINT64_C(1) << 40;
+static uint64_t disk_size = UINT64_C(1) << 40, disk_room = UINT64_C(1) << 40;
 
 int statvfs(const char *restrict path, struct statvfs *restrict disk)
 {
 	(void)path;
-	*disk = (struct statvfs){ .f_bsize = PAGE, .f_frsize = PAGE, .f_bavail = disk_room / PAGE };
+	*disk = (struct statvfs){
+		.f_bsize = PAGE, .f_frsize = PAGE, .f_blocks = disk_size / PAGE, .f_bavail = disk_room / PAGE
+	};
 	return 0;
 }
 
@@ -272,6 +274,23 @@ static void a_log_on_a_disk_that_is_nearly_full(ff_test *t)
 	close_store(store);
 }
 
+/* Some file systems of the network, or of a program, tell nothing. */
+static void a_disk_of_which_nothing_is_known(ff_test *t)
+{
+	static char bytes[100000];
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	memset(bytes, 'x', sizeof(bytes));
+	disk_size = disk_room = 0;
+	for (int64_t number = 0; number < 60; number++) {
+		ffp_odd_row row = ffp_odd("a", number, "c", 1);
+		row.w = (ff_text){ bytes, sizeof(bytes) };
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	}
+	disk_size = disk_room = UINT64_C(1) << 40;
+	FF_CHECK(t, store->unfolded_pages > 1000);
+	close_store(store);
+}
+
 static const ff_case cases[] = {
 	CASE(the_log_does_not_grow_for_ever, "", 0),
 	CASE(housekeeping_folds_before_a_commit_would, "FF-MT-1", 0),
@@ -280,6 +299,7 @@ static const ff_case cases[] = {
 	CASE(who_has_folded_waits_as_before, "FF-ERR-4", 0),
 	CASE(commits_fold_by_themselves, "", 0),
 	CASE(a_log_on_a_disk_that_is_nearly_full, "", 0),
+	CASE(a_disk_of_which_nothing_is_known, "", 0),
 	CASE(housekeeping_beside_transactions, "FF-MT-1", 0),
 	CASE(housekeeping_syncs_in_bites, "", 0),
 	CASE(housekeeping_that_fails, "FF-MT-1", FF_CASE_BULK),
