@@ -246,6 +246,7 @@ static void housekeeping_that_fails(ff_test *t)
 /* What is free on the disk, for everyone in this program. */
 static uint64_t disk_size = UINT64_C(1) << 40, disk_room = UINT64_C(1) << 40;
 
+/* glibc's own names for parameters are reserved. NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int statvfs(const char *restrict path, struct statvfs *restrict disk)
 {
 	(void)path;
