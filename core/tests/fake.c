@@ -218,6 +218,11 @@ size_t ffp_fake_count(const ffp_fake *fake, ffp_table_id table)
 	return fake->tables[table].count;
 }
 
+uint64_t ffp_fake_changes(const ffp_fake *fake)
+{
+	return fake->changes;
+}
+
 void ffp_fake_wipe(ffp_fake *fake)
 {
 	for (; fake->late_count; fake->late_count--)

@@ -71,6 +71,8 @@ void ffp_fake_delay(ffp_fake *fake, unsigned begins);
 /* Every row, a line each; two dumps are equal where the stores are. */
 const char *ffp_fake_dump(ff_test *test, ffp_fake *fake);
 size_t ffp_fake_count(const ffp_fake *fake, ffp_table_id table);
+/* How often its rows were changed: by each commit, and by the calls here. */
+uint64_t ffp_fake_changes(const ffp_fake *fake);
 
 /* Deletes every row; no transaction is open. */
 void ffp_fake_wipe(ffp_fake *fake);
