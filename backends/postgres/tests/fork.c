@@ -73,6 +73,12 @@ static void told(bool held, const char *what)
 	fflush(stdout);
 }
 
+static bool ends_well(pid_t child)
+{
+	int status = -1;
+	return waitpid(child, &status, 0) == child && status == 0;
+}
+
 /* Whether what is printed reaches nobody's socket. */
 static bool standard_are_null(void)
 {
@@ -94,8 +100,7 @@ static bool in_daemon(ff_store *store)
 		backend->close(store);
 		_exit(good ? 0 : 1);
 	}
-	int status = -1;
-	return waitpid(child, &status, 0) == child && status == 0;
+	return ends_well(child);
 }
 
 /* What the child does ends with status 0 where all of it could be done. */
@@ -112,8 +117,7 @@ static bool in_child(ff_store *store, ff_txn *held, bool closes)
 		backend->close(store);
 		_exit(good ? 0 : 1);
 	}
-	int status = -1;
-	return waitpid(child, &status, 0) == child && status == 0;
+	return ends_well(child);
 }
 
 /* Commits in a child what its parent has begun, and what wants more locks. */
@@ -133,8 +137,7 @@ static bool commits_in_child(ff_store *store, ff_txn *held)
 		backend->close(store);
 		_exit(refused ? 0 : 1);
 	}
-	int status = -1;
-	return waitpid(child, &status, 0) == child && status == 0;
+	return ends_well(child);
 }
 
 /* A statement that the connection has not had yet. */
