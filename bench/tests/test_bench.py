@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -225,7 +226,8 @@ class Run(Case):
         if SCHEME == "postgres":
             return
         os.mkdir(self.dir / "elsewhere")
-        for path, kind in (("/dev/shm/", "tmpfs"), (f"{self.dir}/elsewhere/", None), ("", None)):
+        memory = [("/dev/shm/", "tmpfs")] if os.path.ismount("/dev/shm") else []
+        for path, kind in (*memory, (f"{self.dir}/elsewhere/", None), ("", None)):
             name = f"{path}ff-bench-test-{os.getpid()}"
             done = self.bench("run", "--quick", "--seconds", "0.001", "--store", f"{SCHEME}:{name}", "--workload", "single",
                               "--json", "-")
@@ -327,20 +329,28 @@ class Run(Case):
 class Sweeper(Case):
     """What takes the stores away where a run is killed."""
 
+    SIGNALS = (signal.SIGQUIT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def begin(self):
+        """In the run's process: no core, and no signal ignored, as in the background of a shell or under nohup."""
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
     def start(self, *stores):
         """A run that has made its first store, in a process group of its own."""
         words = [word for store in stores for word in ("--store", store)]
         run = subprocess.Popen([FF_BENCH, "run", *words, "--workload", "single", "--seconds", "100000"], cwd=self.dir,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
-                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
+                               preexec_fn=self.begin)
         self.addCleanup(run.kill)
         while run.poll() is None and not any(self.dir.glob("**/*.floor")):
-            pass
+            time.sleep(0.01)
         return run
 
     def wait_for(self, rest):
         while sorted(self.stores()) != rest:  # until the test's time is over
-            pass
+            time.sleep(0.01)
 
     def test_one_that_cannot_be_removed_does_not_keep_the_others(self):
         run = self.start("lmdb:one", "sqlite:two")
@@ -352,7 +362,7 @@ class Sweeper(Case):
         self.assertIn("'one.base': Directory not empty", run.communicate(timeout=60)[1])
 
     def test_a_signal_to_all_does_not_reach_it(self):
-        for number in (signal.SIGQUIT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in self.SIGNALS:
             with self.subTest(number):
                 run = self.start("sqlite")
                 os.killpg(run.pid, number)
