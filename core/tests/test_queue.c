@@ -625,7 +625,7 @@ static bool is_one_beside(void)
 static bool plan_to_meet(ffp_batch *batch, ffp_request *request)
 {
 	(void)batch;
-	for (unsigned i = 0; i < (request->op->is_alone ? 2000 : 50); i++) {
+	for (unsigned i = 0; i < (request->op->is_alone ? 200 : 50); i++) {
 		meeting.beside += request->op->is_alone && is_one_beside();
 		sched_yield();
 	}
