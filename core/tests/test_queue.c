@@ -425,7 +425,7 @@ static ffp_request checked(ff_test *t, ff_call *call)
 /* Runs a call and a slice of tick's work as one batch. */
 static void run_before_a_slice(ff_test *t, ff_engine *e, ff_call *call, const ffp_op *op, ffp_slice *slice)
 {
-	ffp_place start = { .is_set = false };
+	static const ffp_place start = { .is_set = false };
 	ff_call tick = { .error = ff_test_error(t) };
 	ffp_request requests[] = { checked(t, call), { .op = op, .call = &tick, .slice = slice } };
 	slice->rows_max = 100;
