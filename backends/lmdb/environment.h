@@ -20,8 +20,8 @@ typedef struct ffp_environment {
 	/*
 	 * LMDB moves its map only while nothing points into it. Whoever reads holds the read side: for one slot, in which
 	 * cursors and values live and die. Who moves it holds the write side and the writer's place, so that no write
-	 * transaction is open in this process; and, where the map is writable, the turn. A read transaction between two slots is numbers of pages, and reads on in
-	 * the new map.
+	 * transaction is open in this process; and, where the map is writable, the turn. A read transaction between two
+	 * slots is numbers of pages, and reads on in the new map.
 	 */
 	pthread_rwlock_t map;
 	pthread_mutex_t mutex; /* guards the stores' lists of idle readers */

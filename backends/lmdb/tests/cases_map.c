@@ -1,12 +1,12 @@
 /* A map that is too small: it grows, whoever reads, whoever else writes, and nothing is lost. */
 #include "lmdb_test.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
