@@ -1,6 +1,5 @@
 /* ff-bench: the command line. */
 #include <errno.h>
-#include <fcntl.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include <ff/backend.h>
 
+#include "../backends/support/standard.h"
 #include "bench.h"
 
 #define STORES_MAX 16
@@ -365,18 +365,10 @@ static int obey(command_line *line, int count, char **words)
 	return bench_refuse("there is no command '%s'", command);
 }
 
-/* A standard stream that is closed is not left to a store: it would be sent the table. What holds it fails as it does. */
-static void hold_standard_streams(void)
-{
-	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
-		if (fcntl(i, F_GETFD) < 0 && open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
-			return;
-}
-
 int main(int count, char **words)
 {
 	command_line line = { .options.seed = 1 };
-	hold_standard_streams();
+	ffp_hold_standard_closed();
 	setlocale(LC_CTYPE, "C.UTF-8"); /* the words of the table are in UTF-8, as those of the help */
 	int status = obey(&line, count, words);
 	if (fflush(stdout) || ferror(stdout))

@@ -1,6 +1,5 @@
 /* ffctl: the commands as data, the command line, and the store that it names. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -14,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../backends/support/standard.h"
 #include "ffctl.h"
 
 typedef struct option_text {
@@ -611,18 +611,9 @@ static void set_locale(void)
 		setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* A descriptor of the standard streams that is closed is not left to the store or to a file: what is printed would go
- * there, and what is read would come from there. It is held by what fails as a closed one does. */
-static void hold_standard_streams(void)
-{
-	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
-		if (fcntl(i, F_GETFD) < 0 && open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
-			return;
-}
-
 int main(int argc, char **argv)
 {
-	hold_standard_streams();
+	ffp_hold_standard_closed();
 	set_locale();
 	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is then an error like any full disk */
 	const char *no_color = getenv("NO_COLOR");

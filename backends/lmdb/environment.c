@@ -418,7 +418,7 @@ ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, boo
 		                  .map_size = map_size,
 		                  .write_map = write_map,
 		                  .lock = -1 };
-	ffp_hold_standard();
+	ffp_hold_standard_quietly();
 	ff_code code = lock_directory(config->path, must_exist, opening, error);
 	if (code == FF_OK)
 		code = find_data(config->path, must_exist, opening, error);

@@ -357,7 +357,7 @@ static bool reach(ff_txn *txn, bool *refused_by_us)
 		keywords[i] = store->options[i].keyword;
 		values[i] = store->options[i].val; /* NULL: as if it was not named */
 	}
-	ffp_hold_standard();
+	ffp_hold_standard_quietly();
 	txn->pg = PQconnectStartParams(keywords, values, 0);
 	if (!txn->pg)
 		return false;

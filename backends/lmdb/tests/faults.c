@@ -49,22 +49,31 @@ static bool strikes(fault_kind kind)
 	return true;
 }
 
-static void (*meanwhile)(void *context);
-static void *meanwhile_context;
+/* What is called once, when a call comes by. */
+typedef struct hook {
+	void (*other)(void *context);
+	void *context;
+} hook;
+
+static hook meanwhile, before_length;
 
 void fault_meanwhile(void (*other)(void *context), void *context)
 {
-	meanwhile = other;
-	meanwhile_context = context;
+	meanwhile = (hook){ other, context };
 }
-
-static void (*before_length)(void *context);
-static void *before_length_context;
 
 void fault_before_length(void (*other)(void *context), void *context)
 {
-	before_length = other;
-	before_length_context = context;
+	before_length = (hook){ other, context };
+}
+
+static void run_hook(hook *of)
+{
+	const hook once = *of;
+	if (!once.other)
+		return;
+	of->other = NULL;
+	once.other(once.context);
 }
 
 #define EXPORT __attribute__((visibility("default")))
@@ -149,22 +158,14 @@ EXPORT int fstatat(int directory, const char *path, struct stat *status, int fla
 EXPORT int ftruncate(int file, off_t size)
 {
 	REAL(ftruncate)
-	void (*other)(void *context) = before_length;
-	if (other) {
-		before_length = NULL;
-		other(before_length_context);
-	}
+	run_hook(&before_length);
 	return real(file, size);
 }
 
 EXPORT int mdb_reader_check(MDB_env *env, int *dead)
 {
 	REAL(mdb_reader_check)
-	void (*other)(void *context) = meanwhile;
-	if (other) {
-		meanwhile = NULL;
-		other(meanwhile_context);
-	}
+	run_hook(&meanwhile);
 	return real(env, dead);
 }
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

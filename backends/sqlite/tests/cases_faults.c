@@ -136,19 +136,26 @@ static void a_failed_open_leaves_what_was_there(ff_test *t)
 
 /* ---- the host's allocator --------------------------------------------------------------------------------------- */
 
+/* With an allocator that lives longer than the store. */
+static ff_code open_by(ff_test *t, const ff_allocator *allocator, ff_store **store)
+{
+	const ff_store_config config = { .uri = "",
+		                         .scheme = "sqlite",
+		                         .path = path_of(t, "a.db"),
+		                         .catalog = &catalog_v1,
+		                         .allocator = allocator };
+	*store = ff_test_alloc(t, sqlite->instance_size);
+	return sqlite->open(*store, &config, ff_test_error(t));
+}
+
 static void an_allocator_that_has_nothing(ff_test *t)
 {
 	unsigned stores = 0;
 	for (unsigned n = 0; n < ROUNDS_MAX; n++) {
 		stingy host = { .left = n };
 		ff_allocator allocator = stingy_allocator(&host);
-		ff_store *store = ff_test_alloc(t, sqlite->instance_size);
-		ff_store_config config = { .uri = "",
-			                   .scheme = "sqlite",
-			                   .path = path_of(t, "a.db"),
-			                   .catalog = &catalog_v1,
-			                   .allocator = &allocator };
-		ff_code code = sqlite->open(store, &config, ff_test_error(t));
+		ff_store *store;
+		ff_code code = open_by(t, &allocator, &store);
 		if (code != FF_OK) {
 			FF_CHECK_EQ_INT(t, code, FF_E_NO_MEMORY);
 			FF_CHECK(t, is_clean(t, &stores));
@@ -228,13 +235,8 @@ static void an_end_needs_nothing_of_the_host(ff_test *t)
 {
 	stingy host = { .left = UINT_MAX };
 	ff_allocator allocator = stingy_allocator(&host);
-	ff_store *store = ff_test_alloc(t, sqlite->instance_size);
-	ff_store_config config = { .uri = "",
-		                   .scheme = "sqlite",
-		                   .path = path_of(t, "a.db"),
-		                   .catalog = &catalog_v1,
-		                   .allocator = &allocator };
-	FF_REQUIRE_OK(t, sqlite->open(store, &config, ff_test_error(t)));
+	ff_store *store;
+	FF_REQUIRE_OK(t, open_by(t, &allocator, &store));
 	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
 	for (unsigned shape = 0; shape < 64; shape++) {
 		ff_read read = { .table = odd_v1(),
