@@ -31,9 +31,10 @@ int ctl_tick(ctl_session *session)
 		ctl_json_integer(object, "purged_admissions", result.purged_admissions);
 		return ctl_json_print(object);
 	}
-	printf("resets               %s\nfailed               %s\npurged keys          %s\npurged admissions    %s\n",
+	printf("resets               %s\nfailed               %s\npurged keys          %s\npurged admissions    %s\n"
+	       "purged ledger rows   %s\n",
 	       ctl_digits(result.resets).text, ctl_digits(result.failed).text, ctl_digits(result.purged_keys).text,
-	       ctl_digits(result.purged_admissions).text);
+	       ctl_digits(result.purged_admissions).text, ctl_digits(result.purged_ledger_rows).text);
 	return CTL_DONE;
 }
 

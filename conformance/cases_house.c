@@ -66,19 +66,64 @@ static void tick_bounded_comes_to_an_end(ff_test *t)
 	options.key_ttl_ms = 1000;
 	ff_engine *e = ff_test_open(t, &options);
 	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 max=100"), "created");
+	FF_CHECK_STR(t, ffp_create(t, e, "s", "a=100 @reset=1000"), "created");
 	for (int i = 0; i < 25; i++) {
 		FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "k%02d", i), "a=1"), "ok");
+		FF_CHECK_STR(t, ffp_spend(t, e, "s", ff_test_text(t, "x%d", i / 10), "", ff_test_text(t, "a%02d=1", i)),
+		             "ok");
 		FF_CHECK_STR(t, ffp_admit(t, e, "q", ff_test_text(t, "x%02d", i), "lease=10"), "admitted");
 	}
 	ff_test_set_time(t, T0 + 1000);
 	for (int i = 0; i < 200; i++) {
 		ff_tick_result did = tick(t, e, 4);
-		FF_REQUIRE(t, did.resets + did.purged_keys + did.purged_admissions <= 4);
+		FF_REQUIRE(t, did.resets + did.purged_keys + did.purged_admissions + did.purged_ledger_rows <= 4);
 	}
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage_by_exec"), 0);
 	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage_dedup"), 0);
 	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_quota_window"), 0);
 	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_quota_admitted"), 0);
 	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "in_window=0 active=0 next=now");
+}
+
+/* What executions spent goes with its period, once their budget's row shows the next one, and nothing else does. */
+static void tick_purges_the_ledger_of_past_periods(ff_test *t)
+{
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.purge_rows_max = 4;
+	ff_engine *e = ff_test_open(t, &options);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=100 @reset=1000"), "created");
+	FF_CHECK_STR(t, ffp_create(t, e, "manual", "a=100"), "created");
+	for (int i = 0; i < 10; i++)
+		FF_CHECK_STR(t, ffp_spend(t, e, "b", ff_test_text(t, "x%d", i), "", "a=1 c=2"), "ok");
+	FF_CHECK_STR(t, ffp_spend(t, e, "manual", "x", "", "a=3"), "ok");
+	FF_CHECK_STR(t, ffp_spend(t, e, "no policy", "x", "", "a=4"), "ok");
+	ff_test_set_time(t, T0 + 999);
+	FF_CHECK_EQ_INT(t, tick(t, e, 0).purged_ledger_rows, 0);
+	ff_test_set_time(t, T0 + 1000);
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x5", "", "c=7"), "ok");
+	FF_CHECK_EQ_INT(t, tick(t, e, 0).purged_ledger_rows, 19);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage_by_exec"), 3);
+	FF_CHECK_STR(t, ffp_release(t, e, "b", "x4"), "");
+	FF_CHECK_STR(t, ffp_release(t, e, "b", "x5"), "c=7");
+	FF_CHECK_STR(t, ffp_release(t, e, "no policy", "x"), "a=4");
+	/* A reset that somebody asks for ends a period, too. */
+	FF_CHECK_STR(t, ffp_reset(t, e, "manual", 0), "none");
+	FF_CHECK_EQ_INT(t, tick(t, e, 0).purged_ledger_rows, 1);
+	FF_CHECK_EQ_INT(t, ffp_row_count(t, "ff_budget_usage_by_exec"), 0);
+}
+
+/* A row that cannot be trusted is left for check. */
+static void tick_leaves_a_ledger_row_that_is_corrupt(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=100 @reset=1000"), "created");
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "", "a=1 c=2 d=3"), "ok");
+	ffp_row_set(t, "ff_budget_usage_by_exec", "b\nx\na", "delta_total", "-8");
+	ffp_row_set(t, "ff_budget_usage_by_exec", "b\nx\nc", "period", "-1");
+	ff_test_set_time(t, T0 + 1000);
+	FF_CHECK_EQ_INT(t, tick(t, e, 0).purged_ledger_rows, 1);
+	FF_CHECK_STR(t, ffp_row_get(t, "ff_budget_usage_by_exec", "b\nx\na", "delta_total"), "-8");
+	FF_CHECK_STR(t, ffp_row_get(t, "ff_budget_usage_by_exec", "b\nx\nc", "delta_total"), "2");
 }
 
 /* D54: entries and leases that are over go; what is alive stays. */
@@ -676,6 +721,8 @@ static const ff_case table[] = {
 	CASE(tick_purges_expired_keys, "FF-MT-1 FF-RU-4", FF_CASE_SECOND_HANDLE),
 	CASE(tick_unbounded_leaves_none_that_is_over, "FF-MT-1", FF_CASE_SECOND_HANDLE),
 	CASE(tick_bounded_comes_to_an_end, "FF-MT-1", FF_CASE_SECOND_HANDLE),
+	CASE(tick_purges_the_ledger_of_past_periods, "FF-MT-1 FF-SP-3", FF_CASE_SECOND_HANDLE),
+	CASE(tick_leaves_a_ledger_row_that_is_corrupt, "FF-MT-1 FF-MT-4", FF_CASE_SECOND_HANDLE),
 	CASE(tick_purges_entries_and_leases, "FF-MT-1", FF_CASE_SECOND_HANDLE),
 	CASE(tick_purges_by_its_own_time, "FF-MT-1 FF-CLK-2", 0),
 	CASE(export_and_import, "FF-MT-3 FF-LIM-6", FF_CASE_MISSING_STORE),

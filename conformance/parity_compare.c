@@ -153,17 +153,22 @@ static void move_subject(ffp_comparison *of, ffp_subject *store)
 
 /* ---- ticks ------------------------------------------------------------------------------------------------------ */
 
+static uint64_t rows_of(const ff_tick_result *did)
+{
+	return did->resets + did->purged_keys + did->purged_admissions + did->purged_ledger_rows;
+}
+
 /* An unbounded tick leaves nothing for a second one. */
 static void tick_subject(ffp_subject *of, const ffp_step *step)
 {
 	ff_tick_result result = { 0 };
 	ff_code code = ff_engine_tick(of->engine, step->now_ms, step->limit, &result, NULL);
 	ffp_string_add(&of->answer, "tick %s failed %" PRIu64, ff_code_name(code), result.failed);
-	if (step->limit && result.resets + result.purged_keys + result.purged_admissions > step->limit)
+	if (step->limit && rows_of(&result) > step->limit)
 		ffp_string_add(&of->answer, ", more than its limit");
 	if (code == FF_OK && !step->limit)
 		code = ff_engine_tick(of->engine, step->now_ms, 0, &result, NULL);
-	bool left = code == FF_OK && !step->limit && result.resets + result.purged_keys + result.purged_admissions > 0;
+	bool left = code == FF_OK && !step->limit && rows_of(&result) > 0;
 	ffp_string_add(&of->answer, "%s\n", left ? ", something left" : "");
 	export_subject(of, 0);
 }

@@ -4,6 +4,8 @@
  */
 #include "purge.h"
 
+#include "budget.h"
+#include "ledger.h"
 #include "quota.h"
 #include "text.h"
 
@@ -16,33 +18,40 @@ static bool plan_sweep(ffp_batch *batch, ffp_request *request)
 	return request->root != NULL;
 }
 
-/* The texts of a table's key in order, and its number, as ff_sweep keeps them. */
-static void place_from_sweep(ffp_place *place, const ff_table *table, const ffp_sweep_row *sweep)
+/* Of a table's key ff_sweep keeps two texts, in order, and the number; a third text begins anew, and the rows that share
+ * the two before it are looked at again. */
+static ff_text *text_of_sweep(ffp_sweep_row *sweep, unsigned number)
+{
+	return number == 0 ? &sweep->last_text_1 : number == 1 ? &sweep->last_text_2 : NULL;
+}
+
+static void place_from_sweep(ffp_place *place, const ff_table *table, ffp_sweep_row sweep)
 {
 	ffp_place key = { .is_set = true };
 	ff_row *row = (ff_row *)(void *)key.row;
-	ff_text text = sweep->last_text_1;
+	unsigned texts = 0;
 	for (unsigned i = 0; i < table->key_count; i++) {
 		if (table->columns[i].type == FF_TYPE_INT64) {
-			*ff_row_int64(row, &table->columns[i]) = sweep->last_number;
-		} else {
-			*ff_row_text(row, &table->columns[i]) = text;
-			text = sweep->last_text_2;
+			*ff_row_int64(row, &table->columns[i]) = sweep.last_number;
+			continue;
 		}
+		const ff_text *kept = text_of_sweep(&sweep, texts++);
+		*ff_row_text(row, &table->columns[i]) = kept ? *kept : ffp_text("");
 	}
 	ffp_place_set(place, table, NULL, row);
 }
 
 static void sweep_from_place(ffp_sweep_row *sweep, const ff_table *table, const ffp_place *place)
 {
-	ff_text *text = &sweep->last_text_1;
+	unsigned texts = 0;
 	for (unsigned i = 0; i < table->key_count; i++) {
 		if (table->columns[i].type == FF_TYPE_INT64) {
 			sweep->last_number = *ff_row_int64(ffp_place_row(place), &table->columns[i]);
-		} else {
-			*text = *ff_row_text(ffp_place_row(place), &table->columns[i]);
-			text = &sweep->last_text_2;
+			continue;
 		}
+		ff_text *kept = text_of_sweep(sweep, texts++);
+		if (kept)
+			*kept = *ff_row_text(ffp_place_row(place), &table->columns[i]);
 	}
 }
 
@@ -53,7 +62,7 @@ static ff_code decide_sweep_begin(ffp_batch *batch, ffp_request *request)
 	const ffp_sweep_row *row = (const ffp_sweep_row *)request->root->after;
 	slice->next.is_set = false;
 	if (row && row->row.state == FF_ROW_OK)
-		place_from_sweep(&slice->next, ffp_table(slice->table), row);
+		place_from_sweep(&slice->next, ffp_table(slice->table), *row);
 	return FF_OK;
 }
 
@@ -106,7 +115,7 @@ static bool plan_purge(ffp_batch *batch, ffp_request *request)
 	return request->scan != NULL;
 }
 
-/* Whether a row is over. What cannot be read is left for check to find. */
+/* Whether a row is over, as far as it tells by itself. What cannot be read is left for check to find. */
 static bool is_over(const ff_row *row, ffp_table_id table, int64_t now_ms)
 {
 	if (!row || row->state != FF_ROW_OK)
@@ -115,18 +124,29 @@ static bool is_over(const ff_row *row, ffp_table_id table, int64_t now_ms)
 		return ((const ffp_key_row *)row)->expires_at_ms <= now_ms;
 	if (table == FFP_QUOTA_WINDOW)
 		return ((const ffp_entry_row *)row)->expires_at_ms <= now_ms;
-	return ffp_slot_is_over((const ffp_slot_row *)row, now_ms);
+	return table == FFP_BUDGET_USAGE_BY_EXEC || ffp_slot_is_over((const ffp_slot_row *)row, now_ms);
 }
 
-/* The policy that counts a slot; asked for as the slots are looked at. NULL: memory is out. */
-static ffp_slot *policy_of(ffp_batch *batch, const ff_row *slot)
+/* The row of the policy that a slot or a ledger row belongs to, which is asked for as they are looked at. */
+static ff_code load_policy(ffp_slot *policy)
 {
-	ffp_quota_row key = { .quota_policy_id = ((const ffp_slot_row *)slot)->quota_policy_id };
-	return ffp_rows_get(&batch->rows, FFP_QUOTA_POLICY, &key.row);
+	if (!policy)
+		return FF_E_NO_MEMORY;
+	return policy->loaded ? FF_OK : FFP_PENDING;
 }
 
-static ff_code uncount(ffp_batch *batch, ffp_slot *policy)
+/* A quota's slot goes with its policy's count; where that cannot be trusted, it stays for check. */
+static ff_code uncount(ffp_batch *batch, const ffp_slot_row *held, bool *goes)
 {
+	const ffp_quota_row key = { .quota_policy_id = held->quota_policy_id };
+	ffp_slot *policy = ffp_rows_get(&batch->rows, FFP_QUOTA_POLICY, &key.row);
+	ff_code code = load_policy(policy);
+	if (code != FF_OK)
+		return code;
+	const ffp_quota_row *counting = (const ffp_quota_row *)policy->after;
+	*goes = counting && !ffp_quota_fault(counting) && counting->active_concurrency > 0;
+	if (!*goes)
+		return FF_OK;
 	ffp_quota_row *row = (ffp_quota_row *)ffp_rows_change(&batch->rows, policy);
 	if (!row)
 		return FF_E_NO_MEMORY;
@@ -134,22 +154,29 @@ static ff_code uncount(ffp_batch *batch, ffp_slot *policy)
 	return FF_OK;
 }
 
-/* Deletes a row that is over. A slot goes with its policy's count; where that cannot be trusted, it stays for check. */
+/* A ledger row goes once its budget's row shows a later period: no call sees it any more (FF-SP-3). */
+static ff_code look_at_period(ffp_batch *batch, const ffp_ledger_row *ledger, bool *goes)
+{
+	int64_t total;
+	ffp_slot *policy = ffp_budget_slot(batch, ledger->budget_id);
+	ff_code code = load_policy(policy);
+	if (code != FF_OK)
+		return code;
+	const ffp_budget_row *budget = (const ffp_budget_row *)policy->after;
+	*goes = budget && budget->row.state == FF_ROW_OK && ledger->period < budget->period &&
+	        ffp_ledger_in(ledger, budget->period, &total);
+	return FF_OK;
+}
+
 static ff_code purge_row(ffp_batch *batch, ffp_slot *slot, ffp_slice *slice)
 {
 	ff_code code = FF_OK;
-	if (slice->table == FFP_QUOTA_ADMITTED) {
-		ffp_slot *policy = policy_of(batch, slot->after);
-		if (!policy)
-			return FF_E_NO_MEMORY;
-		if (!policy->loaded)
-			return FFP_PENDING;
-		const ffp_quota_row *counting = (const ffp_quota_row *)policy->after;
-		if (!counting || ffp_quota_fault(counting) || counting->active_concurrency == 0)
-			return FF_OK;
-		code = uncount(batch, policy);
-	}
-	if (code == FF_OK) {
+	bool goes = true;
+	if (slice->table == FFP_QUOTA_ADMITTED)
+		code = uncount(batch, (const ffp_slot_row *)slot->after, &goes);
+	else if (slice->table == FFP_BUDGET_USAGE_BY_EXEC)
+		code = look_at_period(batch, (const ffp_ledger_row *)slot->after, &goes);
+	if (code == FF_OK && goes) {
 		ffp_rows_delete(slot);
 		slice->changed++;
 	}

@@ -192,6 +192,8 @@ static ff_code keep_house(tick_work *work, ff_tick_result *result)
 	if (code == FF_OK && work->left)
 		code = purge(work, FFP_BUDGET_USAGE_DEDUP, &result->purged_keys);
 	if (code == FF_OK && work->left)
+		code = purge(work, FFP_BUDGET_USAGE_BY_EXEC, &result->purged_ledger_rows);
+	if (code == FF_OK && work->left)
 		code = purge(work, FFP_QUOTA_WINDOW, &result->purged_admissions);
 	if (code == FF_OK && work->left)
 		code = purge(work, FFP_QUOTA_ADMITTED, &result->purged_admissions);

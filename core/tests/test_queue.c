@@ -546,8 +546,8 @@ static void tick_lets_the_store_keep_house(ff_test *t)
 	ff_engine *e = ff_test_open(t, &options);
 	add_expired_keys(t, 5);
 	FF_REQUIRE_OK(t, ff_engine_tick(e, 0, 0, NULL, ff_test_error(t)));
-	/* resets, keys three times, window entries, slots */
-	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_HOUSEKEEP), 6);
+	/* resets, keys three times, the ledger, window entries, slots */
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_HOUSEKEEP), 7);
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 

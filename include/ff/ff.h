@@ -460,18 +460,19 @@ FF_API ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *
 /* ---- keeping house ------------------------------------------------------------------------------------------ */
 
 typedef struct ff_tick_result {
-	uint64_t resets;            /* budgets whose stored period was moved */
-	uint64_t failed;            /* due budgets that could not be moved (corrupt), and were passed over */
-	uint64_t purged_keys;       /* expired idempotency keys deleted */
-	uint64_t purged_admissions; /* expired window entries and leases deleted */
+	uint64_t resets;             /* budgets whose stored period was moved */
+	uint64_t failed;             /* due budgets that could not be moved (corrupt), and were passed over */
+	uint64_t purged_keys;        /* expired idempotency keys deleted */
+	uint64_t purged_admissions;  /* expired window entries and leases deleted */
+	uint64_t purged_ledger_rows; /* what executions spent in a period that is over, deleted */
 } ff_tick_result;
 
 /*
  * Makes due resets visible in the tables and purges what is over, in slices that other calls share the store with
  * (FF-RB-4, FF-MT-1). Nothing hangs on it: it may be late or never. At most `limit` rows are moved or purged; 0 = no
- * bound. Resets come first, then keys, window entries and slots: a limit that resets alone use up each time leaves
- * nothing to purge with. Resets that find the store full are tried again behind the purge; FULL where that has used up
- * the limit. now_ms: 0 = the engine's clock. On an error *result tells what was done before it.
+ * bound. Resets come first, then keys, ledger rows, window entries and slots: a limit that resets alone use up each time
+ * leaves nothing to purge with. Resets that find the store full are tried again behind the purge; FULL where that has
+ * used up the limit. now_ms: 0 = the engine's clock. On an error *result tells what was done before it.
  */
 FF_API ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tick_result *result,
                               ff_error *error);
