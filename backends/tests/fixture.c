@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -328,6 +330,34 @@ void drop_rights(ff_test *t)
 }
 
 /* ---- files -------------------------------------------------------------------------------------------------- */
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+	(void)status;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+/* Some stores have files beside that of their rows, by its name and more. */
+void remove_store(const char *path)
+{
+	glob_t found;
+	char pattern[512];
+	snprintf(pattern, sizeof(pattern), "%s*", path);
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		nftw(found.gl_pathv[i], remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	globfree(&found);
+}
+
+void copy_store(ff_test *t, const char *from, const char *to)
+{
+	if (*subject.data)
+		mkdir(to, 0700);
+	copy_file(t, data_of(t, from), data_of(t, to));
+}
 
 const char *data_of(ff_test *t, const char *path)
 {

@@ -11,7 +11,7 @@
 #include "slots.h"
 
 /* Those of every backend. */
-extern const ffp_family cases_versions, cases_processes;
+extern const ffp_family cases_versions, cases_processes, cases_faults;
 
 /* What is tested, and what a case must know of it. Each backend's program has its own. */
 typedef struct test_subject {
@@ -19,6 +19,9 @@ typedef struct test_subject {
 	const char *memory;    /* the path of a store in memory, or NULL */
 	const char *data;      /* the file with the rows, below a store's path, or "" where it is the path */
 	bool (*prepare)(void); /* before the first case, or NULL */
+	unsigned faults;       /* bit i: fault_kind i can strike it (faults.h) */
+	/* Whether a file that a failed open leaves is a new store that is whole. NULL: it leaves none. */
+	bool (*is_new)(ff_test *t, const char *path);
 } test_subject;
 
 extern const test_subject subject;
@@ -112,6 +115,9 @@ void drop_rights(ff_test *t);
 
 /* ---- files -------------------------------------------------------------------------------------------------- */
 
+/* What a store has of files; a copy is of its rows alone, as somebody who stopped in time would have it. */
+void remove_store(const char *path);
+void copy_store(ff_test *t, const char *from, const char *to);
 /* The file with a store's rows. */
 const char *data_of(ff_test *t, const char *path);
 bool file_exists(const char *path);

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "faults.h"
+#include "faulty.h"
 
 /* Without syncs, which these cases do not need. */
 static const char *const tiny[] = { "map_size", "1", "durability", "none", NULL };
@@ -324,7 +324,7 @@ static void another_process_writes(void *context)
 static void forget_the_other(void *context)
 {
 	(void)context;
-	fault_meanwhile(NULL, NULL);
+	faulty_meanwhile(NULL, NULL);
 }
 
 /* What was loaded may not be so any more. */
@@ -333,7 +333,7 @@ static void another_process_writes_while_the_map_grows(ff_test *t)
 	ff_store *store = open_with(t, tiny);
 	FF_REQUIRE_OK(t, put_many(t, store, 0, 10));
 	ff_test_defer(t, forget_the_other, t);
-	fault_meanwhile(another_process_writes, t);
+	faulty_meanwhile(another_process_writes, t);
 	FF_CHECK_CODE(t, put_many(t, store, 10, 1000), FF_E_CONFLICT);
 	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 11);
 	FF_REQUIRE_OK(t, put_many(t, store, 10, 1000));
@@ -586,7 +586,7 @@ static int read_in_a_small_map(ff_test *t, int number)
 	(void)number;
 	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, writable, &store));
 	FF_REQUIRE(t, write(pipes.to_writer[1], "o", 1) == 1 && read(pipes.to_reader[0], &byte, 1) == 1);
-	fault_before_length(let_it_grow, t);
+	faulty_before_length(let_it_grow, t);
 	FF_CHECK(t, count_rows(t, store, odd_v1()) > 0);
 	close_store(store);
 	return 0;

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "faults.h"
+#include "faulty.h"
 
 static const ff_engine_backend *const lmdb = &ffp_lmdb_backend;
 
@@ -201,10 +201,10 @@ static void a_commit_is_synced_as_its_store_wants(ff_test *t)
 	for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++)
 		FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params[i], &stores[i]));
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
-		unsigned files = fault_files_synced(), writes = fault_writes_synced();
+		unsigned files = faulty_files_synced(), writes = faulty_writes_synced();
 		FF_REQUIRE_OK(t, add_row(t, stores[order[i]], (int64_t)i));
-		if (!FF_CHECK(t, fault_files_synced() - files == (order[i] != FF_DURABILITY_NONE) &&
-		                     fault_writes_synced() - writes == (order[i] == FF_DURABILITY_FULL)))
+		if (!FF_CHECK(t, faulty_files_synced() - files == (order[i] != FF_DURABILITY_NONE) &&
+		                     faulty_writes_synced() - writes == (order[i] == FF_DURABILITY_FULL)))
 			ff_test_note(t, "write %zu, %s", i, params[order[i]][1]);
 	}
 	for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++)
@@ -510,7 +510,7 @@ static void a_fork_while_another_thread_opens(ff_test *t)
 	forker other = { .test = t, .status = -1 };
 	pthread_t thread;
 	FF_REQUIRE(t, sem_init(&opening, 0, 0) == 0 && pthread_create(&thread, NULL, fork_and_open, &other) == 0);
-	fault_meanwhile(linger, NULL);
+	faulty_meanwhile(linger, NULL);
 	close_store(must_open(t, path_of(t, "other.db")));
 	pthread_join(thread, NULL);
 	FF_CHECK_EQ_INT(t, other.status, 0);
@@ -534,7 +534,7 @@ static void *open_another(void *context)
 	const ff_store_config config = {
 		.uri = "", .scheme = "lmdb", .path = self->path, .catalog = &catalog_v1, .allocator = &test_allocator
 	};
-	fault_meanwhile(linger, NULL);
+	faulty_meanwhile(linger, NULL);
 	self->code = store ? lmdb->open(store, &config, &error) : FF_E_NO_MEMORY;
 	flock(self->lock, LOCK_UN);
 	if (self->code == FF_OK)

@@ -7,7 +7,7 @@
 #include "lmdb_backend.h"
 #include "test.h"
 
-extern const ffp_family cases_kv, cases_open, cases_spoiled, cases_map, cases_share, cases_faults;
+extern const ffp_family cases_kv, cases_open, cases_spoiled, cases_map, cases_share, cases_disk;
 
 /* An entry of a tree, by LMDB itself, where no store has the environment open. A tree that is not there is made. */
 typedef struct raw_entry {
@@ -21,9 +21,6 @@ void raw_drop(ff_test *t, const char *path, const char *tree);
 
 /* Of descriptors 0 to 2, how many are open on more than /dev/null. */
 unsigned files_at_standard(void);
-
-/* Removes a store's files and its directory. */
-void remove_store(const char *path);
 
 typedef void edit_fn(ff_test *t, MDB_txn *txn, MDB_dbi dbi, void *context);
 void edit(ff_test *t, const char *path, const char *tree, edit_fn *each, void *context);

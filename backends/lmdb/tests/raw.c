@@ -59,17 +59,6 @@ raw_entry raw_text(const char *key, size_t key_size, const char *value, size_t v
 	return (raw_entry){ { key_size, (void *)(uintptr_t)key }, { value_size, (void *)(uintptr_t)value } };
 }
 
-void remove_store(const char *path)
-{
-	char name[512];
-	static const char *const files[] = { "data.mdb", "lock.mdb", "ff.lock" };
-	for (unsigned i = 0; i < 3; i++) {
-		snprintf(name, sizeof(name), "%s/%s", path, files[i]);
-		unlink(name);
-	}
-	rmdir(path);
-}
-
 unsigned files_at_standard(void)
 {
 	unsigned files = 0;

@@ -1,16 +1,27 @@
 #include "faults.h"
+#include "faulty.h"
 #include "sqlite_test.h"
+
+static bool is_new(ff_test *t, const char *path)
+{
+	return strcmp(ask_sql(t, path, "SELECT version FROM ff_schema"), "1") == 0 &&
+	       strcmp(ask_sql(t, path, "PRAGMA journal_mode"), "wal") == 0 &&
+	       strcmp(ask_sql(t, path, "SELECT count(*) FROM \"odd \"\"table\"\"\""), "0") == 0;
+}
 
 const test_subject subject = {
 	.backend = &ffp_sqlite_backend,
 	.memory = ":memory:",
 	.data = "",
-	.prepare = fault_install,
+	.prepare = faulty_install,
+	.faults = 1u << FAULT_OPEN | 1u << FAULT_READ | 1u << FAULT_WRITE | 1u << FAULT_SYNC | 1u << FAULT_SHARE |
+	          1u << FAULT_MALLOC,
+	.is_new = is_new,
 };
 
 const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_sqlite_backend, NULL };
 
 const ffp_family *const families[] = {
 	&cases_sql,    &cases_versions, &cases_processes, &cases_values, &cases_open,
-	&cases_schema, &cases_faults,   &cases_log,       NULL,
+	&cases_schema, &cases_faults,   &cases_disk,      &cases_log,    NULL,
 };

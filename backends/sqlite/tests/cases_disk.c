@@ -1,10 +1,9 @@
 /*
- * What fails: the N-th read, write, sync, open or allocation, N rising until a run is clean, and a disk that is full.
- * A crash is a copy of the files: what a commit answered must be true of what recovery finds in them.
+ * What a commit answers where the N-th operation fails, what a read does, and a disk that is full. A crash is a copy of the
+ * files: what a commit answered must be true of what recovery finds in them.
  */
 #include "sqlite_test.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -16,261 +15,7 @@
 
 static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
 
-enum { ROUNDS_MAX = 3000 };
-
-static bool is_one_of(ff_code code, const ff_code *codes)
-{
-	while (*codes != FF_OK && *codes != code)
-		codes++;
-	return *codes == code;
-}
-
-static void check_error(ff_test *t, ff_code code, const ff_code *allowed, const char *doing, fault_kind kind,
-                        unsigned n)
-{
-	if (!FF_CHECK(t, is_one_of(code, allowed) && ff_test_error(t)->code == code &&
-	                     ff_test_error(t)->message[0] != '\0'))
-		ff_test_note(t, "%s, %s fault %u: answers %s: %s [%s]", doing, fault_name(kind), n, ff_code_name(code),
-		             ff_test_error(t)->message, ff_test_error(t)->native_code);
-}
-
-/* The next round's number: allocations are many, and alike. */
-static unsigned after(unsigned n)
-{
-	return n + 1 + n / 32;
-}
-
-/* ---- open ------------------------------------------------------------------------------------------------------ */
-
-static const ff_code open_codes[] = { FF_E_IO, FF_E_FULL, FF_E_NO_MEMORY, FF_E_CORRUPT, FF_E_BUSY, FF_OK };
-
-/* Whether nothing is there, or an empty store that is whole: what was made is not taken from others who may use it. */
-static bool is_clean(ff_test *t, unsigned *stores)
-{
-	if (count_files(t) == 0)
-		return true;
-	if (count_files(t) != 1 || !file_exists(path_of(t, "a.db")))
-		return false;
-	++*stores;
-	bool whole = strcmp(ask_sql(t, path_of(t, "a.db"), "SELECT version FROM ff_schema"), "1") == 0 &&
-	             strcmp(ask_sql(t, path_of(t, "a.db"), "PRAGMA journal_mode"), "wal") == 0 &&
-	             strcmp(ask_sql(t, path_of(t, "a.db"), "SELECT count(*) FROM \"odd \"\"table\"\"\""), "0") == 0;
-	unlink(path_of(t, "a.db"));
-	return whole;
-}
-
-/* Opens a new store while the n-th operation fails. False when none failed. */
-static bool create_with_fault(ff_test *t, fault_kind kind, unsigned n, unsigned *stores)
-{
-	int descriptors = count_descriptors();
-	ff_store *store;
-	fault_arm(kind, n);
-	ff_code code = open_store(t, path_of(t, "a.db"), &catalog_v1, 0, NULL, &store);
-	bool struck = fault_disarm();
-	if (code == FF_OK) {
-		ffp_odd_row row = ffp_odd("a", 1, "c", 1);
-		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
-		close_store(store);
-		unlink(path_of(t, "a.db"));
-		return struck;
-	}
-	check_error(t, code, open_codes, "open", kind, n);
-	FF_CHECK_EQ_INT(t, count_descriptors(), descriptors);
-	if (!FF_CHECK(t, is_clean(t, stores)))
-		ff_test_note(t, "open, %s fault %u: leaves %d files: %s", fault_name(kind), n, count_files(t),
-		             ff_test_error(t)->message);
-	return struck;
-}
-
-static void a_failed_open_leaves_nothing(ff_test *t)
-{
-	unsigned stores = 0;
-	unsigned rounds = 0;
-	for (fault_kind kind = 0; kind < FAULT_KINDS; kind++) {
-		unsigned n = 1;
-		for (; n < ROUNDS_MAX && create_with_fault(t, kind, n, &stores); n = after(n))
-			rounds++;
-		if (!FF_CHECK(t, n > 1 && n < ROUNDS_MAX))
-			ff_test_note(t, "%s: ends at %u", fault_name(kind), n);
-	}
-	if (!FF_CHECK(t, stores < rounds / 4))
-		ff_test_note(t, "%u of %u failed opens left a store", stores, rounds);
-}
-
-/* Migrates a copy of the older store while the n-th operation fails. False when none failed. */
-static bool migrate_with_fault(ff_test *t, fault_kind kind, unsigned n)
-{
-	ff_store *store;
-	const char *path = path_of(t, "a.db");
-	unlink(path_of(t, "a.db-wal"));
-	copy_file(t, path_of(t, "old.db"), path);
-	fault_arm(kind, n);
-	ff_code code = open_store(t, path, &catalog_v2, 0, NULL, &store);
-	bool struck = fault_disarm();
-	if (code == FF_OK)
-		close_store(store);
-	else
-		check_error(t, code, open_codes, "migration", kind, n);
-	/* The whole migration happened, or nothing, and it can be done again. */
-	FF_REQUIRE_OK(t, open_store(t, path, &catalog_v2, 0, NULL, &store));
-	FF_CHECK_EQ_INT(t, count_rows(t, store, &catalog_v2.tables[TABLE_ODD]), 1);
-	FF_CHECK_EQ_INT(t, count_rows(t, store, &catalog_v2.tables[TABLE_LATE]), 0);
-	close_store(store);
-	return struck;
-}
-
-static void a_failed_open_leaves_what_was_there(ff_test *t)
-{
-	ff_store *store = must_open(t, path_of(t, "old.db"));
-	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
-	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
-	close_store(store);
-	for (fault_kind kind = 0; kind < FAULT_KINDS; kind++) {
-		unsigned n = 1;
-		while (n < ROUNDS_MAX && migrate_with_fault(t, kind, n))
-			n = after(n);
-		if (!FF_CHECK(t, n > 1 && n < ROUNDS_MAX))
-			ff_test_note(t, "%s: ends at %u", fault_name(kind), n);
-	}
-}
-
-/* ---- the host's allocator --------------------------------------------------------------------------------------- */
-
-/* With an allocator that lives longer than the store. */
-static ff_code open_by(ff_test *t, const ff_allocator *allocator, ff_store **store)
-{
-	const ff_store_config config = { .uri = "",
-		                         .scheme = "sqlite",
-		                         .path = path_of(t, "a.db"),
-		                         .catalog = &catalog_v1,
-		                         .allocator = allocator };
-	*store = ff_test_alloc(t, sqlite->instance_size);
-	return sqlite->open(*store, &config, ff_test_error(t));
-}
-
-static void an_allocator_that_has_nothing(ff_test *t)
-{
-	unsigned stores = 0;
-	for (unsigned n = 0; n < ROUNDS_MAX; n++) {
-		stingy host = { .left = n };
-		ff_allocator allocator = stingy_allocator(&host);
-		ff_store *store;
-		ff_code code = open_by(t, &allocator, &store);
-		if (code != FF_OK) {
-			FF_CHECK_EQ_INT(t, code, FF_E_NO_MEMORY);
-			FF_CHECK(t, is_clean(t, &stores));
-			continue;
-		}
-		ffp_odd_row row = ffp_odd("a", 1, "c", 1);
-		ff_read read = { .table = odd_v1(), .kind = FF_READ_GET, .low = &row.row };
-		code = put_row(t, store, odd_v1(), NULL, &row.row);
-		if (code == FF_OK)
-			code = read_once(t, store, FF_TXN_READ, &read, 1);
-		FF_CHECK(t, code == FF_OK || code == FF_E_NO_MEMORY);
-		FF_CHECK(t, code == FF_OK || host.struck);
-		sqlite->close(store);
-		unlink(path_of(t, "a.db"));
-		if (!host.struck) {
-			FF_CHECK(t, n > 3);
-			return;
-		}
-	}
-	FF_CHECK(t, false);
-}
-
-static void *no_room(ff_arena *of, size_t size)
-{
-	(void)of;
-	(void)size;
-	return NULL;
-}
-
-static void an_arena_that_has_nothing(ff_test *t)
-{
-	ff_store *store = must_open(t, path_of(t, "a.db"));
-	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
-	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
-	ff_read reads[] = { { .table = odd_v1(), .kind = FF_READ_GET, .low = &row.row },
-		            { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 9 } };
-	for (unsigned kind = 0; kind < 2; kind++) {
-		ff_code code = FF_E_NO_MEMORY;
-		for (size_t room = 0; code != FF_OK && room < 1024; room += 16) {
-			static max_align_t memory[64];
-			ff_arena small = { (char *)memory, (char *)memory + room, no_room };
-			ff_txn *txn;
-			FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_READ, &txn, ff_test_error(t)));
-			code = sqlite->load(txn, &small, &reads[kind], 1, ff_test_error(t));
-			FF_CHECK(t, code == FF_OK || code == FF_E_NO_MEMORY);
-			FF_CHECK(t, room > 0 || code == FF_E_NO_MEMORY);
-			if (code == FF_OK)
-				FF_CHECK(t, ffp_rows_equal(odd_v1(), kind ? reads[1].rows[0] : reads[0].row, &row.row));
-			sqlite->abort(txn);
-		}
-		FF_CHECK_EQ_INT(t, code, FF_OK);
-	}
-	close_store(store);
-}
-
-static void an_abort_needs_nothing(ff_test *t)
-{
-	for (fault_kind kind = 0; kind < FAULT_KINDS; kind++) {
-		ff_store *store = must_open(t, path_of(t, "a.db"));
-		ffp_odd_row row = ffp_odd("a", 1, "c", 1);
-		ff_write put = { .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &row.row };
-		ff_txn *txn;
-		FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
-		FF_REQUIRE_OK(t, sqlite->store(txn, &put, 1, ff_test_error(t)));
-		fault_arm_for_ever(kind, 1);
-		sqlite->abort(txn);
-		fault_disarm();
-		FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 0);
-		FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
-		sqlite->abort(txn);
-		close_store(store);
-	}
-}
-
-/* The host's memory may be out at any number of statements that a connection keeps by then. */
-static void an_end_needs_nothing_of_the_host(ff_test *t)
-{
-	stingy host = { .left = UINT_MAX };
-	ff_allocator allocator = stingy_allocator(&host);
-	ff_store *store;
-	FF_REQUIRE_OK(t, open_by(t, &allocator, &store));
-	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
-	for (unsigned shape = 0; shape < 64; shape++) {
-		ff_read read = { .table = odd_v1(),
-			         .kind = FF_READ_RANGE,
-			         .low_count = shape % 4,
-			         .high_count = shape / 4 % 4,
-			         .flags = shape / 16,
-			         .limit = 1,
-			         .low = &row.row,
-			         .high = &row.row };
-		ff_txn *txn;
-		FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
-		FF_CHECK_CODE(t, sqlite->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t)), FF_OK);
-		host.left = 0;
-		if (shape % 2)
-			sqlite->abort(txn);
-		else
-			FF_CHECK_CODE(t, sqlite->commit(txn, ff_test_error(t)), FF_OK);
-		host.left = UINT_MAX;
-	}
-	sqlite->close(store);
-}
-
 /* ---- commit ----------------------------------------------------------------------------------------------------- */
-
-static int64_t value_in(ff_test *t, const char *path)
-{
-	ff_store *store = must_open(t, path);
-	ffp_odd_row key = ffp_odd("a", 1, "c", 0);
-	const ffp_odd_row *row = ffp_odd_of(get_row(t, store, odd_v1(), &key.row));
-	int64_t value = row ? row->v : -1;
-	close_store(store);
-	return value;
-}
 
 /* What recovery finds where the machine stops now. */
 static int64_t value_after_crash(ff_test *t)
@@ -282,8 +27,8 @@ static int64_t value_after_crash(ff_test *t)
 	return value;
 }
 
-static const ff_code write_codes[] = { FF_E_IO,   FF_E_FULL,           FF_E_NO_MEMORY, FF_E_CORRUPT,
-	                               FF_E_BUSY, FF_E_COMMIT_UNKNOWN, FF_OK };
+static const ff_code write_codes[] = { FF_E_IO,   FF_E_FULL,     FF_E_NO_MEMORY,      FF_E_CORRUPT,
+	                               FF_E_BUSY, FF_E_CONFLICT, FF_E_COMMIT_UNKNOWN, FF_OK };
 
 typedef struct tally {
 	unsigned unknown, brought_back;
@@ -313,18 +58,18 @@ static bool add_one(ff_test *t, ff_store *store, int64_t value, fault_kind kind,
 			             fault_name(kind), n, ff_code_name(code), (int)*now, (int)crashed, (int)want);
 	}
 	if (code != FF_OK)
-		check_error(t, code, write_codes, "commit", kind, n);
+		check_fault(t, code, write_codes, "commit", kind, n);
 	return struck;
 }
 
 static void a_commit_answers_the_truth(ff_test *t)
 {
 	tally seen = { 0 };
-	for (fault_kind kind = 0; kind < FAULT_KINDS; kind++) {
+	FOR_EACH_FAULT (kind) {
 		int64_t value = 1;
 		unsigned n = 1;
 		/* A store of its own each time: nothing is cached, and the log is new. */
-		for (bool struck = true; struck && n < ROUNDS_MAX; n++) {
+		for (bool struck = true; struck && n < FAULT_ROUNDS_MAX; n++) {
 			ff_store *store = must_open(t, path_of(t, "a.db"));
 			ffp_odd_row row = ffp_odd("a", 1, "c", value);
 			if (n == 1)
@@ -340,8 +85,7 @@ static void a_commit_answers_the_truth(ff_test *t)
 			close_store(store);
 			FF_CHECK_EQ_INT(t, value_in(t, path_of(t, "a.db")), value);
 		}
-		if (!FF_CHECK(t, n < ROUNDS_MAX))
-			ff_test_note(t, "%s does not end", fault_name(kind));
+		check_rounds(t, kind, n);
 		FF_CHECK_STR(t, ask_sql(t, path_of(t, "a.db"), "PRAGMA integrity_check"), "ok");
 		unlink(path_of(t, "a.db"));
 	}
@@ -392,7 +136,7 @@ static void a_failed_read_is_no_answer(ff_test *t)
 		            { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = UINT32_MAX } };
 	for (unsigned kind = 0; kind < 2; kind++) {
 		unsigned n = 0;
-		for (bool struck = true; struck && n < ROUNDS_MAX;) {
+		for (bool struck = true; struck && n < FAULT_ROUNDS_MAX;) {
 			ff_read read = reads[kind];
 			store = must_open(t, path_of(t, "a.db"));
 			fault_arm(FAULT_READ, ++n);
@@ -403,7 +147,7 @@ static void a_failed_read_is_no_answer(ff_test *t)
 				ff_test_note(t, "read fault %u answers %s", n, ff_code_name(code));
 			close_store(store);
 		}
-		FF_CHECK(t, n > 2 && n < ROUNDS_MAX);
+		FF_CHECK(t, n > 2 && n < FAULT_ROUNDS_MAX);
 	}
 }
 
@@ -469,9 +213,7 @@ static void a_disk_that_is_full_from_the_start(ff_test *t)
 		if (!FF_CHECK(t, answer != PROCESS_FAILED))
 			ff_test_note(t, "%d bytes", size);
 		full += answer == 1;
-		unlink(path_of(t, "a.db"));
-		unlink(path_of(t, "a.db-wal"));
-		unlink(path_of(t, "a.db-shm"));
+		remove_store(path_of(t, "a.db"));
 	}
 	FF_CHECK_EQ_INT(t, answer, 0);
 	FF_CHECK(t, full > 10);
@@ -591,12 +333,6 @@ static void processes_on_a_disk_with_little_room(ff_test *t)
 }
 
 static const ff_case cases[] = {
-	CASE(a_failed_open_leaves_nothing, "FF-ERR-2", 0),
-	CASE(a_failed_open_leaves_what_was_there, "FF-MT-2", 0),
-	CASE(an_allocator_that_has_nothing, "", 0),
-	CASE(an_arena_that_has_nothing, "", 0),
-	CASE(an_abort_needs_nothing, "FF-ERR-2", 0),
-	CASE(an_end_needs_nothing_of_the_host, "FF-ERR-2", 0),
 	CASE(a_commit_answers_the_truth, "FF-ERR-2", 0),
 	CASE(a_failed_sync_leaves_the_commit_unknown, "FF-ERR-2", 0),
 	CASE(a_failed_read_is_no_answer, "FF-ERR-1", 0),
@@ -606,4 +342,4 @@ static const ff_case cases[] = {
 	CASE(a_disk_with_little_room_for_a_batch, "FF-ERR-1", 0),
 	CASE(processes_on_a_disk_with_little_room, "FF-ERR-1", 0),
 };
-FAMILY(cases_faults, cases);
+FAMILY(cases_disk, cases);

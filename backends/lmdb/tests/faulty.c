@@ -1,5 +1,5 @@
 /* The calls that LMDB and the backend make of the C library come here first, since the program's symbols go before a library's. */
-#include "faults.h"
+#include "faulty.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,41 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static struct {
-	fault_kind kind;
-	unsigned left; /* 0: nothing is armed, or it has struck */
-	int error;
-	bool struck;
-} armed;
-
-const char *fault_name(fault_kind kind)
-{
-	static const char *const names[] = { "open", "stat", "write", "short write", "sync" };
-	return names[kind];
-}
-
-void fault_arm(fault_kind kind, unsigned n, int error)
-{
-	armed.kind = kind;
-	armed.left = n;
-	armed.error = error;
-	armed.struck = false;
-}
-
-bool fault_disarm(void)
-{
-	armed.left = 0;
-	return armed.struck;
-}
-
-static bool strikes(fault_kind kind)
-{
-	if (armed.left == 0 || armed.kind != kind || --armed.left > 0)
-		return false;
-	armed.struck = true;
-	errno = armed.error;
-	return true;
-}
+#include "faults.h"
 
 /* What is called once, when a call comes by. */
 typedef struct hook {
@@ -57,12 +23,12 @@ typedef struct hook {
 
 static hook meanwhile, before_length;
 
-void fault_meanwhile(void (*other)(void *context), void *context)
+void faulty_meanwhile(void (*other)(void *context), void *context)
 {
 	meanwhile = (hook){ other, context };
 }
 
-void fault_before_length(void (*other)(void *context), void *context)
+void faulty_before_length(void (*other)(void *context), void *context)
 {
 	before_length = (hook){ other, context };
 }
@@ -90,17 +56,17 @@ static void run_hook(hook *of)
 
 static atomic_uint directories_synced, files_synced, writes_synced;
 
-unsigned fault_directories_synced(void)
+unsigned faulty_directories_synced(void)
 {
 	return directories_synced;
 }
 
-unsigned fault_files_synced(void)
+unsigned faulty_files_synced(void)
 {
 	return files_synced;
 }
 
-unsigned fault_writes_synced(void)
+unsigned faulty_writes_synced(void)
 {
 	return writes_synced;
 }
@@ -109,25 +75,25 @@ unsigned fault_writes_synced(void)
 EXPORT ssize_t pwrite(int file, const void *data, size_t size, off_t offset)
 {
 	REAL(pwrite)
-	if (strikes(FAULT_WRITE))
+	if (fault_strikes(FAULT_WRITE))
 		return -1;
 	writes_synced += (fcntl(file, F_GETFL) & O_DSYNC) != 0;
-	return real(file, data, strikes(FAULT_SHORT) ? size / 2 : size, offset);
+	return real(file, data, fault_strikes(FAULT_SHORT) ? size / 2 : size, offset);
 }
 
 EXPORT ssize_t writev(int file, const struct iovec *parts, int count)
 {
 	REAL(writev)
-	if (strikes(FAULT_WRITE))
+	if (fault_strikes(FAULT_WRITE))
 		return -1;
-	return real(file, parts, strikes(FAULT_SHORT) ? count / 2 : count);
+	return real(file, parts, fault_strikes(FAULT_SHORT) ? count / 2 : count);
 }
 
 EXPORT int fdatasync(int file)
 {
 	REAL(fdatasync)
 	files_synced++;
-	return strikes(FAULT_SYNC) ? -1 : real(file);
+	return fault_strikes(FAULT_SYNC) ? -1 : real(file);
 }
 
 EXPORT int fsync(int file)
@@ -136,7 +102,7 @@ EXPORT int fsync(int file)
 	struct stat status;
 	if (fstat(file, &status) == 0 && S_ISDIR(status.st_mode))
 		directories_synced++;
-	return strikes(FAULT_SYNC) ? -1 : real(file);
+	return fault_strikes(FAULT_SYNC) ? -1 : real(file);
 }
 
 EXPORT int open(const char *path, int flags, ...)
@@ -146,13 +112,13 @@ EXPORT int open(const char *path, int flags, ...)
 	va_start(more, flags);
 	mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
 	va_end(more);
-	return strikes(FAULT_OPEN) ? -1 : real(path, flags, mode);
+	return fault_strikes(FAULT_OPEN) ? -1 : real(path, flags, mode);
 }
 
 EXPORT int fstatat(int directory, const char *path, struct stat *status, int flags)
 {
 	REAL(fstatat)
-	return strikes(FAULT_STAT) ? -1 : real(directory, path, status, flags);
+	return fault_strikes(FAULT_STAT) ? -1 : real(directory, path, status, flags);
 }
 
 EXPORT int ftruncate(int file, off_t size)

@@ -1,50 +1,10 @@
 /* A VFS and an allocator that pass everything on, but one operation. */
-#include "faults.h"
+#include "faulty.h"
 
 #include <stddef.h>
 #include <sqlite3.h>
 
-static struct {
-	fault_kind kind;
-	unsigned left; /* 0: nothing is armed, or it has struck */
-	bool struck;
-	bool for_ever;
-} armed;
-
-const char *fault_name(fault_kind kind)
-{
-	static const char *const names[] = { "open", "read", "write", "sync", "share", "malloc" };
-	return names[kind];
-}
-
-void fault_arm(fault_kind kind, unsigned n)
-{
-	armed.kind = kind;
-	armed.left = n;
-	armed.struck = false;
-	armed.for_ever = false;
-}
-
-void fault_arm_for_ever(fault_kind kind, unsigned n)
-{
-	fault_arm(kind, n);
-	armed.for_ever = true;
-}
-
-bool fault_disarm(void)
-{
-	armed.left = 0;
-	return armed.struck;
-}
-
-static bool strikes(fault_kind kind)
-{
-	if (armed.left == 0 || armed.kind != kind || --armed.left > 0)
-		return false;
-	armed.struck = true;
-	armed.left = armed.for_ever;
-	return true;
-}
+#include "faults.h"
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
@@ -63,13 +23,13 @@ static int file_close(sqlite3_file *file)
 
 static int file_read(sqlite3_file *file, void *data, int size, sqlite3_int64 offset)
 {
-	return strikes(FAULT_READ) ? SQLITE_IOERR_READ : PASS(file, xRead, data, size, offset);
+	return fault_strikes(FAULT_READ) ? SQLITE_IOERR_READ : PASS(file, xRead, data, size, offset);
 }
 
 /* As disks do, it writes a part before it fails. */
 static int file_write(sqlite3_file *file, const void *data, int size, sqlite3_int64 offset)
 {
-	if (!strikes(FAULT_WRITE))
+	if (!fault_strikes(FAULT_WRITE))
 		return PASS(file, xWrite, data, size, offset);
 	PASS(file, xWrite, data, size / 2, offset);
 	return SQLITE_IOERR_WRITE;
@@ -82,7 +42,7 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 
 static int file_sync(sqlite3_file *file, int flags)
 {
-	return strikes(FAULT_SYNC) ? SQLITE_IOERR_FSYNC : PASS(file, xSync, flags);
+	return fault_strikes(FAULT_SYNC) ? SQLITE_IOERR_FSYNC : PASS(file, xSync, flags);
 }
 
 static int file_size(sqlite3_file *file, sqlite3_int64 *size)
@@ -122,7 +82,7 @@ static int file_characteristics(sqlite3_file *file)
 
 static int file_shm_map(sqlite3_file *file, int region, int size, int extend, void volatile **memory)
 {
-	return strikes(FAULT_SHARE) ? SQLITE_IOERR_SHMMAP : PASS(file, xShmMap, region, size, extend, memory);
+	return fault_strikes(FAULT_SHARE) ? SQLITE_IOERR_SHMMAP : PASS(file, xShmMap, region, size, extend, memory);
 }
 
 static int file_shm_lock(sqlite3_file *file, int offset, int count, int flags)
@@ -169,7 +129,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int 
 	fault_file *of = (fault_file *)(void *)file;
 	of->base.pMethods = NULL;
 	of->real = (sqlite3_file *)(void *)(of + 1);
-	if (strikes(FAULT_OPEN))
+	if (fault_strikes(FAULT_OPEN))
 		return SQLITE_CANTOPEN;
 	int result = real_vfs->xOpen(real_vfs, name, of->real, flags, flags_out);
 	if (of->real->pMethods)
@@ -184,15 +144,15 @@ static sqlite3_mem_methods real_memory;
 
 static void *memory_take(int size)
 {
-	return strikes(FAULT_MALLOC) ? NULL : real_memory.xMalloc(size);
+	return fault_strikes(FAULT_MALLOC) ? NULL : real_memory.xMalloc(size);
 }
 
 static void *memory_resize(void *old, int size)
 {
-	return strikes(FAULT_MALLOC) ? NULL : real_memory.xRealloc(old, size);
+	return fault_strikes(FAULT_MALLOC) ? NULL : real_memory.xRealloc(old, size);
 }
 
-bool fault_install(void)
+bool faulty_install(void)
 {
 	if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory) != SQLITE_OK)
 		return false;
