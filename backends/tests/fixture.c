@@ -423,3 +423,14 @@ int count_descriptors(void)
 		count += fcntl(file, F_GETFD) >= 0;
 	return count;
 }
+
+unsigned files_at_standard(void)
+{
+	unsigned files = 0;
+	for (int i = 0; i < 3; i++) {
+		struct stat null, there;
+		if (fstat(i, &there) == 0)
+			files += stat("/dev/null", &null) != 0 || there.st_rdev != null.st_rdev;
+	}
+	return files;
+}

@@ -11,7 +11,7 @@
 #include "slots.h"
 
 /* Those of every backend. */
-extern const ffp_family cases_versions, cases_processes, cases_faults;
+extern const ffp_family cases_versions, cases_processes, cases_stores, cases_faults;
 
 /* What is tested, and what a case must know of it. Each backend's program has its own. */
 typedef struct test_subject {
@@ -129,5 +129,7 @@ void write_file(ff_test *t, const char *path, const char *bytes, size_t size);
 int count_files(ff_test *t);
 /* How many descriptors this process has open. */
 int count_descriptors(void);
+/* Of descriptors 0 to 2, how many are open on more than /dev/null. */
+unsigned files_at_standard(void);
 
 #endif

@@ -1,7 +1,6 @@
 /* Opening: what is not a store, what cannot be written, and that a failed open leaves nothing. */
 #include "lmdb_test.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -127,40 +126,11 @@ static void parameters(ff_test *t)
 		{ "write_map", "2", "durability", "none", NULL },
 		{ "busy_timeout_ms", "-1", NULL },
 	};
-	static const char *const durabilities[][3] = {
-		[FF_DURABILITY_FULL] = { "durability", "full", NULL },
-		[FF_DURABILITY_NORMAL] = { "durability", "normal", NULL },
-		[FF_DURABILITY_NONE] = { "durability", "none", NULL },
-	};
 	ff_store *store;
-	ff_store_limits limits;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, wrong[i], &store), FF_E_INVALID);
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "busy_timeout_ms") != NULL);
 	FF_CHECK_EQ_INT(t, count_files(t), 0);
-	for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++) {
-		FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, durabilities[i], &store));
-		FF_REQUIRE_OK(t, subject.backend->limits(store, &limits, ff_test_error(t)));
-		FF_CHECK_EQ_INT(t, limits.durability, i);
-		FF_CHECK_EQ_INT(t, (limits.caps & FF_CAP_DURABLE_COMMIT) != 0, i == FF_DURABILITY_FULL);
-		FF_CHECK(t, (limits.caps & FF_CAP_MULTI_PROCESS) && (limits.caps & FF_CAP_SNAPSHOT_READ));
-		FF_CHECK(t, strncmp(limits.version, "LMDB 0.9.", 9) == 0);
-		close_store(store);
-	}
-}
-
-static void a_relative_path_stays_where_it_was(ff_test *t)
-{
-	char before[4096];
-	FF_REQUIRE(t, getcwd(before, sizeof(before)) && chdir(directory(t)) == 0);
-	ff_store *store = must_open(t, "a.db?x=%41");
-	FF_REQUIRE(t, chdir("/") == 0);
-	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
-	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
-	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
-	close_store(store);
-	FF_CHECK(t, file_exists(path_of(t, "a.db?x=%41/data.mdb")));
-	FF_CHECK(t, chdir(before) == 0);
 }
 
 /* ---- rights -------------------------------------------------------------------------------------------------- */
@@ -226,48 +196,6 @@ static void reading_leaves_the_data_as_it_is(ff_test *t)
 	FF_CHECK(t, file_hash(data_of(t, path)) == was);
 }
 
-/* A process without standard input, output and error prints into nobody's files. */
-static int open_without_standard(ff_test *t, int number)
-{
-	ff_store *store;
-	(void)number;
-	int out = dup(STDOUT_FILENO);
-	for (int i = 0; i < 3; i++)
-		close(i);
-	ff_code code = open_store(t, path_of(t, "a.db"), &catalog_v1, 0, NULL, &store);
-	unsigned files = files_at_standard();
-	dup2(out, STDOUT_FILENO);
-	FF_REQUIRE_OK(t, code);
-	FF_CHECK_EQ_INT(t, files, 0);
-	close_store(store);
-	return 0;
-}
-
-static void a_process_that_closed_its_standard_files(ff_test *t)
-{
-	FF_CHECK_EQ_INT(t, in_process(t, open_without_standard, 0), 0);
-}
-
-static void programs_that_are_started_have_none_of_it(ff_test *t)
-{
-	enum { FILES_MAX = 256 };
-	unsigned open_files = 0;
-	bool was_open[FILES_MAX];
-	for (int file = 0; file < FILES_MAX; file++)
-		was_open[file] = fcntl(file, F_GETFD) >= 0;
-	ff_store *store = must_open(t, path_of(t, "a.db"));
-	for (int file = 0; file < FILES_MAX; file++) {
-		const int flags = fcntl(file, F_GETFD);
-		if (flags < 0 || was_open[file])
-			continue;
-		open_files++;
-		if (!FF_CHECK(t, flags & FD_CLOEXEC))
-			ff_test_note(t, "descriptor %d", file);
-	}
-	FF_CHECK(t, open_files > 2);
-	close_store(store);
-}
-
 static const ff_case cases[] = {
 	CASE(what_is_no_store, "FF-ERR-1", 0),
 	CASE(an_environment_of_others, "FF-ERR-1", 0),
@@ -275,10 +203,7 @@ static const ff_case cases[] = {
 	CASE(what_is_missing, "FF-MT-2", 0),
 	CASE(a_failed_open_removes_what_it_made, "FF-ERR-2", 0),
 	CASE(parameters, "", 0),
-	CASE(a_relative_path_stays_where_it_was, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
 	CASE(reading_leaves_the_data_as_it_is, "", 0),
-	CASE(a_process_that_closed_its_standard_files, "", 0),
-	CASE(programs_that_are_started_have_none_of_it, "", 0),
 };
 FAMILY(cases_open, cases);

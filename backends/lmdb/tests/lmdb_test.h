@@ -19,9 +19,6 @@ void raw_put(ff_test *t, const char *path, const char *tree, raw_entry entry);
 void raw_remove(ff_test *t, const char *path, const char *tree, raw_entry entry);
 void raw_drop(ff_test *t, const char *path, const char *tree);
 
-/* Of descriptors 0 to 2, how many are open on more than /dev/null. */
-unsigned files_at_standard(void);
-
 typedef void edit_fn(ff_test *t, MDB_txn *txn, MDB_dbi dbi, void *context);
 void edit(ff_test *t, const char *path, const char *tree, edit_fn *each, void *context);
 

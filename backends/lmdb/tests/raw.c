@@ -1,9 +1,7 @@
 /* A person's way into an environment: LMDB itself, where no store has it open. */
 #include "lmdb_test.h"
 
-#include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 void edit(ff_test *t, const char *path, const char *tree, edit_fn *each, void *context)
 {
@@ -57,15 +55,4 @@ void raw_drop(ff_test *t, const char *path, const char *tree)
 raw_entry raw_text(const char *key, size_t key_size, const char *value, size_t value_size)
 {
 	return (raw_entry){ { key_size, (void *)(uintptr_t)key }, { value_size, (void *)(uintptr_t)value } };
-}
-
-unsigned files_at_standard(void)
-{
-	unsigned files = 0;
-	for (int i = 0; i < 3; i++) {
-		struct stat null, there;
-		if (fstat(i, &there) == 0)
-			files += stat("/dev/null", &null) != 0 || there.st_rdev != null.st_rdev;
-	}
-	return files;
 }

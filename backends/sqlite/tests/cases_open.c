@@ -72,43 +72,16 @@ static void parameters(ff_test *t)
 		{ "busy_timeout_ms", "-1", NULL },
 		{ "map_size", "1", NULL },
 	};
-	static const char *const durabilities[][3] = {
-		[FF_DURABILITY_FULL] = { "durability", "full", NULL },
-		[FF_DURABILITY_NORMAL] = { "durability", "normal", NULL },
-		[FF_DURABILITY_NONE] = { "durability", "none", NULL },
-	};
 	ff_store *store;
 	ff_store_limits limits;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, wrong[i], &store), FF_E_INVALID);
 	FF_CHECK_EQ_INT(t, count_files(t), 0);
-	for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++) {
-		FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, durabilities[i], &store));
-		FF_REQUIRE_OK(t, sqlite->limits(store, &limits, ff_test_error(t)));
-		FF_CHECK_EQ_INT(t, limits.durability, i);
-		FF_CHECK_EQ_INT(t, (limits.caps & FF_CAP_DURABLE_COMMIT) != 0, i == FF_DURABILITY_FULL);
-		FF_CHECK(t, (limits.caps & FF_CAP_MULTI_PROCESS) && (limits.caps & FF_CAP_SNAPSHOT_READ));
-		FF_CHECK(t, strncmp(limits.version, "SQLite 3.", 9) == 0);
-		close_store(store);
-	}
 	FF_REQUIRE_OK(t, open_store(t, ":memory:", &catalog_v1, 0, NULL, &store));
 	FF_REQUIRE_OK(t, sqlite->limits(store, &limits, ff_test_error(t)));
 	FF_CHECK_EQ_INT(t, limits.caps, 0);
 	FF_CHECK_EQ_INT(t, limits.durability, FF_DURABILITY_NONE);
 	close_store(store);
-}
-
-static void a_relative_path_stays_where_it_was(ff_test *t)
-{
-	char before[4096];
-	FF_REQUIRE(t, getcwd(before, sizeof(before)) && chdir(directory(t)) == 0);
-	ff_store *store = must_open(t, "file:a.db?mode=ro");
-	FF_REQUIRE(t, chdir("/") == 0);
-	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 0);
-	close_store(store);
-	FF_CHECK(t, file_exists(path_of(t, "file:a.db?mode=ro")));
-	FF_CHECK_EQ_INT(t, count_files(t), 1);
-	FF_CHECK(t, chdir(before) == 0);
 }
 
 static void two_memory_stores_are_two(ff_test *t)
@@ -359,7 +332,6 @@ static const ff_case cases[] = {
 	CASE(what_is_no_store, "FF-ERR-1", 0),
 	CASE(what_is_missing, "FF-MT-2", 0),
 	CASE(parameters, "", 0),
-	CASE(a_relative_path_stays_where_it_was, "", 0),
 	CASE(two_memory_stores_are_two, "", 0),
 	CASE(a_file_that_is_read_while_it_is_opened, "FF-ERR-4", 0),
 	CASE(a_few_readers_are_kept, "", 0),
