@@ -115,7 +115,11 @@ typedef struct bench_memory {
 
 ff_allocator bench_counting_allocator(bench_memory *memory);
 
-cJSON *bench_machine(const char *directory);
+/* The name of the file system that a folder lies on; NULL where it cannot be told. */
+const char *bench_filesystem(const char *directory);
+/* Whether that is one in memory, where durability costs nothing. */
+bool bench_is_in_memory(const char *filesystem);
+cJSON *bench_machine(const char *filesystem);
 
 /* Quartiles of what `values` holds, which are put in order. */
 typedef struct bench_spread {
@@ -135,6 +139,7 @@ typedef struct bench_store {
 	ff_durability durability;     /* where it has */
 	const bench_floor_ops *floor; /* open is NULL for a module's: nobody has written its work by hand */
 	double round_trip_ms;         /* to the server; NaN where there is none */
+	const char *filesystem;       /* that it lies on; NULL: a server's, which is not seen */
 } bench_store;
 
 /* The ends of the names of stores beside: the floor's, and the engine's with fewer rows. */
@@ -177,6 +182,7 @@ typedef struct bench_row {
 	char backend[32];
 	char version[64];
 	const char *size;
+	const char *filesystem;
 	ff_durability durability;
 	double round_trip_ms;
 	uint64_t processes, threads, batch; /* threads of each process */
@@ -202,7 +208,7 @@ const char *bench_keys_name(bench_keys keys);
 
 /* results.c */
 cJSON *bench_row_json(const bench_row *row);
-cJSON *bench_document(const char *directory, const char *label, cJSON *rows);
+cJSON *bench_document(const char *filesystem, const char *label, cJSON *rows);
 cJSON *bench_read_document(const char *path);
 /* Ends the program where no file can be written there: before the work, and not behind it. */
 void bench_check_place(const char *path);
@@ -211,9 +217,9 @@ void bench_table(const cJSON *rows);
 double bench_number(const cJSON *row, const char *name);
 const char *bench_text(const cJSON *row, const char *name);
 
-/* The workload, and what of its surroundings is not as usual: "hot, 4 processes, 10 ms away". */
+/* The workload, and what of its surroundings is not as usual: "hot, 4 processes, 10 ms away", "single, in memory". */
 typedef struct bench_words {
-	char text[96];
+	char text[112];
 } bench_words;
 
 bench_words bench_title(const cJSON *row);

@@ -47,7 +47,8 @@ static bool are_alike(const cJSON *a, const cJSON *b)
 		if (x != y && !(isnan(x) && isnan(y)))
 			return false;
 	}
-	return processes_of(a) == processes_of(b) && are_as_far(a, b);
+	return processes_of(a) == processes_of(b) && are_as_far(a, b) &&
+	       bench_is_in_memory(bench_text(a, "filesystem")) == bench_is_in_memory(bench_text(b, "filesystem"));
 }
 
 static const cJSON *find(const cJSON *rows, const cJSON *sought)

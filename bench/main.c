@@ -291,6 +291,13 @@ static int run(command_line *line)
 		return status;
 	if (line->json)
 		bench_check_place(line->json);
+	for (size_t i = 0; i < stores_count && !line->options.quick; i++) /* which measures nothing */
+		if (bench_is_in_memory(stores[i].filesystem))
+			fprintf(
+			    stderr,
+			    "ff-bench: WARNING: the store '%s' lies in memory (%s), where durability costs nothing: "
+			    "its figures say nothing of a disk\n",
+			    stores[i].scheme, stores[i].filesystem);
 	for (size_t i = 0; !line->workloads_count && i < bench_workloads_count; i++)
 		line->workloads[i] = &bench_workloads[i];
 	size_t workloads_count = line->workloads_count ? line->workloads_count : bench_workloads_count;
@@ -301,9 +308,7 @@ static int run(command_line *line)
 			right = run_one(line->workloads[i], &stores[j], &line->options, rows) && right;
 	if (!line->json || strcmp(line->json, "-") != 0)
 		bench_table(rows);
-	char *folder = bench_store_folder(&stores[0]);
-	cJSON *document = bench_document(folder, line->label, rows);
-	free(folder);
+	cJSON *document = bench_document(stores[0].filesystem, line->label, rows);
 	if (line->json)
 		bench_write_document(document, line->json);
 	cJSON_Delete(document);

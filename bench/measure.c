@@ -161,14 +161,14 @@ static void add_cpu(cJSON *machine)
 		cJSON_AddNullToObject(machine, "cpu");
 }
 
-static const char *filesystem_name(const char *directory)
+const char *bench_filesystem(const char *directory)
 {
 	static const struct {
 		long magic;
 		const char *name;
 	} known[] = {
 		{ 0xef53, "ext4" }, { 0x58465342, "xfs" },       { 0x9123683e, "btrfs" }, { 0x01021994, "tmpfs" },
-		{ 0x6969, "nfs" },  { 0x794c7630, "overlayfs" }, { 0x2fc12fc1, "zfs" },
+		{ 0x6969, "nfs" },  { 0x794c7630, "overlayfs" }, { 0x2fc12fc1, "zfs" },   { 0x858458f6, "ramfs" },
 	};
 	struct statfs status;
 	if (statfs(directory, &status) != 0)
@@ -179,11 +179,15 @@ static const char *filesystem_name(const char *directory)
 	return "other";
 }
 
-cJSON *bench_machine(const char *directory)
+bool bench_is_in_memory(const char *filesystem)
+{
+	return filesystem && (strcmp(filesystem, "tmpfs") == 0 || strcmp(filesystem, "ramfs") == 0);
+}
+
+cJSON *bench_machine(const char *filesystem)
 {
 	struct utsname system;
 	cJSON *machine = cJSON_CreateObject();
-	const char *filesystem = filesystem_name(directory);
 	uname(&system);
 	cJSON_AddNumberToObject(machine, "cores", (double)sysconf(_SC_NPROCESSORS_ONLN));
 	add_cpu(machine);

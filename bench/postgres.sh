@@ -2,7 +2,8 @@
 # postgres.sh ROUND_TRIP_MS OPTION…: `ff-bench run OPTION…` on a PostgreSQL server that is there for it alone, and so far away.
 #
 # The server has the settings of Debian's package as far as they cost something: it syncs, and vacuums by itself. Its files
-# lie in $TMPDIR or /tmp, which has to be on the disk that is to be measured. What delays is tools/proxy.py.
+# lie in $TMPDIR or /tmp, which has to be on the disk that is to be measured: the rows cannot tell where a server's are, so a
+# folder in memory is refused. What delays is tools/proxy.py.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
@@ -11,6 +12,12 @@ if [ -z "${FF_BENCH_BESIDE:-}" ]; then
 	'' | *[!0-9.]*)
 		echo 'usage: bench/postgres.sh ROUND_TRIP_MS OPTION…' >&2
 		exit 2
+		;;
+	esac
+	case $(stat -f -c %T "${TMPDIR:-/tmp}") in
+	tmpfs | ramfs)
+		echo "bench/postgres.sh: '${TMPDIR:-/tmp}' lies in memory, where durability costs nothing; set another TMPDIR" >&2
+		exit 1
 		;;
 	esac
 	FF_BENCH_BESIDE=1 exec "$here/../tools/with-postgres.sh" -c fsync=on -c autovacuum=on -c shared_buffers=128MB \

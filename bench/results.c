@@ -78,6 +78,7 @@ cJSON *bench_row_json(const bench_row *row)
 	add_text(object, "version", row->version);
 	cJSON_AddBoolToObject(object, "peer", false);
 	add_text(object, "size", row->size);
+	add_text(object, "filesystem", row->filesystem);
 	add_text(object, "durability", bench_durability_name(row->durability));
 	add_number(object, "round_trip_ms", row->round_trip_ms);
 	add_count(object, "processes", row->processes);
@@ -112,7 +113,7 @@ cJSON *bench_row_json(const bench_row *row)
 
 /* ---- documents ---------------------------------------------------------------------------------------------- */
 
-cJSON *bench_document(const char *directory, const char *label, cJSON *rows)
+cJSON *bench_document(const char *filesystem, const char *label, cJSON *rows)
 {
 	cJSON *document = cJSON_CreateObject();
 	char date[32];
@@ -123,7 +124,7 @@ cJSON *bench_document(const char *directory, const char *label, cJSON *rows)
 	add_text(document, "label", label);
 	add_text(document, "date", date);
 	add_text(document, "ff_version", FF_VERSION);
-	cJSON_AddItemToObject(document, "machine", bench_machine(directory));
+	cJSON_AddItemToObject(document, "machine", bench_machine(filesystem));
 	cJSON_AddItemToObject(document, "rows", rows);
 	return document;
 }
@@ -200,7 +201,8 @@ bench_words bench_title(const cJSON *row)
 		snprintf(processes, sizeof processes, ", %.0f processes", bench_number(row, "processes"));
 	if (bench_number(row, "round_trip_ms") >= 0.5)
 		snprintf(way, sizeof way, ", %.0f ms away", bench_number(row, "round_trip_ms"));
-	snprintf(title.text, sizeof title.text, "%.30s%.30s%.30s", bench_text(row, "workload"), processes, way);
+	snprintf(title.text, sizeof title.text, "%.30s%.30s%.30s%s", bench_text(row, "workload"), processes, way,
+	         bench_is_in_memory(bench_text(row, "filesystem")) ? ", in memory" : "");
 	return title;
 }
 

@@ -285,9 +285,13 @@ int bench_stores_read(const char *const *uris, size_t count, bench_store *stores
 			set_scratch_path(&stores[i]);
 	atexit(wait_for_sweeper);
 	start_sweeper(stores, count);
-	for (size_t i = 0; i < count; i++)
-		stores[i].round_trip_ms =
-		    stores[i].floor->round_trip_ms ? stores[i].floor->round_trip_ms(stores[i].path) : NAN;
+	for (size_t i = 0; i < count; i++) {
+		bool is_far = stores[i].floor->round_trip_ms != NULL;
+		char *folder = bench_store_folder(&stores[i]);
+		stores[i].round_trip_ms = is_far ? stores[i].floor->round_trip_ms(stores[i].path) : NAN;
+		stores[i].filesystem = is_far ? NULL : bench_filesystem(folder);
+		free(folder);
+	}
 	return BENCH_DONE;
 }
 

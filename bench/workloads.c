@@ -52,6 +52,7 @@ void bench_row_begin(bench_row *row, const char *name, const bench_store *store,
 {
 	*row = (bench_row){ .workload = name,
 		            .size = options->quick ? "quick" : "full",
+		            .filesystem = store->filesystem,
 		            .durability = shape->durability,
 		            .round_trip_ms = store->round_trip_ms,
 		            .processes = shape->processes,

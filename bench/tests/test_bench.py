@@ -231,8 +231,27 @@ class Run(Case):
             name = f"{path}ff-bench-test-{os.getpid()}"
             done = self.bench("run", "--quick", "--seconds", "0.001", "--store", f"{SCHEME}:{name}", "--workload", "single",
                               "--json", "-")
-            self.assertEqual(json.loads(done.stdout)["machine"]["filesystem"], kind or self.file_system())
+            document = json.loads(done.stdout)
+            self.assertEqual(document["machine"]["filesystem"], kind or self.file_system())
+            self.assertEqual(document["rows"][0]["filesystem"], kind or self.file_system())
         self.assertEqual(self.stores(), ["elsewhere"])
+
+    @unittest.skipUnless(os.path.ismount("/dev/shm"), "/dev/shm is not in memory")
+    def test_a_store_in_memory_is_told_of(self):
+        words = ("run", "--seconds", "0.01", "--pairs", "2", "--workload", "single", "--json", "rows.json")
+        on_disk, in_memory = SCHEME, f"{SCHEME}:/dev/shm/ff-bench-test-{os.getpid()}"
+        if SCHEME != "postgres":
+            done = self.bench(*words, "--store", on_disk, "--store", in_memory)
+            warnings = [line for line in done.stderr.splitlines() if "lies in memory (tmpfs)" in line]
+            rows = json.loads((self.dir / "rows.json").read_text())["rows"]
+            marked = ["single, in memory  " in line for line in done.stdout.splitlines()[1:]]
+            self.assertEqual(marked, [row["filesystem"] == "tmpfs" for row in rows])
+            self.assertEqual((len(warnings), rows[1]["filesystem"]), (sum(marked), "tmpfs"))
+            self.assertEqual(self.bench(*words, "--quick", "--store", in_memory).stderr, "")
+        done = subprocess.run([ROOT / "bench/postgres.sh", "0", *words], capture_output=True, text=True, cwd=self.dir,
+                              env=os.environ | {"TMPDIR": "/dev/shm"})
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("'/dev/shm' lies in memory", done.stderr)
 
     def file_system(self):
         done = self.bench("run", "--quick", "--seconds", "0.001", "--store", SCHEME, "--workload", "single", "--json", "-")
@@ -513,6 +532,12 @@ class Rows(Case):
         self.assertEqual(done.stderr, "ff-bench: 5 rows of 'b.json' have none like them in 'a.json'\n")
         done = self.bench("compare", "b.json", "a.json")
         self.assertEqual(done.stderr, "ff-bench: 5 rows of 'b.json' have none like them in 'a.json'\n")
+
+    def test_compare_takes_no_row_in_memory_for_one_on_a_disk(self):
+        for other, alike in (("ramfs", True), ("ext4", False), (None, False)):
+            self.write("a.json", [row_of(0.9, filesystem="tmpfs")])
+            self.write("b.json", [row_of(0.9, filesystem=other)])
+            self.assertEqual(bool(self.bench("compare", "a.json", "b.json").stdout), alike, other)
 
     def test_compare_takes_no_arrival_rate_for_another(self):
         self.write("a.json", [row_of(0.9, loop="open", rate=100)])
