@@ -209,7 +209,10 @@ const char *bench_keys_name(bench_keys keys);
 /* results.c */
 cJSON *bench_row_json(const bench_row *row);
 cJSON *bench_document(const char *filesystem, const char *label, cJSON *rows);
+/* Reads a file of rows, and ends the program where it is none. */
 cJSON *bench_read_document(const char *path);
+/* Takes in the rows of another document, which goes; one that is there already stays one. */
+void bench_merge_document(cJSON *into, cJSON *other);
 /* Ends the program where no file can be written there: before the work, and not behind it. */
 void bench_check_place(const char *path);
 void bench_write_document(const cJSON *document, const char *path);

@@ -325,20 +325,13 @@ static int list(const command_line *line)
 	return BENCH_DONE;
 }
 
-/* The rows of several files, with the first one's machine and date. */
 static int merge(const command_line *line)
 {
 	if (!line->files_count || !line->output)
 		return bench_refuse("merge takes files, and -o FILE");
 	cJSON *document = bench_read_document(line->files[0]);
-	cJSON *rows = cJSON_GetObjectItemCaseSensitive(document, "rows");
-	for (size_t i = 1; i < line->files_count; i++) {
-		cJSON *other = bench_read_document(line->files[i]);
-		cJSON *more = cJSON_GetObjectItemCaseSensitive(other, "rows");
-		while (more->child)
-			cJSON_AddItemToArray(rows, cJSON_DetachItemViaPointer(more, more->child));
-		cJSON_Delete(other);
-	}
+	for (size_t i = 1; i < line->files_count; i++)
+		bench_merge_document(document, bench_read_document(line->files[i]));
 	bench_write_document(document, line->output);
 	cJSON_Delete(document);
 	return BENCH_DONE;

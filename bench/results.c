@@ -69,9 +69,20 @@ static void add_ratio(cJSON *object, const bench_row *row)
 	add_count(object, "pairs", row->pairs);
 }
 
+static void add_build(cJSON *object)
+{
+	char date[32];
+	time_t now = time(NULL);
+	struct tm parts;
+	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+	add_text(object, "date", date);
+	add_text(object, "ff_version", FF_VERSION);
+}
+
 cJSON *bench_row_json(const bench_row *row)
 {
 	cJSON *object = cJSON_CreateObject();
+	add_build(object);
 	add_text(object, "workload", row->workload);
 	add_text(object, "store", row->store);
 	add_text(object, "backend", row->backend);
@@ -116,35 +127,126 @@ cJSON *bench_row_json(const bench_row *row)
 cJSON *bench_document(const char *filesystem, const char *label, cJSON *rows)
 {
 	cJSON *document = cJSON_CreateObject();
-	char date[32];
-	time_t now = time(NULL);
-	struct tm parts;
-	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
 	cJSON_AddNumberToObject(document, "version", 1);
 	add_text(document, "label", label);
-	add_text(document, "date", date);
-	add_text(document, "ff_version", FF_VERSION);
+	add_build(document);
 	cJSON_AddItemToObject(document, "machine", bench_machine(filesystem));
 	cJSON_AddItemToObject(document, "rows", rows);
 	return document;
 }
 
-cJSON *bench_read_document(const char *path)
+static char *read_text(const char *path)
 {
-	FILE *file = fopen(path, "r");
 	char *text = NULL;
 	size_t capacity = 0;
-	if (!file)
+	FILE *file = fopen(path, "r");
+	ssize_t size = file ? getdelim(&text, &capacity, '\0', file) : -1;
+	if (!file || (size < 0 && ferror(file)))
 		bench_die("cannot read '%s': %s", path, strerror(errno));
-	ssize_t size = getdelim(&text, &capacity, '\0', file);
+	if (size > 0 && text[size - 1] == '\0')
+		bench_die("'%s' is no JSON: byte %zd is zero", path, size);
 	fclose(file);
-	cJSON *document = size > 0 ? cJSON_ParseWithOpts(text, NULL, 1) : NULL;
+	if (size > 0)
+		return text;
+	free(text);
+	return bench_allocate(1, 1);
+}
+
+/* Ends the program where one of these fields is there and neither null nor what it has to be. */
+static void check_fields(const char *path, size_t number, const cJSON *object, const char *const *names, size_t count,
+                         cJSON_bool is_right(const cJSON *), const char *kind)
+{
+	for (size_t i = 0; i < count; i++) {
+		const cJSON *field = cJSON_GetObjectItemCaseSensitive(object, names[i]);
+		if (field && !cJSON_IsNull(field) && !is_right(field))
+			bench_die("'%s' of row %zu in '%s' is no %s", names[i], number, path, kind);
+	}
+}
+
+/* Rows of other programs, and of older versions, need not have every field. */
+static void check_row(const char *path, size_t number, const cJSON *row)
+{
+	static const char *const texts[] = { "workload",   "store",      "backend",   "version", "size",
+		                             "filesystem", "durability", "keys",      "loop",    "against",
+		                             "books",      "date",       "ff_version" };
+	static const char *const numbers[] = { "round_trip_ms", "processes",        "threads",    "batch",
+		                               "existing_keys", "budgets",          "dimensions", "rate",
+		                               "per_second",    "floor_per_second", "ratio",      "ratio_min",
+		                               "ratio_q1",      "ratio_q3",         "ratio_max",  "pairs" };
+	static const char *const objects[] = { "latency_us" };
+	static const char *const latencies[] = { "p1", "p50", "p99", "p999", "p100" };
+	const cJSON *latency = cJSON_GetObjectItemCaseSensitive(row, objects[0]);
+#define CHECK(of, names, is_right, kind) \
+	check_fields(path, number, of, names, sizeof(names) / sizeof(*(names)), is_right, kind)
+	CHECK(row, texts, cJSON_IsString, "text");
+	CHECK(row, numbers, cJSON_IsNumber, "number");
+	CHECK(row, objects, cJSON_IsObject, "object");
+	CHECK(latency, latencies, cJSON_IsNumber, "number");
+#undef CHECK
+	if (!*bench_text(row, "workload") || !*bench_text(row, "store"))
+		bench_die("row %zu in '%s' names no workload, or no store", number, path);
+}
+
+/* What a row does not say of itself, its file does. */
+static void complete(cJSON *row, const char *name, const cJSON *of)
+{
+	const cJSON *field = cJSON_GetObjectItemCaseSensitive(of, name);
+	if (field && !cJSON_GetObjectItemCaseSensitive(row, name))
+		cJSON_AddItemToObject(row, name, cJSON_Duplicate(field, true));
+}
+
+cJSON *bench_read_document(const char *path)
+{
+	size_t number = 0;
+	const char *end;
+	char *text = read_text(path);
+	cJSON *document = cJSON_ParseWithOpts(text, &end, true);
+	if (!document)
+		bench_die("'%s' is no JSON, or not the whole of it: byte %zu", path, (size_t)(end - text) + 1);
 	free(text);
 	const cJSON *version = cJSON_GetObjectItemCaseSensitive(document, "version");
-	if (!cJSON_IsNumber(version) || version->valuedouble != 1 ||
-	    !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(document, "rows")))
+	cJSON *rows = cJSON_GetObjectItemCaseSensitive(document, "rows");
+	if (!cJSON_IsNumber(version) || version->valuedouble != 1 || !cJSON_IsArray(rows))
 		bench_die("'%s' holds no rows of ff-bench, version 1", path);
+	for (cJSON *row = rows->child; row; row = row->next) {
+		check_row(path, ++number, row);
+		complete(row, "date", document);
+		complete(row, "ff_version", document);
+		if (isnan(bench_number(row, "round_trip_ms"))) /* else the server's, which the file does not know */
+			complete(row, "filesystem", cJSON_GetObjectItemCaseSensitive(document, "machine"));
+	}
 	return document;
+}
+
+/* Of what is said of all rows only what is so in both files stays. */
+static void keep_common(cJSON *object, const cJSON *other)
+{
+	for (cJSON *item = object->child, *next; item; item = next) {
+		const cJSON *like = cJSON_GetObjectItemCaseSensitive(other, item->string);
+		next = item->next;
+		if (cJSON_IsObject(item) && cJSON_IsObject(like))
+			keep_common(item, like);
+		else if (!cJSON_IsArray(item) && !cJSON_Compare(item, like, true))
+			cJSON_ReplaceItemInObjectCaseSensitive(object, item->string, cJSON_CreateNull());
+	}
+}
+
+void bench_merge_document(cJSON *into, cJSON *other)
+{
+	cJSON *rows = cJSON_GetObjectItemCaseSensitive(into, "rows");
+	cJSON *more = cJSON_GetObjectItemCaseSensitive(other, "rows");
+	keep_common(into, other);
+	while (more->child) {
+		cJSON *row = cJSON_DetachItemViaPointer(more, more->child);
+		const cJSON *same = rows->child;
+		while (same && !cJSON_Compare(same, row, true))
+			same = same->next;
+		if (same)
+			cJSON_Delete(row);
+		else
+			cJSON_AddItemToArray(rows, row);
+	}
+	cJSON_Delete(other);
 }
 
 /* A file that is made by that is taken away again. What is no file may mind that it is opened twice. */

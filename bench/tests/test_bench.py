@@ -132,11 +132,36 @@ class CommandLine(Case):
         self.assertLess(FLOORED, set(names))
 
     def test_what_cannot_be_read_is_named(self):
-        (self.dir / "no.json").write_text("{")
-        (self.dir / "other.json").write_text('{"version": 2, "rows": []}')
-        for file in ("absent.json", "no.json", "other.json"):
-            self.assertIn(file, self.bench("compare", file, file, status=1).stderr)
-        self.assertIn("absent.json", self.bench("merge", "absent.json", "-o", "to.json", status=1).stderr)
+        whole = json.dumps({"version": 1, "rows": [row_of(0.9)]})
+        (self.dir / "folder").mkdir()
+        self.write("good", [row_of(0.9)])
+        wrong = {
+            None: "cannot read 'bad': No such file or directory",
+            "": "'bad' is no JSON, or not the whole of it: byte 1",
+            whole[:-9]: f"'bad' is no JSON, or not the whole of it: byte {len(whole) - 8}",
+            whole + "]": f"'bad' is no JSON, or not the whole of it: byte {len(whole) + 1}",
+            whole + "\0": f"'bad' is no JSON: byte {len(whole) + 1} is zero",
+            '{"version": 2, "rows": []}': "'bad' holds no rows of ff-bench, version 1",
+            '{"version": 1, "rows": {}}': "'bad' holds no rows of ff-bench, version 1",
+            "[]": "'bad' holds no rows of ff-bench, version 1",
+        } | {json.dumps({"version": 1, "rows": [row_of(0.9), row]}): f"{words} in 'bad'{what}" for row, words, what in (
+            (7, "row 2", " names no workload, or no store"),
+            (row_of(0.9, store=""), "row 2", " names no workload, or no store"),
+            (row_of(0.9, workload=1), "'workload' of row 2", " is no text"),
+            (row_of(0.9, per_second="1"), "'per_second' of row 2", " is no number"),
+            (row_of(0.9, latency_us=[1]), "'latency_us' of row 2", " is no object"),
+            (row_of(0.9, latency_us={"p50": "1"}), "'p50' of row 2", " is no number"),
+        )}
+        for text, words in wrong.items():
+            if text is not None:
+                (self.dir / "bad").write_text(text)
+            for command in (("compare", "bad", "good"), ("compare", "good", "bad"), ("merge", "good", "bad", "-o", "to"),
+                            ("plot", "bad", "-o", "to")):
+                with self.subTest(command, text=text):
+                    done = self.bench(*command, status=1)
+                    self.assertEqual((done.stdout, done.stderr), ("", f"ff-bench: {words}\n"))
+        self.assertIn("'folder': Is a directory", self.bench("plot", "folder", "-o", "to", status=1).stderr)
+        self.assertFalse((self.dir / "to").exists())
 
     def test_what_cannot_be_written_is_an_error(self):
         self.write("a.json", [row_of(0.9)])
@@ -562,6 +587,43 @@ class Rows(Case):
         self.bench("merge", "a.json", "b.json", "-o", "c.json")
         merged = json.loads((self.dir / "c.json").read_text())["rows"]
         self.assertEqual(merged, [row_of(0.9), row_of(0.5, store="redis", peer=True), row_of(0.6)])
+
+    def test_merge_says_of_each_row_when_and_where_it_was_measured(self):
+        machine = {"cores": 2, "kernel": "6.1", "filesystem": "ext4"}
+        of_all = {"version": 1, "label": None, "ff_version": "0.1.0"}
+        own = {"date": "2026-01-02T00:00:00Z", "ff_version": "0.2.0", "filesystem": "xfs"}
+        files = {
+            "a.json": of_all | {"date": "2026-01-01T00:00:00Z", "machine": machine, "rows": [
+                row_of(1, 0.125), row_of(0.75, 0.125, **own), row_of(0.5, 0.125, round_trip_ms=1)]},
+            "b.json": of_all | {"date": "2026-01-03T00:00:00Z", "machine": machine | {"kernel": "6.2", "filesystem": "tmpfs"},
+                                "rows": [row_of(0.25, 0.125)]},
+        }
+        for name, document in files.items():
+            (self.dir / name).write_text(json.dumps(document))
+        early, late = ({"date": f"2026-01-0{day}T00:00:00Z", "ff_version": "0.1.0"} for day in (1, 3))
+        expected = of_all | {"date": None, "machine": {"cores": 2, "kernel": None, "filesystem": None}, "rows": [
+            row_of(1, 0.125) | early | {"filesystem": "ext4"}, row_of(0.75, 0.125, **own),
+            row_of(0.5, 0.125, round_trip_ms=1) | early, row_of(0.25, 0.125) | late | {"filesystem": "tmpfs"}]}
+        # Once more, and what is in it already comes to the same.
+        for others in (("a.json", "b.json"), ("c.json", "b.json", "a.json", "c.json")):
+            self.bench("merge", *others, "-o", "c.json")
+            self.assertEqual(json.loads((self.dir / "c.json").read_text()), expected)
+        self.bench("merge", "a.json", "a.json", "-o", "d.json")
+        self.assertEqual(json.loads((self.dir / "d.json").read_text()) | {"rows": []}, files["a.json"] | {"rows": []})
+        self.assertIn("single, in memory", self.bench("compare", "b.json", "b.json").stdout)
+
+    def test_what_is_published_can_be_read(self):
+        for name in ("performance.json", "performance-looks.json"):
+            published = json.loads((ROOT / "docs" / name).read_text())["rows"]
+            self.bench("merge", ROOT / "docs" / name, "-o", "a.json")
+            merged = json.loads((self.dir / "a.json").read_text())["rows"]
+            self.assertEqual([row | old for row, old in zip(merged, published, strict=True)], merged)
+            self.assertTrue(all(row["date"] and row["ff_version"] for row in merged))
+            done = self.bench("compare", ROOT / "docs" / name, "a.json")
+            self.assertEqual({line.split()[-1] for line in done.stdout.splitlines()[1:]}, {"same"})
+            self.assertEqual((len(done.stdout.splitlines()) - 1, done.stderr), (len(published), ""))
+            if shutil.which("gnuplot"):
+                self.bench("plot", "a.json", "-o", "a.svg")
 
     def test_plot_without_gnuplot_says_so(self):
         self.write("a.json", [row_of(0.9)])
