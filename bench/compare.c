@@ -63,18 +63,19 @@ typedef struct verdict {
 	double change; /* b in proportion to a */
 	const char *of;
 	const char *word;
-	bool is_slower;
+	bool is_slower; /* or may be */
 } verdict;
 
 static bool has_spread(const cJSON *row)
 {
-	return bench_number(row, "pairs") >= PAIRS_MIN;
+	return bench_number(row, "pairs") >= PAIRS_MIN &&
+	       bench_number(row, "ratio_q1") <= bench_number(row, "ratio_q3");
 }
 
-/* Whether all that counts of x lies below all of y. */
+/* Whether all that counts of x lies below all of y, as far as a spread was told. */
 static bool is_below(const cJSON *x, const cJSON *y, bool sure)
 {
-	return bench_number(x, sure ? "ratio_q3" : "ratio_max") < bench_number(y, sure ? "ratio_q1" : "ratio_min");
+	return !(bench_number(x, sure ? "ratio_q3" : "ratio_max") >= bench_number(y, sure ? "ratio_q1" : "ratio_min"));
 }
 
 static verdict judge_by(bool by_ratio, const cJSON *a, const cJSON *b)
@@ -85,16 +86,25 @@ static verdict judge_by(bool by_ratio, const cJSON *a, const cJSON *b)
 	verdict answer = { .change = bench_number(b, field) / bench_number(a, field),
 		           .of = by_ratio ? "ratio" : "rate",
 		           .word = "same" };
-	answer.is_slower = answer.change < 1 - apart && (!by_ratio || is_below(b, a, sure));
-	if (answer.is_slower)
+	answer.is_slower = !(answer.change >= 1 - apart) && (!by_ratio || is_below(b, a, sure));
+	if (isnan(answer.change))
+		answer.word = "unknown";
+	else if (answer.is_slower)
 		answer.word = "slower";
 	else if (answer.change > 1 + apart && (!by_ratio || is_below(a, b, sure)))
 		answer.word = "faster";
 	return answer;
 }
 
+static bool has_wrong_books(const cJSON *row)
+{
+	return strcmp(bench_text(row, "books"), "wrong") == 0;
+}
+
 static verdict judge(const cJSON *a, const cJSON *b)
 {
+	if (has_wrong_books(a) || has_wrong_books(b))
+		return (verdict){ NAN, "books", "wrong", true };
 	bool has_ratios = !isnan(bench_number(a, "ratio")) && !isnan(bench_number(b, "ratio"));
 	verdict answer = judge_by(has_ratios, a, b);
 	if (!has_ratios || answer.is_slower || strstr(bench_text(a, "against"), "floor"))
@@ -131,14 +141,19 @@ static void add_line(struct libscols_table *table, const cJSON *a, const cJSON *
 	set(line, 8, of->word);
 }
 
-/* What `a` has and `b` has not. */
-static void tell_alone(const cJSON *rows, const cJSON *others, const char *a, const char *b)
+/* Which rows of `a` are not compared with one of `b`. */
+static void tell_left_out(const cJSON *rows, const cJSON *others, const char *a, const char *b)
 {
-	size_t alone = 0;
-	for (const cJSON *row = rows->child; row; row = row->next)
+	size_t alone = 0, again = 0;
+	for (const cJSON *row = rows->child; row; row = row->next) {
 		alone += !find(others, row);
+		again += find(rows, row) != row;
+	}
 	if (alone)
 		fprintf(stderr, "ff-bench: %zu rows of '%s' have none like them in '%s'\n", alone, a, b);
+	if (again)
+		fprintf(stderr, "ff-bench: %zu rows of '%s' are left out, for earlier ones in it are like them\n",
+		        again, a);
 }
 
 int bench_compare(const char *a, const char *b)
@@ -150,7 +165,7 @@ int bench_compare(const char *a, const char *b)
 	const cJSON *rows = cJSON_GetObjectItemCaseSensitive(first, "rows");
 	const cJSON *own = cJSON_GetObjectItemCaseSensitive(second, "rows");
 	struct libscols_table *table = scols_new_table();
-	bool slower = false;
+	bool slower = false, found = false;
 	if (!table || scols_table_set_column_separator(table, "  "))
 		bench_die("memory is out");
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -158,16 +173,19 @@ int bench_compare(const char *a, const char *b)
 			bench_die("memory is out");
 	for (const cJSON *row = own->child; row; row = row->next) {
 		const cJSON *other = find(rows, row);
-		if (!other)
+		if (!other || find(own, row) != row)
 			continue;
 		verdict of = judge(other, row);
 		slower = slower || of.is_slower;
+		found = true;
 		add_line(table, other, row, &of);
 	}
 	scols_print_table(table);
 	scols_unref_table(table);
-	tell_alone(rows, own, a, b);
-	tell_alone(own, rows, b, a);
+	tell_left_out(rows, own, a, b);
+	tell_left_out(own, rows, b, a);
+	if (!found)
+		bench_die("there is nothing to compare in '%s' and '%s'", a, b);
 	cJSON_Delete(first);
 	cJSON_Delete(second);
 	return slower ? BENCH_FAILED : BENCH_DONE;

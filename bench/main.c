@@ -76,7 +76,7 @@ static const char help_text[] =
     "\n"
     "compare prints B's rates in proportion to A's, row by row. Exit status: 0, or 1 where a row of B is slower by "
     "more\n"
-    "than the spread of both; 2 wrong usage.\n"
+    "than the spread of both, or it cannot be told; 2 wrong usage.\n"
     "exit status of run: 0 done, 1 an error or wrong books, 2 wrong usage\n";
 
 int bench_refuse(const char *format, ...)

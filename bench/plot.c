@@ -1,6 +1,6 @@
 /*
- * An SVG by gnuplot: throughput beside the floor as bars, latencies as curves, and growth. Data and commands go to a
- * child's standard input.
+ * An SVG by gnuplot: throughput beside the floor as bars, latencies as curves, and growth. Data and commands are made
+ * first, and go to a child's standard input.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -91,7 +91,7 @@ static void finish(plotter *of, const char *path)
 
 /* ---- what is drawn --------------------------------------------------------------------------------------------- */
 
-/* Whether a row stands for itself, and is not a point of a growth curve. */
+/* Whether a row is a point of a growth curve, and does not stand for itself. */
 static bool is_growth(const cJSON *row)
 {
 	static const char *const families[] = { "keys-", "random-", "budgets-" };
@@ -126,16 +126,18 @@ static void write_name(FILE *to, const cJSON *row)
 }
 
 /* A block of data; false where there is nothing in it, and then it is not drawn. */
-static bool write_throughput(FILE *to, const cJSON *rows)
+static bool write_throughput(FILE *to, const cJSON *rows, bool *has_floors)
 {
 	size_t count = 0;
+	*has_floors = false;
 	fputs("$throughput << EOD\n", to);
 	for (const cJSON *row = rows->child; row; row = row->next) {
-		if (is_growth(row) || isnan(bench_number(row, "per_second")))
+		if (is_growth(row) || !(bench_number(row, "per_second") > 0))
 			continue;
 		write_name(to, row);
 		write_number(to, bench_number(row, "per_second"));
 		write_number(to, bench_number(row, "floor_per_second"));
+		*has_floors = *has_floors || bench_number(row, "floor_per_second") > 0;
 		putc('\n', to);
 		count++;
 	}
@@ -154,7 +156,7 @@ static size_t write_latencies(FILE *to, const cJSON *rows)
 	fputs("$latency << EOD\n", to);
 	for (const cJSON *row = rows->child; row; row = row->next) {
 		const cJSON *latency = cJSON_GetObjectItemCaseSensitive(row, "latency_us");
-		if (is_growth(row) || bench_number(row, "batch") != 1 || isnan(bench_number(latency, "p50")))
+		if (is_growth(row) || bench_number(row, "batch") != 1 || !(bench_number(latency, "p50") > 0))
 			continue;
 		fprintf(to, "%s", count ? "\n\n" : "");
 		write_name(to, row);
@@ -183,7 +185,8 @@ static bool write_curve(FILE *to, const cJSON *rows, const curve *of, unsigned n
 	fprintf(to, "$growth%u << EOD\n", number);
 	for (const cJSON *row = rows->child; row; row = row->next) {
 		if (strncmp(bench_text(row, "workload"), of->family, strlen(of->family)) != 0 ||
-		    strcmp(bench_text(row, "store"), of->store) != 0)
+		    strcmp(bench_text(row, "store"), of->store) != 0 || !(bench_number(row, of->size) > 0) ||
+		    !(bench_number(row, "per_second") > 0))
 			continue;
 		fprintf(to, "%.0f", bench_number(row, of->size));
 		write_number(to, 1e6 / bench_number(row, "per_second"));
@@ -201,13 +204,14 @@ static const curve curves[] = {
 };
 #define CURVES_COUNT (sizeof(curves) / sizeof(*curves))
 
-static void draw_throughput(FILE *to)
+static void draw_throughput(FILE *to, bool has_floors)
 {
 	fputs("set title 'Throughput beside the floor'\nset style data histogram\nset style fill solid 0.8\n"
 	      "set logscale y\nset format y '%.0s%c'\nset ylabel 'operations a second'\n"
 	      "set xtics rotate by -60 font ',8'\n"
-	      "plot $throughput using 2:xtic(1) title 'engine or peer', '' using 3 title 'floor'\n",
+	      "plot $throughput using 2:xtic(1) title 'engine or peer'",
 	      to);
+	fputs(has_floors ? ", '' using 3 title 'floor'\n" : "\n", to); /* a column of nothing would be an error */
 }
 
 static void draw_latencies(FILE *to, size_t count)
@@ -234,13 +238,14 @@ static void draw_growth(FILE *to, const bool drawn[CURVES_COUNT])
 	putc('\n', to);
 }
 
-static void draw(FILE *to, const cJSON *rows, const char *path)
+/* False where there is nothing. */
+static bool draw(FILE *to, const cJSON *rows, const char *path)
 {
-	bool drawn[CURVES_COUNT], grows = false;
+	bool drawn[CURVES_COUNT], grows = false, has_floors;
 	fputs("set terminal svg size 1500,1800 background rgb 'white' noenhanced\nset encoding utf8\nset output ", to);
 	quote(to, path);
 	putc('\n', to);
-	bool throughput = write_throughput(to, rows);
+	bool throughput = write_throughput(to, rows, &has_floors);
 	size_t latencies = write_latencies(to, rows);
 	for (unsigned i = 0; i < CURVES_COUNT; i++) {
 		drawn[i] = write_curve(to, rows, &curves[i], i);
@@ -249,23 +254,30 @@ static void draw(FILE *to, const cJSON *rows, const char *path)
 	fprintf(to, "set multiplot layout %d,1\nset key outside right\nset grid y\n",
 	        throughput + (latencies > 0) + grows);
 	if (throughput)
-		draw_throughput(to);
+		draw_throughput(to, has_floors);
 	if (latencies)
 		draw_latencies(to, latencies);
 	if (grows)
 		draw_growth(to, drawn);
 	fputs("unset multiplot\n", to);
+	return throughput || latencies || grows;
 }
 
 int bench_plot(const char *from, const char *to)
 {
 	cJSON *document = bench_read_document(from);
-	const cJSON *rows = cJSON_GetObjectItemCaseSensitive(document, "rows");
-	if (!rows->child)
+	char *commands;
+	size_t size;
+	FILE *made = open_memstream(&commands, &size);
+	bool drawn = made && draw(made, cJSON_GetObjectItemCaseSensitive(document, "rows"), to);
+	if (!made || fclose(made) != 0)
+		bench_die("memory is out");
+	if (!drawn)
 		bench_die("'%s' has no rows to draw", from);
 	bench_check_place(to); /* gnuplot would draw to stdout */
 	plotter of = start();
-	draw(of.to, rows, to);
+	fwrite(commands, 1, size, of.to);
+	free(commands);
 	finish(&of, to);
 	cJSON_Delete(document);
 	return BENCH_DONE;

@@ -519,7 +519,7 @@ class Server(Case):
         near, far = row | {"round_trip_ms": 0.1}, row
         self.write("near.json", [near])
         self.write("far.json", [far])
-        self.assertIn("1 rows of", self.bench("compare", "near.json", "far.json").stderr)
+        self.assertIn("1 rows of", self.bench("compare", "near.json", "far.json", status=1).stderr)
 
 
 def row_of(ratio, spread=0.01, **fields):
@@ -533,7 +533,7 @@ class Rows(Case):
     def compare(self, a, b, word):
         self.write("a.json", [a])
         self.write("b.json", [b])
-        done = self.bench("compare", "a.json", "b.json", status=1 if word == "slower" else 0)
+        done = self.bench("compare", "a.json", "b.json", status=0 if word in ("same", "faster") else 1)
         self.assertEqual(done.stdout.splitlines()[1].split()[-1], word)
 
     def test_compare_minds_the_spread(self):
@@ -562,12 +562,32 @@ class Rows(Case):
         for other, alike in (("ramfs", True), ("ext4", False), (None, False)):
             self.write("a.json", [row_of(0.9, filesystem="tmpfs")])
             self.write("b.json", [row_of(0.9, filesystem=other)])
-            self.assertEqual(bool(self.bench("compare", "a.json", "b.json").stdout), alike, other)
+            self.assertEqual(bool(self.bench("compare", "a.json", "b.json", status=0 if alike else 1).stdout), alike, other)
 
     def test_compare_takes_no_arrival_rate_for_another(self):
         self.write("a.json", [row_of(0.9, loop="open", rate=100)])
         self.write("b.json", [row_of(0.9, loop="open", rate=200)])
-        self.assertEqual(self.bench("compare", "a.json", "b.json").stdout, "")
+        done = self.bench("compare", "a.json", "b.json", status=1)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("there is nothing to compare in 'a.json' and 'b.json'", done.stderr)
+
+    def test_compare_says_where_it_cannot_tell(self):
+        unknown = {"per_second": None, "ratio": None}
+        self.compare(row_of(0.9), row_of(0.9) | unknown, "unknown")
+        self.compare(row_of(0.9) | unknown, row_of(0.9), "unknown")
+        self.compare(row_of(0.9), row_of(0.9, books="wrong"), "wrong")
+        self.compare(row_of(0.9, books="wrong"), row_of(0.9), "wrong")
+        no_spread = {name: None for name in ("ratio_min", "ratio_q1", "ratio_q3", "ratio_max")}
+        self.compare(row_of(0.9), row_of(0.8) | no_spread, "same")
+        self.compare(row_of(0.9), row_of(0.6) | no_spread, "slower")
+
+    def test_compare_takes_the_first_of_rows_that_are_alike(self):
+        self.write("a.json", [row_of(0.9)])
+        self.write("b.json", [row_of(0.9), row_of(0.1)])
+        for files in (("a.json", "b.json"), ("b.json", "a.json")):
+            done = self.bench("compare", *files)
+            self.assertEqual(len(done.stdout.splitlines()), 2)
+            self.assertEqual(done.stderr, "ff-bench: 1 rows of 'b.json' are left out, for earlier ones in it are like them\n")
 
     def test_compare_judges_by_the_rate_too_where_the_other_side_is_no_floor(self):
         for against, word in (("100,000 keys", "slower"), ("plain floor", "same")):
@@ -578,7 +598,7 @@ class Rows(Case):
         for a, b, alike in ((0.05, 0.4, True), (10.2, 11.5, True), (0.05, 1.1, False), (1.1, 10.2, False)):
             self.write("a.json", [row_of(0.9, round_trip_ms=a, processes=1)])
             self.write("b.json", [row_of(0.9, round_trip_ms=b)])
-            lines = self.bench("compare", "a.json", "b.json").stdout.splitlines()
+            lines = self.bench("compare", "a.json", "b.json", status=0 if alike else 1).stdout.splitlines()
             self.assertEqual(len(lines), 2 if alike else 0, (a, b))
 
     def test_merge_keeps_every_row(self):
@@ -654,8 +674,16 @@ class Rows(Case):
                               preexec_fn=fill_disk, restore_signals=False)  # without SIGXFSZ
         self.assertEqual(done.returncode, 1, done)
         self.assertIn("could not write the whole of 'cut.svg'", done.stderr)
-        self.write("b.json", [])
-        self.assertIn("'b.json' has no rows", self.bench("plot", "b.json", "-o", "b.svg", status=1).stderr)
+        self.write("b.json", [row_of(0.5, workload="spend", floor_per_second=None)])
+        self.bench("plot", "b.json", "-o", "b.svg")
+
+    def test_plot_needs_something_to_draw(self):
+        for rows in ([], [row_of(1, per_second=None)], [row_of(1, workload="keys-1k", existing_keys=1000)],
+                     [row_of(1, workload=f"keys-{n}", existing_keys=None) for n in (1, 2)]):
+            self.write("a.json", rows)
+            done = self.bench("plot", "a.json", "-o", "a.svg", status=1)
+            self.assertEqual(done.stderr, "ff-bench: 'a.json' has no rows to draw\n")
+            self.assertFalse((self.dir / "a.svg").exists())
 
 
 if __name__ == "__main__":
