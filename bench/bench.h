@@ -256,8 +256,7 @@ typedef struct bench_side {
 typedef struct bench_pairs {
 	unsigned pairs;
 	double slice_seconds;
-	uint64_t unit;    /* slices are whole multiples of so many operations */
-	uint64_t ops_max; /* in all, both for warming up and measuring; 0 = any number */
+	uint64_t unit; /* slices are whole multiples of so many operations */
 } bench_pairs;
 
 /*
@@ -266,12 +265,13 @@ typedef struct bench_pairs {
  */
 void bench_run_pairs(const bench_pairs *how, bench_side *a, bench_side *b, bench_row *row);
 
+void bench_tell_latencies(bench_row *row, const bench_histogram *latencies);
+
 /* ---- subject.c: the engine as a side ------------------------------------------------------------------------ */
 
 typedef struct bench_subject {
 	const bench_store *store;
 	ff_engine *engine;
-	char *uri;
 	bench_memory memory;
 	ff_allocator allocator;
 	const ff_clock *clock; /* NULL = the system's */
@@ -291,6 +291,7 @@ typedef struct bench_shape {
 	bench_keys keys;
 	uint64_t existing; /* keys in the store when the run begins */
 	uint64_t budgets;
+	int64_t period_ms; /* of the budgets; 0: none */
 	unsigned dimensions;
 	ff_durability durability;
 	bool zipf;

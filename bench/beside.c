@@ -74,11 +74,7 @@ static void tell_reads(bench_row *row, const readers *of)
 	row->seconds = of->seconds;
 	row->per_second = (double)of->reads / of->seconds;
 	row->pairs = 0;
-	row->p1 = bench_percentile_us(&of->latencies, 0.01);
-	row->p50 = bench_percentile_us(&of->latencies, 0.5);
-	row->p99 = bench_percentile_us(&of->latencies, 0.99);
-	row->p999 = bench_percentile_us(&of->latencies, 0.999);
-	row->p100 = bench_percentile_us(&of->latencies, 1);
+	bench_tell_latencies(row, &of->latencies);
 }
 
 /* Three rows: the reads, and the writer beside them against the writer alone, and beside a thread that counts. */

@@ -65,35 +65,6 @@ typedef struct house {
 	double longest_before_ms[64], longest_beside_ms[64]; /* reports */
 } house;
 
-static void create_due_budgets(house *of)
-{
-	enum { BATCH = 1000 };
-	ff_call *calls = bench_allocate(BATCH, sizeof(*calls));
-	ff_budget_spec *specs = bench_allocate(BATCH, sizeof(*specs));
-	char(*ids)[24] = bench_allocate(BATCH, sizeof(*ids));
-	ff_limit limit = { .dimension = bench_dimension(0), .hard = bench_hard_limit(&of->shape) };
-	int64_t now_ms = shifted_now(&of->time);
-	ff_error error;
-	for (uint64_t at = 0; at < of->shape.budgets;) {
-		size_t count = 0;
-		for (; count < BATCH && at < of->shape.budgets; count++, at++) {
-			bench_budget_id(at, ids[count]);
-			specs[count] = (ff_budget_spec)FF_BUDGET_SPEC_INIT;
-			specs[count].budget_id = ids[count];
-			specs[count].limits = &limit;
-			specs[count].limits_count = 1;
-			specs[count].reset_interval_ms = DAY_MS;
-			specs[count].now_ms = now_ms;
-			calls[count] = (ff_call){ .op = FF_OP_CREATE_BUDGET, .in.create_budget = &specs[count] };
-		}
-		if (ff_engine_submit(of->subject.engine, calls, count, &error) != FF_OK)
-			bench_die_of("create budgets", &error);
-	}
-	free(calls);
-	free(specs);
-	free(ids);
-}
-
 static void report_for(house *of, double seconds)
 {
 	bench_engine_side side = { &of->subject, &of->reports };
@@ -175,11 +146,7 @@ static void tell(bench_row *row, house *of, unsigned rounds)
 	row->against = "p99 of reports: before, to beside the tick";
 	row->pairs = rounds;
 	row->ops = of->beside.count;
-	row->p1 = bench_percentile_us(&of->beside, 0.01);
-	row->p50 = bench_percentile_us(&of->beside, 0.5);
-	row->p99 = bench_percentile_us(&of->beside, 0.99);
-	row->p999 = bench_percentile_us(&of->beside, 0.999);
-	row->p100 = bench_percentile_us(&of->beside, 1);
+	bench_tell_latencies(row, &of->beside);
 	cJSON_AddNumberToObject(row->extra, "due", (double)of->due);
 	cJSON_AddNumberToObject(row->extra, "per_second_alone", round(of->alone));
 	cJSON_AddNumberToObject(row->extra, "p99_before_us", bench_percentile_us(&of->before, 0.99));
@@ -195,10 +162,7 @@ static void open_house(house *of)
 	/* Keys are honoured a day where they are to be over, and else longer than the run goes on. */
 	of->subject.key_ttl_ms = of->purges ? DAY_MS : 1000 * DAY_MS;
 	bench_subject_open(&of->subject, FF_DURABILITY_NONE);
-	if (of->purges)
-		bench_subject_fill(&of->subject, &of->reports);
-	else
-		create_due_budgets(of);
+	bench_subject_fill(&of->subject, &of->reports);
 	bench_subject_open(&of->subject, of->shape.durability);
 }
 
@@ -209,8 +173,10 @@ unsigned bench_run_house(const bench_workload *workload, const bench_store *stor
 	of->shape = bench_shape_for(workload, store, options);
 	of->purges = workload->purges;
 	of->due = options->quick ? 1024 : workload->size;
-	if (!of->purges)
+	if (!of->purges) {
 		of->shape.budgets = of->due;
+		of->shape.period_ms = DAY_MS;
+	}
 	of->filling = of->shape;
 	of->filling.batch = options->quick ? 256 : 8192;
 	of->subject.store = store;

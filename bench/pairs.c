@@ -25,20 +25,14 @@ static void warm_up(bench_side *side, uint64_t ops, bench_slice *slice)
 static uint64_t find_ops(const bench_pairs *how, bench_side *a, bench_side *b)
 {
 	bench_slice slice, other;
-	uint64_t ops = how->unit, spent = 0;
-	for (;;) {
+	for (uint64_t ops = how->unit;; ops *= 2) {
 		warm_up(a, ops, &slice);
 		warm_up(b, ops, &other);
-		spent += ops;
-		if (slice.seconds >= how->slice_seconds / 4 || (how->ops_max && 8 * spent >= how->ops_max))
-			break;
-		ops *= 2;
+		if (slice.seconds < how->slice_seconds / 4)
+			continue;
+		double wanted = (double)ops * how->slice_seconds / slice.seconds / (double)how->unit;
+		return (wanted > 1 ? (uint64_t)wanted : 1) * how->unit;
 	}
-	double wanted = (double)ops * how->slice_seconds / slice.seconds / (double)how->unit;
-	uint64_t units = wanted > 1 ? (uint64_t)wanted : 1;
-	uint64_t found = units * how->unit;
-	uint64_t most = how->ops_max > spent ? (how->ops_max - spent) / how->pairs / how->unit * how->unit : how->unit;
-	return how->ops_max && found > most ? (most ? most : how->unit) : found;
 }
 
 static void begin(bench_side *side, unsigned pairs)
@@ -51,6 +45,15 @@ static void begin(bench_side *side, unsigned pairs)
 	side->used = (bench_usage){ 0 };
 	if (side->latencies)
 		*side->latencies = (bench_histogram){ 0 };
+}
+
+void bench_tell_latencies(bench_row *row, const bench_histogram *latencies)
+{
+	row->p1 = bench_percentile_us(latencies, 0.01);
+	row->p50 = bench_percentile_us(latencies, 0.5);
+	row->p99 = bench_percentile_us(latencies, 0.99);
+	row->p999 = bench_percentile_us(latencies, 0.999);
+	row->p100 = bench_percentile_us(latencies, 1);
 }
 
 static void tell_ratio(bench_row *row, const bench_side *a, bench_side *b, unsigned pairs)
@@ -77,13 +80,8 @@ static void tell(bench_row *row, bench_side *a, bench_side *b, unsigned pairs)
 		tell_ratio(row, a, b, pairs);
 	row->per_second = bench_spread_of(a->rates, pairs).median;
 	free(a->rates);
-	if (!a->latencies)
-		return;
-	row->p1 = bench_percentile_us(a->latencies, 0.01);
-	row->p50 = bench_percentile_us(a->latencies, 0.5);
-	row->p99 = bench_percentile_us(a->latencies, 0.99);
-	row->p999 = bench_percentile_us(a->latencies, 0.999);
-	row->p100 = bench_percentile_us(a->latencies, 1);
+	if (a->latencies)
+		bench_tell_latencies(row, a->latencies);
 }
 
 void bench_run_pairs(const bench_pairs *how, bench_side *a, bench_side *b, bench_row *row)

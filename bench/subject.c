@@ -125,7 +125,7 @@ size_t bench_repeat(const bench_reports *reports, const bench_options *options, 
 
 /* ---- filling ------------------------------------------------------------------------------------------------ */
 
-static void create_budgets(ff_engine *engine, const bench_shape *shape, uint64_t from, size_t count)
+static void create_budgets(ff_engine *engine, const bench_shape *shape, int64_t now_ms, uint64_t from, size_t count)
 {
 	ff_call *calls = bench_allocate(count, sizeof(*calls));
 	ff_budget_spec *specs = bench_allocate(count, sizeof(*specs));
@@ -141,6 +141,8 @@ static void create_budgets(ff_engine *engine, const bench_shape *shape, uint64_t
 		specs[i].budget_id = ids[i];
 		specs[i].limits = limits;
 		specs[i].limits_count = shape->dimensions;
+		specs[i].reset_interval_ms = shape->period_ms;
+		specs[i].now_ms = now_ms;
 		calls[i] = (ff_call){ .op = FF_OP_CREATE_BUDGET,
 			              .in.create_budget = &specs[i],
 			              .out.created = &created[i],
@@ -189,9 +191,11 @@ void bench_subject_fill(bench_subject *subject, bench_reports *reports)
 {
 	const bench_shape *shape = reports->shape;
 	bench_batch batch;
+	/* All at one moment, so that their periods end at one. */
+	int64_t now_ms = subject->clock ? subject->clock->now_ms(subject->clock->context) : 0;
 	for (uint64_t at = 0; at < shape->budgets; at += FILL_BATCH) {
 		uint64_t left = shape->budgets - at;
-		create_budgets(subject->engine, shape, at, left < FILL_BATCH ? left : FILL_BATCH);
+		create_budgets(subject->engine, shape, now_ms, at, left < FILL_BATCH ? left : FILL_BATCH);
 	}
 	bench_batch_init(&batch, FILL_BATCH);
 	while (reports->next < shape->existing) {

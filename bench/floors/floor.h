@@ -91,7 +91,6 @@ typedef struct floor_key {
 typedef struct floor_batch {
 	floor_budget *budgets;
 	size_t budgets_count;
-	size_t budgets_capacity;
 	uint32_t *places; /* a hash table of budgets, by 1 + their place; cleared for each batch */
 	size_t places_count;
 	uint64_t *digests;
