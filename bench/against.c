@@ -69,8 +69,6 @@ unsigned bench_run_against(const bench_workload *workload, const bench_store *st
 
 /* ---- admissions ------------------------------------------------------------------------------------------------ */
 
-#define QUOTA "quota"
-
 /* Each admission comes a millisecond after the one before, into a window of as many milliseconds as it may hold: it is
  * always full, and its oldest entry is over at the moment that the next one asks. */
 typedef struct door {
@@ -93,22 +91,22 @@ static void door_sleep(void *context, uint32_t ms)
 	((door *)context)->now_ms += ms;
 }
 
-static void create_quota(const door *of)
+void bench_create_quota(ff_engine *engine, uint64_t window_seconds, uint64_t places)
 {
 	ff_quota_spec spec = FF_QUOTA_SPEC_INIT;
 	ff_created created;
 	ff_error error;
-	spec.quota_policy_id = QUOTA;
-	spec.limits = (ff_quota_limits){ .window_seconds = of->places / 1000, .max_requests_per_window = of->places };
-	if (ff_engine_create_quota_policy(of->subject.engine, &spec, &created, &error) != FF_OK)
+	spec.quota_policy_id = BENCH_QUOTA;
+	spec.limits = (ff_quota_limits){ .window_seconds = window_seconds, .max_requests_per_window = places };
+	if (ff_engine_create_quota_policy(engine, &spec, &created, &error) != FF_OK)
 		bench_die_of("create a quota", &error);
 }
 
-static ff_admission admission_of(uint64_t number, char execution[32])
+ff_admission bench_admission_of(uint64_t number, char execution[32])
 {
 	ff_admission admission = FF_ADMISSION_INIT;
 	snprintf(execution, 32, "execution-%012" PRIu64, number);
-	admission.quota_policy_id = QUOTA;
+	admission.quota_policy_id = BENCH_QUOTA;
 	admission.execution_id = execution;
 	return admission;
 }
@@ -124,7 +122,7 @@ static void fill_window(door *of)
 	ff_error error;
 	while (of->admitted < of->places) {
 		for (size_t i = 0; i < BATCH; i++) {
-			admissions[i] = admission_of(of->admitted + i, names[i]);
+			admissions[i] = bench_admission_of(of->admitted + i, names[i]);
 			calls[i] = (ff_call){ .op = FF_OP_ADMIT,
 				              .in.admission = &admissions[i],
 				              .out.admission = &outcomes[i] };
@@ -149,7 +147,7 @@ static void open_door(door *of, const bench_shape *shape)
 	of->clock = (ff_clock){ .now_ms = door_now, .sleep_ms = door_sleep, .context = of };
 	of->subject = (bench_subject){ .store = &of->store, .clock = &of->clock };
 	bench_subject_open(&of->subject, FF_DURABILITY_NONE);
-	create_quota(of);
+	bench_create_quota(of->subject.engine, of->places / 1000, of->places);
 	fill_window(of);
 	bench_subject_open(&of->subject, shape->durability);
 	/* The first thousand came at one moment. */
@@ -162,7 +160,7 @@ static void admit_slice(void *context, uint64_t ops, bench_slice *slice)
 	uint64_t took = 0;
 	for (uint64_t i = 0; i < ops; i++) {
 		char name[32];
-		ff_admission admission = admission_of(of->admitted, name);
+		ff_admission admission = bench_admission_of(of->admitted, name);
 		ff_admission_outcome outcome;
 		ff_error error;
 		of->now_ms++;
@@ -182,7 +180,7 @@ static bool check_door(door *of, uint64_t asked)
 {
 	const ff_quota_status *status;
 	ff_error error;
-	if (ff_engine_get_quota_status(of->subject.engine, QUOTA, &status, &error) != FF_OK)
+	if (ff_engine_get_quota_status(of->subject.engine, BENCH_QUOTA, &status, &error) != FF_OK)
 		bench_die_of("read the books", &error);
 	bool right = of->admitted == asked && status->in_window <= of->places && status->in_window + 2000 > of->places;
 	if (!right)

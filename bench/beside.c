@@ -112,8 +112,6 @@ unsigned bench_run_status(const bench_workload *workload, const bench_store *sto
 
 /* ---- calls of several kinds ------------------------------------------------------------------------------------ */
 
-#define QUOTA "mixed"
-
 /* Of 100 calls 80 report, 15 ask for admission, 5 read a status. */
 static uint64_t kind_of(uint64_t number)
 {
@@ -136,11 +134,8 @@ static bool call_other(bench_subject *subject, bench_reports *reports, const ff_
 	uint64_t began = bench_now_ns();
 	if (kind_of(number) < 95) {
 		char execution[32];
-		ff_admission admission = FF_ADMISSION_INIT;
+		ff_admission admission = bench_admission_of(number, execution);
 		ff_admission_outcome outcome = { FF_ADMITTED, 0 };
-		snprintf(execution, sizeof execution, "execution-%012" PRIu64, number);
-		admission.quota_policy_id = QUOTA;
-		admission.execution_id = execution;
 		code = ff_engine_admit(subject->engine, &admission, &outcome, &error);
 		reports->admitted += outcome.kind == FF_ADMITTED;
 	} else {
@@ -154,22 +149,11 @@ static bool call_other(bench_subject *subject, bench_reports *reports, const ff_
 	return true;
 }
 
-static void create_quota(ff_engine *engine)
-{
-	ff_quota_spec spec = FF_QUOTA_SPEC_INIT;
-	ff_created created;
-	ff_error error;
-	spec.quota_policy_id = QUOTA;
-	spec.limits = (ff_quota_limits){ .window_seconds = 86400, .max_requests_per_window = 1000000000 };
-	if (ff_engine_create_quota_policy(engine, &spec, &created, &error) != FF_OK)
-		bench_die_of("create a quota", &error);
-}
-
 static bool check_quota(ff_engine *engine, uint64_t admitted)
 {
 	const ff_quota_status *status;
 	ff_error error;
-	if (ff_engine_get_quota_status(engine, QUOTA, &status, &error) != FF_OK)
+	if (ff_engine_get_quota_status(engine, BENCH_QUOTA, &status, &error) != FF_OK)
 		bench_die_of("read the books", &error);
 	bool right = status->in_window == admitted;
 	if (!right)
@@ -188,7 +172,7 @@ unsigned bench_run_mixed(const bench_workload *workload, const bench_store *stor
 	bench_row_begin(rows, workload->name, store, &shape, options);
 	rows->rate = options->rate;
 	bench_prepare(&subject, &reports, &shape, options->seed);
-	create_quota(subject.engine);
+	bench_create_quota(subject.engine, 86400, 1000000000);
 	reports.other = call_other;
 	reports.is_other = is_other;
 	reports.rate = options->rate;

@@ -22,6 +22,11 @@ void bench_settle(const bench_store *store);
 void bench_prepare(bench_subject *subject, bench_reports *reports, const bench_shape *shape, uint64_t seed);
 void bench_clear(bench_subject *subject, bench_reports *reports);
 
+/* The one quota of a workload that admits, and admission `number` to it. */
+#define BENCH_QUOTA "quota"
+void bench_create_quota(ff_engine *engine, uint64_t window_seconds, uint64_t places);
+ff_admission bench_admission_of(uint64_t number, char execution[32]);
+
 bench_run_fn bench_run_reports;
 bench_run_fn bench_run_against;
 bench_run_fn bench_run_admission;
