@@ -48,11 +48,6 @@ static void release(ff_txn *txn)
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
 
-static void forget_locks(ff_txn *txn)
-{
-	memset(txn->lanes, 0, sizeof(txn->lanes));
-}
-
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
 {
 	if (kind == FF_TXN_WRITE && store->read_only)
@@ -61,10 +56,11 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	if (!begun)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
 	begun->kind = kind;
-	begun->begun = begun->late = begun->hardens = begun->behind = false;
+	begun->stage = FFP_NEW;
+	begun->late = begun->behind = false;
 	begun->goes_on = NULL;
 	begun->writes_count = begun->expected_count = 0;
-	forget_locks(begun);
+	memset(begun->lanes, 0, sizeof(begun->lanes));
 	*txn = begun;
 	return FF_OK;
 }
@@ -93,14 +89,20 @@ static ff_code ready(ff_txn *txn, ff_error *error)
 	return code;
 }
 
+static void send_begin(ff_txn *txn)
+{
+	ffp_send_plain(txn, FFP_BEGIN, txn->kind);
+	txn->stage = FFP_OPEN;
+}
+
 static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
 	ff_code code = ready(txn, error);
 	if (code != FF_OK)
 		return code;
-	bool first = !txn->begun;
+	bool first = txn->stage == FFP_NEW;
 	if (first)
-		txn->open = ffp_send_plain(txn, FFP_BEGIN, txn->kind);
+		send_begin(txn);
 	if (txn->kind == FF_TXN_WRITE)
 		ffp_lock(txn, reads, count);
 	if (first)
@@ -110,7 +112,8 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
 	/* Who finds late that it wants all lanes has only tried; the next one begins with them. */
 	if (code == FF_E_CONFLICT && !first && txn->lanes[0])
 		txn->store->lock_all = true;
-	txn->begun = code == FF_OK;
+	if (code == FF_OK)
+		txn->stage = FFP_LOADED;
 	return code;
 }
 
@@ -120,7 +123,7 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
  */
 static bool may_have_been_lost(const ff_txn *txn)
 {
-	return txn->pg && !txn->begun;
+	return txn->pg && txn->stage == FFP_NEW;
 }
 
 static bool is_lost(const ff_txn *txn, ff_code code)
@@ -133,10 +136,7 @@ static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, 
 {
 	bool again = may_have_been_lost(txn);
 	ff_code code = load_once(txn, arena, reads, count, error);
-	if (!again || !is_lost(txn, code))
-		return code;
-	forget_locks(txn);
-	return load_once(txn, arena, reads, count, error);
+	return again && is_lost(txn, code) ? load_once(txn, arena, reads, count, error) : code;
 }
 
 static ff_code store_writes(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
@@ -170,22 +170,24 @@ static void drop_where_lost(ff_txn *txn)
  */
 static void send_commit(ff_txn *txn)
 {
-	bool lets_go = txn->begun && txn->lets_go;
+	bool lets_go = txn->stage == FFP_LOADED && txn->lets_go;
 	if (lets_go)
 		ffp_send_plain(txn, FFP_LET_GO, 0);
-	txn->committing = ffp_send_plain(txn, FFP_COMMIT, 0) && txn->writes_count > 0;
-	txn->hardens = lets_go && ffp_send_plain(txn, FFP_HARDEN, 0);
+	if (ffp_send_plain(txn, FFP_COMMIT, 0))
+		txn->stage = FFP_COMMITTING;
+	if (lets_go)
+		ffp_send_plain(txn, FFP_HARDEN, 0);
 }
 
 static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 {
-	if (!txn->begun && txn->pg && txn->process == getpid())
+	if (may_have_been_lost(txn) && txn->process == getpid())
 		drop_where_lost(txn);
 	ff_code code = ready(txn, error);
 	if (code != FF_OK)
 		return code;
-	if (!txn->begun) { /* nothing was loaded: all of it is one round trip */
-		txn->open = ffp_send_plain(txn, FFP_BEGIN, txn->kind);
+	if (txn->stage == FFP_NEW) { /* nothing was loaded: all of it is one round trip */
+		send_begin(txn);
 		ffp_lock(txn, NULL, 0);
 		ffp_expect_version(txn);
 	}
@@ -216,13 +218,11 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	bool has_work = txn->writes_count || txn->expected_count || txn->behind;
 	bool again = may_have_been_lost(txn);
 	txn->goes_on = NULL; /* it is decided */
-	ff_code code = has_work && txn->begun ? lock_rest(txn, error) : FF_OK;
+	ff_code code = has_work && txn->stage == FFP_LOADED ? lock_rest(txn, error) : FF_OK;
 	if (code == FF_OK && has_work)
 		code = write_and_commit(txn, error);
-	if (again && is_lost(txn, code)) {
-		forget_locks(txn);
+	if (again && is_lost(txn, code))
 		code = write_and_commit(txn, error);
-	}
 	abort_txn(txn);
 	return code;
 }

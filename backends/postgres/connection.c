@@ -460,8 +460,9 @@ void ffp_disconnect(ff_txn *txn)
 		leave_socket(txn);
 	PQfinish(txn->pg);
 	txn->pg = NULL;
-	txn->open = txn->begun = txn->committing = false;
-	txn->statements.count = txn->sent.count = 0;
+	txn->stage = FFP_NEW;
+	txn->prepared.count = txn->sent.count = 0;
+	memset(txn->lanes, 0, sizeof(txn->lanes));
 }
 
 /* ---- a connection's memory ---------------------------------------------------------------------------------- */
@@ -500,7 +501,7 @@ void ffp_txn_free(ff_txn *txn)
 {
 	const ff_allocator *allocator = txn->store->allocator;
 	ffp_disconnect(txn);
-	free_list(txn, &txn->statements);
+	free_list(txn, &txn->prepared);
 	free_list(txn, &txn->sent);
 	free_list(txn, &txn->bytes);
 	free_list(txn, &txn->rows);

@@ -186,24 +186,15 @@ static bool note_sent(ff_txn *txn, ffp_sent what)
 	return place != NULL;
 }
 
-/* The place of a statement among those of the connection; a new one is not prepared yet. */
-static bool place_of(ff_txn *txn, uint64_t key, size_t *place)
+static bool prepare(ff_txn *txn, const ffp_sent *what, uint64_t key, const char *name)
 {
-	ffp_statement *statements = txn->statements.items;
-	for (*place = 0; *place < txn->statements.count; ++*place)
-		if (statements[*place].key == key)
-			return true;
-	ffp_statement *added = ffp_list_add(txn, &txn->statements, 1, sizeof(*added));
+	const ffp_sent preparation = { .kind = FFP_PREPARE, .place = txn->prepared.count };
+	uint64_t *added = ffp_list_add(txn, &txn->prepared, 1, sizeof(*added));
 	if (added)
-		*added = (ffp_statement){ .key = key };
-	return added != NULL;
-}
-
-static bool prepare(ff_txn *txn, const ffp_sent *what, size_t place, const char *name)
-{
-	const ffp_sent preparation = { .kind = FFP_PREPARE, .statement = place };
+		*added = key;
 	write_sql(&txn->sql, what);
-	return !txn->sql.failed && note_sent(txn, preparation) && PQsendPrepare(txn->pg, name, txn->sql.data, 0, NULL);
+	return added && !txn->sql.failed && note_sent(txn, preparation) &&
+	       PQsendPrepare(txn->pg, name, txn->sql.data, 0, NULL);
 }
 
 static bool execute(ff_txn *txn, const char *name)
@@ -224,14 +215,14 @@ bool ffp_send(ff_txn *txn, ffp_sent what)
 {
 	uint64_t table = what.table ? what.table->id : 0;
 	uint64_t key = (uint64_t)what.kind << 48 | table << 32 | what.shape;
-	size_t place;
+	const uint64_t *keys = txn->prepared.items;
+	size_t place = 0;
 	char name[32];
-	if (txn->no_memory || !place_of(txn, key, &place))
-		return false;
+	while (place < txn->prepared.count && keys[place] != key)
+		place++;
 	snprintf(name, sizeof(name), "ff%zu", place);
-	bool *prepared = &((ffp_statement *)txn->statements.items)[place].prepared;
-	*prepared = *prepared || prepare(txn, &what, place, name);
-	bool sent = *prepared && note_sent(txn, what) && execute(txn, name);
+	bool sent = !txn->no_memory && (place < txn->prepared.count || prepare(txn, &what, key, name)) &&
+	            note_sent(txn, what) && execute(txn, name);
 	txn->no_memory |= !sent && PQstatus(txn->pg) == CONNECTION_OK;
 	return sent;
 }
@@ -244,129 +235,123 @@ bool ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape)
 
 /* ---- the exchange ---------------------------------------------------------------------------------------------- */
 
-static ff_code answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result, const char *doing,
-                      ff_error *error)
+/* What came for one of the things that were sent. From ENDED on the connection is of no use. */
+typedef enum reply {
+	DONE,
+	SKIPPED, /* one in front of it failed, and the server has not looked at it */
+	FAILED,  /* the server says why, and the session goes on */
+	ENDED,   /* the server says why, and the session is over */
+	NOTHING  /* the connection was lost, or libpq had no memory for what came */
+} reply;
+
+static reply reply_of(const ffp_sent *sent, const PGresult *result)
 {
-	ExecStatusType status = PQresultStatus(result);
-	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-		return ffp_postgres_fail(txn, result, doing, error);
-	if (sent->kind != FFP_COMMIT)
-		return ffp_postgres_answer(txn, arena, sent, result, error);
-	bool committed = strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") == 0;
-	txn->open = false;
-	txn->committing &= committed && txn->hardens;
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	switch (PQresultStatus(result)) {
+	case PGRES_COMMAND_OK:
+	case PGRES_TUPLES_OK:
+	case PGRES_PIPELINE_SYNC:
+		return DONE;
+	case PGRES_PIPELINE_ABORTED:
+		return SKIPPED;
+	default: /* what libpq says by itself has no severity */
+		if (!severity)
+			return NOTHING;
+		return sent->kind != FFP_SYNC && strcmp(severity, "ERROR") == 0 ? FAILED : ENDED;
+	}
+}
+
+/* The rows of a table are not made of what they were when the connection began, or the table is another: somebody has
+ * changed it, and a new connection finds that out. */
+static bool is_outdated(const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	return state && (strcmp(state, "42804") == 0 || strcmp(state, "XX000") == 0);
+}
+
+/* COMMIT was answered. Where more comes behind it than the end, that is what makes it last. */
+static ff_code answer_commit(ff_txn *txn, const ffp_sent *sent, PGresult *result, const char *doing, ff_error *error)
+{
+	bool committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
+	txn->stage = committed && sent[1].kind != FFP_SYNC ? FFP_HARDENING : FFP_OVER;
 	if (!committed)
 		return ff_error_set(error, FF_E_IO, "cannot %s '%s': it was rolled back", doing, txn->store->name);
 	return FF_OK;
 }
 
-/* Where COMMIT was sent and not answered, or what it did may not last, nobody knows, unless a statement before it
- * failed. */
+/* Nobody knows what the server did. That matters where COMMIT was on its way, or what it did may not last. */
 static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
 {
-	ff_code code = ffp_postgres_fail(txn, result, doing, error);
-	if (txn->committing)
+	ff_code code = txn->no_memory ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for statements")
+	                              : ffp_postgres_fail(txn, result, doing, error);
+	if (txn->stage >= FFP_COMMITTING && txn->writes_count)
 		code = error->code = FF_E_COMMIT_UNKNOWN;
 	else if (txn->late)
 		code = ffp_ask(txn, error);
 	else if (code != FF_E_NO_MEMORY && code != FF_E_CONFLICT)
 		code = error->code = FF_E_IO;
 	/* A call with a key may be sent again all the same, and the core knows which those are. */
-	error->retryable = code != FF_E_COMMIT_UNKNOWN;
+	error->retryable = code != FF_E_COMMIT_UNKNOWN && code != FF_E_NO_MEMORY;
 	return code;
 }
 
-static bool has_failed(const PGresult *result)
+/*
+ * What came means for a transaction that has gone well so far and is not over:
+ *
+ *              in front of COMMIT        for COMMIT                 behind it
+ *     DONE     an answer                 committed, or rolled back  an answer
+ *     FAILED   COMMIT is not reached     nothing was committed      unknown
+ *     ENDED    COMMIT is not reached     unknown                    unknown
+ *     NOTHING  unknown                   unknown                    unknown
+ */
+static ff_code heed(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, reply came, PGresult *result, const char *doing,
+                    ff_error *error)
 {
-	return PQresultStatus(result) == PGRES_FATAL_ERROR && PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	if (came == DONE)
+		return sent->kind == FFP_COMMIT ? answer_commit(txn, sent, result, doing, error)
+		                                : ffp_postgres_answer(txn, arena, sent, result, error);
+	if ((came == FAILED || came == ENDED) && txn->stage == FFP_COMMITTING && sent->kind != FFP_COMMIT)
+		txn->stage = FFP_OPEN;
+	return came == FAILED && txn->stage != FFP_HARDENING ? ffp_postgres_fail(txn, result, doing, error)
+	                                                     : lose(txn, result, doing, error);
 }
 
-/* The server ends the session. */
-static bool is_fatal(const PGresult *result)
-{
-	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-	return severity && strcmp(severity, "ERROR") != 0;
-}
-
-/* The rows of a table are not made of what they were when the connection began, or the table is another: somebody has
- * changed it, and a new connection finds that out. */
-static bool are_types_old(const PGresult *result)
-{
-	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	return strcmp(state, "42804") == 0 || strcmp(state, "XX000") == 0;
-}
-
-/* COMMIT was answered, and what it did may not last yet. */
-static bool is_hardening(const ff_txn *txn)
-{
-	return txn->hardens && !txn->open;
-}
-
-/* The answer that says what the transaction did, and that it lasts, whatever is lost after it. */
-static bool settles(const ff_txn *txn, const ffp_sent *sent)
-{
-	return sent->kind == FFP_COMMIT && !txn->hardens;
-}
-
-/* Reads what one of the things that were sent is answered. Where the connection is lost, or given up, on the way, what
- * libpq still holds answers nobody knows which of the others. */
-static ff_code read_one(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const char *doing, bool *is_lost,
-                        ff_error *error)
-{
-	bool lost = false;
-	ff_code code = FF_OK;
-	PGresult *result = ffp_next_result(txn, &lost);
-	bool aborted = PQresultStatus(result) == PGRES_PIPELINE_ABORTED;
-	bool failed = result && has_failed(result);
-	bool is_old = failed && are_types_old(result);
-	/* What libpq says by itself, such as that memory is out, stands for an answer that nobody has. */
-	lost |= result && !failed && PQresultStatus(result) == PGRES_FATAL_ERROR;
-	/* An answer before that of COMMIT says that COMMIT was not reached. */
-	if (sent->kind != FFP_COMMIT && (failed || aborted) && !is_hardening(txn))
-		txn->committing = false;
-	if (sent->kind == FFP_PREPARE && (failed || aborted))
-		((ffp_statement *)txn->statements.items)[sent->statement].prepared = false;
-	if (failed && (is_fatal(result) || is_hardening(txn)))
-		code = lose(txn, result, doing, error);
-	else if (result && !aborted && (failed || !lost) && sent->kind != FFP_SYNC)
-		code = answer(txn, arena, sent, result, doing, error);
-	PQclear(result);
-	while (sent->kind != FFP_SYNC && !lost && (result = ffp_next_result(txn, &lost)) != NULL)
-		PQclear(result);
-	*is_lost = lost || is_old || PQstatus(txn->pg) == CONNECTION_BAD || (failed && sent->kind == FFP_SYNC);
-	bool committed = settles(txn, sent) && !txn->committing;
-	return code == FF_OK && lost && !committed ? lose(txn, NULL, doing, error) : code;
-}
-
+/* Reads every answer, up to the last one or where the connection is lost: what libpq still holds then answers nobody
+ * knows which of the others. */
 static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *lost, ff_error *error)
 {
 	ff_code code = FF_OK;
-	ff_error ignored;
-	bool committed = false;
-	for (size_t i = 0; i < txn->sent.count && !*lost; i++) {
-		ffp_sent sent = ((const ffp_sent *)txn->sent.items)[i];
-		bool tells = code == FF_OK && !committed;
-		ff_code one = read_one(txn, arena, &sent, doing, lost, tells ? error : &ignored);
-		code = tells ? one : code;
-		committed |= settles(txn, &sent) && one == FF_OK;
+	const ffp_sent *sent = txn->sent.items;
+	for (const ffp_sent *end = sent + txn->sent.count; sent < end && !*lost; sent++) {
+		PGresult *result = ffp_next_result(txn, lost);
+		reply came = reply_of(sent, result);
+		if (code == FF_OK && txn->stage != FFP_OVER)
+			code = heed(txn, arena, sent, came, result, doing, error);
+		if (sent->kind == FFP_PREPARE && came != DONE && sent->place < txn->prepared.count)
+			txn->prepared.count = sent->place; /* nor is any behind it */
+		*lost |= came >= ENDED || is_outdated(result);
+		do
+			PQclear(result);
+		while (sent->kind != FFP_SYNC && !*lost && (result = ffp_next_result(txn, lost)) != NULL);
 	}
-	txn->sent.count = 0;
 	return code;
+}
+
+/* The end of a pipeline: what failed holds up no more than what lies in front of it. */
+static bool send_sync(ff_txn *txn)
+{
+	return note_sent(txn, (ffp_sent){ .kind = FFP_SYNC }) && !txn->no_memory && PQpipelineSync(txn->pg);
 }
 
 ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error)
 {
-	if (!note_sent(txn, (ffp_sent){ .kind = FFP_SYNC }) || txn->no_memory) {
-		ff_code memory = txn->committing ? FF_E_COMMIT_UNKNOWN : FF_E_NO_MEMORY;
-		ffp_disconnect(txn); /* with half of a pipeline sent there is no other way back */
-		return ff_error_set(error, memory, "out of memory for statements");
-	}
 	ff_code code = FF_OK;
-	bool lost = PQstatus(txn->pg) != CONNECTION_OK || !PQpipelineSync(txn->pg) || !ffp_flush(txn);
-	if (lost)
-		code = lose(txn, NULL, doing, error);
-	else
+	bool lost = !send_sync(txn) || PQstatus(txn->pg) != CONNECTION_OK || !ffp_flush(txn);
+	if (!lost)
 		code = read_all(txn, arena, doing, &lost, error);
+	if (lost && code == FF_OK && txn->stage != FFP_OVER)
+		code = lose(txn, NULL, doing, error);
+	txn->sent.count = 0;
 	if (lost)
 		ffp_disconnect(txn);
 	return code;
@@ -374,13 +359,9 @@ ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *
 
 void ffp_roll_back(ff_txn *txn)
 {
+	bool open = txn->stage >= FFP_OPEN && txn->stage <= FFP_COMMITTING;
 	txn->no_memory = false;
-	txn->begun = txn->committing = false;
-	if (!txn->pg || !txn->open)
-		return;
-	bool sent = ffp_send_plain(txn, FFP_ROLLBACK, 0) && note_sent(txn, (ffp_sent){ .kind = FFP_SYNC }) &&
-	            PQpipelineSync(txn->pg) && PQflush(txn->pg) == 0;
-	txn->open = false;
-	if (!sent)
+	if (txn->pg && open && !(ffp_send_plain(txn, FFP_ROLLBACK, 0) && send_sync(txn) && PQflush(txn->pg) == 0))
 		ffp_disconnect(txn);
+	txn->stage = FFP_NEW;
 }

@@ -78,14 +78,15 @@ bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count)
 	const int64_t lane_0 = (int64_t)txn->store->lock_base;
 	int64_t keys[FFP_LANES + 1];
 	bool wanted[FFP_LANES + 1] = { false };
-	bool waits = !txn->begun;
+	bool first = txn->stage != FFP_LOADED;
+	bool waits = first;
 	size_t keys_count = 0;
 	if (txn->lanes[0])
 		return false;
 	find_wanted(txn, wanted, reads, count);
-	if (!txn->begun)
+	if (first)
 		wanted[0] |= atomic_exchange(&txn->store->lock_all, false);
-	if (!txn->begun || wanted[0])
+	if (first || wanted[0])
 		keys[keys_count++] = lane_0;
 	if (wanted[0])
 		txn->lanes[0] = true;

@@ -38,17 +38,11 @@ typedef enum ffp_statement_kind {
 	FFP_SYNC
 } ffp_statement_kind;
 
-/* A statement that a connection has prepared, or tried to. */
-typedef struct ffp_statement {
-	uint64_t key; /* kind, table and shape */
-	bool prepared;
-} ffp_statement;
-
 /* What is sent, and then to be answered. */
 typedef struct ffp_sent {
 	ffp_statement_kind kind;
 	uint32_t shape;
-	size_t statement; /* PREPARE: its place */
+	size_t place; /* PREPARE: among those that are prepared */
 	const ff_table *table;
 	const ff_read *range; /* SELECT_RANGE, DELETE_RANGE */
 	ff_read **reads;      /* SELECT_KEYS: whose keys, in the order of the arrays. SELECT_RANGE: the one */
@@ -75,6 +69,16 @@ typedef struct ffp_row_type {
 
 enum { FFP_OID_INT64 = 20, FFP_OID_TEXT = 25 };
 
+/* How far a transaction has come in the server, as far as is known. */
+typedef enum ffp_stage {
+	FFP_NEW,        /* nothing was sent */
+	FFP_OPEN,       /* BEGIN was sent */
+	FFP_LOADED,     /* it has loaded, and holds its locks */
+	FFP_COMMITTING, /* COMMIT was sent */
+	FFP_HARDENING,  /* it is committed, and not known to last */
+	FFP_OVER
+} ffp_stage;
+
 /* Two bounds of a range and its limit. */
 enum { FFP_PARAMS_MAX = 2 * FF_COLUMNS_MAX + 1 };
 
@@ -84,17 +88,15 @@ struct ff_txn {
 	pid_t process;
 	ff_txn *next; /* in the store's list of idle connections */
 	ff_txn_kind kind;
-	bool open;                      /* the server has a transaction that has not ended */
-	bool begun;                     /* by this transaction, which holds its locks */
-	bool committing;                /* COMMIT of what it writes is on the way, or not durable yet */
-	bool hardens;                   /* HARDEN is on the way */
+	ffp_stage stage;
 	bool lets_go;                   /* of its locks before its commit is durable, if it has loaded under them */
 	bool behind;                    /* what it has loaded may not be durable yet */
 	bool no_memory;                 /* for something that was to be sent */
 	bool late;                      /* nobody waits for its loads any more */
 	bool (*goes_on)(void *context); /* whether anybody does; NULL: nobody need be asked */
 	void *goes_on_context;
-	ffp_list statements, sent, bytes, rows;
+	ffp_list prepared; /* uint64_t: the kind, table and shape of each statement */
+	ffp_list sent, bytes, rows;
 	ffp_list types;                    /* ffp_row_type: by table id */
 	ffp_list attributes;               /* ffp_attribute: of one type after the other */
 	size_t params_end[FFP_PARAMS_MAX]; /* of the statement that is made: where in `bytes` each ends */

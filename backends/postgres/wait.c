@@ -47,11 +47,7 @@ ff_code ffp_ask(ff_txn *txn, ff_error *error)
 
 ff_code ffp_pause(ff_txn *txn, int64_t ms, ff_error *error)
 {
-	while (ms > 0 && !is_late(txn)) {
-		int64_t slice_ms = slice(txn, ms);
-		poll(NULL, 0, (int)slice_ms);
-		ms -= slice_ms;
-	}
+	ffp_wait(txn, 0, ms); /* for a socket that is not there */
 	return ffp_ask(txn, error);
 }
 
