@@ -109,9 +109,6 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
 		ffp_send_plain(txn, FFP_VERSION, 0);
 	ffp_rows_select(txn, arena, reads, count);
 	code = ffp_exchange(txn, arena, txn->kind == FF_TXN_WRITE ? "write to" : "read", error);
-	/* Who finds late that it wants all lanes has only tried; the next one begins with them. */
-	if (code == FF_E_CONFLICT && !first && txn->lanes[0])
-		txn->store->lock_all = true;
 	if (code == FF_OK)
 		txn->stage = FFP_LOADED;
 	return code;

@@ -312,6 +312,8 @@ static ff_code heed(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, reply ca
 		                                : ffp_postgres_answer(txn, arena, sent, result, error);
 	if ((came == FAILED || came == ENDED) && txn->stage == FFP_COMMITTING && sent->kind != FFP_COMMIT)
 		txn->stage = FFP_OPEN;
+	if (came == FAILED && sent->kind == FFP_LOCK)
+		ffp_lock_failed(txn);
 	return came == FAILED && txn->stage != FFP_HARDENING ? ffp_postgres_fail(txn, result, doing, error)
 	                                                     : lose(txn, result, doing, error);
 }

@@ -101,6 +101,12 @@ bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count)
 	return true;
 }
 
+void ffp_lock_failed(ff_txn *txn)
+{
+	if (txn->stage == FFP_LOADED && txn->lanes[0])
+		txn->store->lock_all = true;
+}
+
 /* ---- reads -------------------------------------------------------------------------------------------------- */
 
 static void add_row(ff_txn *txn, const ff_row *row)

@@ -190,6 +190,8 @@ void ffp_rows_write(ff_txn *txn);
 /* Queues the locks that the reads want, and what is expected and written, beyond those that are held. False: there are
  * none. */
 bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count);
+/* Who finds late that it wants all lanes has only tried; the next one begins with them. */
+void ffp_lock_failed(ff_txn *txn);
 
 /* schema.c */
 

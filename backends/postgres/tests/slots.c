@@ -1,4 +1,7 @@
-/* A forked child and its parent's connections: it may begin, end and close, and the parent goes on as if nothing were. */
+/*
+ * The backend's slots, called as the core calls them. A forked child and its parent's connections: it may begin, end and
+ * close, and the parent goes on as if nothing were. And whose turn it is where a transaction wants every lane.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -148,26 +151,69 @@ static bool deletes(ff_txn *txn, int64_t value)
 	return backend->store(txn, &gone, 1, &error) == FF_OK && backend->commit(txn, &error) == FF_OK;
 }
 
-int main(void)
+/* A transaction that has loaded a row, and holds its lane; NULL where it could not. */
+static ff_txn *load(ff_store *store, const char *id)
+{
+	const item key = { .id = { id, 1 } };
+	ff_read read = { .table = &table, .kind = FF_READ_GET, .low = &key.row };
+	static _Alignas(16) char room[4096];
+	ff_arena arena = { room, room + sizeof(room), grow };
+	ff_txn *txn;
+	if (backend->begin(store, FF_TXN_WRITE, &txn, &error))
+		return NULL;
+	if (backend->load(txn, &arena, &read, 1, &error) == FF_OK)
+		return txn;
+	backend->abort(txn);
+	return NULL;
+}
+
+/* A delete in every lane is tried at commit, while another holds one of them; the next one begins with all of them. */
+static bool takes_all_next(ff_store *store, ff_store *other)
+{
+	const ff_read all = { .table = &table, .kind = FF_READ_RANGE };
+	const ff_write gone = { .table = &table, .kind = FF_WRITE_DELETE_RANGE, .range = &all };
+	ff_txn *theirs = load(other, "y");
+	ff_txn *ours = load(store, "x");
+	bool tried = theirs && ours && backend->store(ours, &gone, 1, &error) == FF_OK &&
+	             backend->commit(ours, &error) == FF_E_CONFLICT;
+	if (!tried)
+		return false;
+	backend->abort(theirs);
+	ours = load(store, "x");
+	theirs = load(other, "y");
+	bool waits = ours && !theirs && error.code == FF_E_BUSY;
+	if (theirs)
+		backend->abort(theirs);
+	return waits && backend->store(ours, &gone, 1, &error) == FF_OK && backend->commit(ours, &error) == FF_OK;
+}
+
+static ff_store *open_store(void)
 {
 	static const ff_allocator allocator = { resize, NULL };
-	static char uri[64];
-	snprintf(uri, sizeof(uri), "postgres:///?schema=fork_%ld", (long)getpid());
-	ff_param schema = { "schema", strchr(uri, '=') + 1 };
-	ff_store_config config = { .uri = uri,
-		                   .scheme = "postgres",
-		                   .path = "///",
-		                   .params = &schema,
-		                   .params_count = 1,
-		                   .catalog = &catalog,
-		                   .allocator = &allocator };
+	static char schema[32];
+	snprintf(schema, sizeof(schema), "slots_%ld", (long)getpid());
+	const ff_param params[] = { { "schema", schema }, { "busy_timeout_ms", "100" } };
+	const ff_store_config config = { .uri = "postgres:///",
+		                         .scheme = "postgres",
+		                         .path = "///",
+		                         .params = params,
+		                         .params_count = 2,
+		                         .catalog = &catalog,
+		                         .allocator = &allocator };
 	ff_store *store = calloc(1, backend->instance_size);
+	if (store && backend->open(store, &config, &error) == FF_OK)
+		return store;
+	free(store);
+	return NULL;
+}
+
+int main(void)
+{
+	ff_store *store = open_store();
+	ff_store *other = open_store();
 	ff_txn *held = NULL;
-	if (!store)
-		return 1;
-	bool open = backend->open(store, &config, &error) == FF_OK;
-	told(open, "a store is opened");
-	if (open) {
+	told(store && other, "a store is opened twice");
+	if (store && other) {
 		told(add(store, NULL) == 1, "the parent writes");
 		told(in_child(store, NULL, false), "a child writes on a connection of its own, and closes the store");
 		told(add(store, NULL) == 3, "the parent's connection was left alone");
@@ -182,9 +228,13 @@ int main(void)
 		told(add(store, NULL) == 1, "and ends there");
 		told(in_daemon(store), "no socket is where a daemon prints");
 		told(add(store, NULL) == 3, "which writes all the same");
+		told(takes_all_next(store, other),
+		     "who finds at commit that it wants every lane begins with them the next time");
 		backend->close(store);
+		backend->close(other);
 	}
 	free(store);
+	free(other);
 	printf("1..%u\n", number);
 	return failed != 0;
 }
