@@ -38,6 +38,7 @@ static ff_code code_of(const char *state)
 		{ "XX001", FF_E_CORRUPT },  /* data_corrupted */
 		{ "XX002", FF_E_CORRUPT },  /* index_corrupted */
 		{ "42501", FF_E_IO },       /* insufficient_privilege */
+		{ "42P05", FF_E_IO },       /* duplicate_prepared_statement */
 		{ "42", FF_E_CORRUPT },    /* all statements are ours, so a table or column must be gone, or not ours */
 		{ "3F000", FF_E_CORRUPT }, /* the schema is gone */
 	};
@@ -47,10 +48,12 @@ static ff_code code_of(const char *state)
 	return FF_E_IO;
 }
 
-/* The session is over, or never began; another one may do. */
+/* The session is over, never began, or is another's (what it has prepared is not what we have); another one may do. */
 static bool is_lost(const ff_txn *txn, const char *state)
 {
-	return PQstatus(txn->pg) == CONNECTION_BAD || strncmp(state, "57P", 3) == 0 || strncmp(state, "08", 2) == 0;
+	bool is_over =
+	    PQstatus(txn->pg) == CONNECTION_BAD || strncmp(state, "57P", 3) == 0 || strncmp(state, "08", 2) == 0;
+	return is_over || strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0;
 }
 
 /* The SQLSTATE in a message of libpq, where the server refused the connection: "FATAL:  53300: sorry, …". */

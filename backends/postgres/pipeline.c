@@ -261,12 +261,13 @@ static reply reply_of(const ffp_sent *sent, const PGresult *result)
 	}
 }
 
-/* The rows of a table are not made of what they were when the connection began, or the table is another: somebody has
- * changed it, and a new connection finds that out. */
+/* What is known of the session holds no more, and a new one will do: somebody has changed a table, whose rows are not made
+ * of what they were when it began (42804), or has made it anew (XX000), or what was prepared is gone (26000) or not ours
+ * (42P05). */
 static bool is_outdated(const PGresult *result)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	return state && (strcmp(state, "42804") == 0 || strcmp(state, "XX000") == 0);
+	return state && strstr("42804 XX000 26000 42P05", state);
 }
 
 /* COMMIT was answered. Where more comes behind it than the end, that is what makes it last. */

@@ -856,6 +856,52 @@ class Tables(NetworkTest):
         self.assertEqual(self.used("b"), 5)
 
 
+class Prepared(NetworkTest):
+    """Sessions that lose what was prepared, or have what was not: as behind a pooler that gives one out to many. Here it
+    is a trigger that does it to them."""
+
+    ALL = "EXECUTE 'DEALLOCATE ALL';"
+    NAMES = ("FOR i IN 0..99 LOOP BEGIN EXECUTE format('PREPARE ff%s AS SELECT 1', i);"
+             " EXCEPTION WHEN duplicate_prepared_statement THEN NULL; END; END LOOP;")
+
+    def setUp(self):
+        super().setUp()
+        self.open = self.host(durability="normal")
+        self.person = self.psql()
+
+    def trigger(self, body, when=""):
+        """Where a usage is written, or at that commit."""
+        self.person.ask(f"CREATE FUNCTION {self.schema}.f() RETURNS trigger LANGUAGE plpgsql AS"
+                        f" $$BEGIN {body} RETURN NULL; END$$; CREATE CONSTRAINT TRIGGER t AFTER INSERT OR UPDATE ON"
+                        f" {self.schema}.ff_budget_usage {when} FOR EACH ROW EXECUTE FUNCTION {self.schema}.f()")
+
+    def test_none_is_there_any_more_between_two_transactions(self):
+        self.trigger(self.ALL, "DEFERRABLE INITIALLY DEFERRED")
+        for number, deadline in enumerate((0, 0, 600000, 600000, 0), 1):
+            self.assertFalse(self.ok(self.open.ask("report", "b", f"key{number}", 5, deadline))["replayed"])
+            self.assertEqual(self.used("b"), 5 * number)
+
+    def assert_fails_once(self, native_code):
+        used = self.used("b")
+        told = self.open.ask("report", "b", "key", 5, 600000)
+        self.assert_error(told, "io", True)
+        self.assertEqual((told["native_code"], self.used("b")), (native_code, used))
+        self.person.ask(f"DROP TRIGGER t ON {self.schema}.ff_budget_usage")
+        self.assertFalse(self.ok(self.open.ask("report", "b", "key", 5, 600000))["replayed"])
+        self.assertEqual(self.used("b"), used + 5)
+
+    def test_none_is_there_any_more_within_a_transaction(self):
+        for number in range(3):
+            self.ok(self.open.ask("report", "b", f"key{number}", 5, 600000))
+        self.trigger(self.ALL)
+        self.assert_fails_once("26000")
+
+    def test_a_name_is_taken(self):
+        self.trigger(self.NAMES, "DEFERRABLE INITIALLY DEFERRED")
+        self.ok(self.open.ask("report", "b", "key0", 5, 600000))
+        self.assert_fails_once("42P05")  # an update of the usage, which was inserted
+
+
 class Load:
     """Hosts that report on three budgets while something happens to the server."""
 
