@@ -309,17 +309,15 @@ ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_err
 
 /* ---- connecting --------------------------------------------------------------------------------------------- */
 
-static unsigned count_failure(unsigned failures)
-{
-	return failures < 8 ? failures + 1 : failures;
-}
-
 /* Who finds nobody waits a little longer each time, so that many who try do not keep a server from coming back. Who is
  * late before that is over has waited for the next one, or calls with short deadlines would never try again. */
 static ff_code back_off(ff_txn *txn, ff_error *error)
 {
 	unsigned failures = txn->store->failures;
-	ff_code code = failures ? ffp_pause(txn, INT64_C(5) << failures, error) : FF_OK;
+	if (failures == 0)
+		return FF_OK;
+	ffp_wait(txn, 0, INT64_C(5) << failures);
+	ff_code code = ffp_ask(txn, error);
 	if (code != FF_OK)
 		txn->store->failures = failures - 1;
 	return code;
@@ -413,13 +411,8 @@ static void write_setup(const ff_store *store, ff_sql_text *sql)
 static ff_code set_up(ff_txn *txn, ff_error *error)
 {
 	write_setup(txn->store, &txn->sql);
-	if (txn->sql.failed)
-		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
-	PGresult *result = ffp_run(txn, txn->sql.data);
-	ff_code code =
-	    PQresultStatus(result) == PGRES_COMMAND_OK ? FF_OK : ffp_postgres_fail(txn, result, "set up", error);
-	PQclear(result);
-	return code;
+	return txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
+	                       : ffp_run(txn, txn->sql.data, "set up", NULL, error);
 }
 
 ff_code ffp_connect(ff_txn *txn, ff_error *error)
@@ -428,6 +421,7 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	ff_code code = back_off(txn, error);
 	if (code != FF_OK)
 		return code;
+	unsigned failures = store->failures;
 	bool refused_by_us = false;
 	txn->process = getpid();
 	if (!reach(txn, &refused_by_us)) {
@@ -441,7 +435,7 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	else if (txn->late)
 		code = ffp_ask(txn, error);
 	else
-		store->failures = count_failure(store->failures);
+		store->failures = failures < 8 ? failures + 1 : 8;
 	if (code != FF_OK)
 		ffp_disconnect(txn);
 	return code;

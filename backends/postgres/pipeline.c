@@ -280,7 +280,8 @@ static ff_code answer_commit(ff_txn *txn, const ffp_sent *sent, PGresult *result
 	return FF_OK;
 }
 
-/* Nobody knows what the server did. That matters where COMMIT was on its way, or what it did may not last. */
+/* The connection is over, or an answer is missing. Where COMMIT was on its way, or what it did may not last, nobody knows what
+ * has become of the transaction. */
 static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
 {
 	ff_code code = txn->no_memory ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for statements")

@@ -83,25 +83,32 @@ typedef enum ffp_stage {
 enum { FFP_PARAMS_MAX = 2 * FF_COLUMNS_MAX + 1 };
 
 struct ff_txn {
+	/* The connection. */
 	ff_store *store;
 	PGconn *pg; /* NULL: not connected */
 	pid_t process;
-	ff_txn *next; /* in the store's list of idle connections */
+	ff_txn *next;        /* in the store's list of idle connections */
+	ffp_list prepared;   /* uint64_t: the kind, table and shape of each statement */
+	ffp_list types;      /* ffp_row_type: by table id */
+	ffp_list attributes; /* ffp_attribute: of one type after the other */
+
+	/* What is sent. */
+	ffp_list sent;                     /* ffp_sent */
+	ffp_list rows;                     /* const ff_row *: of the statement that is made */
+	ffp_list bytes;                    /* of its parameters */
+	size_t params_end[FFP_PARAMS_MAX]; /* where in `bytes` each ends */
+	unsigned params_count;
+	ff_sql_text sql;
+	bool no_memory; /* for something that was to be sent */
+
+	/* The transaction. */
 	ff_txn_kind kind;
 	ffp_stage stage;
 	bool lets_go;                   /* of its locks before its commit is durable, if it has loaded under them */
 	bool behind;                    /* what it has loaded may not be durable yet */
-	bool no_memory;                 /* for something that was to be sent */
 	bool late;                      /* nobody waits for its loads any more */
 	bool (*goes_on)(void *context); /* whether anybody does; NULL: nobody need be asked */
 	void *goes_on_context;
-	ffp_list prepared; /* uint64_t: the kind, table and shape of each statement */
-	ffp_list sent, bytes, rows;
-	ffp_list types;                    /* ffp_row_type: by table id */
-	ffp_list attributes;               /* ffp_attribute: of one type after the other */
-	size_t params_end[FFP_PARAMS_MAX]; /* of the statement that is made: where in `bytes` each ends */
-	unsigned params_count;
-	ff_sql_text sql;
 	bool lanes[FFP_LANES + 1]; /* that are held; or the first, which is all of them */
 	const ff_write *writes;    /* held back until commit */
 	size_t writes_count;
@@ -123,7 +130,6 @@ struct ff_store {
 	int64_t busy_timeout_ms;
 	ff_durability durability;
 	bool read_only;
-	bool standby;              /* the server, when the store was opened */
 	bool syncs;                /* the server writes to its disk before it says so */
 	_Atomic unsigned failures; /* to connect, one after the other */
 	_Atomic bool lock_all;     /* the next write transaction takes all lanes at once */
@@ -137,14 +143,13 @@ void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t count, size_t size);
 
 /* wait.c */
 
-/* Waits until the socket is ready. False: nothing came for so long (negative: however long), or nobody waits any more.
- */
+/* Waits until the socket, if there is one, is ready. False: nothing came for so long (negative: however long), or nobody
+ * waits any more. */
 bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms);
-/* DEADLINE where nobody waits for the transaction any more; the other, within a while. */
+/* DEADLINE where nobody waits for the transaction any more. */
 ff_code ffp_ask(ff_txn *txn, ff_error *error);
-ff_code ffp_pause(ff_txn *txn, int64_t ms, ff_error *error);
-/* Sends statements outside of a pipeline and answers the last one's result, or that of the one that failed, or NULL. */
-PGresult *ffp_run(ff_txn *txn, const char *sql);
+/* Runs statements outside of a pipeline. The result of the last one is the caller's, where one is asked for. */
+ff_code ffp_run(ff_txn *txn, const char *sql, const char *doing, PGresult **answer, ff_error *error);
 /* The next result; NULL at the end of those of a statement, and where the connection is lost. */
 PGresult *ffp_next_result(ff_txn *txn, bool *lost);
 bool ffp_flush(ff_txn *txn);

@@ -18,16 +18,12 @@ static bool is_late(ff_txn *txn)
 	return txn->late;
 }
 
-static int64_t slice(const ff_txn *txn, int64_t left_ms)
-{
-	return txn->goes_on && (left_ms < 0 || left_ms > SLICE_MS) ? SLICE_MS : left_ms;
-}
-
 bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms)
 {
 	for (int64_t left_ms = limit_ms; left_ms != 0 && !is_late(txn);) {
 		struct pollfd socket = { .fd = PQsocket(txn->pg), .events = events };
-		int64_t slice_ms = slice(txn, left_ms);
+		bool asks = txn->goes_on && (left_ms < 0 || left_ms > SLICE_MS);
+		int64_t slice_ms = asks ? SLICE_MS : left_ms;
 		int ready = poll(&socket, 1, (int)slice_ms);
 		if (ready > 0)
 			return true;
@@ -43,12 +39,6 @@ ff_code ffp_ask(ff_txn *txn, ff_error *error)
 {
 	return is_late(txn) ? ff_error_set(error, FF_E_DEADLINE, "nobody waits for '%s' any more", txn->store->name)
 	                    : FF_OK;
-}
-
-ff_code ffp_pause(ff_txn *txn, int64_t ms, ff_error *error)
-{
-	ffp_wait(txn, 0, ms); /* for a socket that is not there */
-	return ffp_ask(txn, error);
 }
 
 /* Nothing comes for longer than any statement may take. */
@@ -91,18 +81,21 @@ PGresult *ffp_next_result(ff_txn *txn, bool *lost)
 	return result;
 }
 
-PGresult *ffp_run(ff_txn *txn, const char *sql)
+ff_code ffp_run(ff_txn *txn, const char *sql, const char *doing, PGresult **answer, ff_error *error)
 {
 	bool lost = !PQsendQuery(txn->pg, sql) || !ffp_flush(txn);
 	PGresult *last = NULL;
-	PGresult *next = NULL;
+	PGresult *next;
 	while (!lost && (next = ffp_next_result(txn, &lost)) != NULL) {
 		PQclear(last);
 		last = next;
 	}
-	if (lost && PQresultStatus(last) != PGRES_FATAL_ERROR) {
+	ExecStatusType status = PQresultStatus(last);
+	bool done = !lost && (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK);
+	ff_code code = done ? FF_OK : ffp_postgres_fail(txn, last, doing, error);
+	if (done && answer)
+		*answer = last;
+	else
 		PQclear(last);
-		last = NULL;
-	}
-	return last;
+	return code;
 }
