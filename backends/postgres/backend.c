@@ -68,13 +68,13 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 static ff_code enter_pipeline(ff_txn *txn, ff_error *error)
 {
 	ff_code code = ffp_schema_types(txn, error);
-	if (code == FF_OK) {
-		PQsetnonblocking(txn->pg, 1);
-		PQenterPipelineMode(txn->pg);
-		return FF_OK;
+	if (code != FF_OK) {
+		ffp_disconnect(txn);
+		return code;
 	}
-	ffp_disconnect(txn);
-	return txn->late ? ffp_ask(txn, error) : code;
+	PQsetnonblocking(txn->pg, 1);
+	PQenterPipelineMode(txn->pg);
+	return FF_OK;
 }
 
 static ff_code ready(ff_txn *txn, ff_error *error)

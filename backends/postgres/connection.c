@@ -21,39 +21,57 @@ const ff_sql_dialect ffp_postgres_dialect = {
 
 /* ---- errors ------------------------------------------------------------------------------------------------- */
 
-static ff_code code_of(const char *state)
+enum {
+	RETRY = 1,   /* the session is over, or never began, or took too long; another one may do */
+	ANEW = 2,    /* what is known of the session holds no more, and a new one will do */
+	SETTLED = 4, /* a refusal that only people can change */
+};
+
+/* What an SQLSTATE means, or a class of them; the first that fits. */
+typedef struct meaning {
+	const char *state;
+	ff_code code;
+	unsigned flags;
+} meaning;
+
+static const meaning meanings[] = {
+	{ "08", FF_E_IO, RETRY },           /* connection_exception */
+	{ "22012", FF_E_CONFLICT, 0 },      /* a row that was loaded is gone: the count of a statement on many rows */
+	{ "23505", FF_E_CONFLICT, 0 },      /* a new row is there already */
+	{ "25P03", FF_E_CONFLICT, 0 },      /* idle_in_transaction_session_timeout: rolled back */
+	{ "26000", FF_E_IO, RETRY | ANEW }, /* what was prepared is gone */
+	{ "28", FF_E_IO, SETTLED },         /* no such user, wrong password */
+	{ "3D", FF_E_IO, SETTLED },         /* no such database */
+	{ "3F000", FF_E_CORRUPT, 0 },       /* the schema is gone */
+	{ "40001", FF_E_CONFLICT, 0 },      /* serialization_failure */
+	{ "40P01", FF_E_CONFLICT, 0 },      /* deadlock_detected */
+	{ "42501", FF_E_IO, 0 },            /* insufficient_privilege */
+	{ "42804", FF_E_CORRUPT, ANEW },    /* a table was changed: its rows are not made of what they were */
+	{ "42P05", FF_E_IO, RETRY | ANEW }, /* what was prepared is not ours */
+	{ "42", FF_E_CORRUPT, 0 },          /* all statements are ours, so a table or column is gone, or not ours */
+	{ "53100", FF_E_FULL, 0 },          /* disk_full */
+	{ "53300", FF_E_BUSY, 0 },          /* too many connections */
+	{ "55P03", FF_E_BUSY, 0 },          /* lock_timeout */
+	{ "57014", FF_E_IO, RETRY },        /* statement_timeout */
+	{ "57P", FF_E_IO, RETRY },          /* the server goes down, or the session was ended */
+	{ "XX000", FF_E_IO, ANEW },         /* internal_error: a table was made anew */
+	{ "XX001", FF_E_CORRUPT, 0 },       /* data_corrupted */
+	{ "XX002", FF_E_CORRUPT, 0 },       /* index_corrupted */
+	{ "", FF_E_IO, 0 },
+};
+
+static const meaning *meaning_of(const char *state)
 {
-	static const struct {
-		const char *state; /* or a class */
-		ff_code code;
-	} known[] = {
-		{ "55P03", FF_E_BUSY },     /* lock_timeout */
-		{ "53300", FF_E_BUSY },     /* too many connections */
-		{ "40001", FF_E_CONFLICT }, /* serialization_failure */
-		{ "40P01", FF_E_CONFLICT }, /* deadlock_detected */
-		{ "23505", FF_E_CONFLICT }, /* a new row is there already */
-		{ "22012", FF_E_CONFLICT }, /* a row that was loaded is gone: the count of a statement on many rows */
-		{ "25P03", FF_E_CONFLICT }, /* idle_in_transaction_session_timeout: rolled back */
-		{ "53100", FF_E_FULL },     /* disk_full */
-		{ "XX001", FF_E_CORRUPT },  /* data_corrupted */
-		{ "XX002", FF_E_CORRUPT },  /* index_corrupted */
-		{ "42501", FF_E_IO },       /* insufficient_privilege */
-		{ "42P05", FF_E_IO },       /* duplicate_prepared_statement */
-		{ "42", FF_E_CORRUPT },    /* all statements are ours, so a table or column must be gone, or not ours */
-		{ "3F000", FF_E_CORRUPT }, /* the schema is gone */
-	};
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (strncmp(state, known[i].state, strlen(known[i].state)) == 0)
-			return known[i].code;
-	return FF_E_IO;
+	const meaning *found = meanings;
+	while (strncmp(state, found->state, strlen(found->state)) != 0)
+		found++;
+	return found;
 }
 
-/* The session is over, never began, or is another's (what it has prepared is not what we have); another one may do. */
-static bool is_lost(const ff_txn *txn, const char *state)
+bool ffp_is_outdated(const PGresult *result)
 {
-	bool is_over =
-	    PQstatus(txn->pg) == CONNECTION_BAD || strncmp(state, "57P", 3) == 0 || strncmp(state, "08", 2) == 0;
-	return is_over || strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0;
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	return state && meaning_of(state)->flags & ANEW;
 }
 
 /* The SQLSTATE in a message of libpq, where the server refused the connection: "FATAL:  53300: sorry, …". */
@@ -67,12 +85,6 @@ static const char *state_in(const char *message, char state[6])
 		}
 	}
 	return message;
-}
-
-/* A refusal that only people can change: a wrong password, no such user or database. */
-static bool is_settled(const char *state)
-{
-	return strncmp(state, "28", 2) == 0 || strncmp(state, "3D", 2) == 0;
 }
 
 ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
@@ -93,40 +105,23 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 	/* Memory that is out may be that for locks; the hint alone tells which setting is too low. */
 	if (strcmp(state, "53200") != 0)
 		hint = NULL;
-	ff_error_set(error, txn->pg ? code_of(state) : FF_E_NO_MEMORY, "cannot %s '%s': %.*s%s%s", doing,
+	ff_error_set(error, txn->pg ? meaning_of(state)->code : FF_E_NO_MEMORY, "cannot %s '%s': %.*s%s%s", doing,
 	             txn->store->name, (int)strcspn(message, "\n"), message, hint ? ": " : "", hint ? hint : "");
 	snprintf(error->native_code, sizeof(error->native_code), "%s", state);
-	error->retryable |= is_lost(txn, state) || strcmp(state, "57014") == 0;
-	return error->code;
+	error->retryable |= PQstatus(txn->pg) == CONNECTION_BAD || meaning_of(state)->flags & RETRY;
+	return txn->late ? ffp_ask(txn, error) : error->code;
 }
 
 /* ---- settings ----------------------------------------------------------------------------------------------- */
 
-/* Ours, then those of libpq that make sense in a URI of a store. It knows none of ours. */
-static const char *const known[] = { "schema",
-	                             "pool",
-	                             "busy_timeout_ms",
-	                             "statement_timeout_ms",
-	                             "durability",
-	                             "partitions",
-	                             "host",
-	                             "port",
-	                             "user",
-	                             "dbname",
-	                             "passfile",
-	                             "sslmode",
-	                             "sslrootcert",
-	                             "sslcert",
-	                             "sslkey",
-	                             "sslcrl",
-	                             "connect_timeout",
-	                             "application_name",
-	                             "target_session_attrs",
-	                             "tcp_user_timeout",
-	                             "channel_binding",
-	                             "gssencmode",
-	                             "service",
-	                             NULL };
+static const char *const known[] = {
+	/* Ours. */
+	"schema", "pool", "busy_timeout_ms", "statement_timeout_ms", "durability", "partitions",
+	/* Those of libpq that make sense in a URI of a store. It knows none of ours. */
+	"host", "port", "user", "dbname", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl",
+	"connect_timeout", "application_name", "target_session_attrs", "tcp_user_timeout", "channel_binding",
+	"gssencmode", "service", NULL
+};
 
 /*
  * What libpq takes only one of some words for. It would say so, but when a connection begins, and in nothing but words:
@@ -426,15 +421,13 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	txn->process = getpid();
 	if (!reach(txn, &refused_by_us)) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
-		error->retryable = !refused_by_us && !is_settled(error->native_code);
+		error->retryable = !refused_by_us && !(meaning_of(error->native_code)->flags & SETTLED);
 	}
 	if (code == FF_OK)
 		code = set_up(txn, error);
 	if (code == FF_OK)
 		store->failures = 0;
-	else if (txn->late)
-		code = ffp_ask(txn, error);
-	else
+	else if (!txn->late)
 		store->failures = failures < 8 ? failures + 1 : 8;
 	if (code != FF_OK)
 		ffp_disconnect(txn);

@@ -261,15 +261,6 @@ static reply reply_of(const ffp_sent *sent, const PGresult *result)
 	}
 }
 
-/* What is known of the session holds no more, and a new one will do: somebody has changed a table, whose rows are not made
- * of what they were when it began (42804), or has made it anew (XX000), or what was prepared is gone (26000) or not ours
- * (42P05). */
-static bool is_outdated(const PGresult *result)
-{
-	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	return state && strstr("42804 XX000 26000 42P05", state);
-}
-
 /* COMMIT was answered. Where more comes behind it than the end, that is what makes it last. */
 static ff_code answer_commit(ff_txn *txn, const ffp_sent *sent, PGresult *result, const char *doing, ff_error *error)
 {
@@ -288,9 +279,7 @@ static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_e
 	                              : ffp_postgres_fail(txn, result, doing, error);
 	if (txn->stage >= FFP_COMMITTING && txn->writes_count)
 		code = error->code = FF_E_COMMIT_UNKNOWN;
-	else if (txn->late)
-		code = ffp_ask(txn, error);
-	else if (code != FF_E_NO_MEMORY && code != FF_E_CONFLICT)
+	else if (code != FF_E_NO_MEMORY && code != FF_E_CONFLICT && code != FF_E_DEADLINE)
 		code = error->code = FF_E_IO;
 	/* A call with a key may be sent again all the same, and the core knows which those are. */
 	error->retryable = code != FF_E_COMMIT_UNKNOWN && code != FF_E_NO_MEMORY;
@@ -333,7 +322,7 @@ static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *l
 			code = heed(txn, arena, sent, came, result, doing, error);
 		if (sent->kind == FFP_PREPARE && came != DONE && sent->place < txn->prepared.count)
 			txn->prepared.count = sent->place; /* nor is any behind it */
-		*lost |= came >= ENDED || is_outdated(result);
+		*lost |= came >= ENDED || ffp_is_outdated(result);
 		do
 			PQclear(result);
 		while (sent->kind != FFP_SYNC && !*lost && (result = ffp_next_result(txn, lost)) != NULL);
