@@ -238,7 +238,7 @@ bool ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape)
 /* What came for one of the things that were sent. From ENDED on the connection is of no use. */
 typedef enum reply {
 	DONE,
-	SKIPPED, /* one in front of it failed, and the server has not looked at it */
+	SKIPPED, /* one in front of it FAILED, and the server has not looked at it */
 	FAILED,  /* the server says why, and the session goes on */
 	ENDED,   /* the server says why, and the session is over */
 	NOTHING  /* the connection was lost, or libpq had no memory for what came */
@@ -271,8 +271,8 @@ static ff_code answer_commit(ff_txn *txn, const ffp_sent *sent, PGresult *result
 	return FF_OK;
 }
 
-/* The connection is over, or an answer is missing. Where COMMIT was on its way, or what it did may not last, nobody knows what
- * has become of the transaction. */
+/* The connection is over, or an answer is missing. Where COMMIT was on its way, or what it did may not last, nobody knows
+ * what has become of the transaction. */
 static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
 {
 	ff_code code = txn->no_memory ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for statements")

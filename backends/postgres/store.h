@@ -162,8 +162,8 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error);
 void ffp_disconnect(ff_txn *txn);
 ff_txn *ffp_txn_new(ff_store *store);
 void ffp_txn_free(ff_txn *txn);
-/* Fills `error` from what a statement answered, or from the connection, where `result` is NULL; where it was we who waited no
- * longer, that is it. */
+/* Fills `error` from what a statement answered, or from the connection, where `result` is NULL; or says that it was we who
+ * waited no longer. */
 ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error);
 
 /* Whether a statement failed because the session is not what it is taken for: a new connection finds that out. */

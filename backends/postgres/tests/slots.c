@@ -1,6 +1,6 @@
 /*
- * The backend's slots, called as the core calls them. A forked child and its parent's connections: it may begin, end and
- * close, and the parent goes on as if nothing were. And whose turn it is where a transaction wants every lane.
+ * The backend's slots, called as the core calls them. A forked child and its parent's connections: it may begin, end
+ * and close, and the parent goes on as if nothing were. And whose turn it is where a transaction wants every lane.
  */
 #include <stdio.h>
 #include <stdlib.h>

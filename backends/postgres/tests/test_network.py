@@ -857,8 +857,8 @@ class Tables(NetworkTest):
 
 
 class Prepared(NetworkTest):
-    """Sessions that lose what was prepared, or have what was not: as behind a pooler that gives one out to many. Here it
-    is a trigger that does it to them."""
+    """Sessions that lose what was prepared, or have what was not: as behind a pooler that gives one out to many. Here a
+    trigger does it to them."""
 
     ALL = "EXECUTE 'DEALLOCATE ALL';"
     NAMES = ("FOR i IN 0..99 LOOP BEGIN EXECUTE format('PREPARE ff%s AS SELECT 1', i);"
