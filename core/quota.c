@@ -301,7 +301,6 @@ static ff_code scan_over(ffp_batch *batch, ffp_request *request, const admission
 		         .index = &table->indexes[FFP_SLOT_BY_LEASE],
 		         .kind = FF_READ_RANGE,
 		         .equal_count = 1,
-		         .low_count = 1,
 		         .high_count = 2,
 		         .limit = limit,
 		         .low = &low->row,

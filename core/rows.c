@@ -313,7 +313,6 @@ static ff_read read_of(const ffp_slot *slot)
 	return (ff_read){ .table = slot->table,
 		          .kind = FF_READ_RANGE,
 		          .equal_count = slot->columns,
-		          .low_count = slot->columns,
 		          .limit = slot->limit,
 		          .low = slot->key };
 }

@@ -17,7 +17,6 @@ static ff_read usage_of(const ffp_budget_row *budget, ffp_usage_row *key)
 	return (ff_read){ .table = ffp_table(FFP_BUDGET_USAGE),
 		          .kind = FF_READ_RANGE,
 		          .equal_count = 1,
-		          .low_count = 1,
 		          .limit = UINT32_MAX,
 		          .low = &key->row };
 }
@@ -44,7 +43,7 @@ static ff_code view_budgets(ffp_reading *reading, ff_row *const *rows, size_t co
 		reads[i] = usage_of(row, &keys[i]);
 	}
 	ff_code code = ffp_load(&reading->txn, reading->arena, reads, count, reading->error);
-	for (size_t i = 0; code == FF_OK && i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		(*views)[i].usage = reads[i];
 	return code;
 }

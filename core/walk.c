@@ -148,7 +148,7 @@ static ff_code count_rows(ffp_reading *reading, ff_read range, const ff_row *low
 {
 	row_count counting = { time_ms, 0 };
 	range.kind = FF_READ_RANGE;
-	range.equal_count = range.low_count = 1;
+	range.equal_count = 1;
 	range.low = low;
 	ff_code code = read_pages(reading, &range, each, &counting);
 	*count = counting.count;
