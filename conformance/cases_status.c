@@ -114,9 +114,16 @@ static void budgets_page_by_page(ff_test *t)
 	FF_CHECK_STR(t, page_of_budgets(t, e, ffp_name_of_size(t, 'a', 129), 1), "!invalid");
 }
 
+static const char *id_of(ff_test *t, unsigned i)
+{
+	return ff_test_text(t, "%c", 'a' + (int)i);
+}
+
 /* A page tells of each budget what its status tells. */
 static void list_tells_what_status_tells(ff_test *t)
 {
+	enum { BUDGETS = 20 };
+	const char *told[BUDGETS];
 	const ff_budget_page *page = NULL;
 	ff_engine *e = ff_test_open(t, NULL);
 	FF_CHECK_STR(t, ffp_create(t, e, "a", "n=10:5 @reset=100 @scope=team:1 @hard=h @soft=s"), "created");
@@ -125,13 +132,16 @@ static void list_tells_what_status_tells(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "a", "", "n=6 x=1"), "soft n 6/5");
 	FF_CHECK_STR(t, ffp_report(t, e, "c", "", "m=1 z=2"), "hard z 0/1");
 	FF_CHECK_STR(t, ffp_report(t, e, "c", "", "m=1"), "ok");
+	for (unsigned i = 3; i < BUDGETS; i++)
+		FF_CHECK_STR(t, ffp_create(t, e, id_of(t, i), ff_test_text(t, "n=%u", i)), "created");
 	ff_test_set_time(t, T0 + 150);
-	FF_REQUIRE_OK(t, ff_engine_list_budgets(e, NULL, 3, &page, ff_test_error(t)));
+	for (unsigned i = BUDGETS; i-- > 0;) /* more policies than a reader keeps: those that the list comes to first */
+		told[i] = ffp_show_status(t, ffp_status(t, e, id_of(t, i)));
+	FF_REQUIRE_OK(t, ff_engine_list_budgets(e, NULL, BUDGETS, &page, ff_test_error(t)));
 	ff_test_keep(t, page);
-	FF_REQUIRE(t, page->budgets_count == 3 && !page->more);
-	static const char *const ids[] = { "a", "b", "c" };
-	for (int i = 0; i < 3; i++)
-		FF_CHECK_STR(t, ffp_show_status(t, &page->budgets[i]), ffp_show_status(t, ffp_status(t, e, ids[i])));
+	FF_REQUIRE(t, page->budgets_count == BUDGETS && !page->more);
+	for (unsigned i = 0; i < BUDGETS; i++)
+		FF_CHECK_STR(t, ffp_show_status(t, &page->budgets[i]), told[i]);
 	FF_CHECK_EQ_INT(t, page->budgets[0].next_reset_at_ms, T0 + 200);
 }
 
@@ -147,6 +157,11 @@ static void list_with_a_corrupt_budget(ff_test *t)
 	FF_CHECK_STR(t, ff_test_error(t)->id, "b");
 	FF_CHECK_STR(t, page_of_budgets(t, e, NULL, 1), "a …");
 	FF_CHECK_STR(t, page_of_budgets(t, e, "b", 3), "c .");
+	FF_CHECK_STR(t, ffp_report(t, e, "a", "", "n=1"), "ok");
+	ffp_row_set(t, "ff_budget_policy", "b", "policy_json", "");
+	ffp_row_set(t, "ff_budget_usage", "a\nn", "current_value", "-1");
+	FF_CHECK_STR(t, page_of_budgets(t, e, NULL, 3), "!corrupt");
+	FF_CHECK_STR(t, ff_test_error(t)->id, "a");
 }
 
 static const char *page_of_quotas(ff_test *t, ff_engine *e, const char *after, uint32_t limit)
