@@ -10,6 +10,7 @@
 static struct {
 	_Atomic int64_t now_ms;
 	_Atomic int64_t leap_ms;  /* so far it goes on once it was looked at */
+	_Atomic uint64_t looks;   /* how often it was looked at */
 	int64_t answer_ms;        /* a load is answered then, and each time that it asks a millisecond passes */
 	_Atomic uint64_t passes;  /* so many loads are answered; the others wait */
 	_Atomic uint64_t waiting; /* how often one asked */
@@ -19,6 +20,7 @@ static int64_t now_of_world(void *context)
 {
 	(void)context;
 	int64_t now_ms = world.now_ms;
+	world.looks++;
 	world.now_ms += atomic_exchange(&world.leap_ms, 0);
 	return now_ms;
 }
@@ -222,6 +224,15 @@ static bool stalls_anew(uint64_t waiting)
 	return world.waiting != waiting;
 }
 
+/* Where none may, leaders wait for their turn. */
+static void let_batches_begin(ff_engine *e, bool begin)
+{
+	pthread_mutex_lock(&e->queue_lock);
+	e->runs_alone = !begin;
+	pthread_cond_broadcast(&e->queue_turn);
+	pthread_mutex_unlock(&e->queue_lock);
+}
+
 /* Behind a batch that has no deadline. */
 static void late_caller_leaves_the_queue(ff_test *t)
 {
@@ -326,6 +337,64 @@ static void late_leader_leaves_its_neighbour(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* A neighbour that goes back behind nobody: who comes before its turn comes behind it. */
+static void neighbour_is_not_lost(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 50 };
+	caller neighbour = { .engine = e, .key = "neighbour" };
+	caller later = { .engine = e, .key = "later" };
+	ffp_fault.stalls = stalls_at_the_gate;
+	start(t, &first);
+	FF_CHECK(t, stalls_anew(0));
+	start(t, &late);
+	FF_CHECK(t, ffp_is_queued(e, 1));
+	start(t, &neighbour);
+	FF_CHECK(t, ffp_is_queued(e, 2));
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK(t, ffp_is_queued(e, 0));
+	let_batches_begin(e, false);
+	world.now_ms = T0 + 50;
+	FF_CHECK_STR(t, end(&late), "deadline");
+	FF_CHECK(t, ffp_is_queued(e, 1));
+	start(t, &later);
+	FF_CHECK(t, ffp_is_queued(e, 2));
+	world.passes = 2;
+	let_batches_begin(e, true);
+	FF_CHECK_STR(t, end(&neighbour), "ok"); /* who is lost waits for ever */
+	FF_CHECK_STR(t, end(&later), "ok");
+	FF_CHECK_STR(t, counts(t, e), "begun=4 committed=3 retries=0");
+}
+
+/* Who is called to lead does so, late or not: the lead goes on from there. */
+static void late_leader_leads(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 1 };
+	caller last = { .engine = e, .key = "last" };
+	ffp_fault.stalls = stalls_at_the_gate;
+	start(t, &first);
+	FF_CHECK(t, stalls_anew(0));
+	start(t, &late);
+	FF_CHECK(t, ffp_is_queued(e, 1));
+	start(t, &last);
+	FF_CHECK(t, ffp_is_queued(e, 2));
+	pthread_mutex_lock(&e->queue_lock);
+	e->lanes[0].queue_first->leads = true; /* it is woken only when the first is done */
+	pthread_mutex_unlock(&e->queue_lock);
+	world.now_ms = T0 + 1;
+	for (uint64_t looks = world.looks; world.looks < looks + 2;) /* and is late by each of its looks at the time */
+		usleep(1000);
+	FF_CHECK(t, ffp_is_queued(e, 2));
+	world.passes = 2;
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK_STR(t, end(&late), "deadline");
+	FF_CHECK_STR(t, end(&last), "ok");
+}
+
 static const ff_case cases[] = {
 	CASE(load_is_cut_at_a_deadline, "FF-ERR-2 FF-ERR-7", 0),
 	CASE(load_is_cut_until_nobody_waits, "FF-ERR-7", 0),
@@ -335,6 +404,8 @@ static const ff_case cases[] = {
 	CASE(late_caller_leaves_the_queue, "FF-ERR-7", 0),
 	CASE(late_callers_leave_from_any_place, "FF-ERR-7", 0),
 	CASE(late_leader_leaves_its_neighbour, "FF-ERR-7", 0),
+	CASE(neighbour_is_not_lost, "FF-ERR-7", 0),
+	CASE(late_leader_leads, "FF-ERR-7", 0),
 };
 
 FAMILY(ffp_tests_deadlines, cases);
