@@ -197,6 +197,17 @@ static void quotas_page_by_page(ff_test *t)
 	FF_CHECK_STR(t, page_of_quotas(t, e, NULL, 1001), "!invalid");
 }
 
+static void list_with_a_corrupt_quota(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "a", ""), "created");
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "b", ""), "created");
+	ffp_row_set(t, "ff_quota_policy", "a", "next_entry", "-1");
+	FF_CHECK_STR(t, page_of_quotas(t, e, NULL, 2), "!corrupt");
+	FF_CHECK_STR(t, ff_test_error(t)->id, "a");
+	FF_CHECK_STR(t, page_of_quotas(t, e, "a", 2), "b:0 .");
+}
+
 static const ff_case table[] = {
 	CASE(status_of_a_missing_budget, "FF-GS-1", 0),
 	CASE(status_tells_everything, "FF-GS-1", 0),
@@ -206,6 +217,7 @@ static const ff_case table[] = {
 	CASE(list_tells_what_status_tells, "FF-GS-2", 0),
 	CASE(list_with_a_corrupt_budget, "FF-GS-2 FF-RU-8", FF_CASE_SECOND_HANDLE),
 	CASE(quotas_page_by_page, "FF-GS-2", 0),
+	CASE(list_with_a_corrupt_quota, "FF-GS-2", FF_CASE_SECOND_HANDLE),
 };
 
 FAMILY(ffp_cases_status, table);

@@ -38,7 +38,7 @@ static ff_code view_quota(ffp_reading *reading, const ffp_quota_row *row, ff_quo
 	if (fault)
 		return ffp_error_corrupt(reading->error, "quota_policy", row->quota_policy_id, fault);
 	int64_t time_ms = ffp_quota_time(row, reading->now_ms);
-	uint64_t over;
+	uint64_t over = 0;
 	*status = (ff_quota_status){ .limits = ffp_quota_limits_of(row),
 		                     .created_at_ms = row->created_at_ms,
 		                     .updated_at_ms = row->updated_at_ms };
@@ -47,9 +47,7 @@ static ff_code view_quota(ffp_reading *reading, const ffp_quota_row *row, ff_quo
 		code = ffp_count_over(reading, row->quota_policy_id, time_ms, &over);
 	if (code == FF_OK)
 		code = find_next_admission(reading, row, time_ms, &status->next_admission_at_ms);
-	if (code == FF_OK)
-		status->active =
-		    (uint64_t)row->active_concurrency > over ? (uint64_t)row->active_concurrency - over : 0;
+	status->active = (uint64_t)row->active_concurrency > over ? (uint64_t)row->active_concurrency - over : 0;
 	return code;
 }
 
@@ -143,7 +141,7 @@ static ff_code read_page(ffp_reading *reading, void *context)
 	size_t count = 0;
 	bool more = kept != NULL;
 	ff_code code = kept ? FF_OK : ff_error_set(reading->error, FF_E_NO_MEMORY, "out of memory for a page");
-	while (code == FF_OK && more && count <= asked->about.limit) {
+	while (more && count <= asked->about.limit) {
 		ffp_arena_mark mark = ffp_arena_stand(reading->arena);
 		size_t kept_before = count;
 		ff_read read = { .table = ffp_table(FFP_QUOTA_POLICY),
@@ -161,7 +159,7 @@ static ff_code read_page(ffp_reading *reading, void *context)
 			ffp_place_set(&last, read.table, NULL, read.rows[rows - 1]);
 		if (count == kept_before)
 			ffp_arena_back(reading->arena, mark);
-		rows = rows < SEARCH_ROWS ? SEARCH_ROWS : rows;
+		rows = SEARCH_ROWS;
 	}
 	asked->more = count > asked->about.limit;
 	if (code == FF_OK)

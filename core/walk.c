@@ -90,7 +90,7 @@ static ff_code load_policies(ffp_reading *reading, const ff_read *page, const ff
 		return no_memory(reading);
 	ff_code code = ffp_load(&reading->txn, reading->arena, reads, count, reading->error);
 	size_t runs = 0;
-	for (size_t i = 0; code == FF_OK && i < page->rows_count; i++) {
+	for (size_t i = 0; i < page->rows_count; i++) {
 		runs += begins_root(page, i);
 		policies[i] = reads[runs - 1].row;
 	}

@@ -182,7 +182,7 @@ static void purge_leaves_what_cannot_be_trusted(ff_test *t)
 {
 	static const ffp_quota_row quotas[] = {
 		{ .quota_policy_id = BYTES("at fault"), .active_concurrency = 1, .next_entry = -1 },
-		{ .quota_policy_id = BYTES("counts none") },
+		{ .quota_policy_id = BYTES("counts none"), .limits_stored = 1 },
 		{ .quota_policy_id = BYTES("sound"), .active_concurrency = 2 },
 	};
 	static const ffp_slot_row slots[] = {
@@ -205,6 +205,7 @@ static void purge_leaves_what_cannot_be_trusted(ff_test *t)
 		ffp_fake_put(fake, FFP_QUOTA_POLICY, &quotas[i].row);
 	for (size_t i = 0; i < COUNT_OF(slots); i++)
 		ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &slots[i].row);
+	FF_CHECK_STR(t, ffp_quota(t, e, "counts none"), "in_window=0 active=0 next=now");
 	ffp_fake_put(fake, FFP_QUOTA_WINDOW, &unread_entry.row);
 	ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &unread_key.row);
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=1");

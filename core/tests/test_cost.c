@@ -440,6 +440,10 @@ static void ids_without_a_policy_are_passed_over(ff_test *t)
 		ff_free(page);
 	}
 	FF_CHECK(t, taken[0] <= 2 && taken[1] <= 2); /* the page, and a piece of the arena */
+	uint64_t loads = loads_of(t, e);
+	FF_REQUIRE_OK(t, ff_engine_list_quotas(e, "q~", 1, &page, ff_test_error(t)));
+	ff_free(page);
+	FF_CHECK_EQ_INT(t, loads_of(t, e) - loads, 3); /* nothing behind the page, and what it tells of its one */
 }
 
 /* ---- hashes ------------------------------------------------------------------------------------------------- */

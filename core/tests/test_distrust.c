@@ -144,6 +144,7 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
 	ffp_fake *fake = ffp_fake_of(t);
+	const ff_quota_page *page = NULL;
 	put_corrupt_budget(t, "b", 1);
 	const ffp_usage_row usage = { .row.state = FF_ROW_CORRUPT,
 		                      .budget_id = BYTES("u"),
@@ -154,10 +155,20 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 		                        .execution_id = BYTES("x"),
 		                        .dimensions_key = BYTES("c") };
 	const ffp_quota_row quota = { .row.state = FF_ROW_CORRUPT, .quota_policy_id = BYTES("q") };
+	const ffp_quota_row full = { .quota_policy_id = BYTES("w"),
+		                     .requests_per_window_seconds = 10,
+		                     .max_requests_per_window = 1,
+		                     .next_entry = 1,
+		                     .limits_stored = 1 };
+	const ffp_entry_row entry = { .row.state = FF_ROW_CORRUPT,
+		                      .quota_policy_id = BYTES("w"),
+		                      .expires_at_ms = INT64_MAX };
 	ffp_fake_put(fake, FFP_BUDGET_USAGE, &usage.row);
 	ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &key.row);
 	ffp_fake_put(fake, FFP_BUDGET_USAGE_BY_EXEC, &ledger.row);
 	ffp_fake_put(fake, FFP_QUOTA_POLICY, &quota.row);
+	ffp_fake_put(fake, FFP_QUOTA_POLICY, &full.row);
+	ffp_fake_put(fake, FFP_QUOTA_WINDOW, &entry.row);
 	FF_CHECK_STR(t, ffp_create(t, e, "u", "a=5"), "created");
 	const char *before = ffp_fake_dump(t, fake);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!corrupt");
@@ -173,8 +184,11 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 	FF_CHECK_STR(t, ffp_release(t, e, "u", "x"), "!corrupt");
 	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 max=1"), "!corrupt");
 	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "!corrupt");
+	FF_CHECK_CODE(t, ff_engine_list_quotas(e, NULL, 1, &page, ff_test_error(t)), FF_E_CORRUPT);
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "window=1 max=1"), "!corrupt");
 	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "!corrupt");
+	FF_CHECK_STR(t, ffp_admit(t, e, "w", "x", ""), "!corrupt");
+	FF_CHECK_STR(t, ffp_quota(t, e, "w"), "in_window=0 active=0 next=now");
 	FF_CHECK_STR(t, ffp_export(t, e, 0), "!corrupt");
 	FF_CHECK_STR(t, ffp_fake_dump(t, fake), before);
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");

@@ -237,6 +237,7 @@ static ff_code list_budgets(act *on)
 	const ff_budget_page *page = NULL;
 	ff_code code = ff_engine_list_budgets(on->engine, NULL, 10, &page, &on->error);
 	FF_CHECK(on->test, (code == FF_OK) == (page != NULL));
+	FF_CHECK(on->test, !page || page->budgets_count == 2);
 	ff_free(page);
 	return code;
 }
@@ -253,6 +254,8 @@ static ff_code list_quotas(act *on)
 {
 	const ff_quota_page *page = NULL;
 	ff_code code = ff_engine_list_quotas(on->engine, NULL, 10, &page, &on->error);
+	FF_CHECK(on->test, (code == FF_OK) == (page != NULL));
+	FF_CHECK(on->test, !page || page->quotas_count == 1);
 	ff_free(page);
 	return code;
 }
