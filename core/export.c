@@ -215,6 +215,8 @@ ff_code ff_engine_export(ff_engine *engine, int64_t now_ms, ff_line_fn *line, vo
 	ff_code code = ffp_engine_check(engine, error);
 	if (code == FF_OK && !line)
 		code = ff_error_set(error, FF_E_INVALID, "line is NULL");
+	if (code == FF_OK && now_ms < 0)
+		code = ff_error_set(error, FF_E_INVALID, "time is before 1970");
 	exporting export = { .line = line, .context = context };
 	if (code == FF_OK) {
 		code = ffp_engine_read(engine, "export", now_ms, read_export, &export, error);

@@ -19,12 +19,8 @@ ff_code ffp_engine_read(ff_engine *engine, const char *operation, int64_t now_ms
                         ff_error *error)
 {
 	ff_error own;
-	ff_code code = ffp_engine_check(engine, &own);
-	if (code == FF_OK && now_ms < 0)
-		code = ff_error_set(&own, FF_E_INVALID, "time is before 1970");
-	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
-	if (code == FF_OK && !spare)
-		code = ff_error_set(&own, FF_E_NO_MEMORY, "out of memory for a read");
+	ffp_spare *spare = ffp_spare_take(engine);
+	ff_code code = spare ? FF_OK : ff_error_set(&own, FF_E_NO_MEMORY, "out of memory for a read");
 	if (spare) {
 		ffp_reading reading = { .engine = engine,
 			                .arena = &spare->arena.base,
