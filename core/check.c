@@ -66,7 +66,7 @@ static ff_code check_usage(ffp_reading *reading, const ff_row *row, const ff_row
 	int64_t period;
 	int64_t value;
 	ff_code code = find_period(reading, policy, &period);
-	if (code == FF_OK && !ffp_usage_in(usage, period, &value))
+	if (!ffp_usage_in(usage, period, &value))
 		tell(context, "usage of budget '%.*s', dimension '%.*s' is below zero or of a period to come",
 		     FFP_SHOWN(usage->budget_id), FFP_SHOWN(usage->dimensions_key));
 	return code;
@@ -78,7 +78,7 @@ static ff_code check_ledger(ffp_reading *reading, const ff_row *row, const ff_ro
 	int64_t period;
 	int64_t total;
 	ff_code code = find_period(reading, policy, &period);
-	if (code == FF_OK && !ffp_ledger_in(ledger, period, &total))
+	if (!ffp_ledger_in(ledger, period, &total))
 		tell(context, "ledger of budget '%.*s', execution '%.*s' is below zero or of a period to come",
 		     FFP_SHOWN(ledger->budget_id), FFP_SHOWN(ledger->execution_id));
 	return code;

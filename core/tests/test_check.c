@@ -21,18 +21,19 @@ static const ffp_budget_row budget = { .budget_id = BYTES("b"),
 	                               .scope_type = BYTES("team"),
 	                               .scope_id = BYTES("42"),
 	                               .enforcement_mode = BYTES("strict"),
+	                               .period = 1,
 	                               .last_breach_at_ms = 1,
 	                               .last_breach_dim = BYTES("a"),
 	                               .next_reset_at_ms = INT64_MAX - 1 };
-static const ffp_usage_row usage = { .budget_id = BYTES("b"), .dimensions_key = BYTES("a") };
+static const ffp_usage_row usage = { .budget_id = BYTES("b"), .dimensions_key = BYTES("a"), .period = 1 };
 static const ffp_key_row key = { .dedup_key = BYTES("k"),
 	                         .budget_id = BYTES("b"),
 	                         .outcome_json = BYTES("{\"kind\":\"Ok\"}"),
 	                         .payload_digest = -1,
 	                         .expires_at_ms = INT64_MAX };
-static const ffp_ledger_row ledger = { .budget_id = BYTES("b"),
-	                               .execution_id = BYTES("x"),
-	                               .dimensions_key = BYTES("a") };
+static const ffp_ledger_row ledger = {
+	.budget_id = BYTES("b"), .execution_id = BYTES("x"), .dimensions_key = BYTES("a"), .period = 1
+};
 static const ffp_quota_row quota = { .quota_policy_id = BYTES("q"), .active_concurrency = 1, .next_entry = 1 };
 static const ffp_entry_row entry = { .quota_policy_id = BYTES("q"),
 	                             .execution_id = BYTES("x"),
@@ -95,6 +96,27 @@ static void check_tells_a_row_once(ff_test *t)
 	ff_engine *e = ff_test_open(t, NULL);
 	put_rows(t, &ffp_table(FFP_BUDGET_USAGE)->columns[2], FFP_BUDGET_USAGE, (ff_text){ "", 0 }, -1);
 	FF_CHECK_EQ_INT(t, problems_of(t, e), 1);
+	/* Nor is of what period a budget's rows may be told where that is not known. */
+	put_rows(t, &ffp_table(FFP_BUDGET_POLICY)->columns[1], FFP_BUDGET_POLICY, (ff_text)BYTES("x"), 0);
+	FF_CHECK_EQ_INT(t, problems_of(t, e), 1);
+}
+
+/* Not after contention either: a check that has told of something does not begin again. */
+static void check_tells_a_row_once_under_contention(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	unsigned busy = 0;
+	put_rows(t, &ffp_table(FFP_BUDGET_USAGE)->columns[2], FFP_BUDGET_USAGE, (ff_text){ "", 0 }, -1);
+	for (uint64_t at = 1; at == 1 || ffp_fault.hits; at++) {
+		uint64_t problems = 0;
+		ffp_fault_set(FFP_SLOT_LOAD, at, FF_E_BUSY);
+		ff_code code = ff_engine_check(e, count_problem, &problems, ff_test_error(t));
+		FF_CHECK(t, problems == 1 && (code == FF_OK || code == FF_E_BUSY));
+		busy += code == FF_E_BUSY;
+	}
+	FF_CHECK(t, busy > 1);
+	ffp_fault_set(FFP_SLOT_CHECK, 1, FF_E_IO); /* and nobody wants to know why */
+	FF_CHECK_CODE(t, ff_engine_check(e, count_problem, &(uint64_t){ 0 }, NULL), FF_E_IO);
 }
 
 enum { MANY = 1500 };
@@ -240,6 +262,7 @@ static const ff_case cases[] = {
 	CASE(impossible_columns_are_found, "FF-MT-4 FF-LIM-1", 0),
 	CASE(admission_on_a_number_in_use, "FF-ERR-4 FF-QA-7", 0),
 	CASE(check_tells_a_row_once, "FF-MT-4", 0),
+	CASE(check_tells_a_row_once_under_contention, "FF-MT-4 FF-ERR-4", 0),
 };
 
 FAMILY(ffp_tests_check, cases);
