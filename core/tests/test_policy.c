@@ -295,6 +295,17 @@ static void policies_replace_each_other(ff_test *t)
 	FF_CHECK_EQ_INT(t, memory->wrong, 0);
 }
 
+/* Readers, of which there may be many, keep few. */
+static void policies_are_kept_in_few_places(ff_test *t)
+{
+	ffp_policies *policies = new_policies(t, ffp_memory_new(t));
+	policies->places = 4;
+	for (int i = 1; i <= 64; i++)
+		FF_CHECK_STR(t, get(t, policies, ffp_text(ff_test_text(t, "{\"hard_limits\":{\"a\":%d}}", i))),
+		             ff_test_text(t, "a=%d:0 reset=0 hard= soft=", i));
+	FF_CHECK_EQ_INT(t, count_kept(policies), 4);
+}
+
 /* Memory that is out costs another parse, and no more. */
 static void policies_without_memory(ff_test *t)
 {
@@ -317,6 +328,7 @@ static const ff_case cases[] = {
 	CASE(policies_are_kept, "", 0),
 	CASE(policies_do_not_keep_faults, "FF-RU-8", 0),
 	CASE(policies_do_not_keep_long_texts, "", 0),
+	CASE(policies_are_kept_in_few_places, "", 0),
 	CASE(policies_replace_each_other, "", 0),
 	CASE(policies_without_memory, "", 0),
 };
