@@ -85,7 +85,7 @@ ff_code ffp_policies_get(ffp_policies *policies, ff_text text, ff_arena *arena, 
 bool ffp_policies_find(const ffp_policies *policies, ffp_policy_mark mark, ffp_policy *policy)
 {
 	const ffp_kept_policy *kept = policies->kept[mark.place];
-	bool found = mark.number && kept && kept->number == mark.number;
+	bool found = kept && kept->number == mark.number;
 	if (found)
 		*policy = kept->policy;
 	return found;

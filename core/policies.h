@@ -17,7 +17,7 @@ typedef struct ffp_policy_mark {
 
 typedef struct ffp_policies {
 	const ff_allocator *allocator;
-	uint64_t last_number;                             /* no two that are kept have one */
+	uint64_t last_number;                             /* no two that are kept have one, and none has 0 */
 	uint32_t places;                                  /* how many are kept at the most; 0: as many as there are */
 	struct ffp_kept_policy *kept[FFP_POLICIES_COUNT]; /* by the text's hash; a newcomer replaces */
 } ffp_policies;

@@ -314,6 +314,7 @@ static void policies_without_memory(ff_test *t)
 	memory->at = 1;
 	FF_CHECK_STR(t, get(t, policies, ffp_text("{\"hard_limits\":{\"a\":5}}")), "a=5:0 reset=0 hard= soft=");
 	FF_CHECK_EQ_INT(t, count_kept(policies), 0);
+	FF_CHECK(t, !ffp_policies_find(policies, (ffp_policy_mark){ .number = 0 }, &(ffp_policy){ .limits = NULL }));
 	FF_CHECK_STR(t, get(t, policies, ffp_text("{\"hard_limits\":{\"a\":5}}")), "a=5:0 reset=0 hard= soft=");
 	FF_CHECK_EQ_INT(t, count_kept(policies), 1);
 }
