@@ -233,6 +233,18 @@ static void what_lanes_share_is_remembered_in_one(ff_test *t)
 	FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
 	for (unsigned i = 0; i < BUDGETS; i++)
 		FF_CHECK_EQ_INT(t, usage_of(t, e, ff_test_text(t, "b%u", i)), BUDGETS);
+	/* One that names a budget twice finds what a call on that budget alone has left. */
+	for (unsigned i = 0; i < BUDGETS; i++) {
+		const char *budget = ff_test_text(t, "b%u", i);
+		FF_CHECK_STR(t, ffp_report(t, e, budget, "alone", "a=1"), "ok");
+		loads = loads_of(t, e);
+		for (unsigned twice = 0; twice < 2; twice++) {
+			reports[twice].budget_id = budget;
+			reports[twice].idempotency_key = ff_test_text(t, "twice %u", twice);
+		}
+		FF_REQUIRE_OK(t, ff_engine_submit(e, calls, 2, ff_test_error(t)));
+		FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
+	}
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
