@@ -66,7 +66,6 @@ static void take_out(ffp_lane *lane, ffp_ticket *ticket)
 		ticket->next->before = ticket->before;
 	else
 		lane->queue_last = ticket->before;
-	ticket->next = ticket->before = NULL;
 	ticket->queued = false;
 	lane->queued--;
 }

@@ -368,6 +368,40 @@ static void neighbour_is_not_lost(ff_test *t)
 	FF_CHECK_STR(t, counts(t, e), "begun=4 committed=3 retries=0");
 }
 
+/* Goes on to a time, and lets who waits find twice that it is late. */
+static void pass_and_look(int64_t now_ms)
+{
+	world.now_ms = now_ms;
+	for (uint64_t looks = world.looks; world.looks < looks + 2;)
+		usleep(1000);
+}
+
+/* Whom a batch has does not leave it. */
+static void late_caller_stays_with_its_batch(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	caller leader = { .engine = e, .key = "leader" };
+	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 1 };
+	ffp_fault.stalls = stalls_at_the_gate;
+	ffp_fault.never_asks = true;
+	start(t, &first);
+	FF_CHECK(t, stalls_anew(0));
+	start(t, &leader);
+	FF_CHECK(t, ffp_is_queued(e, 1));
+	start(t, &late);
+	FF_CHECK(t, ffp_is_queued(e, 2));
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK(t, ffp_is_queued(e, 0));
+	pass_and_look(T0 + 1);
+	FF_CHECK(t, !late.answered);
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&leader), "ok");
+	FF_CHECK_STR(t, end(&late), "deadline");
+	FF_CHECK_STR(t, counts(t, e), "begun=2 committed=2 retries=0");
+}
+
 /* Who is called to lead does so, late or not: the lead goes on from there. */
 static void late_leader_leads(ff_test *t)
 {
@@ -385,9 +419,7 @@ static void late_leader_leads(ff_test *t)
 	pthread_mutex_lock(&e->queue_lock);
 	e->lanes[0].queue_first->leads = true; /* it is woken only when the first is done */
 	pthread_mutex_unlock(&e->queue_lock);
-	world.now_ms = T0 + 1;
-	for (uint64_t looks = world.looks; world.looks < looks + 2;) /* and is late by each of its looks at the time */
-		usleep(1000);
+	pass_and_look(T0 + 1);
 	FF_CHECK(t, ffp_is_queued(e, 2));
 	world.passes = 2;
 	FF_CHECK_STR(t, end(&first), "ok");
@@ -405,6 +437,7 @@ static const ff_case cases[] = {
 	CASE(late_callers_leave_from_any_place, "FF-ERR-7", 0),
 	CASE(late_leader_leaves_its_neighbour, "FF-ERR-7", 0),
 	CASE(neighbour_is_not_lost, "FF-ERR-7", 0),
+	CASE(late_caller_stays_with_its_batch, "FF-ERR-7", 0),
 	CASE(late_leader_leads, "FF-ERR-7", 0),
 };
 
