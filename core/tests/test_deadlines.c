@@ -308,7 +308,9 @@ static void late_leader_leaves_its_neighbour(ff_test *t)
 	caller first = { .engine = e, .key = "first" };
 	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 50 };
 	caller neighbour = { .engine = e, .key = "neighbour" };
+	caller second = { .engine = e, .key = "second" };
 	caller later = { .engine = e, .key = "later", .deadline_ms = T0 + 60 };
+	caller last = { .engine = e, .key = "last" };
 	ffp_fault.stalls = stalls_at_the_gate;
 	start(t, &first);
 	FF_CHECK(t, stalls_anew(0));
@@ -316,24 +318,30 @@ static void late_leader_leaves_its_neighbour(ff_test *t)
 	FF_CHECK(t, ffp_is_queued(e, 1)); /* it comes first, and leads */
 	start(t, &neighbour);
 	FF_CHECK(t, ffp_is_queued(e, 2));
+	start(t, &second);
+	FF_CHECK(t, ffp_is_queued(e, 3));
 	world.passes = 1;
 	FF_CHECK_STR(t, end(&first), "ok");
 	FF_CHECK(t, ffp_is_queued(e, 0));
 	start(t, &later);
 	FF_CHECK(t, ffp_is_queued(e, 1));
+	start(t, &last);
+	FF_CHECK(t, ffp_is_queued(e, 2));
 	FF_CHECK(t, !late.answered);
 	world.now_ms = T0 + 50;
 	FF_CHECK(t, is_answered(&late));
 	FF_CHECK(t, stalls_anew(world.waiting)); /* the neighbour's */
 	world.now_ms = T0 + 60;
 	FF_CHECK(t, is_answered(&later));
-	FF_CHECK(t, !neighbour.answered);
+	FF_CHECK(t, !neighbour.answered && !second.answered && !last.answered);
 	world.passes = 2;
 	FF_CHECK_STR(t, end(&neighbour), "ok");
+	FF_CHECK_STR(t, end(&second), "ok");
+	FF_CHECK_STR(t, end(&last), "ok");
 	FF_CHECK_STR(t, end(&late), "deadline");
 	FF_CHECK_STR(t, end(&later), "deadline");
-	FF_CHECK_STR(t, counts(t, e), "begun=3 committed=2 retries=0");
-	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 2);
+	FF_CHECK_STR(t, counts(t, e), "begun=4 committed=3 retries=0");
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 4);
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
