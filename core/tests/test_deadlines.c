@@ -345,35 +345,47 @@ static void late_leader_leaves_its_neighbour(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
-/* A neighbour that goes back behind nobody: who comes before its turn comes behind it. */
+/* A neighbour that goes back, where nobody waits, or in front of one who leaves before its turn: who comes then comes behind
+ * it. */
 static void neighbour_is_not_lost(ff_test *t)
 {
-	ff_engine *e = open_in_world(t);
-	caller first = { .engine = e, .key = "first" };
-	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 50 };
-	caller neighbour = { .engine = e, .key = "neighbour" };
-	caller later = { .engine = e, .key = "later" };
-	ffp_fault.stalls = stalls_at_the_gate;
-	start(t, &first);
-	FF_CHECK(t, stalls_anew(0));
-	start(t, &late);
-	FF_CHECK(t, ffp_is_queued(e, 1));
-	start(t, &neighbour);
-	FF_CHECK(t, ffp_is_queued(e, 2));
-	world.passes = 1;
-	FF_CHECK_STR(t, end(&first), "ok");
-	FF_CHECK(t, ffp_is_queued(e, 0));
-	let_batches_begin(e, false);
-	world.now_ms = T0 + 50;
-	FF_CHECK_STR(t, end(&late), "deadline");
-	FF_CHECK(t, ffp_is_queued(e, 1));
-	start(t, &later);
-	FF_CHECK(t, ffp_is_queued(e, 2));
-	world.passes = 2;
-	let_batches_begin(e, true);
-	FF_CHECK_STR(t, end(&neighbour), "ok"); /* who is lost waits for ever */
-	FF_CHECK_STR(t, end(&later), "ok");
-	FF_CHECK_STR(t, counts(t, e), "begun=4 committed=3 retries=0");
+	for (size_t one_leaves = 0; one_leaves < 2; one_leaves++) {
+		ff_engine *e = open_in_world(t);
+		caller first = { .engine = e, .key = ff_test_text(t, "first %zu", one_leaves) };
+		caller late = { .engine = e, .key = ff_test_text(t, "late %zu", one_leaves), .deadline_ms = T0 + 50 };
+		caller neighbour = { .engine = e, .key = ff_test_text(t, "neighbour %zu", one_leaves) };
+		caller leaver = { .engine = e,
+			          .key = ff_test_text(t, "leaver %zu", one_leaves),
+			          .deadline_ms = T0 + 60 };
+		caller later = { .engine = e, .key = ff_test_text(t, "later %zu", one_leaves) };
+		ffp_fault.stalls = stalls_at_the_gate;
+		start(t, &first);
+		FF_CHECK(t, stalls_anew(0));
+		start(t, &late);
+		FF_CHECK(t, ffp_is_queued(e, 1));
+		start(t, &neighbour);
+		FF_CHECK(t, ffp_is_queued(e, 2));
+		world.passes = 1;
+		FF_CHECK_STR(t, end(&first), "ok");
+		FF_CHECK(t, ffp_is_queued(e, 0));
+		let_batches_begin(e, false);
+		if (one_leaves)
+			start(t, &leaver);
+		FF_CHECK(t, ffp_is_queued(e, one_leaves));
+		world.now_ms = T0 + 50;
+		FF_CHECK_STR(t, end(&late), "deadline");
+		FF_CHECK(t, ffp_is_queued(e, 1 + one_leaves));
+		world.now_ms = T0 + 60;
+		if (one_leaves)
+			FF_CHECK_STR(t, end(&leaver), "deadline");
+		start(t, &later);
+		FF_CHECK(t, ffp_is_queued(e, 2));
+		world.passes = 2;
+		let_batches_begin(e, true);
+		FF_CHECK_STR(t, end(&neighbour), "ok"); /* who is lost waits for ever */
+		FF_CHECK_STR(t, end(&later), "ok");
+		ff_test_undo(t, e);
+	}
 }
 
 /* Goes on to a time, and lets who waits find twice that it is late. */
