@@ -153,10 +153,11 @@ static void report_together(void *context, unsigned thread)
 	shared->errors += ff_engine_report_usage(shared->engine, &report, NULL, NULL) != FF_OK;
 }
 
-/* All that waits is the next batch. */
-static void those_that_wait_share_a_commit(ff_test *t)
+static void check_that_commits_are_shared(ff_test *t, uint32_t calls_max, uint64_t batches)
 {
-	ff_engine *e = ffp_open_faulty(t, NULL);
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.batch_calls_max = calls_max;
+	ff_engine *e = ffp_open_faulty(t, &options);
 	create_budgets(t, e);
 	ff_engine_info before = info_of(t, e);
 	crowd shared = { .engine = e };
@@ -166,8 +167,20 @@ static void those_that_wait_share_a_commit(ff_test *t)
 	ff_engine_info after = info_of(t, e);
 	FF_CHECK_EQ_INT(t, shared.wrong + shared.errors, 0);
 	FF_CHECK_EQ_INT(t, after.calls - before.calls, THREADS);
-	FF_CHECK_EQ_INT(t, after.batches - before.batches, 2);
+	FF_CHECK_EQ_INT(t, after.batches - before.batches, batches);
 	FF_CHECK_STR(t, ffp_usage(t, e, "shared"), "common=64");
+}
+
+/* All that waits is the next batch, */
+static void those_that_wait_share_a_commit(ff_test *t)
+{
+	check_that_commits_are_shared(t, 0, 2);
+}
+
+/* or as much of it as a batch may take. */
+static void those_that_wait_share_a_few_commits(ff_test *t)
+{
+	check_that_commits_are_shared(t, 9, 1 + (THREADS - 1) / 9);
 }
 
 /* batch_calls_max bounds how many callers share a commit. */
@@ -670,6 +683,7 @@ static void one_runs_alone(ff_test *t)
 static const ff_case cases[] = {
 	CASE(group_commit, "FF-RU-13 FF-RU-14", 0),
 	CASE(those_that_wait_share_a_commit, "FF-RU-14", 0),
+	CASE(those_that_wait_share_a_few_commits, "FF-RU-14", 0),
 	CASE(group_commit_is_bounded, "FF-RU-14", 0),
 	CASE(group_commit_with_faults, "FF-RU-2 FF-RU-14", 0),
 	CASE(group_commit_that_fails, "FF-ERR-1 FF-ERR-2", 0),
