@@ -72,6 +72,10 @@ static void calls_that_bring_their_own_time(ff_test *t)
 	FF_CHECK_STR(t, ffp_reset(t, e, "b", T0 + 30), "1000130");
 	FF_CHECK_EQ_INT(t, ffp_status(t, e, "b")->updated_at_ms, T0 + 30);
 	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 max=1 now=5000"), "created");
+	const ff_quota_status *quota = NULL;
+	FF_REQUIRE_OK(t, ff_engine_get_quota_status(e, "q", &quota, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, quota->created_at_ms, 5000);
+	ff_free(quota);
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "now=6000"), "admitted");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "now=6999"), "rate_exceeded 1");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "now=7000"), "admitted");

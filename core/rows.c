@@ -382,8 +382,7 @@ bool ffp_rows_loaded(ffp_rows *rows, const ff_read *reads)
 {
 	for (size_t i = 0; i < rows->pending_count; i++) { /* before the ranges, which may bring the same rows */
 		ffp_slot *slot = rows->pending[i];
-		if (reads[i].kind == FF_READ_GET)
-			slot->before = slot->after = reads[i].row;
+		slot->before = slot->after = reads[i].row; /* of a group none */
 		slot->loaded = true;
 	}
 	for (size_t i = 0; i < rows->pending_count; i++) {

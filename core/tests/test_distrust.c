@@ -169,6 +169,12 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 	ffp_fake_put(fake, FFP_QUOTA_POLICY, &quota.row);
 	ffp_fake_put(fake, FFP_QUOTA_POLICY, &full.row);
 	ffp_fake_put(fake, FFP_QUOTA_WINDOW, &entry.row);
+	const ffp_quota_row counting = { .quota_policy_id = BYTES("c"), .active_concurrency = 1, .limits_stored = 1 };
+	const ffp_slot_row slot = { .row.state = FF_ROW_CORRUPT,
+		                    .quota_policy_id = BYTES("c"),
+		                    .execution_id = BYTES("x") };
+	ffp_fake_put(fake, FFP_QUOTA_POLICY, &counting.row);
+	ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &slot.row);
 	FF_CHECK_STR(t, ffp_create(t, e, "u", "a=5"), "created");
 	const char *before = ffp_fake_dump(t, fake);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!corrupt");
@@ -189,6 +195,8 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "!corrupt");
 	FF_CHECK_STR(t, ffp_admit(t, e, "w", "x", ""), "!corrupt");
 	FF_CHECK_STR(t, ffp_quota(t, e, "w"), "in_window=0 active=0 next=now");
+	FF_CHECK_STR(t, ffp_admit(t, e, "c", "x", ""), "!corrupt");
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "c", "x", 0), "!corrupt");
 	FF_CHECK_STR(t, ffp_export(t, e, 0), "!corrupt");
 	FF_CHECK_STR(t, ffp_fake_dump(t, fake), before);
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");

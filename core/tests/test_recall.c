@@ -285,6 +285,24 @@ static void what_has_no_key_is_loaded(ff_test *t)
 	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT), 0);
 }
 
+/* Where such a call reads what another has written meanwhile, at once or as it learns what it needs, that is what it goes
+ * by, and what is remembered from then on. */
+static void what_is_loaded_replaces_what_was_remembered(ff_test *t)
+{
+	ff_engine *e = open_far(t), *other = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "", "a=3"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=4"), "ok");
+	FF_CHECK_STR(t, ffp_release(t, e, "b", "x"), "a=3");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=4");
+	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=6"), "hard a 5/10");
+	uint64_t loads = loads_of(t, e);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=5"), "ok");
+	FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 /* A call with a deadline loads: the wait for a load can be given up. */
 static void what_has_a_deadline_is_loaded(ff_test *t)
 {
@@ -399,6 +417,7 @@ static const ff_case cases[] = {
 	CASE(what_lanes_share_is_remembered_in_one, "FF-RU-13", 0),
 	CASE(what_another_lane_wrote_is_seen, "FF-RU-13", 0),
 	CASE(what_has_no_key_is_loaded, "FF-ERR-5", 0),
+	CASE(what_is_loaded_replaces_what_was_remembered, "FF-RU-13", 0),
 	CASE(what_has_a_deadline_is_loaded, "", 0),
 	CASE(what_comes_late_is_charged_once, "FF-ERR-5 FF-ERR-2", 0),
 	CASE(what_is_expected_in_vain_is_loaded, "FF-RU-13 FF-ERR-4", 0),

@@ -546,8 +546,9 @@ static void rows_read_in_order(ff_test *t)
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
-/* Asks, loads, changes and writes 100 rows, with a group and a scan among them; false where memory is out. */
-static bool work_on_rows(ffp_rows *rows, ff_arena *arena)
+/* Asks, loads, changes and writes 100 rows, with one that is remembered, a group and a scan among them; false where memory
+ * is out. */
+static bool work_on_rows(ffp_rows *rows, ff_arena *arena, const ffp_recall *recall)
 {
 	char names[100][4];
 	ff_read asked = { .table = ffp_table(FFP_BUDGET_POLICY), .kind = FF_READ_RANGE, .limit = 1 };
@@ -559,6 +560,7 @@ static bool work_on_rows(ffp_rows *rows, ff_arena *arena)
 	size_t count;
 	bool done = ffp_rows_init(rows, arena, 0, 0) && ffp_rows_scan(rows, &asked) &&
 	            ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, UINT32_MAX);
+	rows->recall = recall;
 	for (unsigned i = 0; done && i < COUNT_OF(names); i++) {
 		names[i][0] = (char)('a' + i % 10);
 		names[i][1] = (char)('a' + i / 10);
@@ -572,18 +574,26 @@ static bool work_on_rows(ffp_rows *rows, ff_arena *arena)
 	done = ffp_rows_loaded(rows, reads);
 	for (size_t i = 0; done && i < rows->slots_count; i++)
 		done = rows->slots[i]->columns == 2 || ffp_rows_change(rows, rows->slots[i]);
-	return done && ffp_rows_delete_table(rows, FFP_SWEEP) && ffp_rows_writes(rows, &writes, &count) && count == 102;
+	return done && ffp_rows_delete_table(rows, FFP_SWEEP) && ffp_rows_recalled(rows, &reads, &count) &&
+	       count == 1 && ffp_rows_writes(rows, &writes, &count) && count == 102;
 }
 
 static void rows_without_memory(ff_test *t)
 {
+	ffp_memory *memory = ffp_memory_new(t);
+	ffp_recall recall = { .allocator = &memory->allocator };
+	ffp_rows *known = new_rows(t);
+	ffp_slot *slot = get_budget(known, "aa");
+	load_nothing(t, known);
+	FF_REQUIRE(t, ffp_rows_change(known, slot));
+	ffp_rows_remember(known, &recall);
 	uint64_t takes = 0;
-	for (bool done = false; !done; takes++) {
+	for (bool done = false; !done && takes < 2000; takes++) {
 		ffp_rows rows;
-		done = work_on_rows(&rows, ffp_scarce_arena(t, takes));
-		FF_REQUIRE(t, takes < 2000);
+		done = work_on_rows(&rows, ffp_scarce_arena(t, takes), &recall);
 	}
-	FF_CHECK(t, takes > 200);
+	ffp_recall_free(&recall);
+	FF_CHECK(t, takes > 200 && takes < 2000);
 }
 
 /* ---- sorting ------------------------------------------------------------------------------------------------ */
