@@ -222,7 +222,6 @@ static ff_code read_slice(importing *import, ffp_import_slice *slice)
 	while (code == FF_OK && slice->count < SLICE_LINES) {
 		const char *line = NULL;
 		size_t size = 0;
-		ff_error_set(import->error, FF_OK, "%s", "");
 		code = import->next(import->context, &line, &size, import->error);
 		if (code != FF_OK && import->error->code != code)
 			ff_error_set(import->error, code, "reading line %" PRIu64 " failed", import->lines + 1);
@@ -309,7 +308,7 @@ static ff_code import_all(importing *import)
 
 ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported, ff_error *error)
 {
-	ff_error own;
+	ff_error own = { .code = FF_OK };
 	if (imported)
 		*imported = 0;
 	ff_code code = ffp_engine_check_writable(engine, error);

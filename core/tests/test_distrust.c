@@ -398,6 +398,22 @@ static void import_whose_reader_fails(ff_test *t)
 	FF_CHECK_EQ_INT(t, imported, 0);
 	FF_CHECK_EQ_INT(t, ff_test_error(t)->code, FF_E_IO);
 	FF_CHECK_STR(t, ff_test_error(t)->operation, "import");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "reading line 1 failed");
+}
+
+/* Whichever load it is: of the store that is to be empty, or of the check that ends it. */
+static void import_whose_store_fails(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	bool failed = true;
+	unsigned loads = 0;
+	for (; failed && loads < 100; loads++) {
+		ffp_fault_set(FFP_SLOT_LOAD, loads + 1, FF_E_IO);
+		failed = *ffp_import(t, e, "") == '!';
+		if (failed && !FF_CHECK_STR(t, ff_test_error(t)->message, "a fault that was planned"))
+			ff_test_note(t, "load %u", loads + 1);
+	}
+	FF_CHECK(t, loads > 2 && loads < 100);
 }
 
 static void import_refuses_a_row_twice(ff_test *t)
@@ -489,6 +505,7 @@ static const ff_case cases[] = {
 	CASE(tick_replaces_a_corrupt_place, "FF-MT-1", 0),
 	CASE(export_whose_writer_fails, "FF-MT-3", 0),
 	CASE(import_whose_reader_fails, "FF-MT-3", 0),
+	CASE(import_whose_store_fails, "FF-MT-3", 0),
 	CASE(import_refuses_a_row_twice, "FF-MT-3", 0),
 	CASE(import_of_another_engine_is_noticed, "FF-MT-5", 0),
 	CASE(import_replaces_a_corrupt_mark, "FF-MT-3", 0),
