@@ -350,6 +350,7 @@ static void tick_replaces_a_corrupt_place(ff_test *t)
 typedef struct unwilling {
 	ff_code code;
 	unsigned asked;
+	bool silent;
 } unwilling;
 
 static ff_code refuse_lines(void *context, const char *line, size_t size, ff_error *error)
@@ -358,7 +359,7 @@ static ff_code refuse_lines(void *context, const char *line, size_t size, ff_err
 	(void)line;
 	(void)size;
 	host->asked++;
-	return ff_error_set(error, host->code, "the host has its reasons");
+	return host->silent ? host->code : ff_error_set(error, host->code, "the host has its reasons");
 }
 
 /* Whatever it answers is the end: contention that is the host's own is not tried again as the store's would be. */
@@ -368,7 +369,7 @@ static void export_whose_writer_fails(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
 	static const ff_code codes[] = { FF_E_IO, FF_E_BUSY, FF_E_CONFLICT, FF_E_DEADLINE, (ff_code)77 };
 	for (size_t i = 0; i < COUNT_OF(codes); i++) {
-		unwilling host = { codes[i], 0 };
+		unwilling host = { codes[i], 0, false };
 		FF_CHECK_CODE(t, ff_engine_export(e, 0, refuse_lines, &host, ff_test_error(t)), codes[i]);
 		FF_CHECK_EQ_INT(t, ff_test_error(t)->code, codes[i]);
 		FF_CHECK_STR(t, ff_test_error(t)->message, "the host has its reasons");
@@ -376,6 +377,12 @@ static void export_whose_writer_fails(ff_test *t)
 		FF_CHECK_EQ_INT(t, host.asked, 1);
 	}
 	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
+	/* what the store said of a try before is not taken for the host's word */
+	unwilling silent = { FF_E_BUSY, 0, true };
+	e = ffp_open_faulty(t, NULL);
+	ffp_fault_set(FFP_SLOT_LOAD, 1, FF_E_BUSY);
+	FF_CHECK_CODE(t, ff_engine_export(e, 0, refuse_lines, &silent, ff_test_error(t)), FF_E_BUSY);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "writing line 1 failed");
 }
 
 /* ---- import ------------------------------------------------------------------------------------------------- */
