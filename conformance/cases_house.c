@@ -698,6 +698,9 @@ static void import_refuses_what_would_be_corrupt(ff_test *t)
 		"{\"applied_at_ms\":1,\"budget_id\":\"b\",\"dedup_key\":\"k\",\"expires_at_ms\":5,\"outcome_json\":"
 		"\"x\","
 		"\"payload_digest\":1,\"table\":\"ff_budget_usage_dedup\"}\n",
+		"{\"active_concurrency\":0,\"active_concurrency_cap\":0,\"created_at_ms\":1,\"latest_ms\":0,"
+		"\"limits_stored\":1,\"max_requests_per_window\":5,\"next_entry\":0,\"quota_policy_id\":\"q\","
+		"\"requests_per_window_seconds\":0,\"table\":\"ff_quota_policy\",\"updated_at_ms\":1}\n",
 	};
 	ff_engine *e = ff_test_open(t, NULL);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
