@@ -67,6 +67,12 @@ class Case(unittest.TestCase):
         self.assertEqual(len(answer), 1, answer)
         return answer[0]
 
+    def said(self, *arguments, status=0, **named):
+        """What a command says to people."""
+        done = self.run_raw(*arguments, **named)
+        self.assertEqual((done.returncode, done.stderr), (status, ""), (arguments, done.stdout))
+        return done.stdout
+
     def error(self, *arguments, status=1, **named):
         """The code of the error that a command answers."""
         fields = self.one(*arguments, status=status, **named)["error"]

@@ -345,6 +345,27 @@ class Usage(Case):
         self.assertEqual(self.one("release", "b", "--execution", "e"), {"result": "released", "released": {}})
         self.assertEqual(self.one("budget", "status", "b")["usage"], {"x": 0, "y": 0})
 
+    def test_answers_for_people(self):
+        create = ("budget", "create", "b", "--limit", "x=10000:8000")
+        self.assertEqual(self.said(*create), "budget 'b' created\n")
+        self.assertEqual(self.said(*create), "budget 'b' exists already, with the same policy\n")
+        self.assertEqual(self.said("budget", "create", "b"),
+                         "budget 'b' exists already, with another policy, and stays as it is\n")
+        again = " (decided before, under this key; nothing was changed)\n"
+        self.assertEqual(self.said("report", "b", "x=8000", "--key", "k"), "charged\n")
+        self.assertEqual(self.said("report", "b", "x=8000", "--key", "k"), "charged" + again)
+        self.assertEqual(self.said("spend", "b", "--execution", "e", "x=1500"),
+                         "charged; 'x' is at 9,500, over its soft limit of 8,000\n")
+        refused = "refused; 'x' was at 9,500, and its hard limit is 10,000"
+        self.assertEqual(self.said("report", "b", "x=501", "--key", "r", status=3), refused + "\n")
+        self.assertEqual(self.said("report", "b", "x=501", "--key", "r", status=3), refused + again)
+        self.assertEqual(self.said("release", "b", "--execution", "e"), "released:\n  x  1,500\n")
+        self.assertEqual(self.said("release", "b", "--execution", "e"), "nothing was recorded in this period\n")
+        self.assertEqual(self.said("budget", "reset", "b"), "budget 'b' is reset; the next reset: none\n")
+        self.said("budget", "create", "a", "--mode", "advisory", "--limit", "x=10")
+        self.assertEqual(self.said("report", "a", "x=11"),
+                         "charged over the limit (advisory); 'x' was at 0, and its hard limit is 10\n")
+
     def test_tick(self):
         self.one("--now", T, "budget", "create", "b", "--reset-every", "1m")
         self.one("--now", T, "--key-ttl", "1s", "report", "b", "x=1", "--key", "k")
@@ -352,6 +373,8 @@ class Usage(Case):
         self.assertEqual(answer, {"resets": 1, "failed": 0, "purged_keys": 1, "purged_admissions": 0})
         self.assertEqual(self.one("--now", T + 60000, "tick", "--limit", "5"),
                          {"resets": 0, "failed": 0, "purged_keys": 0, "purged_admissions": 0})
+        self.assertRegex(self.said("--now", T + 120000, "tick"),
+                         r"^resets +1\nfailed +0\npurged keys +0\npurged admissions +0\n$")
 
 
 class Quotas(Case):
@@ -367,6 +390,20 @@ class Quotas(Case):
         self.assertEqual(self.create(), {"result": "already_satisfied", "same": True, "quota_policy_id": "q"})
         self.assertEqual(self.create(most=3), {"result": "already_satisfied", "same": False, "quota_policy_id": "q"})
         self.assertEqual(self.error("quota", "create", "p", "--window", "0s", "--max", 1, "--concurrency", 0), "invalid")
+
+    def test_answers_for_people(self):
+        def admit(execution, status=0):
+            return self.said("--now", T, "quota", "admit", "q", "--execution", execution, status=status)
+        self.assertEqual(self.said("quota", "create", "q", "--window", "2s", "--max", 2, "--concurrency", 1),
+                         "quota policy 'q' created\n")
+        self.assertEqual(admit("a"), "admitted\n")
+        self.assertEqual(admit("a"), "admitted already\n")
+        self.assertEqual(admit("b", status=3), "not admitted; every slot is held\n")
+        release = ("--now", T, "quota", "release", "q", "--execution", "a")
+        self.assertEqual(self.said(*release), "released\n")
+        self.assertEqual(self.said(*release), "it held no slot\n")
+        self.assertEqual(admit("b"), "admitted\n")
+        self.assertEqual(admit("c", status=3), "not admitted; the window is full, try again in 2,000 ms\n")
 
     def test_window(self):
         self.create()
@@ -449,7 +486,7 @@ class Store(Case):
         self.assertEqual(self.one("import", path, store=other), {"imported": len(lines)})
         self.assertEqual(self.run_raw("--now", T, "export", store=other).stdout, text)
         third = self.uri("third")
-        self.assertEqual(self.one("import", "-", store=third, stdin=text), {"imported": len(lines)})
+        self.assertEqual(self.said("import", "-", store=third, stdin=text), f"{len(lines)} lines imported\n")
         self.assertEqual(self.one("--now", T, "budget", "status", "b"),
                          self.one("--now", T, "budget", "status", "b", store=third))
         self.assertEqual(self.error("import", path, store=other), "invalid")
@@ -604,7 +641,7 @@ class Store(Case):
     def test_check(self):
         self.fill()
         self.assertEqual(self.one("check"), {"ok": True, "problems": []})
-        self.assertEqual(self.run_raw("check").returncode, 0)
+        self.assertEqual(self.said("check"), "the store is sound\n")
 
     @only_on("sqlite")
     def test_check_finds_damage(self):
@@ -615,6 +652,7 @@ class Store(Case):
         answer = self.one("check", status=1)
         self.assertFalse(answer["ok"])
         self.assertTrue(any("'b'" in problem for problem in answer["problems"]), answer)
+        self.assertEqual(self.said("check", status=1), "\n".join([*answer["problems"], "the store has problems\n"]))
         self.assertEqual(self.error("budget", "status", "b"), "corrupt")
         self.assertEqual(self.error("report", "b", "x=1"), "corrupt")
 
