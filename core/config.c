@@ -76,17 +76,13 @@ static ff_code copy_path(ffp_uri *parsed, const char *uri, size_t scheme_size, s
 	return FF_OK;
 }
 
-static ff_code copy_params(ffp_uri *parsed, const char *uri, const char *query, ff_error *error)
+static ff_code copy_params(ffp_uri *parsed, const char *query, ff_error *error)
 {
-	char shown[FFP_URI_SHOWN];
 	UriQueryListA *list = NULL;
 	int count = 0;
-	int status = uriDissectQueryMallocExA(&list, &count, query, query + strlen(query), URI_TRUE, URI_BR_DONT_TOUCH);
-	if (status == URI_ERROR_MALLOC)
-		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
-	if (status != URI_SUCCESS)
-		return ff_error_set(error, FF_E_INVALID, "store '%s' has a query that cannot be read",
-		                    ffp_uri_show(uri, shown));
+	const char *end = query + strlen(query);
+	if (uriDissectQueryMallocExA(&list, &count, query, end, URI_TRUE, URI_BR_DONT_TOUCH) != URI_SUCCESS)
+		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI"); /* it takes any text */
 	parsed->query = list;
 	parsed->params = calloc((size_t)count + 1, sizeof(*parsed->params));
 	if (!parsed->params)
@@ -110,7 +106,7 @@ ff_code ffp_uri_parse(const char *uri, ffp_uri *parsed, ff_error *error)
 	if (code == FF_OK)
 		code = copy_path(parsed, uri, (size_t)(colon - uri), path_size, error);
 	if (code == FF_OK && question && question[1])
-		code = copy_params(parsed, uri, question + 1, error);
+		code = copy_params(parsed, question + 1, error);
 	if (code != FF_OK)
 		ffp_uri_free(parsed);
 	return code;

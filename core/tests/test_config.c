@@ -209,6 +209,7 @@ static void params_that_are_integers(ff_test *t)
 	FF_CHECK_CODE(t, ff_config_int64(config_of(t, NULL, 0), "n", 0, 1, &kept, ff_test_error(t)), FF_OK);
 	FF_CHECK_EQ_INT(t, kept, 7);
 	check_int64(t, "0", FF_OK, 0);
+	check_int64(t, "9", FF_OK, 9);
 	check_int64(t, "100", FF_OK, 100);
 	check_int64(t, "-5", FF_OK, -5);
 	check_int64(t, "101", FF_E_INVALID, 0);

@@ -665,6 +665,25 @@ static void a_parser_without_memory(ff_test *t)
 	FF_CHECK(t, failed > 5);
 }
 
+/* Nor where nothing was parsed yet by the engine that exports. */
+static void an_export_without_memory(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	run_script(t, e, FF_OK, same_code);
+	const char *lines = ffp_export(t, e, 0);
+	watch_parser(t);
+	bool clean = false;
+	for (uint64_t at = 1; !clean && at < 1000; at++) {
+		e = ff_test_open(t, NULL);
+		fail_parser(at);
+		const char *answer = ffp_export(t, e, 0);
+		clean = parser.taken < at;
+		FF_CHECK_STR(t, answer, clean ? lines : "!no_memory");
+		ff_test_undo(t, e);
+	}
+	FF_CHECK(t, clean && parser.taken > 1);
+}
+
 static void an_import_without_memory(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -884,6 +903,7 @@ static const ff_case cases[] = {
 	CASE(every_piece_fails_once, "FF-ERR-2", 0),
 	CASE(memory_is_out_for_a_while, "FF-ERR-2", 0),
 	CASE(a_parser_without_memory, "FF-ERR-2 FF-MT-4", 0),
+	CASE(an_export_without_memory, "FF-MT-3", 0),
 	CASE(an_import_without_memory, "FF-MT-3", 0),
 	CASE(an_import_whose_pieces_fail, "FF-MT-3", 0),
 	CASE(contention_that_stays, "FF-ERR-1 FF-ERR-4", 0),
