@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import FFCTL, IN_FILES, INT64_MAX, SCHEME, Case, exact, only_in_files, only_on
+from harness import FFCTL, HOUR, IN_FILES, INT64_MAX, SCHEME, Case, exact, only_in_files, only_on
 
 T = 1700000000000
 
@@ -264,13 +264,25 @@ class Budgets(Case):
         self.assertEqual(self.error("budget", "reset", "none"), "not_found")
 
     def test_bars_for_people(self):
-        self.one("budget", "create", "b", "--limit", "x=1000000:500000", "--limit", "y=0")
-        self.one("report", "b", "x=600000", "free=1234567")
-        text = self.run_raw("budget", "status", "b").stdout
-        self.assertRegex(text, r"x +600,000 +1,000,000 +500,000 +█{10}┃█░{8}")
-        self.assertRegex(text, r"free +1,234,567 +- +-")
-        self.assertRegex(self.run_raw("budget", "list").stdout, r"b +strict +never +0 +1 +free")
-        self.assertRegex(text, r"created +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ \(\d{13}\)")
+        now = ("--now", T)
+        self.one(*now, "budget", "create", "b", "--scope", "team:42", "--on-hard", "stop", "--on-soft", "warn",
+                 "--reset-every", "1h", "--limit", "x=1000000:500000", "--limit", "y=0")
+        self.one(*now, "budget", "create", "a", "--mode", "advisory")
+        self.one(*now, "report", "b", "x=600000", "free=1234567")
+        self.one(*now, "report", "b", "x=600000", status=3)
+        created = f"2023-11-14 22:13:20Z ({T})"
+        bar = "█" * 10 + "┃█" + "░" * 8
+        text = self.said(*now, "budget", "status", "b")
+        self.assertEqual(text.split("DIMENSION")[0], "budget      b\nscope       team:42\nmode        strict\n"
+                         "hints       hard 'stop', soft 'warn'\n"
+                         f"resets      1h, next 2023-11-14 23:13:20Z ({T + HOUR})\n"
+                         f"breaches    1 hard, 1 soft; last hard one of 'x' at {created}\n"
+                         f"created     {created}\nupdated     {created}\n")
+        self.assertRegex(text, rf"\nfree +1,234,567 +- +- *\nx +600,000 +1,000,000 +500,000 +{bar}\ny +0 +- +- *\n$")
+        self.assertTrue(self.said(*now, "budget", "status", "a").startswith(
+            "budget      a\nmode        advisory\nresets      never, next never\nbreaches    0 hard, 0 soft\ncreated "))
+        self.assertRegex(self.said(*now, "budget", "list"), r"\na +advisory +never +0 +0 *\nb +strict +1h +1 +1 +free "
+                         rf"+1,234,567 +- +- *\n +x +600,000 +1,000,000 +500,000 +{bar}\n +y +0 ")
 
 
 class Usage(Case):
@@ -670,7 +682,9 @@ class Store(Case):
         self.assertRegex(opened["version"], r"\d")
         weak = of(SCHEME, store=self.uri("store", "durability=none"))
         self.assertNotIn("DURABLE_COMMIT", weak["capabilities"])
-        self.assertTrue(re.search(SCHEME, self.run_raw("backends").stdout))
+        row = " +".join(re.escape(of if isinstance(of, str) else " ".join(of)) for of in (
+            opened["name"], opened["schemes"], opened["version"], opened["capabilities"]))
+        self.assertRegex(self.said("backends"), rf"(?m)^{row}$")
 
     @only_on("sqlite")
     def test_backends_of_a_store_in_memory(self):
