@@ -461,7 +461,7 @@ class Quotas(Case):
         self.assertEqual(listed[0]["max_requests_per_window"], str(INT64_MAX))
         self.assertEqual(len(self.lines("quota", "list", "--limit", "1", "--after", "p")), 1)
         self.assertEqual(self.error("quota", "status", "none"), "not_found")
-        self.assertRegex(self.run_raw("--now", T + 5, "quota", "status", "q").stdout, r"q +1m +2 +2 +█{20} +2 +9")
+        self.assertRegex(self.run_raw("--now", T + 5, "quota", "status", "q").stdout, r"q +1m +2 +2 +█{20} +2 +9 +█{4}░{16} ")
 
     def test_when_the_next_is_admitted_as_people_read_it(self):
         self.create(concurrency=1, most=2)

@@ -653,6 +653,7 @@ class Sample(Replay):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"(?m)^support +900 .*[█▓░]+ +cost \d+")
         self.assertRegex(done.stdout, r"4,000 lines in [\d.]+ s")
+        self.assertRegex(done.stdout, r"\ncharged: prompt_tokens [\d,]+, completion_tokens [\d,]+, cost [\d,]+\n$")
 
     @only_on("sqlite")
     def test_the_demo(self):
