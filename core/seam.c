@@ -108,9 +108,6 @@ ff_code ffp_store_open(ffp_store *store, const char *uri, uint32_t flags, const 
 	code = ffp_backend_find(parsed.scheme, &store->backend, error);
 	if (code == FF_OK)
 		code = open_instance(store, &config, error);
-	char shown[FFP_URI_SHOWN];
-	if (code != FF_OK)
-		ff_error_set_entity(error, "store", ffp_uri_show(uri, shown));
 	ffp_uri_free(&parsed);
 	return code;
 }
