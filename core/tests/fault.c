@@ -60,6 +60,8 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	ff_code code = fault(FFP_SLOT_BEGIN, error);
 	if (code == FF_OK)
 		code = ffp_fake_backend.begin(store, kind, txn, error);
+	else
+		*txn = (ff_txn *)(void *)store; /* which is none */
 	if (code == FF_OK)
 		goes_on = NULL; /* fake: lets one transaction in at a time */
 	return code;

@@ -446,6 +446,22 @@ static void ids_without_a_policy_are_passed_over(ff_test *t)
 	FF_CHECK_EQ_INT(t, loads_of(t, e) - loads, 3); /* nothing behind the page, and what it tells of its one */
 }
 
+/* What a read has taken is there for the next, of which there may be any number: nothing but the answer is new. */
+static void reads_take_no_memory_but_their_answers(ff_test *t)
+{
+	enum { READS = 200 };
+	ffp_memory *memory = ffp_memory_new(t);
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.allocator = &memory->allocator;
+	ff_engine *e = ff_test_open(t, &options);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5"), "created");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
+	uint64_t taken = memory->taken;
+	for (unsigned i = 0; i < READS; i++)
+		FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
+	FF_CHECK_EQ_INT(t, memory->taken - taken, READS);
+}
+
 /* ---- hashes ------------------------------------------------------------------------------------------------- */
 
 enum { NAMES = 64 };
@@ -502,6 +518,7 @@ static const ff_case cases[] = {
 	CASE(leases_that_are_not_over_are_not_looked_at, "", 0),
 	CASE(leases_that_are_too_few_are_not_looked_at, "", 0),
 	CASE(slots_in_a_batch_are_as_if_sent_alone, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
+	CASE(reads_take_no_memory_but_their_answers, "", 0),
 	CASE(ids_without_a_policy_are_passed_over, "FF-GS-2 FF-QA-9", 0),
 	CASE(names_that_collide_under_one_seed, "", 0),
 };

@@ -434,16 +434,19 @@ static void import_refuses_a_row_twice(ff_test *t)
 	FF_CHECK_STR(t, ffp_import(t, e, lines), "1");
 }
 
-/* Who has looked, and found none, looks again where somebody has written since. */
+/* Who has looked, and found none, looks again where somebody has written since. Who cannot tell that looks once. */
 static void import_of_another_engine_is_noticed(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
 	ff_engine *other = ff_test_open(t, NULL);
+	ff_engine *far = ff_test_open_uri(t, ff_test_text(t, "far%s", strchr(ff_test_uri(t), ':')), NULL);
 	FF_CHECK_STR(t, ffp_tick(t, other, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
 	FF_CHECK_STR(t, ffp_import(t, e, "x\n"), "!invalid");
 	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "!misuse");
+	FF_CHECK_STR(t, ffp_report(t, far, "b", "", "a=1"), "!misuse");
 	FF_CHECK_STR(t, ffp_import(t, e, ""), "0");
 	FF_CHECK_STR(t, ffp_report(t, other, "b", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, far, "b", "", "a=1"), "ok");
 }
 
 /* The row of an unfinished import that cannot be read is written anew by the next one. */

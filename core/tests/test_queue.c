@@ -605,6 +605,25 @@ static ff_engine *open_lanes(ff_test *t)
 	return ff_test_open_uri(t, ff_test_text(t, "%s?lanes=%d", ff_test_uri(t), LANES), NULL);
 }
 
+static ff_code lanes_alone(ff_store *store, ff_store_limits *limits, ff_error *error)
+{
+	ff_code code = ffp_fake_backend.limits(store, limits, error);
+	limits->caps = 0;
+	return code;
+}
+
+/* Who does not claim to take writers side by side gets one after the other, however many lanes it tells of. */
+static void lanes_want_their_capability(ff_test *t)
+{
+	ff_engine_backend backend = ffp_fake_backend;
+	backend.name = "lanes";
+	backend.limits = lanes_alone;
+	FF_REQUIRE_OK(t, ff_backend_register(&backend, ff_test_error(t)));
+	const char *path = strchr(ff_test_uri(t), ':');
+	FF_CHECK_EQ_INT(t, ff_test_open_uri(t, ff_test_text(t, "lanes%s?lanes=4", path), NULL)->lanes_count, 1);
+	FF_CHECK_EQ_INT(t, ff_test_open_uri(t, ff_test_text(t, "fake%s?lanes=99", path), NULL)->lanes_count, 64);
+}
+
 /* A store that takes four writers has four at a time, and every answer is as in one lane. */
 static void lanes_run_side_by_side(ff_test *t)
 {
@@ -697,6 +716,7 @@ static const ff_case cases[] = {
 	CASE(tick_takes_less_where_calls_wait, "FF-MT-1", 0),
 	CASE(tick_lets_the_store_keep_house, "FF-MT-1", 0),
 	CASE(tick_among_reports, "FF-MT-1", 0),
+	CASE(lanes_want_their_capability, "", 0),
 	CASE(lanes_run_side_by_side, "FF-RU-13 FF-RU-14", 0),
 	CASE(one_runs_alone, "FF-MT-5", 0),
 };
