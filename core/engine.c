@@ -371,21 +371,14 @@ bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt)
 	return true;
 }
 
-static void set_field(char *field, size_t room, const char *text)
-{
-	size_t size = strnlen(text, room - 1);
-	memcpy(field, text, size);
-	field[size] = '\0';
-}
-
 void ffp_error_about(const ff_engine *engine, ff_error *error, const char *operation, const char *entity, ff_text id)
 {
 	if (!error)
 		return;
 	if (operation[0])
-		set_field(error->operation, sizeof(error->operation), operation);
+		snprintf(error->operation, sizeof(error->operation), "%s", operation);
 	if (engine && !error->backend[0])
-		set_field(error->backend, sizeof(error->backend), engine->store.backend->name);
+		snprintf(error->backend, sizeof(error->backend), "%s", engine->store.backend->name);
 	if (error->entity[0])
 		return;
 	char name[FF_ID_MAX + 5]; /* one character more than there is room for, so that it is cut behind a whole one */

@@ -382,6 +382,7 @@ static void tick_stops_while_it_waits(ff_test *t)
 	int64_t began_ms = monotonic_ms();
 	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 0, ff_test_error(t)));
 	FF_CHECK(t, monotonic_ms() - began_ms < INTERVAL_MS / 2);
+	FF_CHECK(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_BEGIN) < 20); /* those of one tick */
 }
 
 static bool is_to_stop(ff_engine *engine)

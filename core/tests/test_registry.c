@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,6 +185,27 @@ static void registry_survives_a_fork(ff_test *t)
 	FF_CHECK_EQ_INT(t, status, 0);
 }
 
+/* In a child, since nothing is ever taken out. */
+static void registry_has_an_end(ff_test *t)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		static char names[100][8];
+		ff_error error = { .code = FF_OK };
+		for (unsigned i = 0; i < COUNT_OF(names) && error.code == FF_OK; i++) {
+			snprintf(names[i], sizeof(names[i]), "end-%u", i);
+			ff_engine_backend backend = like_the_fake(names[i]);
+			ff_backend_register(&backend, &error);
+		}
+		bool ended = strcmp(error.message, "more than 64 backends") == 0;
+		_exit(ended && ff_backend_at(63) && !ff_backend_at(64) ? 0 : 1);
+	}
+	int status = -1;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	FF_CHECK_EQ_INT(t, status, 0);
+}
+
 static const ff_case cases[] = {
 	CASE(registry_wants_every_slot, "", 0),
 	CASE(registry_refuses_strange_tables, "", 0),
@@ -193,6 +215,7 @@ static const ff_case cases[] = {
 	CASE(registry_takes_an_older_table, "", 0),
 	CASE(registry_takes_a_newer_table, "", 0),
 	CASE(capabilities_have_names, "", 0),
+	CASE(registry_has_an_end, "", 0),
 	CASE(registry_survives_a_fork, "FF-ERR-6", 0),
 };
 
