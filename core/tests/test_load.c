@@ -149,6 +149,7 @@ static void files_are_refused_with_a_reason(ff_test *t)
 	FF_REQUIRE(t, mkfifo(fifo, 0600) == 0);
 	check_refused(t, "/nowhere/at/all.so", FF_E_NOT_FOUND, "No such file or directory");
 	check_refused(t, "libc.so.6", FF_E_NOT_FOUND, "No such file or directory"); /* nothing is searched for */
+	check_refused(t, ff_test_text(t, "%s/x", module(t, "memory")), FF_E_NOT_FOUND, "Not a directory");
 	check_refused(t, folder, FF_E_INVALID, "it is no file");
 	check_refused(t, fifo, FF_E_INVALID, "it is no file");
 	check_refused(t, put_file(t, folder, "", 0), FF_E_INVALID, "the file is no shared object");
@@ -235,7 +236,7 @@ static void all_modules_are_loaded(ff_test *t)
 	put_module(t, folder, "bad", "missing");
 	put_module(t, folder, "fake", "missing"); /* answered to already, so it is not looked at */
 	put_module(t, later, "listed", "listed");
-	FF_REQUIRE(t, symlink(module(t, "missing"), ff_test_text(t, "%s/other.so", folder)) == 0);
+	FF_REQUIRE(t, symlink(module(t, "missing"), ff_test_text(t, "%s/other_backend_bad.so", folder)) == 0);
 	set_path(t, ff_test_text(t, "%s:/nowhere:%s", folder, later));
 	size_t count = count_backends();
 	ff_backend_load_all(append_problem, problems);
