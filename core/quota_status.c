@@ -26,10 +26,15 @@ static ff_code find_next_admission(ffp_reading *reading, const ffp_quota_row *ro
 		                    .entry = row->next_entry - row->max_requests_per_window };
 	ff_read read = { .table = ffp_table(FFP_QUOTA_WINDOW), .kind = FF_READ_GET, .low = &key.row };
 	ff_code code = ffp_load(&reading->txn, reading->arena, &read, 1, reading->error);
+	if (code != FF_OK || !read.row)
+		return code;
 	const ffp_entry_row *entry = (const ffp_entry_row *)read.row;
-	if (code == FF_OK && entry && entry->row.state == FF_ROW_OK && entry->expires_at_ms > time_ms)
+	const char *fault = ffp_entry_fault(entry);
+	if (fault)
+		return ffp_error_corrupt(reading->error, "quota_policy", row->quota_policy_id, fault);
+	if (entry->expires_at_ms > time_ms)
 		*next_ms = entry->expires_at_ms;
-	return code;
+	return FF_OK;
 }
 
 static ff_code view_quota(ffp_reading *reading, const ffp_quota_row *row, ff_quota_status *status)
