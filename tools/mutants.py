@@ -93,7 +93,7 @@ def prepare(tree):
 
 
 def first_failure(tree, seconds_max):
-    """What notices first: (statements, case), or None where every run passes."""
+    """What notices first: (statements, case), or None where every run passes. No case may take longer than that."""
     for run in RUNS:
         with tempfile.TemporaryDirectory(prefix="ff-mutant-") as scratch:
             with subprocess.Popen(
@@ -113,10 +113,16 @@ def first_failure(tree, seconds_max):
 
 
 def watch(program, name, seconds_max):
-    timer = threading.Timer(seconds_max, program.kill)
-    timer.start()
+    def start_timer():
+        timer = threading.Timer(seconds_max, program.kill)
+        timer.start()
+        return timer
+
+    timer = start_timer()
     try:
         for line in program.stdout:
+            timer.cancel()
+            timer = start_timer()
             case = cases.tap_case(line)
             if case and case.status == cases.FAILED:
                 program.kill()
@@ -169,7 +175,7 @@ def main():
             started = time.monotonic()
             if first_failure(paths[0], 600):
                 sys.exit("the tests fail without any mutant; mend that first")
-            seconds_max = 10 + 5 * (time.monotonic() - started)
+            seconds_max = 2 + time.monotonic() - started  # a case is not longer than all of them
 
             def one(mutant):
                 tree = trees.get()
