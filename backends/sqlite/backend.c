@@ -355,10 +355,11 @@ static void close_connections(ff_store *store)
 		ffp_connection_close(store->idle);
 		store->idle = next;
 	}
-	ffp_log_keeper_close(store);
+	if (store->keeper)
+		ffp_connection_close(store->keeper);
 	if (store->writer)
 		ffp_connection_close(store->writer);
-	store->writer = NULL;
+	store->keeper = store->writer = NULL;
 }
 
 /*

@@ -243,6 +243,7 @@ static ff_code open_file(ff_txn *connection, bool writes, ff_error *error)
 	int result = sqlite3_open_v2(store->path, &connection->db, flags, NULL);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
+	ffp_file_take(connection);
 	/* SQLite opens for reading what it may not write. */
 	if (writes && sqlite3_db_readonly(connection->db, "main"))
 		return ff_error_set(error, FF_E_IO, "cannot write to '%s': %s", store->path,

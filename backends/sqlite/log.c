@@ -112,74 +112,22 @@ void ffp_log_watch(ff_txn *writer)
 
 /* ---- the keeper --------------------------------------------------------------------------------------------- */
 
-/*
- * SQLite writes all pages and then syncs the file once; a commit of another thread, whose own sync comes behind that one on
- * the disk, waits for as long as if it had folded the log itself. So what the keeper writes is synced in bites, and
- * commits go between two of them.
- */
-#define BITE_PAGES 64
-
-typedef struct ffp_log_keeper {
-	sqlite3_io_methods methods; /* of the file: those of the system, but for writing */
-	const sqlite3_io_methods *real;
-	unsigned writes;
-	ff_txn *connection; /* which never has a transaction */
-} ffp_log_keeper;
-
-static int write_in_bites(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
-{
-	ffp_log_keeper *keeper = (ffp_log_keeper *)(uintptr_t)file->pMethods;
-	int result = keeper->real->xWrite(file, data, size, at);
-	if (result == SQLITE_OK && ++keeper->writes % BITE_PAGES == 0)
-		result = keeper->real->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
-	return result;
-}
-
-static void take_bites(ffp_log_keeper *keeper)
-{
-	sqlite3_file *file = NULL;
-	sqlite3_file_control(keeper->connection->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-	keeper->real = file->pMethods;
-	keeper->methods = *file->pMethods;
-	keeper->methods.xWrite = write_in_bites;
-	file->pMethods = &keeper->methods;
-}
-
 /* A connection that may change no row may fold the log all the same, and syncs as it does so. */
 static bool open_keeper(ff_store *store)
 {
-	const ff_allocator *allocator = store->allocator;
-	ffp_log_keeper *keeper = allocator->resize(allocator->context, NULL, 0, sizeof(*keeper));
 	ff_error ignored;
-	if (!keeper)
+	if (ffp_connection_open(store, false, &store->keeper, &ignored) != FF_OK)
 		return false;
-	*keeper = (ffp_log_keeper){ 0 };
-	if (ffp_connection_open(store, false, &keeper->connection, &ignored) != FF_OK) {
-		allocator->resize(allocator->context, keeper, sizeof(*keeper), 0);
-		return false;
-	}
-	sqlite3_exec(keeper->connection->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
-	take_bites(keeper);
-	store->keeper = keeper;
+	sqlite3_exec(store->keeper->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+	ffp_file_sync_in_bites(store->keeper);
 	return true;
-}
-
-void ffp_log_keeper_close(ff_store *store)
-{
-	const ff_allocator *allocator = store->allocator;
-	if (!store->keeper)
-		return;
-	ffp_connection_close(store->keeper->connection);
-	allocator->resize(allocator->context, store->keeper, sizeof(*store->keeper), 0);
-	store->keeper = NULL;
 }
 
 /* Twice, since commits come meanwhile: the next one, which lets the log begin anew, then has little left to do. */
 static void fold(const ff_store *store)
 {
-	sqlite3 *db = store->keeper->connection->db;
 	for (int i = 0; i < 2; i++)
-		sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		sqlite3_wal_checkpoint_v2(store->keeper->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 /* Before a commit would, so that none does. Where nothing is synced, a commit does it as fast. */

@@ -43,9 +43,18 @@ typedef struct ffp_statement {
 	sqlite3_stmt *statement;
 } ffp_statement;
 
+/* What a connection's file does itself, and passes on else (file.c). */
+typedef struct ffp_file {
+	sqlite3_io_methods methods;
+	const sqlite3_io_methods *real; /* the system's; NULL: it has none */
+	ff_store *store;
+	unsigned writes; /* since the file was synced, where it is synced in bites */
+} ffp_file;
+
 struct ff_txn {
 	ff_store *store;
 	sqlite3 *db;
+	ffp_file file;
 	ff_txn *next; /* in the store's list of idle readers */
 	ff_txn_kind kind;
 	bool once;             /* not kept after its transaction */
@@ -70,14 +79,15 @@ struct ff_store {
 	bool read_only;
 	ff_durability durability;
 	int64_t busy_timeout_us;
-	struct ffp_log_keeper *keeper; /* NULL until a tick has folded the log */
-	_Atomic bool keeping;          /* some thread has the keeper */
-	_Atomic bool log_kept;         /* the keeper has folded since the last commit */
-	_Atomic int unfolded_pages;    /* of the log, as of the last commit */
-	ff_txn *writer;                /* NULL: read-only */
-	ffp_seat seat;                 /* of whose transaction has the writer */
-	pthread_mutex_t mutex;         /* guards what is below */
-	ff_txn *idle;                  /* readers for transactions to come */
+	_Atomic bool locking;       /* some thread takes or gives back a lock on the log's index */
+	ff_txn *keeper;             /* has no transactions; NULL until a tick has folded the log */
+	_Atomic bool keeping;       /* some thread has the keeper */
+	_Atomic bool log_kept;      /* the keeper has folded since the last commit */
+	_Atomic int unfolded_pages; /* of the log, as of the last commit */
+	ff_txn *writer;             /* NULL: read-only */
+	ffp_seat seat;              /* of whose transaction has the writer */
+	pthread_mutex_t mutex;      /* guards what is below */
+	ff_txn *idle;               /* readers for transactions to come */
 	unsigned idle_count;
 };
 
@@ -100,6 +110,13 @@ void ffp_statement_done(sqlite3_stmt *statement);
 /* For sqlite3_busy_handler; the context is an ff_wait. */
 int ffp_sqlite_on_busy(void *context, int count);
 
+/* file.c */
+
+/* Puts our own methods over the system's in a connection that was opened. */
+void ffp_file_take(ff_txn *connection);
+/* From now on what it writes is synced in bites. */
+void ffp_file_sync_in_bites(ff_txn *connection);
+
 /* fork.c */
 
 /* Counts a store that is opened. False: this process is a copy of one that had stores open, and must open none. */
@@ -114,7 +131,6 @@ void ffp_log_watch(ff_txn *writer);
 ffp_room ffp_log_make_room(ff_txn *writer);
 /* Folds the log ahead of them, beside other threads' transactions. */
 void ffp_log_keep(ff_store *store);
-void ffp_log_keeper_close(ff_store *store);
 
 /* schema.c */
 

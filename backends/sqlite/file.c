@@ -1,0 +1,67 @@
+/* What a connection's file does in its own way, below SQLite: locks on the log's index, and syncs in bites. */
+#include "store.h"
+
+static ffp_file *file_of(sqlite3_file *file)
+{
+	return (ffp_file *)(uintptr_t)file->pMethods;
+}
+
+/*
+ * Every transaction takes and gives back locks on the log's index, and SQLite guards a process's own count of them by a
+ * mutex. It holds that while it asks the system, and who finds it taken sleeps until it is woken, which takes longer than
+ * that and happened twice a commit where a thread read all the time. So a thread of ours that comes while another is at it
+ * waits awake, though not for long, for the other may have lost its processor. It is a courtesy: the lock is asked for
+ * whoever else is at it.
+ */
+#define LOOKS_MAX 20000
+
+static bool is_free(ff_store *store)
+{
+	return !atomic_load_explicit(&store->locking, memory_order_relaxed) &&
+	       !atomic_exchange_explicit(&store->locking, true, memory_order_acquire);
+}
+
+static int lock_index(sqlite3_file *file, int offset, int count, int flags)
+{
+	const ffp_file *of = file_of(file);
+	bool taken = false;
+	for (unsigned looks = 0; !taken && looks < LOOKS_MAX; looks++)
+		taken = is_free(of->store);
+	int result = of->real->xShmLock(file, offset, count, flags);
+	if (taken)
+		atomic_store_explicit(&of->store->locking, false, memory_order_release);
+	return result;
+}
+
+/*
+ * SQLite writes all pages and then syncs the file once; a commit of another thread, whose own sync comes behind that one on
+ * the disk, waits for as long as if it had folded the log itself. So what the keeper writes is synced in bites, and
+ * commits go between two of them.
+ */
+#define BITE_PAGES 64
+
+static int write_in_bites(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
+{
+	ffp_file *of = file_of(file);
+	int result = of->real->xWrite(file, data, size, at);
+	if (result == SQLITE_OK && ++of->writes % BITE_PAGES == 0)
+		result = of->real->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+	return result;
+}
+
+void ffp_file_take(ff_txn *connection)
+{
+	ffp_file *of = &connection->file;
+	sqlite3_file *file = NULL;
+	sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	if (connection->store->memory || !file || !file->pMethods || file->pMethods->iVersion < 2)
+		return;
+	*of = (ffp_file){ .methods = *file->pMethods, .real = file->pMethods, .store = connection->store };
+	of->methods.xShmLock = lock_index;
+	file->pMethods = &of->methods;
+}
+
+void ffp_file_sync_in_bites(ff_txn *connection)
+{
+	connection->file.methods.xWrite = write_in_bites;
+}
