@@ -38,6 +38,7 @@ static const meaning meanings[] = {
 	{ "08", FF_E_IO, RETRY },           /* connection_exception */
 	{ "22012", FF_E_CONFLICT, 0 },      /* a row that was loaded is gone: the count of a statement on many rows */
 	{ "23505", FF_E_CONFLICT, 0 },      /* a new row is there already */
+	{ "25P02", FF_E_IO, RETRY | ANEW }, /* the transaction before was not rolled back */
 	{ "25P03", FF_E_CONFLICT, 0 },      /* idle_in_transaction_session_timeout: rolled back */
 	{ "26000", FF_E_IO, RETRY | ANEW }, /* what was prepared is gone */
 	{ "28", FF_E_IO, SETTLED },         /* no such user, wrong password */

@@ -309,6 +309,13 @@ static ff_code heed(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, reply ca
 	                                                     : lose(txn, result, doing, error);
 }
 
+/* What ends the transaction before. Where that fails, and there is something to end, the server refuses BEGIN; and where
+ * there is nothing, what comes behind it is done all the same. */
+static bool is_rollback(const ffp_sent *sent)
+{
+	return sent[sent->kind == FFP_PREPARE].kind == FFP_ROLLBACK;
+}
+
 /* Reads every answer, up to the last one or where the connection is lost: what libpq still holds then answers nobody
  * knows which of the others. */
 static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *lost, ff_error *error)
@@ -318,11 +325,12 @@ static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *l
 	for (const ffp_sent *end = sent + txn->sent.count; sent < end && !*lost; sent++) {
 		PGresult *result = ffp_next_result(txn, lost);
 		reply came = reply_of(sent, result);
-		if (code == FF_OK && txn->stage != FFP_OVER)
+		bool tells = came >= ENDED || !is_rollback(sent);
+		if (tells && code == FF_OK && txn->stage != FFP_OVER)
 			code = heed(txn, arena, sent, came, result, doing, error);
 		if (sent->kind == FFP_PREPARE && came != DONE && sent->place < txn->prepared.count)
 			txn->prepared.count = sent->place; /* nor is any behind it */
-		*lost |= came >= ENDED || ffp_is_outdated(result);
+		*lost |= came >= ENDED || (tells && ffp_is_outdated(result));
 		do
 			PQclear(result);
 		while (sent->kind != FFP_SYNC && !*lost && (result = ffp_next_result(txn, lost)) != NULL);

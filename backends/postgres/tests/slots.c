@@ -1,12 +1,15 @@
 /*
  * The backend's slots, called as the core calls them. A forked child and its parent's connections: it may begin, end
- * and close, and the parent goes on as if nothing were. And whose turn it is where a transaction wants every lane.
+ * and close, and the parent goes on as if nothing were. And whose turn it is where a transaction wants every lane, and
+ * what a rollback that fails has to say.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <libpq-fe.h>
 
 #include "postgres.h"
 
@@ -44,6 +47,7 @@ static void *grow(ff_arena *arena, size_t size)
 
 static const ff_engine_backend *const backend = &ffp_postgres_backend;
 static ff_error error;
+static char schema[32];
 
 /* Adds 1, and answers what is there then, or -1. With `hold` the transaction is left open. */
 static int64_t add(ff_store *store, ff_txn **hold)
@@ -187,10 +191,58 @@ static bool takes_all_next(ff_store *store, ff_store *other)
 	return waits && backend->store(ours, &gone, 1, &error) == FF_OK && backend->commit(ours, &error) == FF_OK;
 }
 
+/* What a person does to the store. */
+static bool is_done(const char *sql)
+{
+	PGconn *person = PQconnectdb("options='-c client_min_messages=error'");
+	PGresult *path = PQexecParams(person, "SELECT set_config('search_path', $1, false)", 1, NULL,
+	                              (const char *[]){ schema }, NULL, NULL, 0);
+	PGresult *result = PQexec(person, sql);
+	bool done = PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
+	if (!done)
+		printf("# %s", PQerrorMessage(person));
+	PQclear(path);
+	PQclear(result);
+	PQfinish(person);
+	return done;
+}
+
+static bool rolls_back(ff_store *store)
+{
+	ff_txn *txn = load(store, "x");
+	if (txn)
+		backend->abort(txn);
+	return txn != NULL;
+}
+
+/* A commit that the server refuses, and with it goes the statement that would roll back. */
+static bool loses_rollback(ff_store *store)
+{
+	static const char trigger[] =
+	    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN EXECUTE (SELECT 'DEALLOCATE ' || name"
+	    " FROM pg_prepared_statements WHERE statement = 'ROLLBACK'); RAISE 'no'; END$$;"
+	    "CREATE CONSTRAINT TRIGGER t AFTER UPDATE ON item INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()";
+	return rolls_back(store) && is_done(trigger) && add(store, NULL) == -1 &&
+	       strcmp(error.native_code, "P0001") == 0 && is_done("DROP TRIGGER t ON item");
+}
+
+/* Without a load, by what is known. */
+static bool adds_in_one_round_trip(ff_store *store, int64_t value)
+{
+	item before = { .id = { "x", 1 }, .value = value };
+	const item after = { .id = { "x", 1 }, .value = value + 1 };
+	const ff_read read = { .table = &table, .kind = FF_READ_GET, .low = &before.row, .row = &before.row };
+	const ff_write write = { .table = &table, .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row };
+	ff_txn *txn;
+	if (backend->begin(store, FF_TXN_WRITE, &txn, &error))
+		return false;
+	backend->expect(txn, &read, 1);
+	return !backend->store(txn, &write, 1, &error) && !backend->commit(txn, &error);
+}
+
 static ff_store *open_store(void)
 {
 	static const ff_allocator allocator = { resize, NULL };
-	static char schema[32];
 	snprintf(schema, sizeof(schema), "slots_%ld", (long)getpid());
 	const ff_param params[] = { { "schema", schema }, { "busy_timeout_ms", "100" } };
 	const ff_store_config config = { .uri = "postgres:///",
@@ -230,6 +282,12 @@ int main(void)
 		told(add(store, NULL) == 3, "which writes all the same");
 		told(takes_all_next(store, other),
 		     "who finds at commit that it wants every lane begins with them the next time");
+		told(add(store, NULL) == 1 && loses_rollback(store) && adds_in_one_round_trip(store, 1),
+		     "a rollback that fails, with nothing to roll back, is no failure of what is sent with it");
+		told(add(store, NULL) == 3, "which was done, and once");
+		told(rolls_back(store) && adds_in_one_round_trip(store, 3),
+		     "where there is something to roll back, that has another connection");
+		told(add(store, NULL) == 5, "on which it was done once, too");
 		backend->close(store);
 		backend->close(other);
 	}
