@@ -6,10 +6,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 
 #include <sys/socket.h>
 
-/* How often whoever waits is asked whether he still does. */
+/* How often whoever waits is asked whether he still does, and hears of signals. */
 #define SLICE_MS 20
 
 static bool is_late(ff_txn *txn)
@@ -18,13 +19,16 @@ static bool is_late(ff_txn *txn)
 	return txn->late;
 }
 
+/* Signals are let in between the slices: who is interrupted knows nothing of how long he has waited. */
 bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms)
 {
+	sigset_t all;
+	sigfillset(&all);
 	for (int64_t left_ms = limit_ms; left_ms != 0 && !is_late(txn);) {
 		struct pollfd socket = { .fd = PQsocket(txn->pg), .events = events };
-		bool asks = txn->goes_on && (left_ms < 0 || left_ms > SLICE_MS);
-		int64_t slice_ms = asks ? SLICE_MS : left_ms;
-		int ready = poll(&socket, 1, (int)slice_ms);
+		int64_t slice_ms = left_ms < 0 || left_ms > SLICE_MS ? SLICE_MS : left_ms;
+		const struct timespec slice = { .tv_nsec = (long)slice_ms * 1000000 };
+		int ready = ppoll(&socket, 1, &slice, &all);
 		if (ready > 0)
 			return true;
 		if (ready == 0 && left_ms > 0)

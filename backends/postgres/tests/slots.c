@@ -1,13 +1,18 @@
 /*
  * The backend's slots, called as the core calls them. A forked child and its parent's connections: it may begin, end
- * and close, and the parent goes on as if nothing were. And whose turn it is where a transaction wants every lane, and
- * what a rollback that fails has to say.
+ * and close, and the parent goes on as if nothing were. And whose turn it is where a transaction wants every lane,
+ * what a rollback that fails has to say, and a wait that signals interrupt.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <netinet/in.h>
 
 #include <libpq-fe.h>
 
@@ -240,16 +245,14 @@ static bool adds_in_one_round_trip(ff_store *store, int64_t value)
 	return !backend->store(txn, &write, 1, &error) && !backend->commit(txn, &error);
 }
 
-static ff_store *open_store(void)
+static ff_store *open_store(const ff_param *params, size_t count)
 {
 	static const ff_allocator allocator = { resize, NULL };
-	snprintf(schema, sizeof(schema), "slots_%ld", (long)getpid());
-	const ff_param params[] = { { "schema", schema }, { "busy_timeout_ms", "100" } };
 	const ff_store_config config = { .uri = "postgres:///",
 		                         .scheme = "postgres",
 		                         .path = "///",
 		                         .params = params,
-		                         .params_count = 2,
+		                         .params_count = count,
 		                         .catalog = &catalog,
 		                         .allocator = &allocator };
 	ff_store *store = calloc(1, backend->instance_size);
@@ -259,10 +262,47 @@ static ff_store *open_store(void)
 	return NULL;
 }
 
+/* Ten seconds of them. */
+enum { SIGNALS_MAX = 1000 };
+
+static volatile sig_atomic_t signals;
+static int listener;
+
+static void note_signal(int signal)
+{
+	(void)signal;
+	if (++signals == SIGNALS_MAX)
+		shutdown(listener, SHUT_RDWR);
+}
+
+/* A server that says nothing is waited for no longer by who is interrupted all the time. */
+static bool gives_up_among_signals(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	const struct itimerval often = { { .tv_usec = 10000 }, { .tv_usec = 10000 } }, never = { 0 };
+	char port[8];
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&address, &size))
+		return false;
+	snprintf(port, sizeof(port), "%d", ntohs(address.sin_port));
+	const ff_param params[] = { { "host", "127.0.0.1" }, { "port", port }, { "connect_timeout", "1" } };
+	signal(SIGALRM, note_signal);
+	setitimer(ITIMER_REAL, &often, NULL);
+	bool refused =
+	    !open_store(params, sizeof(params) / sizeof(*params)) && error.code == FF_E_IO && error.retryable;
+	setitimer(ITIMER_REAL, &never, NULL);
+	close(listener);
+	return refused && signals < SIGNALS_MAX;
+}
+
 int main(void)
 {
-	ff_store *store = open_store();
-	ff_store *other = open_store();
+	snprintf(schema, sizeof(schema), "slots_%ld", (long)getpid());
+	const ff_param params[] = { { "schema", schema }, { "busy_timeout_ms", "100" } };
+	ff_store *store = open_store(params, sizeof(params) / sizeof(*params));
+	ff_store *other = open_store(params, sizeof(params) / sizeof(*params));
 	ff_txn *held = NULL;
 	told(store && other, "a store is opened twice");
 	if (store && other) {
@@ -293,6 +333,7 @@ int main(void)
 	}
 	free(store);
 	free(other);
+	told(gives_up_among_signals(), "a server that says nothing is given up in time, whatever interrupts the wait");
 	printf("1..%u\n", number);
 	return failed != 0;
 }
