@@ -452,6 +452,7 @@ void ffp_disconnect(ff_txn *txn)
 	PQfinish(txn->pg);
 	txn->pg = NULL;
 	txn->stage = FFP_NEW;
+	txn->no_memory = false;
 	txn->prepared.count = txn->sent.count = 0;
 	memset(txn->lanes, 0, sizeof(txn->lanes));
 }

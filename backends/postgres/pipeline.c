@@ -361,7 +361,6 @@ ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *
 void ffp_roll_back(ff_txn *txn)
 {
 	bool open = txn->stage >= FFP_OPEN && txn->stage <= FFP_COMMITTING;
-	txn->no_memory = false;
 	if (txn->pg && open && !(ffp_send_plain(txn, FFP_ROLLBACK, 0) && send_sync(txn) && PQflush(txn->pg) == 0))
 		ffp_disconnect(txn);
 	txn->stage = FFP_NEW;
