@@ -385,8 +385,9 @@ class Usage(Case):
         self.assertEqual(answer, {"resets": 1, "failed": 0, "purged_keys": 1, "purged_admissions": 0})
         self.assertEqual(self.one("--now", T + 60000, "tick", "--limit", "5"),
                          {"resets": 0, "failed": 0, "purged_keys": 0, "purged_admissions": 0})
+        self.one("--now", T + 60000, "spend", "b", "--execution", "e", "x=1", "y=1")
         self.assertRegex(self.said("--now", T + 120000, "tick"),
-                         r"^resets +1\nfailed +0\npurged keys +0\npurged admissions +0\n$")
+                         r"^resets +1\nfailed +0\npurged keys +0\npurged admissions +0\npurged ledger rows +2\n$")
 
 
 class Quotas(Case):
