@@ -27,7 +27,7 @@ static ffp_period find_period(const ffp_budget_row *row, int64_t interval_ms, in
 	return period;
 }
 
-static const char *row_fault(const ffp_budget_row *row)
+const char *ffp_budget_fault(const ffp_budget_row *row)
 {
 	if (row->row.state != FF_ROW_OK)
 		return "a policy row that cannot be read";
@@ -47,7 +47,7 @@ ff_code ffp_budget_at(const ffp_budget_row *row, int64_t now_ms, ffp_policies *p
 	*budget = (ffp_budget){ .row = row, .period = { .next_reset_at_ms = FF_TIME_NONE } };
 	if (!row)
 		return FF_OK;
-	*fault = row_fault(row);
+	*fault = ffp_budget_fault(row);
 	if (*fault)
 		return FF_E_CORRUPT;
 	ff_code code = policies
@@ -161,7 +161,7 @@ static bool recall_budget(const ffp_batch *batch, const ffp_slot *slot, int64_t 
 	else if (!ffp_policies_find(batch->policies, memo->mark, &budget->policy))
 		return false;
 	budget->row = (const ffp_budget_row *)slot->after;
-	if (row_fault(budget->row)) /* its numbers are others by now, as after a reset */
+	if (ffp_budget_fault(budget->row)) /* its numbers are others by now, as after a reset */
 		return false;
 	budget->mark = memo->mark;
 	budget->mode = memo->mode;

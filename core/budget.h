@@ -20,6 +20,9 @@ typedef struct ffp_budget {
 	ffp_period period;
 } ffp_budget;
 
+/* Why a budget's row cannot be trusted, whatever its policy says; NULL: it can. */
+const char *ffp_budget_fault(const ffp_budget_row *row);
+
 /*
  * Looks at a budget's row (NULL: none) at `now_ms`. FF_E_CORRUPT, with *fault saying why, where the row or its policy
  * cannot be trusted. `policies` may be NULL: the policy is parsed into the arena.

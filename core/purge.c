@@ -154,7 +154,8 @@ static ff_code uncount(ffp_batch *batch, const ffp_slot_row *held, bool *goes)
 	return FF_OK;
 }
 
-/* A ledger row goes once its budget's row shows a later period: no call sees it any more (FF-SP-3). */
+/* A ledger row goes once its budget's row shows a later period: no call sees it any more (FF-SP-3). Where that row cannot
+ * be trusted, it stays for check: so long as it is not mended, nobody knows which period is the present one. */
 static ff_code look_at_period(ffp_batch *batch, const ffp_ledger_row *ledger, bool *goes)
 {
 	int64_t total;
@@ -163,7 +164,7 @@ static ff_code look_at_period(ffp_batch *batch, const ffp_ledger_row *ledger, bo
 	if (code != FF_OK)
 		return code;
 	const ffp_budget_row *budget = (const ffp_budget_row *)policy->after;
-	*goes = budget && budget->row.state == FF_ROW_OK && ledger->period < budget->period &&
+	*goes = budget && !ffp_budget_fault(budget) && ledger->period < budget->period &&
 	        ffp_ledger_in(ledger, budget->period, &total);
 	return FF_OK;
 }

@@ -198,8 +198,8 @@ static void rows_of_a_quota_at_fault(ff_test *t)
 	FF_CHECK(t, ffp_slot_fault(&(const ffp_slot_row){ .lease_until_ms = -1 }));
 }
 
-/* A purge takes what is over and leaves what cannot be trusted, for check to tell of: rows that cannot be read, and slots
- * whose policy is not there, is at fault, or counts none. */
+/* A purge takes what is over and leaves what cannot be trusted, for check to tell of: rows that cannot be read, slots
+ * whose policy is not there, is at fault, or counts none, and what was spent of a budget that is not there or at fault. */
 static void purge_leaves_what_cannot_be_trusted(ff_test *t)
 {
 	static const ffp_quota_row quotas[] = {
@@ -217,6 +217,21 @@ static void purge_leaves_what_cannot_be_trusted(ff_test *t)
 		  .execution_id = BYTES("y"),
 		  .lease_until_ms = 1 },
 	};
+	static const ffp_budget_row budgets[] = {
+		{ .row.nulls = 1u << FFP_BUDGET_NEXT_RESET_AT,
+		  .budget_id = BYTES("no period"),
+		  .period = INT64_MAX - 1 },
+		{ .row = { .state = FF_ROW_CORRUPT, .nulls = 1u << FFP_BUDGET_NEXT_RESET_AT },
+		  .budget_id = BYTES("not read"),
+		  .period = 2 },
+		{ .row.nulls = 1u << FFP_BUDGET_NEXT_RESET_AT, .budget_id = BYTES("sound"), .period = 2 },
+	};
+	static const ffp_ledger_row ledger[] = {
+		{ .budget_id = BYTES("no budget"), .execution_id = BYTES("x"), .dimensions_key = BYTES("a") },
+		{ .budget_id = BYTES("no period"), .execution_id = BYTES("x"), .dimensions_key = BYTES("a") },
+		{ .budget_id = BYTES("not read"), .execution_id = BYTES("x"), .dimensions_key = BYTES("a") },
+		{ .budget_id = BYTES("sound"), .execution_id = BYTES("x"), .dimensions_key = BYTES("a") },
+	};
 	static const ffp_entry_row unread_entry = { .row.state = FF_ROW_CORRUPT, .quota_policy_id = BYTES("sound") };
 	static const ffp_key_row unread_key = { .row.state = FF_ROW_CORRUPT,
 		                                .dedup_key = BYTES("k"),
@@ -227,10 +242,15 @@ static void purge_leaves_what_cannot_be_trusted(ff_test *t)
 		ffp_fake_put(fake, FFP_QUOTA_POLICY, &quotas[i].row);
 	for (size_t i = 0; i < COUNT_OF(slots); i++)
 		ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &slots[i].row);
+	for (size_t i = 0; i < COUNT_OF(budgets); i++)
+		ffp_fake_put(fake, FFP_BUDGET_POLICY, &budgets[i].row);
+	for (size_t i = 0; i < COUNT_OF(ledger); i++)
+		ffp_fake_put(fake, FFP_BUDGET_USAGE_BY_EXEC, &ledger[i].row);
 	FF_CHECK_STR(t, ffp_quota(t, e, "counts none"), "in_window=0 active=0 next=now");
 	ffp_fake_put(fake, FFP_QUOTA_WINDOW, &unread_entry.row);
 	ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &unread_key.row);
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=1");
+	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_BUDGET_USAGE_BY_EXEC), COUNT_OF(ledger) - 1);
 	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_QUOTA_ADMITTED), COUNT_OF(slots) - 1);
 	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_QUOTA_WINDOW), 1);
 	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_BUDGET_USAGE_DEDUP), 1);
