@@ -74,6 +74,7 @@ static ff_code emit(ffp_reading *reading, exporting *export, const ff_row *row)
 	if (!line.data)
 		return ff_error_set(reading->error, FF_E_NO_MEMORY, "out of memory for a line");
 	export->lines++;
+	reading->error->code = FF_OK; /* what is said of a success means nothing */
 	ff_code code = export->line(export->context, line.data, line.size, reading->error);
 	if (code != FF_OK && reading->error->code != code)
 		ff_error_set(reading->error, code, "writing line %" PRIu64 " failed", export->lines);

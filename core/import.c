@@ -215,6 +215,7 @@ static ff_code read_slice(importing *import, ffp_import_slice *slice)
 	while (code == FF_OK && slice->count < SLICE_LINES) {
 		const char *line = NULL;
 		size_t size = 0;
+		import->error->code = FF_OK; /* what is said of a success means nothing */
 		code = import->next(import->context, &line, &size, import->error);
 		if (code != FF_OK && import->error->code != code)
 			ff_error_set(import->error, code, "reading line %" PRIu64 " failed", import->lines + 1);

@@ -379,6 +379,7 @@ typedef struct unwilling {
 	ff_code code;
 	unsigned asked;
 	bool silent;
+	bool relents; /* it takes the first line, of which it has said that it will not */
 } unwilling;
 
 static ff_code refuse_lines(void *context, const char *line, size_t size, ff_error *error)
@@ -386,7 +387,10 @@ static ff_code refuse_lines(void *context, const char *line, size_t size, ff_err
 	unwilling *host = context;
 	(void)line;
 	(void)size;
-	host->asked++;
+	if (host->asked++ == 0 && host->relents) {
+		ff_error_set(error, host->code, "it was nothing");
+		return FF_OK;
+	}
 	return host->silent ? host->code : ff_error_set(error, host->code, "the host has its reasons");
 }
 
@@ -397,7 +401,7 @@ static void export_whose_writer_fails(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
 	static const ff_code codes[] = { FF_E_IO, FF_E_BUSY, FF_E_CONFLICT, FF_E_DEADLINE, (ff_code)77 };
 	for (size_t i = 0; i < COUNT_OF(codes); i++) {
-		unwilling host = { codes[i], 0, false };
+		unwilling host = { .code = codes[i] };
 		FF_CHECK_CODE(t, ff_engine_export(e, 0, refuse_lines, &host, ff_test_error(t)), codes[i]);
 		FF_CHECK_EQ_INT(t, ff_test_error(t)->code, codes[i]);
 		FF_CHECK_STR(t, ff_test_error(t)->message, "the host has its reasons");
@@ -406,34 +410,48 @@ static void export_whose_writer_fails(ff_test *t)
 	}
 	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
 	/* what the store said of a try before is not taken for the host's word */
-	unwilling silent = { FF_E_BUSY, 0, true };
+	unwilling silent = { .code = FF_E_BUSY, .silent = true };
 	e = ffp_open_faulty(t, NULL);
 	ffp_fault_set(FFP_SLOT_LOAD, 1, FF_E_BUSY);
 	FF_CHECK_CODE(t, ff_engine_export(e, 0, refuse_lines, &silent, ff_test_error(t)), FF_E_BUSY);
 	FF_CHECK_STR(t, ff_test_error(t)->message, "writing line 1 failed");
+	/* nor is what the host said of a line that it took */
+	FF_CHECK_STR(t, ffp_report(t, e, "c", "", "a=1"), "ok");
+	silent = (unwilling){ .code = FF_E_BUSY, .silent = true, .relents = true };
+	FF_CHECK_CODE(t, ff_engine_export(e, 0, refuse_lines, &silent, ff_test_error(t)), FF_E_BUSY);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "writing line 2 failed");
 }
 
 /* ---- import ------------------------------------------------------------------------------------------------- */
 
+/* The line of the context, and what it has said of one that it gives is not taken for its word when none is left. */
 static ff_code fail_without_a_word(void *context, const char **line, size_t *size, ff_error *error)
 {
-	(void)context;
-	(void)line;
-	(void)size;
-	(void)error;
-	return FF_E_IO;
+	const char **next = context;
+	if (!*next)
+		return FF_E_IO;
+	*line = *next;
+	*size = strlen(*next);
+	*next = NULL;
+	ff_error_set(error, FF_E_IO, "it was nothing");
+	return FF_OK;
 }
 
 static void import_whose_reader_fails(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
+	const char *line = NULL;
 	uint64_t imported = 77;
 	memset(ff_test_error(t), 0xff, sizeof(ff_error));
-	FF_CHECK_CODE(t, ff_engine_import(e, fail_without_a_word, NULL, &imported, ff_test_error(t)), FF_E_IO);
+	FF_CHECK_CODE(t, ff_engine_import(e, fail_without_a_word, &line, &imported, ff_test_error(t)), FF_E_IO);
 	FF_CHECK_EQ_INT(t, imported, 0);
 	FF_CHECK_EQ_INT(t, ff_test_error(t)->code, FF_E_IO);
 	FF_CHECK_STR(t, ff_test_error(t)->operation, "import");
 	FF_CHECK_STR(t, ff_test_error(t)->message, "reading line 1 failed");
+	line = "{\"budget_id\":\"b\",\"current_value\":1,\"dimensions_key\":\"a\",\"period\":0,"
+	       "\"table\":\"ff_budget_usage\",\"updated_at_ms\":0}";
+	FF_CHECK_CODE(t, ff_engine_import(e, fail_without_a_word, &line, &imported, ff_test_error(t)), FF_E_IO);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "reading line 2 failed");
 }
 
 /* Whichever load it is: of the store that is to be empty, or of the check that ends it. */
