@@ -247,8 +247,10 @@ ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_eng
 	if (code == FF_OK)
 		code = open_engine(uri, options, engine, error);
 	char shown[FFP_URI_SHOWN];
-	if (code != FF_OK)
-		ffp_error_about(NULL, error, "open", "store", ffp_text(ffp_uri_show(uri, shown)));
+	if (code != FF_OK) {
+		ff_error_set_entity(error, "store", ffp_uri_show(uri, shown)); /* whatever the backend says */
+		ffp_error_about(NULL, error, "open", "store", (ff_text){ "", 0 });
+	}
 	return code;
 }
 

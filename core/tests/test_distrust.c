@@ -131,6 +131,11 @@ static void scribbled_errors_are_cleaned(ff_test *t)
 	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!io");
 	FF_CHECK_STR(t, error->message,
 	             "backend 'faulty' answered 10, which is none of the codes of store: two?lines?");
+	ffp_fault_set(FFP_SLOT_OPEN, 1, FF_E_FULL); /* what was to be opened is not the backend's to say */
+	ffp_fault.scribble = scribble_without_end;
+	FF_CHECK_CODE(t, call_slot(t, e, FFP_SLOT_OPEN), FF_E_FULL);
+	FF_CHECK_STR(t, error->entity, "store");
+	FF_CHECK_STR(t, error->id, ff_test_text(t, "faulty%s", strchr(ff_test_uri(t), ':')));
 }
 
 static void answer_too_many(ff_read *reads, size_t count)
