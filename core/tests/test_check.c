@@ -226,7 +226,7 @@ static void purge_leaves_what_cannot_be_trusted(ff_test *t)
 		  .period = 2 },
 		{ .row.nulls = 1u << FFP_BUDGET_NEXT_RESET_AT, .budget_id = BYTES("sound"), .period = 2 },
 	};
-	static const ffp_ledger_row ledger[] = {
+	static const ffp_ledger_row ledgers[] = {
 		{ .budget_id = BYTES("no budget"), .execution_id = BYTES("x"), .dimensions_key = BYTES("a") },
 		{ .budget_id = BYTES("no period"), .execution_id = BYTES("x"), .dimensions_key = BYTES("a") },
 		{ .budget_id = BYTES("not read"), .execution_id = BYTES("x"), .dimensions_key = BYTES("a") },
@@ -244,13 +244,13 @@ static void purge_leaves_what_cannot_be_trusted(ff_test *t)
 		ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &slots[i].row);
 	for (size_t i = 0; i < COUNT_OF(budgets); i++)
 		ffp_fake_put(fake, FFP_BUDGET_POLICY, &budgets[i].row);
-	for (size_t i = 0; i < COUNT_OF(ledger); i++)
-		ffp_fake_put(fake, FFP_BUDGET_USAGE_BY_EXEC, &ledger[i].row);
+	for (size_t i = 0; i < COUNT_OF(ledgers); i++)
+		ffp_fake_put(fake, FFP_BUDGET_USAGE_BY_EXEC, &ledgers[i].row);
 	FF_CHECK_STR(t, ffp_quota(t, e, "counts none"), "in_window=0 active=0 next=now");
 	ffp_fake_put(fake, FFP_QUOTA_WINDOW, &unread_entry.row);
 	ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &unread_key.row);
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=1");
-	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_BUDGET_USAGE_BY_EXEC), COUNT_OF(ledger) - 1);
+	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_BUDGET_USAGE_BY_EXEC), COUNT_OF(ledgers) - 1);
 	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_QUOTA_ADMITTED), COUNT_OF(slots) - 1);
 	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_QUOTA_WINDOW), 1);
 	FF_CHECK_EQ_INT(t, ffp_fake_count(fake, FFP_BUDGET_USAGE_DEDUP), 1);
