@@ -49,6 +49,17 @@ static int write_in_bites(sqlite3_file *file, const void *data, int size, sqlite
 	return result;
 }
 
+/* Of a version before xFetch the methods end there; of one that we do not know we have no place for what is more. */
+static sqlite3_io_methods copy_of(const sqlite3_io_methods *real)
+{
+	enum { VERSION_FETCH = 3 };
+	sqlite3_io_methods copy = { 0 };
+	memcpy(&copy, real, real->iVersion < VERSION_FETCH ? offsetof(sqlite3_io_methods, xFetch) : sizeof(copy));
+	if (copy.iVersion > VERSION_FETCH)
+		copy.iVersion = VERSION_FETCH;
+	return copy;
+}
+
 void ffp_file_take(ff_txn *connection)
 {
 	ffp_file *of = &connection->file;
@@ -56,7 +67,7 @@ void ffp_file_take(ff_txn *connection)
 	sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
 	if (connection->store->memory || !file || !file->pMethods || file->pMethods->iVersion < 2)
 		return;
-	*of = (ffp_file){ .methods = *file->pMethods, .real = file->pMethods, .store = connection->store };
+	*of = (ffp_file){ .methods = copy_of(file->pMethods), .real = file->pMethods, .store = connection->store };
 	of->methods.xShmLock = lock_index;
 	file->pMethods = &of->methods;
 }

@@ -48,7 +48,7 @@ typedef struct ffp_file {
 	sqlite3_io_methods methods;
 	const sqlite3_io_methods *real; /* the system's; NULL: it has none */
 	ff_store *store;
-	unsigned writes; /* since the file was synced, where it is synced in bites */
+	unsigned writes; /* so far, where it is synced in bites */
 } ffp_file;
 
 struct ff_txn {

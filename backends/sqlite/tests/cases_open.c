@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "faulty.h"
 #include "store.h"
 
 static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
@@ -328,6 +329,49 @@ static void a_reader_sees_what_a_writer_commits(ff_test *t)
 	close_store(writer);
 }
 
+/* ---- the file's methods ----------------------------------------------------------------------------------------- */
+
+static void restore_version(void *context)
+{
+	(void)context;
+	faulty_set_version(2);
+}
+
+/* A host's files may have fewer methods than what we were compiled with knows, or SQLite's library more. */
+static void methods_of_other_versions(ff_test *t)
+{
+	ff_store *store;
+	ff_test_defer(t, restore_version, t);
+	for (int version = 2; version <= 4; version += 2) {
+		faulty_set_version(version);
+		store = must_open(t, path_of(t, "a.db"));
+		const sqlite3_io_methods *methods = &store->writer->file.methods;
+		FF_CHECK(t, methods->xShmLock && methods->xShmLock != store->writer->file.real->xShmLock);
+		FF_CHECK(t, methods->iVersion <= 3);
+		FF_CHECK_EQ_INT(t, methods->xFetch != NULL, version > 2);
+		close_store(store);
+	}
+	/* Without what processes share there is no log. */
+	faulty_set_version(1);
+	refuse_open(t, path_of(t, "a.db"), 0, FF_E_IO);
+}
+
+/* Who is at a lock of the log's index may have lost its processor, and nobody waits for that. */
+static void a_lock_is_asked_for_whoever_is_at_it(ff_test *t)
+{
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
+	FF_CHECK(t, !store->locking);
+	store->locking = true;
+	row.b = 2;
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 2);
+	FF_CHECK(t, store->locking); /* nor given back by who did not take it */
+	close_store(store);
+}
+
 static const ff_case cases[] = {
 	CASE(what_is_no_store, "FF-ERR-1", 0),
 	CASE(what_is_missing, "FF-MT-2", 0),
@@ -340,5 +384,7 @@ static const ff_case cases[] = {
 	CASE(who_may_only_read_sees_what_others_write, "", 0),
 	CASE(reading_leaves_the_files_as_they_are, "", 0),
 	CASE(a_reader_sees_what_a_writer_commits, "", 0),
+	CASE(methods_of_other_versions, "", 0),
+	CASE(a_lock_is_asked_for_whoever_is_at_it, "", 0),
 };
 FAMILY(cases_open, cases);

@@ -2,6 +2,7 @@
 #include "faulty.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <sqlite3.h>
 
 #include "faults.h"
@@ -100,7 +101,17 @@ static int file_shm_unmap(sqlite3_file *file, int remove)
 	return PASS(file, xShmUnmap, remove);
 }
 
-static const sqlite3_io_methods methods = {
+/* No method of version 2, and none that could be called: what comes behind those that the version has. */
+static int file_fetch(sqlite3_file *file, sqlite3_int64 offset, int size, void **page)
+{
+	(void)file;
+	(void)offset;
+	(void)size;
+	(void)page;
+	abort();
+}
+
+static sqlite3_io_methods methods = {
 	.iVersion = 2,
 	.xClose = file_close,
 	.xRead = file_read,
@@ -118,7 +129,13 @@ static const sqlite3_io_methods methods = {
 	.xShmLock = file_shm_lock,
 	.xShmBarrier = file_shm_barrier,
 	.xShmUnmap = file_shm_unmap,
+	.xFetch = file_fetch,
 };
+
+void faulty_set_version(int version)
+{
+	methods.iVersion = version;
+}
 
 static sqlite3_vfs *real_vfs;
 static sqlite3_vfs faulty_vfs;
@@ -137,8 +154,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int 
 	return result;
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
 
 static sqlite3_mem_methods real_memory;
 
