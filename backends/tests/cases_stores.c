@@ -1,4 +1,5 @@
 /* Stores in files: what any backend that has them does with its path, its durability and the process's descriptors. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <strings.h>
 #include <unistd.h>
@@ -20,7 +21,10 @@ static void durability_is_what_was_asked_for(ff_test *t)
 		FF_CHECK_EQ_INT(t, limits.durability, i);
 		FF_CHECK_EQ_INT(t, (limits.caps & FF_CAP_DURABLE_COMMIT) != 0, i == FF_DURABILITY_FULL);
 		FF_CHECK(t, (limits.caps & FF_CAP_MULTI_PROCESS) && (limits.caps & FF_CAP_SNAPSHOT_READ));
-		FF_CHECK(t, strncasecmp(limits.version, subject.backend->name, strlen(subject.backend->name)) == 0);
+		size_t length = strlen(subject.backend->name);
+		FF_CHECK(t, strncasecmp(limits.version, subject.backend->name, length) == 0);
+		FF_CHECK(t, strspn(limits.version + length, " ") == 1 &&
+		                isdigit((unsigned char)limits.version[length + 1]));
 		close_store(store);
 	}
 }
@@ -35,7 +39,8 @@ static void a_relative_path_stays_where_it_was(ff_test *t)
 	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
 	close_store(store);
-	FF_CHECK(t, file_exists(path_of(t, "file:a.db?mode=ro&x=%41")));
+	FF_CHECK(t, file_exists(data_of(t, path_of(t, "file:a.db?mode=ro&x=%41"))));
+	FF_CHECK_EQ_INT(t, count_files(t), 1);
 	FF_CHECK(t, chdir(before) == 0);
 }
 
