@@ -23,10 +23,13 @@ const char *fault_name(fault_kind kind);
 	for (fault_kind kind = 0; (kind) < FAULT_KINDS; (kind)++) \
 		if (subject.faults & 1u << (kind))
 
-/* Lets the n-th operation of a kind from here on fail, n = 1 … Its errno is EIO or ENOSPC, in turns. */
+/* Lets the n-th operation of a kind from here on fail with EIO, n = 1 … */
 void fault_arm(fault_kind kind, unsigned n);
 
-/* And all after it. */
+/* Round n = 1 … lets the first fail with EIO, the first with ENOSPC, the second with EIO … */
+void fault_arm_round(fault_kind kind, unsigned n);
+
+/* The n-th and all after it. */
 void fault_arm_for_ever(fault_kind kind, unsigned n);
 
 /* No more faults. Answers whether the one that was armed has struck. */
@@ -35,11 +38,12 @@ bool fault_disarm(void);
 /* An operation comes by: whether it fails, with errno set. */
 bool fault_strikes(fault_kind kind);
 
-/* Rounds of n = 1 … after which one without a fault should have come; and the check that it came, but not at once. */
-enum { FAULT_ROUNDS_MAX = 3000 };
+/* Rounds after which one without a fault should have come; and the check that it came, but not at once. */
+enum { FAULT_ROUNDS_MAX = 6000 };
 void check_rounds(ff_test *t, fault_kind kind, unsigned n);
 
-/* Checks that what failed answers one of `allowed`, which FF_OK ends, and says so in the error. */
+/* Checks that what failed answers one of `allowed`, which FF_OK ends, and says so in the error, by the system's
+ * number too; and that EIO is taken for no matter of room. */
 void check_fault(ff_test *t, ff_code code, const ff_code *allowed, const char *doing, fault_kind kind, unsigned n);
 
 /* The value of the row that a commit's faults are tried with, ("a", 1, "c"), in a store that is opened for it. */

@@ -16,10 +16,11 @@ extern const ffp_family cases_versions, cases_processes, cases_stores, cases_fau
 /* What is tested, and what a case must know of it. Each backend's program has its own. */
 typedef struct test_subject {
 	const ff_engine_backend *backend;
-	const char *memory;    /* the path of a store in memory, or NULL */
-	const char *data;      /* the file with the rows, below a store's path, or "" where it is the path */
-	bool (*prepare)(void); /* before the first case, or NULL */
-	unsigned faults;       /* bit i: fault_kind i can strike it (faults.h) */
+	const char *memory;        /* the path of a store in memory, or NULL */
+	const char *data;          /* the file with the rows, below a store's path, or "" where it is the path */
+	bool (*prepare)(void);     /* before the first case, or NULL */
+	unsigned faults;           /* bit i: fault_kind i can strike it (faults.h) */
+	const ff_code *open_codes; /* what an open answers then; FF_OK ends them */
 	/* Whether a file that a failed open leaves is a new store that is whole. NULL: it leaves none. */
 	bool (*is_new)(ff_test *t, const char *path);
 } test_subject;

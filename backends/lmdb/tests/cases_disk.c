@@ -45,7 +45,7 @@ static int64_t add_one(ff_test *t, int64_t value, fault_kind kind, unsigned n, b
 	ff_store *store = must_open(t, path_of(t, "a.db"));
 	ffp_odd_row before = ffp_odd("a", 1, "c", value);
 	ffp_odd_row raised = ffp_odd("a", 1, "c", value + 1);
-	fault_arm(kind, n);
+	fault_arm_round(kind, n);
 	ff_code code = put_row(t, store, odd_v1(), &before.row, &raised.row);
 	*struck = fault_disarm();
 	if (code != FF_OK)

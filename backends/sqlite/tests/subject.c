@@ -9,6 +9,8 @@ static bool is_new(ff_test *t, const char *path)
 	       strcmp(ask_sql(t, path, "SELECT count(*) FROM \"odd \"\"table\"\"\""), "0") == 0;
 }
 
+static const ff_code open_codes[] = { FF_E_IO, FF_E_FULL, FF_E_NO_MEMORY, FF_OK };
+
 const test_subject subject = {
 	.backend = &ffp_sqlite_backend,
 	.memory = ":memory:",
@@ -16,6 +18,7 @@ const test_subject subject = {
 	.prepare = faulty_install,
 	.faults = 1u << FAULT_OPEN | 1u << FAULT_READ | 1u << FAULT_WRITE | 1u << FAULT_SYNC | 1u << FAULT_SHARE |
 	          1u << FAULT_MALLOC,
+	.open_codes = open_codes,
 	.is_new = is_new,
 };
 
