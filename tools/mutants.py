@@ -121,10 +121,12 @@ def watch(program, name, seconds_max):
     timer = start_timer()
     try:
         for line in program.stdout:
+            case = cases.tap_case(line)
+            if not case:
+                continue
             timer.cancel()
             timer = start_timer()
-            case = cases.tap_case(line)
-            if case and case.status == cases.FAILED:
+            if case.status == cases.FAILED:
                 program.kill()
                 return case.ids, case.name
         code = program.wait()

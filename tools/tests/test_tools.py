@@ -115,6 +115,17 @@ class Programs(unittest.TestCase):
 
 
 class Mutants(unittest.TestCase):
+    def watch(self, script, seconds_max):
+        with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as program:
+            return mutants.watch(program, "program", seconds_max)
+
+    def test_each_case_has_its_time_and_what_else_is_printed_gives_none(self):
+        case = f"sleep 0.3; echo '{PASSING.strip()}'; "
+        self.assertIsNone(self.watch(3 * case, 1))
+        self.assertEqual(self.watch("for i in 1 2 3 4 5 6 7 8; do sleep 0.3; echo '# a note'; done", 1), ((), "program hangs"))
+        self.assertEqual(self.watch(f"{case} echo '{FAILING.strip()}'; sleep 9", 1)[0], ("FF-RU-10",))
+        self.assertEqual(self.watch(f"{case} exit 3", 1), ((), "program ends with 3"))
+
     def test_lines_are_replaced_where_they_stand_once(self):
         mutant = mutants.Mutant("t", "f.c", ["a;", "b;"], ["c;"])
         self.assertEqual(mutants.mutated(mutant, "\ta;\nx;\n\ta;\n\tb;\n"), "\ta;\nx;\nc;\n")
