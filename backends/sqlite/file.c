@@ -10,8 +10,9 @@ static ffp_file *file_of(sqlite3_file *file)
  * Every transaction takes and gives back locks on the log's index, and SQLite guards a process's own count of them by a
  * mutex. It holds that while it asks the system, and who finds it taken sleeps until it is woken, which takes longer than
  * that and happened twice a commit where a thread read all the time. So a thread of ours that comes while another is at it
- * waits awake, though not for long, for the other may have lost its processor. It is a courtesy: the lock is asked for
- * whoever else is at it.
+ * waits awake, though not for long, for the other may have lost its processor, or sleep for that very mutex. Then it asks
+ * for the lock all the same, and nobody is taken for being at it any more: else all that come would wait in vain until the
+ * other runs again, which on one processor is the longer the more they wait.
  */
 #define LOOKS_MAX 20000
 
@@ -24,12 +25,10 @@ static bool is_free(ff_store *store)
 static int lock_index(sqlite3_file *file, int offset, int count, int flags)
 {
 	const ffp_file *of = file_of(file);
-	bool taken = false;
-	for (unsigned looks = 0; !taken && looks < LOOKS_MAX; looks++)
-		taken = is_free(of->store);
+	for (unsigned looks = 0; looks < LOOKS_MAX && !is_free(of->store); looks++)
+		;
 	int result = of->real->xShmLock(file, offset, count, flags);
-	if (taken)
-		atomic_store_explicit(&of->store->locking, false, memory_order_release);
+	atomic_store_explicit(&of->store->locking, false, memory_order_release);
 	return result;
 }
 

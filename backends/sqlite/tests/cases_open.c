@@ -357,7 +357,7 @@ static void methods_of_other_versions(ff_test *t)
 	refuse_open(t, path_of(t, "a.db"), 0, FF_E_IO);
 }
 
-/* Who is at a lock of the log's index may have lost its processor, and nobody waits for that. */
+/* Who is at a lock of the log's index may have lost its processor: nobody waits for that, and one alone finds it out. */
 static void a_lock_is_asked_for_whoever_is_at_it(ff_test *t)
 {
 	ff_store *store = must_open(t, path_of(t, "a.db"));
@@ -369,7 +369,7 @@ static void a_lock_is_asked_for_whoever_is_at_it(ff_test *t)
 	row.b = 2;
 	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 2);
-	FF_CHECK(t, store->locking); /* nor given back by who did not take it */
+	FF_CHECK(t, !store->locking);
 	close_store(store);
 }
 
