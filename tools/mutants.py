@@ -35,7 +35,6 @@ sys.dont_write_bytecode = True
 import cases  # noqa: E402
 
 TOP = Path(__file__).resolve().parent.parent
-TARGETS = ["ff-core-tests", "ff-conformance"]
 RUNS = [
     ["bin/ff-core-tests"],
     ["bin/ff-conformance", "--store", "sqlite::memory:"],
@@ -75,10 +74,15 @@ def mutated(mutant, text):
     return "\n".join(lines[: places[0]] + mutant.new + lines[places[0] + size :])
 
 
-def build(tree):
-    ninja = ["cmake", "--build", str(tree / "build"), "-j", "1", "--target", *TARGETS]
+class Unbuilt(Exception):
+    """What a tree that does not build says."""
+
+
+def build(tree, program):
+    ninja = ["cmake", "--build", str(tree / "build"), "-j", "1", "--target", Path(program).name]
     made = subprocess.run(ninja, capture_output=True, text=True, errors="replace", check=False)
-    return None if made.returncode == 0 else made.stdout[-2000:]
+    if made.returncode != 0:
+        raise Unbuilt(made.stdout[-2000:])
 
 
 def prepare(tree):
@@ -87,14 +91,18 @@ def prepare(tree):
     shutil.copytree(TOP, tree, ignore=junk, symlinks=True)
     configure = ["cmake", "-S", str(tree), "-B", str(tree / "build"), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug"]
     subprocess.run([*configure, "-DCMAKE_C_FLAGS_DEBUG=-O0"], stdout=subprocess.DEVNULL, check=True)
-    fault = build(tree)
-    if fault:
+    try:
+        for run in RUNS:
+            build(tree, run[0])
+    except Unbuilt as fault:
         sys.exit(f"the tree does not build:\n{fault}")
 
 
 def first_failure(tree, seconds_max):
-    """What notices first: (statements, case), or None where every run passes. No case may take longer than that."""
+    """What notices first: (statements, case), or None where every run passes. No case may take longer than that. A program
+    is built when it is its turn: most mutants are noticed by the first."""
     for run in RUNS:
+        build(tree, run[0])
         with tempfile.TemporaryDirectory(prefix="ff-mutant-") as scratch:
             with subprocess.Popen(
                 [str(tree / "build" / run[0]), *run[1:]],
@@ -143,9 +151,6 @@ def try_mutant(mutant, tree, seconds_max):
     text = path.read_text(encoding="utf-8")
     try:
         path.write_text(mutated(mutant, text), encoding="utf-8")
-        fault = build(tree)
-        if fault:
-            return False, f"does not compile:\n{fault}"
         found = first_failure(tree, seconds_max)
         if not found:
             return False, "SURVIVES: no case notices it"
@@ -153,6 +158,8 @@ def try_mutant(mutant, tree, seconds_max):
         return True, f"{' '.join(ids) or '(no statement)'}: {case}"
     except ValueError as fault:
         return False, str(fault)
+    except Unbuilt as fault:
+        return False, f"does not compile:\n{fault}"
     finally:
         path.write_text(text, encoding="utf-8")
 

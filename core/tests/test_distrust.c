@@ -224,6 +224,7 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1 max=1"), "!corrupt");
 	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "!corrupt");
 	FF_CHECK_CODE(t, ff_engine_list_quotas(e, "c", 1, &page, ff_test_error(t)), FF_E_CORRUPT);
+	FF_CHECK_STR(t, ff_test_error(t)->id, "q");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "window=1 max=1"), "!corrupt");
 	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "!corrupt");
 	FF_CHECK_STR(t, ffp_admit(t, e, "w", "x", ""), "!corrupt");
