@@ -233,6 +233,18 @@ static void let_batches_begin(ff_engine *e, bool begin)
 	pthread_mutex_unlock(&e->queue_lock);
 }
 
+/* The first has a batch that stalls at the gate, and two wait behind it: the second leads the next. */
+static void line_up(ff_test *t, caller *first, caller *second, caller *third)
+{
+	ffp_fault.stalls = stalls_at_the_gate;
+	start(t, first);
+	FF_CHECK(t, stalls_anew(0));
+	start(t, second);
+	FF_CHECK(t, ffp_is_queued(second->engine, 1));
+	start(t, third);
+	FF_CHECK(t, ffp_is_queued(third->engine, 2));
+}
+
 /* Behind a batch that has no deadline. */
 static void late_caller_leaves_the_queue(ff_test *t)
 {
@@ -240,13 +252,7 @@ static void late_caller_leaves_the_queue(ff_test *t)
 	caller first = { .engine = e, .key = "first" };
 	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 50 };
 	caller last = { .engine = e, .key = "last", .deadline_ms = T0 + 51 };
-	ffp_fault.stalls = stalls_at_the_gate;
-	start(t, &first);
-	FF_CHECK(t, stalls_anew(0));
-	start(t, &late);
-	FF_CHECK(t, ffp_is_queued(e, 1));
-	start(t, &last);
-	FF_CHECK(t, ffp_is_queued(e, 2));
+	line_up(t, &first, &late, &last);
 	world.now_ms = T0 + 50;
 	FF_CHECK(t, is_answered(&late));
 	FF_CHECK(t, !first.answered && !last.answered);
@@ -311,13 +317,7 @@ static void late_leader_leaves_its_neighbour(ff_test *t)
 	caller second = { .engine = e, .key = "second" };
 	caller later = { .engine = e, .key = "later", .deadline_ms = T0 + 60 };
 	caller last = { .engine = e, .key = "last" };
-	ffp_fault.stalls = stalls_at_the_gate;
-	start(t, &first);
-	FF_CHECK(t, stalls_anew(0));
-	start(t, &late);
-	FF_CHECK(t, ffp_is_queued(e, 1)); /* it comes first, and leads */
-	start(t, &neighbour);
-	FF_CHECK(t, ffp_is_queued(e, 2));
+	line_up(t, &first, &late, &neighbour);
 	start(t, &second);
 	FF_CHECK(t, ffp_is_queued(e, 3));
 	world.passes = 1;
@@ -358,13 +358,7 @@ static void neighbour_is_not_lost(ff_test *t)
 			          .key = ff_test_text(t, "leaver %zu", one_leaves),
 			          .deadline_ms = T0 + 60 };
 		caller later = { .engine = e, .key = ff_test_text(t, "later %zu", one_leaves) };
-		ffp_fault.stalls = stalls_at_the_gate;
-		start(t, &first);
-		FF_CHECK(t, stalls_anew(0));
-		start(t, &late);
-		FF_CHECK(t, ffp_is_queued(e, 1));
-		start(t, &neighbour);
-		FF_CHECK(t, ffp_is_queued(e, 2));
+		line_up(t, &first, &late, &neighbour);
 		world.passes = 1;
 		FF_CHECK_STR(t, end(&first), "ok");
 		FF_CHECK(t, ffp_is_queued(e, 0));
@@ -403,14 +397,8 @@ static void late_caller_stays_with_its_batch(ff_test *t)
 	caller first = { .engine = e, .key = "first" };
 	caller leader = { .engine = e, .key = "leader" };
 	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 1 };
-	ffp_fault.stalls = stalls_at_the_gate;
 	ffp_fault.never_asks = true;
-	start(t, &first);
-	FF_CHECK(t, stalls_anew(0));
-	start(t, &leader);
-	FF_CHECK(t, ffp_is_queued(e, 1));
-	start(t, &late);
-	FF_CHECK(t, ffp_is_queued(e, 2));
+	line_up(t, &first, &leader, &late);
 	world.passes = 1;
 	FF_CHECK_STR(t, end(&first), "ok");
 	FF_CHECK(t, ffp_is_queued(e, 0));
@@ -429,13 +417,7 @@ static void late_leader_leads(ff_test *t)
 	caller first = { .engine = e, .key = "first" };
 	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 1 };
 	caller last = { .engine = e, .key = "last" };
-	ffp_fault.stalls = stalls_at_the_gate;
-	start(t, &first);
-	FF_CHECK(t, stalls_anew(0));
-	start(t, &late);
-	FF_CHECK(t, ffp_is_queued(e, 1));
-	start(t, &last);
-	FF_CHECK(t, ffp_is_queued(e, 2));
+	line_up(t, &first, &late, &last);
 	pthread_mutex_lock(&e->queue_lock);
 	e->lanes[0].queue_first->leads = true; /* it is woken only when the first is done */
 	pthread_mutex_unlock(&e->queue_lock);
