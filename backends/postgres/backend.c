@@ -186,9 +186,8 @@ static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 	if (txn->stage == FFP_NEW) { /* nothing was loaded: all of it is one round trip */
 		send_begin(txn);
 		ffp_lock(txn, NULL, 0);
-		ffp_expect_version(txn);
+		ffp_rows_expect(txn);
 	}
-	ffp_rows_expect(txn);
 	ffp_rows_write(txn);
 	send_commit(txn);
 	return ffp_exchange(txn, NULL, "commit to", error);

@@ -139,7 +139,6 @@ static const char *const plain_sql[][3] = {
 	               "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
 	               " ELSE pg_try_advisory_xact_lock(k) END)::int" LOCK_TELLS "FROM unnest($1::bigint[]) k" },
 	[FFP_VERSION] = { "SELECT version FROM ff_schema" },
-	[FFP_EXPECT_VERSION] = { "SELECT 1 / (count(*) = 1 AND min(version) = $1)::int FROM ff_schema" },
 	[FFP_LET_GO] = { "SET LOCAL synchronous_commit TO off" },
 	[FFP_COMMIT] = { "COMMIT" },
 	[FFP_ROLLBACK] = { "ROLLBACK" },
@@ -147,7 +146,21 @@ static const char *const plain_sql[][3] = {
 	[FFP_HARDEN] = { "SELECT pg_logical_emit_message(true, 'ff', '')" },
 };
 
-static void write_sql(ff_sql_text *sql, const ffp_sent *what)
+/* The version is $1, and the rows of each table are one parameter more. */
+static void write_expectation(ff_sql_text *sql, const ff_catalog *catalog, uint32_t tables)
+{
+	unsigned number = 1;
+	ff_sql_append(sql, "SELECT 1 / ((SELECT count(*) = 1 AND min(version) = $1 FROM ff_schema)");
+	for (uint32_t i = 0; i < catalog->tables_count; i++) {
+		if (!(tables >> i & 1u))
+			continue;
+		ff_sql_append(sql, " AND ");
+		ff_sql_expect_rows(sql, &ffp_postgres_dialect, &catalog->tables[i], ++number);
+	}
+	ff_sql_append(sql, ")::int");
+}
+
+static void write_sql(ff_sql_text *sql, const ff_catalog *catalog, const ffp_sent *what)
 {
 	const ff_sql_dialect *dialect = &ffp_postgres_dialect;
 	ff_sql_clear(sql);
@@ -159,7 +172,7 @@ static void write_sql(ff_sql_text *sql, const ffp_sent *what)
 		ff_sql_select_range(sql, dialect, what->range);
 		break;
 	case FFP_EXPECT:
-		ff_sql_expect_rows(sql, dialect, what->table);
+		write_expectation(sql, catalog, what->shape);
 		break;
 	case FFP_INSERT:
 		ff_sql_insert_rows(sql, dialect, what->table);
@@ -192,7 +205,7 @@ static bool prepare(ff_txn *txn, const ffp_sent *what, uint64_t key, const char 
 	uint64_t *added = ffp_list_add(txn, &txn->prepared, 1, sizeof(*added));
 	if (added)
 		*added = key;
-	write_sql(&txn->sql, what);
+	write_sql(&txn->sql, txn->store->catalog, what);
 	return added && !txn->sql.failed && note_sent(txn, preparation) &&
 	       PQsendPrepare(txn->pg, name, txn->sql.data, 0, NULL);
 }

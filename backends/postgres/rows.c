@@ -295,22 +295,20 @@ ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, 
 
 /* ---- rows that were not loaded ------------------------------------------------------------------------------- */
 
-void ffp_expect_version(ff_txn *txn)
-{
-	ffp_params_begin(txn);
-	ffp_param_int64(txn, txn->store->catalog->version);
-	ffp_send(txn, (ffp_sent){ .kind = FFP_EXPECT_VERSION });
-}
-
 void ffp_rows_expect(ff_txn *txn)
 {
 	const ff_read *reads = txn->expected;
+	uint32_t tables = 0;
+	ffp_params_begin(txn);
+	ffp_param_int64(txn, txn->store->catalog->version);
 	for (size_t first = 0, end = 0; first < txn->expected_count; first = end) {
 		const ff_table *table = reads[first].table;
 		for (txn->rows.count = 0; end < txn->expected_count && reads[end].table == table; end++)
 			add_row(txn, reads[end].row);
-		send_rows(txn, FFP_EXPECT, table, mask_of(table->columns_count), NULL);
+		ffp_param_rows(txn, table, mask_of(table->columns_count));
+		tables |= UINT32_C(1) << table->id;
 	}
+	ffp_send(txn, (ffp_sent){ .kind = FFP_EXPECT, .shape = tables });
 }
 
 /* ---- writes ------------------------------------------------------------------------------------------------- */

@@ -22,10 +22,9 @@ typedef enum ffp_statement_kind {
 	FFP_BEGIN = 1, /* shape: ff_txn_kind */
 	FFP_LOCK,      /* shape: 1 where it must not wait */
 	FFP_VERSION,
-	FFP_EXPECT_VERSION,
+	FFP_EXPECT, /* shape: the mask of the tables, by id, that have rows which are expected */
 	FFP_SELECT_KEYS,
 	FFP_SELECT_RANGE, /* shape: ff_sql_range_shape */
-	FFP_EXPECT,
 	FFP_INSERT,
 	FFP_UPDATE, /* shape: the mask of columns */
 	FFP_DELETE,
@@ -193,7 +192,6 @@ ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, 
                             ff_error *error);
 void ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count);
 /* Queues what fails, by CONFLICT, unless the schema is the one that was opened, and rows are as they are expected. */
-void ffp_expect_version(ff_txn *txn);
 void ffp_rows_expect(ff_txn *txn);
 void ffp_rows_write(ff_txn *txn);
 /* Queues the locks that the reads want, and what is expected and written, beyond those that are held. False: there are

@@ -330,10 +330,10 @@ void ff_sql_delete_range(ff_sql_text *text, const ff_sql_dialect *dialect, const
 
 /* ---- many rows at once -------------------------------------------------------------------------------------- */
 
-/* unnest($1::"t"[]): the rows of the parameter, which is the first one wherever it stands. */
-static void rows(statement *s, const ff_table *table)
+/* unnest($1::"t"[]): the rows of a parameter, which may be named again. */
+static void rows(statement *s, const ff_table *table, unsigned number)
 {
-	s->params = 0;
+	s->params = number - 1;
 	words(s, "unnest(#::@[])", table->name);
 }
 
@@ -355,7 +355,7 @@ void ff_sql_select_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 		words(&s, ", @.@", table->name, table->columns[i].name);
 	}
 	words(&s, " FROM ");
-	rows(&s, table);
+	rows(&s, table, 1);
 	words(&s, " WITH ORDINALITY AS k JOIN @", table->name);
 	where_key_is_in(&s, table, " ON ");
 }
@@ -368,23 +368,15 @@ void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 		words(&s, i ? ", k.@" : " SELECT k.@", table->columns[i].name);
 	}
 	words(&s, " FROM ");
-	rows(&s, table);
+	rows(&s, table, 1);
 	words(&s, " AS k");
 }
 
-/* Fails unless there are as many rows as the parameter has. */
-static void select_count(statement *s)
-{
-	s->params = 0;
-	words(s, "SELECT 1 / (count(*) = cardinality(#))::int FROM ");
-}
-
-/* Each statement says how many rows it changed by a row a row. */
+/* Each statement says how many rows it changed by a row a row, and fails unless they are as many as the parameter has. */
 static void check_count(statement *s)
 {
-	words(s, " RETURNING 1) ");
-	select_count(s);
-	words(s, "w");
+	s->params = 0;
+	words(s, " RETURNING 1) SELECT 1 / (count(*) = cardinality(#))::int FROM w");
 }
 
 void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask)
@@ -393,7 +385,7 @@ void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 	words(&s, "WITH w AS (");
 	update_set(&s, table, mask, "k.@");
 	words(&s, " FROM ");
-	rows(&s, table);
+	rows(&s, table, 1);
 	words(&s, " AS k");
 	where_key_is_in(&s, table, " WHERE ");
 	check_count(&s);
@@ -403,20 +395,21 @@ void ff_sql_delete_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const 
 {
 	statement s = { .text = text, .dialect = dialect };
 	words(&s, "WITH w AS (DELETE FROM @ USING ", table->name);
-	rows(&s, table);
+	rows(&s, table, 1);
 	words(&s, " AS k");
 	where_key_is_in(&s, table, " WHERE ");
 	check_count(&s);
 }
 
-void ff_sql_expect_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
+void ff_sql_expect_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, unsigned number)
 {
-	statement s = { .text = text, .dialect = dialect };
-	select_count(&s);
-	rows(&s, table);
+	statement s = { .text = text, .dialect = dialect, .params = number - 1 };
+	words(&s, "(SELECT count(*) = cardinality(#) FROM ");
+	rows(&s, table, number);
 	words(&s, " AS k JOIN @", table->name);
 	where_key_is_in(&s, table, " ON ");
 	for (unsigned i = table->key_count; i < table->columns_count; i++)
 		words(&s, " AND @.@ IS NOT DISTINCT FROM k.@", table->name, table->columns[i].name,
 		      table->columns[i].name);
+	words(&s, ")");
 }

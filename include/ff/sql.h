@@ -98,7 +98,8 @@ FF_API void ff_sql_insert_rows(ff_sql_text *text, const ff_sql_dialect *dialect,
 FF_API void ff_sql_update_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask);
 FF_API void ff_sql_delete_keys(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
 
-/* Fails likewise where one of the rows is not there, or is another in any column. */
-FF_API void ff_sql_expect_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
+/* No statement, but a condition: each of the rows is there, and no other in any column. They are parameter `number`. */
+FF_API void ff_sql_expect_rows(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table,
+                               unsigned number);
 
 #endif
