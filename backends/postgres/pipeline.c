@@ -138,6 +138,7 @@ static const char *const plain_sql[][3] = {
 	               " ELSE pg_advisory_xact_lock(k) END)" LOCK_TELLS "FROM unnest($1::bigint[]) k",
 	               "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
 	               " ELSE pg_try_advisory_xact_lock(k) END)::int" LOCK_TELLS "FROM unnest($1::bigint[]) k" },
+	[FFP_LOCK_ROOT] = { "SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock($2)" },
 	[FFP_VERSION] = { "SELECT version FROM ff_schema" },
 	[FFP_LET_GO] = { "SET LOCAL synchronous_commit TO off" },
 	[FFP_COMMIT] = { "COMMIT" },

@@ -95,6 +95,12 @@ bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count)
 	if (keys_count == 0)
 		return false;
 	ffp_params_begin(txn);
+	if (first && !reads && !wanted[0] && keys_count == 2) {
+		ffp_param_int64(txn, keys[0]);
+		ffp_param_int64(txn, keys[1]);
+		ffp_send(txn, (ffp_sent){ .kind = FFP_LOCK_ROOT });
+		return true;
+	}
 	ffp_param_lanes(txn, keys, keys_count);
 	ffp_param_int64(txn, wanted[0] ? 0 : lane_0); /* the one that is shared; 0: none */
 	ffp_send(txn, (ffp_sent){ .kind = FFP_LOCK, .shape = !waits });

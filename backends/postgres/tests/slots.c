@@ -245,6 +245,27 @@ static bool adds_in_one_round_trip(ff_store *store, int64_t value)
 	return !backend->store(txn, &write, 1, &error) && !backend->commit(txn, &error);
 }
 
+static bool sees_another_schema(ff_store *store, int64_t value)
+{
+	return is_done("UPDATE ff_schema SET version = 2") && !adds_in_one_round_trip(store, value) &&
+	       error.code == FF_E_CONFLICT && is_done("UPDATE ff_schema SET version = 1");
+}
+
+/* Somebody reads across roots. */
+static bool waits_for_every_lane(ff_store *store, ff_store *other, int64_t value)
+{
+	ff_read all = { .table = &table, .kind = FF_READ_RANGE, .limit = 1 };
+	static _Alignas(16) char room[4096];
+	ff_arena arena = { room, room + sizeof(room), grow };
+	ff_txn *theirs;
+	if (backend->begin(other, FF_TXN_WRITE, &theirs, &error))
+		return false;
+	bool waits = backend->load(theirs, &arena, &all, 1, &error) == FF_OK && !adds_in_one_round_trip(store, value) &&
+	             error.code == FF_E_BUSY;
+	backend->abort(theirs);
+	return waits;
+}
+
 static ff_store *open_store(const ff_param *params, size_t count)
 {
 	static const ff_allocator allocator = { resize, NULL };
@@ -328,6 +349,9 @@ int main(void)
 		told(rolls_back(store) && adds_in_one_round_trip(store, 3),
 		     "where there is something to roll back, that has another connection");
 		told(add(store, NULL) == 5, "on which it was done once, too");
+		told(sees_another_schema(store, 5), "one round trip looks at the schema's version, too");
+		told(waits_for_every_lane(store, other, 5), "and waits for who holds every lane");
+		told(adds_in_one_round_trip(store, 5) && add(store, NULL) == 7, "and for nobody then");
 		backend->close(store);
 		backend->close(other);
 	}
