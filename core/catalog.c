@@ -109,4 +109,6 @@ static const ff_table tables[FFP_TABLES_COUNT] = {
 	[FFP_SWEEP] = { TABLE(FFP_SWEEP, "ff_sweep", ffp_sweep_row, sweep, 1) },
 };
 
+_Static_assert(FFP_TABLES_COUNT <= FF_TABLES_MAX, "backends keep tables in masks");
+
 const ff_catalog ffp_catalog = { .tables = tables, .tables_count = FFP_TABLES_COUNT, .version = 1 };

@@ -105,7 +105,8 @@ typedef struct ff_row {
 #define FF_ROW_OK 0u
 #define FF_ROW_CORRUPT 1u
 
-/* At most this many columns a table, key columns included, and indexes a table. */
+/* At most this many tables a catalog, columns a table, key columns included, and indexes a table. */
+#define FF_TABLES_MAX 32
 #define FF_COLUMNS_MAX 32
 #define FF_INDEXES_MAX 8
 
