@@ -33,7 +33,7 @@ typedef struct tick_work {
 	unsigned wary;      /* so many slices keep to what calls beside them can bear */
 	bool finds;         /* the last slice changed something */
 	bool is_background; /* it ends where the thread is to stop */
-	ff_error *error;
+	ff_error error;     /* of what failed last, which may have been tried again */
 } tick_work;
 
 static bool is_stopped(const tick_work *work)
@@ -95,12 +95,12 @@ static void give_way(tick_work *work)
 }
 
 /* One slice is one request in the queue, so that other calls share its commit or go between two of them. */
-static ff_code run_op(const tick_work *work, const ffp_op *op, ffp_slice *slice)
+static ff_code run_op(tick_work *work, const ffp_op *op, ffp_slice *slice)
 {
-	ff_call call = { .error = work->error };
+	ff_call call = { .error = &work->error };
 	ffp_request request = { .op = op,
 		                .call = &call,
-		                .error = work->error,
+		                .error = &work->error,
 		                .own_now_ms = op == &ffp_op_purge ? work->purge_ms : work->now_ms,
 		                .slice = slice };
 	ffp_queue_run(work->engine, &request, 1, NULL);
@@ -219,9 +219,10 @@ static ff_code tick(ff_engine *engine, int64_t now_ms, uint64_t limit, bool is_b
 			           .purge_ms = now_ms && now_ms < engine_ms ? now_ms : engine_ms,
 			           .left = limit ? limit : UINT64_MAX,
 			           .rows = engine->purge_rows_max,
-			           .is_background = is_background,
-			           .error = error };
+			           .is_background = is_background };
 		code = keep_house(&work, result);
+		if (code != FF_OK && error)
+			*error = work.error;
 	}
 	if (code != FF_OK)
 		ffp_error_about(engine, error, "tick", "", (ff_text){ "", 0 });

@@ -831,6 +831,20 @@ static void resets_that_are_left_undone_are_told(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+static void resets_that_were_made_later_are_no_error(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5 @reset=1000"), "created");
+	ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+	ffp_fault_set(FFP_SLOT_STORE, 1, FF_E_FULL);
+	ff_error error = { .message = "as it was" };
+	ff_tick_result result;
+	FF_CHECK_CODE(t, ff_engine_tick(e, 0, 0, &result, &error), FF_OK);
+	FF_CHECK_EQ_INT(t, result.resets, 1);
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
+	FF_CHECK_STR(t, error.message, "as it was");
+}
+
 /* A request keeps its time over all attempts (FF-CLK-1), and a deadline that passes meanwhile is kept. */
 static void sleep_past_the_deadline(void *context, uint32_t ms)
 {
@@ -910,6 +924,7 @@ static const ff_case cases[] = {
 	CASE(attempts_can_be_set, "FF-ERR-4", 0),
 	CASE(other_errors_are_not_tried_again, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(resets_that_are_left_undone_are_told, "FF-RB-4", 0),
+	CASE(resets_that_were_made_later_are_no_error, "FF-RB-4", 0),
 	CASE(time_passes_between_attempts, "FF-CLK-1 FF-ERR-4", 0),
 	CASE(import_can_be_run_again, "FF-MT-3", 0),
 };
