@@ -700,6 +700,39 @@ static void one_runs_alone(ff_test *t)
 	FF_CHECK_EQ_INT(t, meeting.beside, 0);
 }
 
+/* Behind a report at the gate: one that is to be alone, between two others. The last thread opens the gate. */
+static void queue_in_order(void *context, unsigned thread)
+{
+	static const ffp_op *const ops[] = { &other, &alone, &other };
+	crowd *shared = context;
+	if (thread == 0) {
+		report_together(context, 0);
+		return;
+	}
+	wait_until_one_waits();
+	shared->wrong += !ffp_is_queued(shared->engine, thread - 1);
+	if (thread > COUNT_OF(ops)) {
+		gate.shut = false;
+		return;
+	}
+	ff_call call = { .op = FF_OP_REPORT_USAGE };
+	ffp_request request = { .op = ops[thread - 1], .call = &call };
+	shared->errors += ffp_queue_run(shared->engine, &request, 1, NULL) != FF_OK;
+}
+
+/* Nor does it share its batch with what waits in front of it or behind it. */
+static void one_shares_no_batch(ff_test *t)
+{
+	crowd shared = { .engine = ffp_open_faulty(t, NULL) };
+	meeting.engine = shared.engine;
+	ff_engine_info before = info_of(t, shared.engine);
+	shut_gate();
+	ffp_threads(t, 5, queue_in_order, &shared);
+	ffp_fault_clear();
+	FF_CHECK_EQ_INT(t, shared.wrong + shared.errors, 0);
+	FF_CHECK_EQ_INT(t, info_of(t, shared.engine).batches - before.batches, 4);
+}
+
 static const ff_case cases[] = {
 	CASE(group_commit, "FF-RU-13 FF-RU-14", 0),
 	CASE(those_that_wait_share_a_commit, "FF-RU-14", 0),
@@ -720,6 +753,7 @@ static const ff_case cases[] = {
 	CASE(lanes_want_their_capability, "", 0),
 	CASE(lanes_run_side_by_side, "FF-RU-13 FF-RU-14", 0),
 	CASE(one_runs_alone, "FF-MT-5", 0),
+	CASE(one_shares_no_batch, "FF-MT-5", 0),
 };
 
 FAMILY(ffp_tests_queue, cases);
