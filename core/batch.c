@@ -5,7 +5,6 @@
  */
 #include "engine.h"
 #include "move.h"
-#include "outcome.h"
 #include "text.h"
 
 /* More rounds of load and decide than any rule needs. */
@@ -259,103 +258,6 @@ static ff_code store_and_commit(batch_run *run)
 	return code == FF_OK ? ffp_commit(&run->txn, run->error) : code;
 }
 
-/* Of an outcome that this batch wrote itself, so that nothing but memory that is out keeps it from being read. */
-static bool is_refusal(ff_text outcome_json)
-{
-	ff_outcome outcome;
-	const char *fault;
-	return ffp_outcome_parse(outcome_json, &outcome, &fault) != FF_OK || !outcome.applied;
-}
-
-/* Whether a key's row is the one that this batch wrote, or what others have made of that since: a refusal may have been
- * decided anew, at whatever time their clocks showed, and its key still ends when it did (FF-RU-5). */
-static bool is_of_batch(const ff_row *stored, const ff_row *written)
-{
-	const ffp_key_row *x = (const ffp_key_row *)stored;
-	const ffp_key_row *y = (const ffp_key_row *)written;
-	if (stored->state != FF_ROW_OK || x->payload_digest != y->payload_digest ||
-	    x->expires_at_ms != y->expires_at_ms)
-		return false;
-	if (ffp_text_equal(x->outcome_json, y->outcome_json) && x->applied_at_ms == y->applied_at_ms)
-		return true;
-	return is_refusal(y->outcome_json);
-}
-
-/* The keys that the batch used for the first time, and the reads that tell what became of them. */
-typedef struct evidence {
-	const ff_row **rows;
-	ff_read *reads;
-	size_t count;
-} evidence;
-
-static bool is_evidence(const ffp_slot *slot)
-{
-	return slot->changed && slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP;
-}
-
-/* False: there is none, or memory is out. */
-static bool gather_evidence(batch_run *run, evidence *keys)
-{
-	const ffp_rows *rows = &run->batch.rows;
-	keys->rows = ffp_arena_array(run->batch.arena, rows->slots_count, sizeof(*keys->rows));
-	keys->reads = ffp_arena_array(run->batch.arena, rows->slots_count, sizeof(*keys->reads));
-	keys->count = 0;
-	for (size_t i = 0; keys->rows && keys->reads && i < rows->slots_count; i++) {
-		const ffp_slot *slot = rows->slots[i];
-		if (!is_evidence(slot))
-			continue;
-		keys->rows[keys->count] = slot->after;
-		keys->reads[keys->count++] = (ff_read){ .table = slot->table, .kind = FF_READ_GET, .low = slot->key };
-	}
-	return keys->count > 0;
-}
-
-/*
- * Sees to it that a commit which may still be on its way to the store does not happen any more: a key that it would
- * insert is there, as one that is over. True: so it is.
- */
-static bool forestall(batch_run *run, const evidence *keys)
-{
-	ff_error ignored;
-	ffp_key_row over = *(const ffp_key_row *)keys->rows[0];
-	const ff_write write = { .table = keys->reads[0].table, .kind = FF_WRITE_PUT, .after = &over.row };
-	over.expires_at_ms = 0;
-	return ffp_put(&run->txn, &write, 1, &ignored) == FF_OK && ffp_commit(&run->txn, &ignored) == FF_OK;
-}
-
-/*
- * After a commit whose fate is unknown: a batch is one transaction, so the keys that it used for the first time tell of
- * all of it (FF-ERR-5). All of them, since one that was taken for fresh unseen may have been there before, with the same
- * outcome and from the same millisecond. Read under a write transaction, which a commit that is still under way holds up;
- * but one that was sent all at once may not even have begun. FF_OK: it happened, and lasts. CONFLICT: it did not and
- * will not, and the batch may run again. Else it stays unknown, as where a key that is not there is over by now.
- */
-static ff_code resolve_unknown(batch_run *run)
-{
-	ff_error ignored;
-	evidence keys;
-	if (!run->changes)
-		return FF_E_CONFLICT; /* there was nothing to happen */
-	if (!gather_evidence(run, &keys) || ffp_begin(&run->engine->store, FF_TXN_WRITE, &run->txn, &ignored) != FF_OK)
-		return FF_E_COMMIT_UNKNOWN;
-	ff_code code = ffp_load(&run->txn, run->batch.arena, keys.reads, keys.count, &ignored);
-	int64_t now_ms = ffp_engine_now(run->engine);
-	size_t there = 0, same = 0, over = 0;
-	for (size_t i = 0; code == FF_OK && i < keys.count; i++) {
-		there += keys.reads[i].row != NULL;
-		same += keys.reads[i].row && is_of_batch(keys.reads[i].row, keys.rows[i]);
-		over += ((const ffp_key_row *)keys.rows[i])->expires_at_ms <= now_ms; /* it may have been and gone */
-	}
-	bool happened = same == keys.count;
-	bool is_known = code == FF_OK && (happened || !over) && (there || run->holds_store || forestall(run, &keys));
-	if (happened)
-		is_known = ffp_commit(&run->txn, &ignored) == FF_OK;
-	ffp_abort(&run->txn);
-	if (!is_known)
-		return FF_E_COMMIT_UNKNOWN;
-	return happened ? FF_OK : FF_E_CONFLICT;
-}
-
 /* ---- the whole ---------------------------------------------------------------------------------------------- */
 
 static size_t count_requests(const batch_run *run)
@@ -431,8 +333,8 @@ static ff_code try_once(batch_run *run)
 		ffp_rows_remember(&run->batch.rows, &run->lane->recall);
 	else
 		ffp_recall_clear(&run->lane->recall);
-	if (code == FF_E_COMMIT_UNKNOWN)
-		code = resolve_unknown(run);
+	if (code == FF_E_COMMIT_UNKNOWN) /* where it writes nothing there was nothing to happen */
+		code = run->changes ? ffp_fate(run->engine, &run->batch, run->holds_store) : FF_E_CONFLICT;
 	settle_results(run, code == FF_OK);
 	return code;
 }

@@ -131,6 +131,11 @@ bool ffp_queue_is_led(ff_engine *engine);
  * lane's leader only. */
 size_t ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
 
+/* What has become of a batch that wrote, after COMMIT_UNKNOWN (fate.c). FF_OK: it happened, and lasts. CONFLICT: it did not
+ * and will not, and the batch may run again. Else it stays unknown, as where a key that is not there is over by now.
+ * `held_store`: the batch kept others from its rows before its commit was sent. */
+ff_code ffp_fate(ff_engine *engine, ffp_batch *batch, bool held_store);
+
 /* Waits before the try after `attempt` (from 0). False: there is none left, or the code is not contention. */
 bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt);
 
