@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """Breaks the rules of core/ one by one and shows that the tests notice, and by which statements' cases.
 
-usage: tools/mutants.py [--jobs N] [--only TEXT] [LIST]
+usage: tools/mutants.py [--jobs N] [--only TEXT] [--find] [LIST]
 
-LIST (tools/mutants.txt) tells of each mutant what it breaks, the file, the lines that go (-) and those that come (+):
+LIST (tools/mutants.txt) tells of each mutant what it breaks, the file, the case that notices it, the lines that go (-) and
+those that come (+):
 
     usage may not equal the hard limit
     core/report.c
+    by hard_at_limit_is_accepted
     -if (delta > limit - current)
     +if (delta >= limit - current)
 
 Lines are compared without the blanks around them; those of one mutant follow each other in the file, and stand there
-exactly once. A mutant that is not noticed, does not compile, or whose lines are not found fails the run.
+exactly once. A mutant that is not noticed by its case, does not compile, or whose lines are not found fails the run. With
+--find every case is tried, whatever the list says, and the first that fails is written into it.
 
 The tree is copied, and what stands is left alone. Each worker builds its copy once; after that a mutant costs one
-object, a link, and the tests up to the first case that fails.
+object, a link, and its case.
 """
 import argparse
 import concurrent.futures
@@ -35,16 +38,25 @@ sys.dont_write_bytecode = True
 import cases  # noqa: E402
 
 TOP = Path(__file__).resolve().parent.parent
+
+
+class Run(NamedTuple):
+    program: str
+    options: tuple
+    choose: tuple  # in front of a case's name: the program runs it alone
+
+
 RUNS = [
-    ["bin/ff-core-tests"],
-    ["bin/ff-conformance", "--store", "sqlite::memory:"],
-    ["bin/ff-conformance", "--store", "sqlite:store?durability=none"],
+    Run("ff-conformance", ("--store", "sqlite::memory:"), ("--filter",)),
+    Run("ff-core-tests", (), ()),
+    Run("ff-conformance", ("--store", "sqlite:store?durability=none"), ("--filter",)),
 ]
 
 
 class Mutant(NamedTuple):
     title: str
     file: str
+    by: str  # a case, or "" where none is known
     old: list
     new: list
 
@@ -52,15 +64,30 @@ class Mutant(NamedTuple):
 def read_mutants(path):
     mutants = []
     for block in re.split(r"\n\s*\n", Path(path).read_text(encoding="utf-8")):
-        lines = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
+        lines = [line.strip() for line in block.splitlines() if line.strip() and not line.startswith("#")]
         if not lines:
             continue
-        old = [line[1:].strip() for line in lines[2:] if line.startswith("-")]
-        new = [line[1:].strip() for line in lines[2:] if line.startswith("+")]
-        if len(lines) < 3 or not old or len(old) + len(new) != len(lines) - 2:
+        title, file, *rest = lines if len(lines) > 2 else (*lines, "", "")
+        by = rest.pop(0)[3:] if rest[0].startswith("by ") else ""
+        old = [line[1:].strip() for line in rest if line.startswith("-")]
+        new = [line[1:].strip() for line in rest if line.startswith("+")]
+        if not old or len(old) + len(new) != len(rest):
             sys.exit(f"{path}: this is no mutant:\n{block}")
-        mutants.append(Mutant(lines[0].strip(), lines[1].strip(), old, new))
+        mutants.append(Mutant(title, file, by, old, new))
     return mutants
+
+
+def write_by(path, found):
+    """Writes into the list which case notices a mutant; `found` has those of titles."""
+    lines = []
+    for line in Path(path).read_text(encoding="utf-8").split("\n"):
+        title = lines[-2] if len(lines) > 1 else ""
+        if title in found:
+            lines.append(f"by {found.pop(title)}")
+            if line.startswith("by "):
+                continue
+        lines.append(line)
+    Path(path).write_text("\n".join(lines), encoding="utf-8")
 
 
 def mutated(mutant, text):
@@ -79,7 +106,7 @@ class Unbuilt(Exception):
 
 
 def build(tree, program):
-    ninja = ["cmake", "--build", str(tree / "build"), "-j", "1", "--target", Path(program).name]
+    ninja = ["cmake", "--build", str(tree / "build"), "-j", "1", "--target", program]
     made = subprocess.run(ninja, capture_output=True, text=True, errors="replace", check=False)
     if made.returncode != 0:
         raise Unbuilt(made.stdout[-2000:])
@@ -93,19 +120,31 @@ def prepare(tree):
     subprocess.run([*configure, "-DCMAKE_C_FLAGS_DEBUG=-O0"], stdout=subprocess.DEVNULL, check=True)
     try:
         for run in RUNS:
-            build(tree, run[0])
+            build(tree, run.program)
     except Unbuilt as fault:
         sys.exit(f"the tree does not build:\n{fault}")
 
 
-def first_failure(tree, seconds_max):
-    """What notices first: (statements, case), or None where every run passes. No case may take longer than that. A program
-    is built when it is its turn: most mutants are noticed by the first."""
+def list_cases(tree):
+    """The names of each program's cases, in their order."""
+    names = {}
+    for program in {run.program for run in RUNS}:
+        listed = subprocess.run([tree / "build/bin" / program, "--list"], capture_output=True, text=True, check=True)
+        names[program] = [line.split("\t")[0] for line in listed.stdout.splitlines()]
+    return names
+
+
+def first_failure(tree, names, seconds_max, by=""):
+    """What notices first: (statements, case), or None where every run passes; only `by` is run where it is named. No case
+    may take longer than that. A program is built when it is its turn."""
     for run in RUNS:
-        build(tree, run[0])
+        expected = [name for name in names[run.program] if by in name]
+        if not expected:
+            continue
+        build(tree, run.program)
         with tempfile.TemporaryDirectory(prefix="ff-mutant-") as scratch:
             with subprocess.Popen(
-                [str(tree / "build" / run[0]), *run[1:]],
+                [str(tree / "build/bin" / run.program), *run.options, *((*run.choose, by) if by else ())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -114,18 +153,21 @@ def first_failure(tree, seconds_max):
                 cwd=scratch,
                 env={**os.environ, "TMPDIR": scratch},
             ) as program:
-                found = watch(program, Path(run[0]).name, seconds_max)
-        if found:
+                found = watch(program, expected, seconds_max)
+        if found and by in ("", found[1]):
             return found
     return None
 
 
-def watch(program, name, seconds_max):
+def watch(program, names, seconds_max):
+    """The first of these cases that fails, or is under way when the program ends or hangs."""
+
     def start_timer():
         timer = threading.Timer(seconds_max, program.kill)
         timer.start()
         return timer
 
+    done = 0
     timer = start_timer()
     try:
         for line in program.stdout:
@@ -136,30 +178,30 @@ def watch(program, name, seconds_max):
             timer = start_timer()
             if case.status == cases.FAILED:
                 program.kill()
-                return case.ids, case.name
+                return case.ids, case.name.split()[0]
+            done += 1
         code = program.wait()
     finally:
         timer.cancel()
-    if code == 0:
-        return None
-    return (), f"{name} hangs" if code == -signal.SIGKILL else f"{name} ends with {code}"
+    return None if code == 0 else ((), names[min(done, len(names) - 1)])
 
 
-def try_mutant(mutant, tree, seconds_max):
-    """(noticed, one line about it). The tree is as before when this returns."""
+def try_mutant(mutant, tree, names, seconds_max, finds):
+    """(the case that notices it, or "", and one line about it). The tree is as before when this returns."""
     path = tree / mutant.file
     text = path.read_text(encoding="utf-8")
+    by = "" if finds else mutant.by
     try:
         path.write_text(mutated(mutant, text), encoding="utf-8")
-        found = first_failure(tree, seconds_max)
+        found = first_failure(tree, names, seconds_max, by)
         if not found:
-            return False, "SURVIVES: no case notices it"
+            return "", f"SURVIVES: {f'{by} does not notice' if by else 'no case notices'} it"
         ids, case = found
-        return True, f"{' '.join(ids) or '(no statement)'}: {case}"
+        return case, f"{' '.join(ids) or '(no statement)'}: {case}"
     except ValueError as fault:
-        return False, str(fault)
+        return "", str(fault)
     except Unbuilt as fault:
-        return False, f"does not compile:\n{fault}"
+        return "", f"does not compile:\n{fault}"
     finally:
         path.write_text(text, encoding="utf-8")
 
@@ -169,6 +211,7 @@ def main():
     parser.add_argument("list", nargs="?", default=TOP / "tools" / "mutants.txt")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="only mutants whose title or file holds this text")
+    parser.add_argument("--find", action="store_true", help="try every case, and write into the list which one notices")
     options = parser.parse_args()
     mutants = [m for m in read_mutants(options.list) if options.only in m.title or options.only in m.file]
     if not mutants:
@@ -181,24 +224,28 @@ def main():
             list(pool.map(prepare, paths))
             for path in paths:
                 trees.put(path)
+            names = list_cases(paths[0])
             started = time.monotonic()
-            if first_failure(paths[0], 600):
+            if first_failure(paths[0], names, 600):
                 sys.exit("the tests fail without any mutant; mend that first")
             seconds_max = 2 + time.monotonic() - started  # a case is not longer than all of them
 
             def one(mutant):
                 tree = trees.get()
                 try:
-                    return try_mutant(mutant, tree, seconds_max)
+                    return try_mutant(mutant, tree, names, seconds_max, options.find)
                 finally:
                     trees.put(tree)
 
-            survived = 0
-            for i, (mutant, (noticed, told)) in enumerate(zip(mutants, pool.map(one, mutants)), 1):
-                survived += not noticed
-                print(f"{'ok' if noticed else 'not ok'} {i} - {mutant.title} ({mutant.file}): {told}", flush=True)
-    print(f"{len(mutants) - survived} of {len(mutants)} mutants caught")
-    return 1 if survived else 0
+            found = {}
+            for i, (mutant, (case, told)) in enumerate(zip(mutants, pool.map(one, mutants)), 1):
+                found.update({mutant.title: case} if case else {})
+                print(f"{'ok' if case else 'not ok'} {i} - {mutant.title} ({mutant.file}): {told}", flush=True)
+    print(f"{len(found)} of {len(mutants)} mutants caught")
+    status = 0 if len(found) == len(mutants) else 1
+    if options.find:
+        write_by(options.list, found)
+    return status
 
 
 if __name__ == "__main__":

@@ -117,28 +117,43 @@ class Programs(unittest.TestCase):
 class Mutants(unittest.TestCase):
     def watch(self, script, seconds_max):
         with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as program:
-            return mutants.watch(program, "program", seconds_max)
+            return mutants.watch(program, ["at_limit", "over_limit"], seconds_max)
 
     def test_each_case_has_its_time_and_what_else_is_printed_gives_none(self):
         case = f"sleep 0.3; echo '{PASSING.strip()}'; "
         self.assertIsNone(self.watch(3 * case, 1))
-        self.assertEqual(self.watch("for i in 1 2 3 4 5 6 7 8; do sleep 0.3; echo '# a note'; done", 1), ((), "program hangs"))
-        self.assertEqual(self.watch(f"{case} echo '{FAILING.strip()}'; sleep 9", 1)[0], ("FF-RU-10",))
-        self.assertEqual(self.watch(f"{case} exit 3", 1), ((), "program ends with 3"))
+        hangs = "for i in 1 2 3 4 5 6 7 8; do sleep 0.3; echo '# a note'; done"
+        self.assertEqual(self.watch(hangs, 1), ((), "at_limit"))
+        self.assertEqual(self.watch(case + hangs, 1), ((), "over_limit"))
+        self.assertEqual(self.watch(f"{case} echo '{FAILING.strip()}'; sleep 9", 1), (("FF-RU-10",), "over_limit"))
+        self.assertEqual(self.watch(f"{case} exit 3", 1), ((), "over_limit"))
+        self.assertEqual(self.watch(f"{2 * case} exit 3", 1), ((), "over_limit"))
 
     def test_lines_are_replaced_where_they_stand_once(self):
-        mutant = mutants.Mutant("t", "f.c", ["a;", "b;"], ["c;"])
+        mutant = mutants.Mutant("t", "f.c", "", ["a;", "b;"], ["c;"])
         self.assertEqual(mutants.mutated(mutant, "\ta;\nx;\n\ta;\n\tb;\n"), "\ta;\nx;\nc;\n")
 
     def test_lines_that_are_missing_or_stand_twice(self):
         for text in ("b;\na;\n", "a;\nb;\na;\nb;\n"):
             with self.assertRaises(ValueError):
-                mutants.mutated(mutants.Mutant("t", "f.c", ["a;", "b;"], []), text)
+                mutants.mutated(mutants.Mutant("t", "f.c", "", ["a;", "b;"], []), text)
 
     def test_the_list_can_be_read(self):
         listed = mutants.read_mutants(TOOLS / "mutants.txt")
         self.assertEqual(len({mutant.title for mutant in listed}), len(listed))
         self.assertGreaterEqual(len(listed), 40)
+        self.assertEqual([mutant.title for mutant in listed if not mutant.by], [])
+
+    def test_what_was_found_is_written_into_the_list(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "list"
+            path.write_text("# words\n\na\nf.c\nby old\n-x;\n\nb\ng.c\n-y;\n+z;\n", encoding="utf-8")
+            mutants.write_by(path, {"a": "case_1", "b": "case_2"})
+            self.assertEqual(
+                mutants.read_mutants(path),
+                [mutants.Mutant("a", "f.c", "case_1", ["x;"], []), mutants.Mutant("b", "g.c", "case_2", ["y;"], ["z;"])],
+            )
+            self.assertTrue(path.read_text(encoding="utf-8").startswith("# words\n\na\nf.c\nby case_1\n-x;"))
 
     def test_each_of_the_list_fits_the_code(self):
         for mutant in mutants.read_mutants(TOOLS / "mutants.txt"):
