@@ -14,13 +14,16 @@ those that come (+):
 
 Lines are compared without the blanks around them; those of one mutant follow each other in the file, and stand there
 exactly once. A mutant that is not noticed by its case, does not compile, or whose lines are not found fails the run. With
---find every case is tried, whatever the list says, and the first that fails is written into it.
+--find every case is tried. Where that of the list is not among those that fail, the one that the fewest of these mutants
+make fail is written into it.
 
 The tree is copied, and what stands is left alone. Each worker builds its copy once; after that a mutant costs one
 object, a link, and its case.
 """
 import argparse
+import collections
 import concurrent.futures
+import itertools
 import os
 import queue
 import re
@@ -134,12 +137,13 @@ def list_cases(tree):
     return names
 
 
-def first_failure(tree, names, seconds_max, by=""):
-    """What notices first: (statements, case), or None where every run passes; only `by` is run where it is named. No case
-    may take longer than that. A program is built when it is its turn."""
+def failures(tree, names, seconds_max, by=""):
+    """The cases that fail, as they come, of the first program where any does: (statements, case). Only `by` is run where it
+    is named. No case may take longer than that. A program is built when it is its turn."""
+    found = False
     for run in RUNS:
         expected = [name for name in names[run.program] if by in name]
-        if not expected:
+        if found or not expected:
             continue
         build(tree, run.program)
         with tempfile.TemporaryDirectory(prefix="ff-mutant-") as scratch:
@@ -153,21 +157,21 @@ def first_failure(tree, names, seconds_max, by=""):
                 cwd=scratch,
                 env={**os.environ, "TMPDIR": scratch},
             ) as program:
-                found = watch(program, expected, seconds_max)
-        if found and by in ("", found[1]):
-            return found
-    return None
+                for ids, case in watch(program, expected, seconds_max):
+                    if by in ("", case):
+                        found = True
+                        yield ids, case
 
 
 def watch(program, names, seconds_max):
-    """The first of these cases that fails, or is under way when the program ends or hangs."""
+    """Those of these cases that fail, and the one that is under way when the program crashes or hangs."""
 
     def start_timer():
         timer = threading.Timer(seconds_max, program.kill)
         timer.start()
         return timer
 
-    done = 0
+    done = failed = 0
     timer = start_timer()
     try:
         for line in program.stdout:
@@ -176,34 +180,54 @@ def watch(program, names, seconds_max):
                 continue
             timer.cancel()
             timer = start_timer()
-            if case.status == cases.FAILED:
-                program.kill()
-                return case.ids, case.name.split()[0]
             done += 1
+            if case.status == cases.FAILED:
+                failed += 1
+                yield case.ids, case.name.split()[0]
         code = program.wait()
+        if code < 0 or (code > 0 and not failed):
+            yield (), names[min(done, len(names) - 1)]
     finally:
         timer.cancel()
-    return None if code == 0 else ((), names[min(done, len(names) - 1)])
+        program.kill()
 
 
 def try_mutant(mutant, tree, names, seconds_max, finds):
-    """(the case that notices it, or "", and one line about it). The tree is as before when this returns."""
+    """(what fails by it: (statements, case), and what is wrong with the mutant itself). The tree is as before when this
+    returns."""
     path = tree / mutant.file
     text = path.read_text(encoding="utf-8")
-    by = "" if finds else mutant.by
     try:
         path.write_text(mutated(mutant, text), encoding="utf-8")
-        found = first_failure(tree, names, seconds_max, by)
-        if not found:
-            return "", f"SURVIVES: {f'{by} does not notice' if by else 'no case notices'} it"
-        ids, case = found
-        return case, f"{' '.join(ids) or '(no statement)'}: {case}"
+        found = failures(tree, names, seconds_max, "" if finds else mutant.by)
+        return list(found if finds else itertools.islice(found, 1)), ""
     except ValueError as fault:
-        return "", str(fault)
+        return [], str(fault)
     except Unbuilt as fault:
-        return "", f"does not compile:\n{fault}"
+        return [], f"does not compile:\n{fault}"
     finally:
         path.write_text(text, encoding="utf-8")
+
+
+def tell(number, mutant, found, fault):
+    ids, case = found[0] if found else ((), "")
+    noticed = f"{' '.join(ids) or '(no statement)'}: {case}"
+    survives = f"SURVIVES: {mutant.by or 'no case'} does not fail"
+    print(
+        f"{'ok' if found else 'not ok'} {number} - {mutant.title} ({mutant.file}): {noticed if found else fault or survives}",
+        flush=True,
+    )
+
+
+def choose(mutants, found):
+    """Which case each is noticed by: that of the list, or the one that fails for the fewest."""
+    often = collections.Counter(case for failed in found for _, case in failed)
+    chosen = {}
+    for mutant, failed in zip(mutants, found):
+        names = [case for _, case in failed]
+        if names:
+            chosen[mutant.title] = mutant.by if mutant.by in names else min(names, key=often.get)
+    return chosen
 
 
 def main():
@@ -226,7 +250,7 @@ def main():
                 trees.put(path)
             names = list_cases(paths[0])
             started = time.monotonic()
-            if first_failure(paths[0], names, 600):
+            if list(failures(paths[0], names, 600)):
                 sys.exit("the tests fail without any mutant; mend that first")
             seconds_max = 2 + time.monotonic() - started  # a case is not longer than all of them
 
@@ -237,15 +261,15 @@ def main():
                 finally:
                     trees.put(tree)
 
-            found = {}
-            for i, (mutant, (case, told)) in enumerate(zip(mutants, pool.map(one, mutants)), 1):
-                found.update({mutant.title: case} if case else {})
-                print(f"{'ok' if case else 'not ok'} {i} - {mutant.title} ({mutant.file}): {told}", flush=True)
-    print(f"{len(found)} of {len(mutants)} mutants caught")
-    status = 0 if len(found) == len(mutants) else 1
+            found = []
+            for i, (mutant, (failed, fault)) in enumerate(zip(mutants, pool.map(one, mutants)), 1):
+                found.append(failed)
+                tell(i, mutant, failed, fault)
+    caught = sum(bool(failed) for failed in found)
+    print(f"{caught} of {len(mutants)} mutants caught")
     if options.find:
-        write_by(options.list, found)
-    return status
+        write_by(options.list, choose(mutants, found))
+    return 0 if caught == len(mutants) else 1
 
 
 if __name__ == "__main__":

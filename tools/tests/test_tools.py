@@ -117,17 +117,27 @@ class Programs(unittest.TestCase):
 class Mutants(unittest.TestCase):
     def watch(self, script, seconds_max):
         with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as program:
-            return mutants.watch(program, ["at_limit", "over_limit"], seconds_max)
+            return list(mutants.watch(program, ["at_limit", "over_limit"], seconds_max))
 
     def test_each_case_has_its_time_and_what_else_is_printed_gives_none(self):
         case = f"sleep 0.3; echo '{PASSING.strip()}'; "
-        self.assertIsNone(self.watch(3 * case, 1))
+        self.assertEqual(self.watch(3 * case, 1), [])
         hangs = "for i in 1 2 3 4 5 6 7 8; do sleep 0.3; echo '# a note'; done"
-        self.assertEqual(self.watch(hangs, 1), ((), "at_limit"))
-        self.assertEqual(self.watch(case + hangs, 1), ((), "over_limit"))
-        self.assertEqual(self.watch(f"{case} echo '{FAILING.strip()}'; sleep 9", 1), (("FF-RU-10",), "over_limit"))
-        self.assertEqual(self.watch(f"{case} exit 3", 1), ((), "over_limit"))
-        self.assertEqual(self.watch(f"{2 * case} exit 3", 1), ((), "over_limit"))
+        self.assertEqual(self.watch(hangs, 1), [((), "at_limit")])
+        self.assertEqual(self.watch(case + hangs, 1), [((), "over_limit")])
+
+    def test_cases_that_fail_or_end_the_program(self):
+        passes, fails = f"echo '{PASSING.strip()}'; ", f"echo '{FAILING.strip()}'; "
+        failed = (("FF-RU-10",), "over_limit")
+        self.assertEqual(self.watch(passes + fails + fails + "exit 1", 9), [failed, failed])
+        self.assertEqual(self.watch(passes + "exit 3", 9), [((), "over_limit")])
+        self.assertEqual(self.watch(2 * passes + "exit 3", 9), [((), "over_limit")])
+        self.assertEqual(self.watch(fails + "kill -9 $$", 9), [failed, ((), "over_limit")])
+
+    def test_the_case_that_is_chosen(self):
+        listed = [mutants.Mutant(title, "f.c", by, [], []) for title, by in (("1", ""), ("2", "b"), ("3", "gone"), ("4", ""))]
+        found = [[((), "a"), ((), "c")], [((), "a"), ((), "b")], [((), "b"), ((), "a")], []]
+        self.assertEqual(mutants.choose(listed, found), {"1": "c", "2": "b", "3": "b"})
 
     def test_lines_are_replaced_where_they_stand_once(self):
         mutant = mutants.Mutant("t", "f.c", "", ["a;", "b;"], ["c;"])
