@@ -14,8 +14,8 @@ those that come (+):
 
 Lines are compared without the blanks around them; those of one mutant follow each other in the file, and stand there
 exactly once. A mutant that is not noticed by its case, does not compile, or whose lines are not found fails the run. With
---find every case is tried. Where that of the list is not among those that fail, the one that the fewest of these mutants
-make fail is written into it.
+--find every case is tried. Where that of the list is not among those that fail, the one whose name shares most words with
+the title is written into it, or else the one that the fewest of these mutants make fail.
 
 The tree is copied, and what stands is left alone. Each worker builds its copy once; after that a mutant costs one
 object, a link, and its case.
@@ -219,14 +219,20 @@ def tell(number, mutant, found, fault):
     )
 
 
+def words_of(text):
+    return {word.rstrip("s") for word in re.findall(r"[a-z]{4,}", text.lower())}
+
+
 def choose(mutants, found):
-    """Which case each is noticed by: that of the list, or the one that fails for the fewest."""
+    """Which case each is noticed by: that of the list, or the one that is most about the same, or about little else."""
     often = collections.Counter(case for failed in found for _, case in failed)
     chosen = {}
     for mutant, failed in zip(mutants, found):
         names = [case for _, case in failed]
+        shared = {name: len(words_of(name) & words_of(mutant.title)) for name in names}
         if names:
-            chosen[mutant.title] = mutant.by if mutant.by in names else min(names, key=often.get)
+            best = min(names, key=lambda name: (-shared[name], often[name]))
+            chosen[mutant.title] = mutant.by if mutant.by in names else best
     return chosen
 
 

@@ -135,9 +135,15 @@ class Mutants(unittest.TestCase):
         self.assertEqual(self.watch(fails + "kill -9 $$", 9), [failed, ((), "over_limit")])
 
     def test_the_case_that_is_chosen(self):
-        listed = [mutants.Mutant(title, "f.c", by, [], []) for title, by in (("1", ""), ("2", "b"), ("3", "gone"), ("4", ""))]
-        found = [[((), "a"), ((), "c")], [((), "a"), ((), "b")], [((), "b"), ((), "a")], []]
-        self.assertEqual(mutants.choose(listed, found), {"1": "c", "2": "b", "3": "b"})
+        listed = [("1", ""), ("2", "b"), ("3", "gone"), ("4", ""), ("the hard limit is not looked at", "")]
+        found = ["a c", "a b", "b a", "", "a c d_at_hard_limits"]
+        self.assertEqual(
+            mutants.choose(
+                [mutants.Mutant(title, "f.c", by, [], []) for title, by in listed],
+                [[((), case) for case in cases.split()] for cases in found],
+            ),
+            {"1": "c", "2": "b", "3": "b", "the hard limit is not looked at": "d_at_hard_limits"},
+        )
 
     def test_lines_are_replaced_where_they_stand_once(self):
         mutant = mutants.Mutant("t", "f.c", "", ["a;", "b;"], ["c;"])
