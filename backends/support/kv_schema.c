@@ -179,12 +179,41 @@ static ff_code check_tables(const ff_catalog *catalog, ff_error *error)
 	return FF_OK;
 }
 
+#define CALL(name_)                                \
+	{                                          \
+#name_, offsetof(ff_kv_ops, name_) \
+	}
+
+static const struct {
+	const char *name;
+	size_t offset;
+} mandatory_calls[] = { CALL(begin),  CALL(commit),      CALL(abort),        CALL(get),  CALL(put),
+	                CALL(remove), CALL(open_cursor), CALL(close_cursor), CALL(seek), CALL(step) };
+
+/* As slots are looked at where a backend is registered: the first call of one that is missing would end the process. */
+static ff_code check_calls(const ff_kv_ops *ops, ff_error *error)
+{
+	if (ops->size < offsetof(ff_kv_ops, is_untouched))
+		return ff_error_set(error, FF_E_INVALID, "ff_kv_ops is of %u bytes: is its size set",
+		                    (unsigned)ops->size);
+	for (size_t i = 0; i < sizeof(mandatory_calls) / sizeof(*mandatory_calls); i++) {
+		void (*call)(void);
+		memcpy(&call, (const char *)ops + mandatory_calls[i].offset, sizeof(call));
+		if (!call)
+			return ff_error_set(error, FF_E_INVALID, "ff_kv_ops lacks the call '%s'",
+			                    mandatory_calls[i].name);
+	}
+	return FF_OK;
+}
+
 ff_code ff_kv_open(ff_store *store, const ff_kv_ops *ops, const ff_store_config *config, ff_error *error)
 {
 	*(ff_kv *)(void *)store =
 	    (ff_kv){ ops, config->catalog, config->allocator, (config->flags & FF_STORE_READ_ONLY) != 0 };
 	uint32_t version = 0;
-	ff_code code = check_tables(config->catalog, error);
+	ff_code code = check_calls(ops, error);
+	if (code == FF_OK)
+		code = check_tables(config->catalog, error);
 	if (code == FF_OK)
 		code = look(store, &version, error);
 	if (code == FF_OK && version == 0 && (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)))

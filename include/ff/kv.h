@@ -139,8 +139,9 @@ FF_API bool ff_kv_unflatten(ff_kv_bytes flat, unsigned tree, ff_kv_bytes *key);
 
 /*
  * The last step of the engine's open, when transactions can be begun: looks at the schema's version, and creates or
- * migrates it in one transaction. Errors: NOT_FOUND (read-only or must-exist, and there is no schema), VERSION,
- * UNAVAILABLE (an older schema, to be read only), CORRUPT, and those of the calls.
+ * migrates it in one transaction. Errors: INVALID (a call that must be provided is not, which it names), NOT_FOUND
+ * (read-only or must-exist, and there is no schema), VERSION, UNAVAILABLE (an older schema, to be read only), CORRUPT,
+ * and those of the calls.
  */
 FF_API ff_code ff_kv_open(ff_store *store, const ff_kv_ops *ops, const ff_store_config *config, ff_error *error);
 

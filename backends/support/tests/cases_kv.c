@@ -315,6 +315,44 @@ static void stored_texts(ff_test *t)
 	FF_CHECK(t, !ffp_is_stored_text("1234567\xc3", 8));
 }
 
+/* ---- calls ---------------------------------------------------------------------------------------------------- */
+
+/* Opens with calls that nobody may make, but for the one that is missing. */
+static void refuse_calls(ff_test *t, size_t missing, uint32_t size, const char *named)
+{
+	const ff_store_config config = { .path = "x", .catalog = &catalog_v1 };
+	ff_kv store;
+	ff_kv_ops ops;
+	memset(&ops, 1, sizeof(ops));
+	memset((char *)&ops + missing, 0, sizeof(ops.begin));
+	ops.size = size;
+	FF_CHECK_CODE(t, ff_kv_open((ff_store *)(void *)&store, &ops, &config, ff_test_error(t)), FF_E_INVALID);
+	if (!FF_CHECK(t, strstr(ff_test_error(t)->message, named) != NULL))
+		ff_test_note(t, "'%s' is not named: %s", named, ff_test_error(t)->message);
+}
+
+static void calls_that_are_missing(ff_test *t)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} calls[] = {
+		{ "'begin'", offsetof(ff_kv_ops, begin) },
+		{ "'commit'", offsetof(ff_kv_ops, commit) },
+		{ "'abort'", offsetof(ff_kv_ops, abort) },
+		{ "'get'", offsetof(ff_kv_ops, get) },
+		{ "'put'", offsetof(ff_kv_ops, put) },
+		{ "'remove'", offsetof(ff_kv_ops, remove) },
+		{ "'open_cursor'", offsetof(ff_kv_ops, open_cursor) },
+		{ "'close_cursor'", offsetof(ff_kv_ops, close_cursor) },
+		{ "'seek'", offsetof(ff_kv_ops, seek) },
+		{ "'step'", offsetof(ff_kv_ops, step) },
+	};
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		refuse_calls(t, calls[i].offset, sizeof(ff_kv_ops), calls[i].name);
+	refuse_calls(t, offsetof(ff_kv_ops, is_untouched), 0, "size");
+}
+
 static const ff_case cases[] = {
 	CASE(stored_texts, "FF-LIM-1", 0),
 	CASE(keys_sort_as_rows_do, "FF-LIM-2", 0),
@@ -327,6 +365,7 @@ static const ff_case cases[] = {
 	CASE(random_bytes_are_read_safely, "", 0),
 	CASE(rows_of_other_schemas, "FF-MT-2", 0),
 	CASE(rows_of_no_schema, "", 0),
+	CASE(calls_that_are_missing, "", 0),
 };
 extern const ffp_family cases_kv;
 FAMILY(cases_kv, cases);
