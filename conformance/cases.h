@@ -42,6 +42,9 @@ extern const ffp_family ffp_cases_limits, ffp_cases_errors, ffp_cases_clock, ffp
 /* The i-th case of families, which NULL ends, or NULL past the last. */
 const ff_case *ffp_case_in(const ffp_family *const *of, size_t i);
 
+/* What the case's checks told by now. */
+const char *ffp_failure(const ff_test *test);
+
 /* The runner as the main of a program with a table of its own: as ff_conformance_main, and --filter may be left out
  * before the filter. */
 int ffp_cases_main(int argc, char **argv, const ff_case *(*case_at)(size_t i), const ff_harness *harness);

@@ -1,5 +1,6 @@
 /* Processes on one store, by a backend's own slots: what they see of each other, and what one leaves that is killed. */
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,15 +9,27 @@
 
 /* A process of the case's and the pipes to and from it. It is begun before the case opens anything. */
 typedef struct process {
+	ff_test *test;
 	pid_t id;
 	int to, from;
 	unsigned number;
 } process;
 
+/* What failed goes to the parent, in place of what that may wait to hear. */
 static void leave(void *object)
 {
-	(void)object;
+	const process *parent = object;
+	dprintf(parent->to, "?%s", ffp_failure(parent->test));
 	_exit(1);
+}
+
+/* Of a process that is gone. */
+static void note_failure(const process *of)
+{
+	char text[1024] = "";
+	const char *failure = read(of->from, text, sizeof(text) - 1) > 0 ? text + strspn(text, "!?") : "";
+	if (*failure)
+		ff_test_note(of->test, "process %u: %.*s", of->number, (int)strcspn(failure, "\n"), failure);
 }
 
 static void kill_process(void *object)
@@ -26,6 +39,7 @@ static void kill_process(void *object)
 		kill(of->id, SIGKILL);
 		waitpid(of->id, NULL, 0);
 	}
+	note_failure(of);
 	close(of->to);
 	close(of->from);
 }
@@ -38,26 +52,27 @@ static bool say(const process *to)
 static bool hear(const process *from)
 {
 	char byte;
-	return read(from->from, &byte, 1) == 1;
+	return read(from->from, &byte, 1) == 1 && byte == '!';
 }
 
-/* A check that fails in a process ends it, with status 1. */
+/* A check that fails in a process ends it, with status 1, and is noted here. */
 static process *start(ff_test *t, void (*body)(ff_test *t, const process *parent), unsigned number)
 {
 	int down[2], up[2];
 	process *child = ff_test_alloc(t, sizeof(*child));
 	FF_REQUIRE(t, pipe(down) == 0);
 	FF_REQUIRE(t, pipe(up) == 0);
-	*child = (process){ .id = fork(), .to = down[1], .from = up[0], .number = number };
+	*child = (process){ .test = t, .id = fork(), .to = down[1], .from = up[0], .number = number };
 	FF_REQUIRE(t, child->id >= 0);
 	if (child->id == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* where the runner gives a case up nothing is left running */
-		const process parent = { .to = up[1], .from = down[0], .number = number };
+		process *parent = child;          /* of the same memory, which outlives a check that fails */
+		*parent = (process){ .test = t, .to = up[1], .from = down[0], .number = number };
 		close(down[1]);
 		close(up[0]);
-		ff_test_defer(t, leave, child);
-		FF_REQUIRE(t, hear(&parent));
-		body(t, &parent);
+		ff_test_defer(t, leave, parent);
+		FF_REQUIRE(t, hear(parent));
+		body(t, parent);
 		_exit(0);
 	}
 	close(down[0]);

@@ -112,9 +112,12 @@ void ffp_odd_list_check(ff_test *test, const ffp_odd_list *of, const ff_read *re
 		i++;
 	if (FF_CHECK(test, same))
 		return;
-	ff_test_note(test, "index %s, equal %u, low %u, high %u, flags %u, limit %u: %zu rows for %zu, row %zu differs",
-	             read->index ? read->index->name : "(key)", read->equal_count, read->low_count, read->high_count,
-	             (unsigned)read->flags, (unsigned)read->limit, read->rows_count, count, i);
+	ff_test_note(test, "index %s, equal %u, low %u%s, high %u%s, %s, limit %u: %zu rows for %zu, row %zu differs",
+	             read->index ? read->index->name : "(key)", read->equal_count, read->low_count,
+	             read->flags & FF_READ_LOW_EXCLUSIVE ? " exclusive" : "", read->high_count,
+	             read->flags & FF_READ_HIGH_EXCLUSIVE ? " exclusive" : "",
+	             read->flags & FF_READ_DESCENDING ? "descending" : "ascending", (unsigned)read->limit,
+	             read->rows_count, count, i);
 	ff_test_note(test, "low:  %s", ffp_show_row(test, read->table, read->low));
 	ff_test_note(test, "high: %s", ffp_show_row(test, read->table, read->high));
 	ff_test_note(test, "got:  %s", ffp_show_row(test, read->table, i < read->rows_count ? read->rows[i] : NULL));

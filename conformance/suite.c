@@ -140,6 +140,11 @@ bool ff_test_check(ff_test *test, bool held, const char *file, int line, const c
 	return held;
 }
 
+const char *ffp_failure(const ff_test *test)
+{
+	return test->result->failure;
+}
+
 bool ff_test_check_int(ff_test *test, int64_t got, int64_t want, const char *file, int line, const char *expression)
 {
 	test->result->checks++;
@@ -148,14 +153,23 @@ bool ff_test_check_int(ff_test *test, int64_t got, int64_t want, const char *fil
 	return got == want;
 }
 
+/* Of an answer that is an error's name, such as "!busy": what the error says, if it is the last one. */
+static const char *message_of(const ff_test *test, const char *got)
+{
+	bool is_error = got && *got == '!' && !strcmp(got + 1, ff_code_name(test->error.code));
+	return is_error ? test->error.message : "";
+}
+
 bool ff_test_check_text(ff_test *test, const char *got, const char *want, const char *file, int line,
                         const char *expression)
 {
 	test->result->checks++;
 	bool held = got && want ? !strcmp(got, want) : got == want;
-	if (!held)
-		fail(test, "%s:%d: %s is \"%s\", not \"%s\"\n", file, line, expression, got ? got : "(null)",
-		     want ? want : "(null)");
+	if (!held) {
+		const char *message = message_of(test, got);
+		fail(test, "%s:%d: %s is \"%s\", not \"%s\"%s%s\n", file, line, expression, got ? got : "(null)",
+		     want ? want : "(null)", *message ? ": " : "", message);
+	}
 	return held;
 }
 
