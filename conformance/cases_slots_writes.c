@@ -237,7 +237,8 @@ static void slots_delete_range_takes_its_range_only(ff_test *t)
 	}
 }
 
-/* A new row, a changed one, one that goes, in two tables, and a range at the end: all in one store. */
+/* A new row, a changed one, one that goes, in two tables, and at the end a range, which takes a new row along: all in one
+ * store. */
 static void slots_one_store_writes_all_kinds(ff_test *t)
 {
 	ffp_raw *raw = ffp_odd_open(t);
@@ -247,11 +248,13 @@ static void slots_one_store_writes_all_kinds(ff_test *t)
 	ffp_slots_put(t, raw, odd, &gone.row);
 	for (int64_t i = 0; i < 6; i++) {
 		ffp_plain_row row = { .id = i, .name = ffp_text_of("p") };
-		ffp_slots_put(t, raw, plain, &row.row);
+		if (i != 3)
+			ffp_slots_put(t, raw, plain, &row.row);
 	}
 	ffp_odd_row after = changed;
 	after.v = 6;
-	ffp_plain_row in_plain = { .id = 9, .name = ffp_text_of("p") }, low = { .id = 1 }, high = { .id = 4 };
+	ffp_plain_row in_plain = { .id = 9, .name = ffp_text_of("p") };
+	ffp_plain_row in_range = { .id = 3, .name = ffp_text_of("p") }, low = { .id = 1 }, high = { .id = 4 };
 	const ff_read range = { .table = plain,
 		                .kind = FF_READ_RANGE,
 		                .low_count = 1,
@@ -268,6 +271,7 @@ static void slots_one_store_writes_all_kinds(ff_test *t)
 		  .before = ffp_slots_load_row(t, txn, odd, &changed.row),
 		  .after = &after.row },
 		{ .table = odd, .kind = FF_WRITE_DELETE, .before = ffp_slots_load_row(t, txn, odd, &gone.row) },
+		{ .table = plain, .kind = FF_WRITE_PUT, .after = &in_range.row },
 		{ .table = plain, .kind = FF_WRITE_PUT, .after = &in_plain.row },
 		{ .table = plain, .kind = FF_WRITE_DELETE_RANGE, .range = &range },
 	};

@@ -1,5 +1,6 @@
 /* Stores: what outlives a handle, schemas, stores that are missing, read only (FF-MT-2). */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,29 +42,99 @@ static void store_outlives_its_handles(ff_test *t)
 	FF_CHECK_STR(t, ffp_release(t, e, "b", "x"), "c=2");
 }
 
+/* ---- processes ---------------------------------------------------------------------------------------------- */
+
+enum { HANDLES_MAX = 2, SECONDS_MAX = 60 };
+
+/* What a process does with the stores of its URIs: a charge by each, with keys k0, k1, … */
+typedef struct charges {
+	const char *uris[HANDLES_MAX];
+	unsigned count;
+	uint64_t amount;
+	bool closes; /* and does not just end */
+} charges;
+
+static ff_code charge_by_each(ff_test *t, const charges *of)
+{
+	ff_engine *engines[HANDLES_MAX] = { NULL };
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.clock = ff_test_clock(t);
+	ff_code code = FF_OK;
+	for (unsigned i = 0; !code && i < of->count; i++)
+		code = ff_engine_open(of->uris[i], &options, &engines[i], NULL);
+	for (unsigned i = 0; !code && i < of->count; i++) {
+		const char key[] = { 'k', (char)('0' + i), '\0' };
+		ff_amount amount = { "a", of->amount };
+		ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = key };
+		code = ff_engine_report_usage(engines[i], &report, &(ff_outcome){ 0 }, NULL);
+	}
+	for (unsigned i = 0; of->closes && i < of->count; i++)
+		ff_engine_close(&engines[i]);
+	return code;
+}
+
+/* The name of the code that another process ended with. */
+static const char *charge_elsewhere(ff_test *t, const charges *of)
+{
+	pid_t child = fork();
+	FF_REQUIRE(t, child >= 0);
+	if (child == 0) {
+		signal(SIGALRM, SIG_DFL);
+		alarm(SECONDS_MAX);
+		_exit((int)charge_by_each(t, of));
+	}
+	int status = -1;
+	FF_REQUIRE(t, waitpid(child, &status, 0) == child);
+	return WIFEXITED(status)             ? ff_code_name((ff_code)WEXITSTATUS(status))
+	       : WTERMSIG(status) == SIGALRM ? "a process that did not end"
+	                                     : "a process that a signal ended";
+}
+
 /* Acknowledged, and then the process is gone without a word. */
 static void answer_outlives_its_process(ff_test *t)
 {
 	ff_test_undo(t, ff_test_open(t, NULL));
-	pid_t child = fork();
-	FF_REQUIRE(t, child >= 0);
-	if (child == 0) {
-		ff_engine *e = NULL;
-		ff_amount amount = { "a", 7 };
-		ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = "k" };
-		ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
-		options.clock = ff_test_clock(t);
-		ff_code code = ff_engine_open(ff_test_uri(t), &options, &e, NULL);
-		if (!code)
-			code = ff_engine_report_usage(e, &report, &(ff_outcome){ 0 }, NULL);
-		_exit((int)code);
-	}
-	int status = -1;
-	FF_REQUIRE(t, waitpid(child, &status, 0) == child);
-	FF_CHECK_EQ_INT(t, status, 0);
+	const charges of = { .uris = { ff_test_uri(t) }, .count = 1, .amount = 7 };
+	FF_CHECK_STR(t, charge_elsewhere(t, &of), "ok");
 	ff_engine *e = ff_test_open(t, NULL);
 	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=7");
+}
+
+/*
+ * An answer that may be lost, and one behind it that may not and rests on it, by another handle of the process. Only of
+ * stores that know the parameter, and are not given it.
+ */
+static void answer_rests_on_one_that_may_be_lost(ff_test *t)
+{
+	const char *uri = ff_test_uri(t);
+	const char *loose = ff_test_text(t, "%s%cdurability=none", uri, strchr(uri, '?') ? '&' : '?');
+	const charges of = { .uris = { loose, uri }, .count = 2, .amount = 1 };
+	ff_code known = try_open(t, loose, 0);
+	if (!FF_CHECK(t, known == FF_OK || known == FF_E_INVALID) || known)
+		return;
+	FF_CHECK_STR(t, charge_elsewhere(t, &of), "ok");
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k1", "a=1"), "ok replayed");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k0", "a=1"), "ok replayed");
+}
+
+/*
+ * What a library keeps for its process, such as threads, may outlive its last handle and is missing in the child of a
+ * fork. Only where a parent has a store open may a child be told that it can open none.
+ */
+static void child_opens_and_closes(ff_test *t)
+{
+	const charges of = { .uris = { ff_test_uri(t) }, .count = 1, .amount = 1, .closes = true };
+	const charges other = { .uris = { ff_test_missing_uri(t) }, .count = 1, .amount = 1, .closes = true };
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	const char *answer = charge_elsewhere(t, &other);
+	if (strcmp(answer, "misuse") != 0)
+		FF_CHECK_STR(t, answer, "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	ff_test_undo(t, e);
+	FF_CHECK_STR(t, charge_elsewhere(t, &of), "ok");
 }
 
 /* What an aborted transaction stored is not there. */
@@ -429,6 +500,8 @@ static void rows_are_named_as_documented(ff_test *t)
 static const ff_case table[] = {
 	CASE(store_outlives_its_handles, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(answer_outlives_its_process, "FF-RU-12", FF_CASE_SECOND_HANDLE | FF_CAP_DURABLE_COMMIT),
+	CASE(answer_rests_on_one_that_may_be_lost, "FF-RU-12", FF_CASE_SECOND_HANDLE),
+	CASE(child_opens_and_closes, "FF-ERR-6", FF_CASE_MISSING_STORE),
 	CASE(aborted_writes_leave_nothing, "FF-ERR-2", FF_CASE_SECOND_HANDLE),
 	CASE(missing_store, "FF-MT-2", FF_CASE_MISSING_STORE),
 	CASE(read_only_reads_and_writes_nothing, "FF-MT-2", FF_CASE_SECOND_HANDLE),
