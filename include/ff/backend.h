@@ -424,8 +424,9 @@ typedef struct ff_engine_backend {
 	 * transaction that writes nothing may come here without store. Where others can see a commit before it is
 	 * durable, FF_OK says that what this transaction has loaded is durable, too. The transaction is over, whatever
 	 * is answered.
-	 * Errors: BUSY, CONFLICT, FULL, CORRUPT: nothing was changed. COMMIT_UNKNOWN: it may have been. IO: nothing
-	 * was.
+	 * Errors: BUSY, CONFLICT, FULL, CORRUPT: nothing was changed. COMMIT_UNKNOWN: it may have been, and the core
+	 * looks by a write transaction, whose begin answers IO where the store itself cannot tell yet (what it shows is
+	 * not what its log may bring back). IO: nothing was.
 	 */
 	ff_code (*commit)(ff_txn *txn, ff_error *error);
 
