@@ -37,7 +37,16 @@ struct ff_test {
 
 /* ---- the table ---------------------------------------------------------------------------------------------- */
 
+/* Those that ask the slots first: one fault fails dozens of the others. */
 static const ffp_family *const families[] = {
+	&ffp_cases_slots_reads,
+	&ffp_cases_slots_values,
+	&ffp_cases_slots_writes,
+	&ffp_cases_slots_expect,
+	&ffp_cases_slots_transactions,
+	&ffp_cases_slots_store,
+	&ffp_cases_slots_processes,
+	&ffp_cases_slots_bulk,
 	&ffp_cases_limits,
 	&ffp_cases_errors,
 	&ffp_cases_clock,
@@ -52,14 +61,6 @@ static const ffp_family *const families[] = {
 	&ffp_cases_quota,
 	&ffp_cases_house,
 	&ffp_cases_batch,
-	&ffp_cases_slots_bulk,
-	&ffp_cases_slots_reads,
-	&ffp_cases_slots_values,
-	&ffp_cases_slots_writes,
-	&ffp_cases_slots_expect,
-	&ffp_cases_slots_transactions,
-	&ffp_cases_slots_processes,
-	&ffp_cases_slots_store,
 	NULL,
 };
 
