@@ -14,8 +14,8 @@ those that come (+):
 
 Lines are compared without the blanks around them; those of one mutant follow each other in the file, and stand there
 exactly once. A mutant that is not noticed by its case, does not compile, or whose lines are not found fails the run. With
---find every case is tried. Where that of the list is not among those that fail, the one whose name shares most words with
-the title is written into it, or else the one that the fewest of these mutants make fail.
+--find only those are tried of which the list names no case, by all cases. The one is written into it whose name shares most
+words with the title, or else the one that the fewest of these mutants make fail.
 
 The tree is copied, and what stands is left alone. Each worker builds its copy once; after that a mutant costs one
 object, a link, and its case.
@@ -23,7 +23,6 @@ object, a link, and its case.
 import argparse
 import collections
 import concurrent.futures
-import itertools
 import os
 import queue
 import re
@@ -192,15 +191,14 @@ def watch(program, names, seconds_max):
         program.kill()
 
 
-def try_mutant(mutant, tree, names, seconds_max, finds):
+def try_mutant(mutant, tree, names, seconds_max):
     """(what fails by it: (statements, case), and what is wrong with the mutant itself). The tree is as before when this
     returns."""
     path = tree / mutant.file
     text = path.read_text(encoding="utf-8")
     try:
         path.write_text(mutated(mutant, text), encoding="utf-8")
-        found = failures(tree, names, seconds_max, "" if finds else mutant.by)
-        return list(found if finds else itertools.islice(found, 1)), ""
+        return list(failures(tree, names, seconds_max, mutant.by)), ""
     except ValueError as fault:
         return [], str(fault)
     except Unbuilt as fault:
@@ -224,15 +222,14 @@ def words_of(text):
 
 
 def choose(mutants, found):
-    """Which case each is noticed by: that of the list, or the one that is most about the same, or about little else."""
+    """Which case each is to be noticed by: one that is about the same, or about little else."""
     often = collections.Counter(case for failed in found for _, case in failed)
     chosen = {}
     for mutant, failed in zip(mutants, found):
         names = [case for _, case in failed]
         shared = {name: len(words_of(name) & words_of(mutant.title)) for name in names}
         if names:
-            best = min(names, key=lambda name: (-shared[name], often[name]))
-            chosen[mutant.title] = mutant.by if mutant.by in names else best
+            chosen[mutant.title] = min(names, key=lambda name: (-shared[name], often[name]))
     return chosen
 
 
@@ -241,9 +238,10 @@ def main():
     parser.add_argument("list", nargs="?", default=TOP / "tools" / "mutants.txt")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="only mutants whose title or file holds this text")
-    parser.add_argument("--find", action="store_true", help="try every case, and write into the list which one notices")
+    parser.add_argument("--find", action="store_true", help="try those that have no case, and write one into the list")
     options = parser.parse_args()
     mutants = [m for m in read_mutants(options.list) if options.only in m.title or options.only in m.file]
+    mutants = [m for m in mutants if not options.find or not m.by]
     if not mutants:
         sys.exit("there is no such mutant")
     with tempfile.TemporaryDirectory(prefix="ff-mutants-") as scratch:
@@ -263,7 +261,7 @@ def main():
             def one(mutant):
                 tree = trees.get()
                 try:
-                    return try_mutant(mutant, tree, names, seconds_max, options.find)
+                    return try_mutant(mutant, tree, names, seconds_max)
                 finally:
                     trees.put(tree)
 
