@@ -19,7 +19,7 @@ static void *resize(void *context, void *old, size_t old_size, size_t size)
 {
 	ffp_memory *memory = context;
 	block *before = old ? (block *)(void *)((char *)old - offsetof(block, bytes)) : NULL;
-	if (before && before->size != old_size)
+	if (old_size != (before ? before->size : 0) || (!before && !size))
 		atomic_fetch_add(&memory->wrong, 1);
 	if (size && (fails(memory) || size > SIZE_MAX / 4))
 		return NULL;

@@ -227,7 +227,8 @@ static void quota_rows_out_of_range(ff_test *t)
 /* A place outlives the row, and holds texts as long as a key may be. */
 static void place_outlives_its_row(ff_test *t)
 {
-	ffp_place place = { .is_set = false };
+	ffp_place place;
+	memset(&place, 0xff, sizeof(place)); /* and nothing of what it held before */
 	const ff_table *keys = ffp_table(FFP_BUDGET_USAGE_DEDUP);
 	char *key = ff_test_alloc(t, 257);
 	memset(key, 'k', 256);
@@ -240,6 +241,43 @@ static void place_outlives_its_row(ff_test *t)
 	FF_CHECK(t, ffp_text_equal(kept->dedup_key, ffp_text(ffp_name_of_size(t, 'k', 256))));
 	FF_CHECK(t, ffp_text_equal(kept->budget_id, ffp_text("b")));
 	FF_CHECK_EQ_INT(t, kept->expires_at_ms, 0); /* no part of the order */
+	FF_CHECK(t, kept->row.state == FF_ROW_OK && kept->row.nulls == 0);
+}
+
+/* A text that is longer than a place holds is cut before a character, and stands for one that lies behind it. */
+static void place_after_a_text_that_is_too_long(ff_test *t)
+{
+	static const struct {
+		size_t plain;
+		const char *then;
+		size_t kept;
+	} texts[] = {
+		{ 257, "", 252 },
+		{ 252, "\xc3\xa9xxx", 252 },
+		{ 251, "\xc3\xa9xxxx", 251 },
+		{ 249, "\xc3\xa9xxxxxx", 252 },
+		{ 250, "\xe2\x82\xacxxxx", 250 },
+		{ 249, "\xf0\x9f\x98\x80xxxx", 249 },
+	};
+	const ff_table *keys = ffp_table(FFP_BUDGET_USAGE_DEDUP);
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		ffp_place place;
+		const char *text = ff_test_text(t, "%s%s", ffp_name_of_size(t, 'k', texts[i].plain), texts[i].then);
+		const ffp_key_row row = { .dedup_key = ffp_text(text), .budget_id = BYTES("b") };
+		ffp_place_set(&place, keys, NULL, &row.row);
+		const ffp_key_row *kept = (const ffp_key_row *)ffp_place_row(&place);
+		const char *want = ff_test_text(t, "%.*s\xf4\x8f\xbf\xbf", (int)texts[i].kept, text);
+		FF_CHECK(t, ffp_text_equal(kept->dedup_key, ffp_text(want)));
+		FF_CHECK(t, ffp_text_equal(kept->budget_id, ffp_text("b")));
+		FF_CHECK(t, ff_row_compare(keys, NULL, &kept->row, &row.row, 2) > 0);
+	}
+	ffp_place place; /* no characters at all */
+	char *bytes = ff_test_alloc(t, 300);
+	memset(bytes, 0x80, 300);
+	const ffp_key_row row = { .dedup_key = { bytes, 300 }, .budget_id = BYTES("b") };
+	ffp_place_set(&place, keys, NULL, &row.row);
+	FF_CHECK(t,
+	         ffp_text_equal(((const ffp_key_row *)ffp_place_row(&place))->dedup_key, ffp_text("\xf4\x8f\xbf\xbf")));
 }
 
 static void place_in_each_order(ff_test *t)
@@ -272,6 +310,7 @@ static const ff_case cases[] = {
 	CASE(slot_ends_with_its_lease, "FF-QA-6", 0),
 	CASE(quota_rows_out_of_range, "", 0),
 	CASE(place_outlives_its_row, "", 0),
+	CASE(place_after_a_text_that_is_too_long, "", 0),
 	CASE(place_in_each_order, "", 0),
 };
 

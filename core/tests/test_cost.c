@@ -294,6 +294,8 @@ static void leases_that_are_gone_are_looked_at_once(ff_test *t)
 	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 200, own, 2), 1);
 	FF_CHECK(t, leases.count <= 2 + 9);
 	FF_CHECK(t, ffp_leases_take_over(&leases, 200, NULL) == own);
+	ffp_leases_clear(&leases, leases.arena);
+	FF_CHECK(t, !ffp_leases_take_over(&leases, 200, NULL)); /* another is over, but those are of another attempt */
 }
 
 /* Nor is more set aside for them than what lies before those that were seen. */

@@ -1,4 +1,6 @@
 /* Whether a process sees that it is a copy (FF-ERR-6). */
+#include <errno.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,8 +31,10 @@ static void copies_are_seen(ff_test *t)
 	FF_REQUIRE(t, waitpid(child, &status, 0) == child && WIFEXITED(status));
 	FF_CHECK_EQ_INT(t, WEXITSTATUS(status), 7);
 	FF_CHECK(t, !ff_fork_guard_is_copy(&guard)); /* still */
+	void *page = (void *)(uintptr_t)guard.page;
 	ff_fork_guard_close(&guard);
 	FF_CHECK(t, guard.page == NULL);
+	FF_CHECK(t, msync(page, 1, MS_ASYNC) < 0 && errno == ENOMEM); /* it is given back */
 }
 
 static const ff_case cases[] = {

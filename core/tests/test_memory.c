@@ -62,6 +62,31 @@ static void arena_is_used_again(ff_test *t)
 	FF_CHECK_EQ_INT(t, memory->taken, taken);
 }
 
+/* But not where it is too small. */
+static void arena_block_that_is_too_small(ff_test *t)
+{
+	enum { FIRST = 64 << 10, SECOND = 128 << 10 };
+	ffp_memory *memory = ffp_memory_new(t);
+	ffp_arena *arena = new_arena(t, memory);
+	ff_arena_take(&arena->base, 16);
+	int64_t first = memory->live;
+	FF_CHECK(t, first >= FIRST && first < FIRST + 64);
+	ff_arena_take(&arena->base, FIRST);
+	FF_CHECK(t, memory->live >= first + SECOND && memory->live < first + SECOND + 64);
+	ffp_arena_reset(arena);
+	ff_arena_take(&arena->base, 16);
+	FF_REQUIRE(t, ff_arena_take(&arena->base, SECOND) != NULL); /* just as large */
+	FF_CHECK_EQ_INT(t, memory->taken, 2);
+	ffp_arena_reset(arena);
+	ff_arena_take(&arena->base, 16);
+	char *piece = ff_arena_take(&arena->base, SECOND + 16);
+	FF_REQUIRE(t, piece && memory->taken == 3);
+	memset(piece, 'x', SECOND + 16);
+	ffp_arena_free(arena);
+	FF_CHECK_EQ_INT(t, memory->live, 0);
+	FF_CHECK_EQ_INT(t, memory->wrong, 0);
+}
+
 /* A large batch does not keep its memory for ever. */
 static void arena_keeps_4_mib(ff_test *t)
 {
@@ -69,7 +94,7 @@ static void arena_keeps_4_mib(ff_test *t)
 	ffp_arena *arena = new_arena(t, memory);
 	for (int i = 0; i < 64; i++)
 		FF_REQUIRE(t, ff_arena_take(&arena->base, (size_t)1 << 20) != NULL);
-	FF_CHECK(t, memory->live >= INT64_C(64) << 20);
+	FF_CHECK(t, memory->live >= INT64_C(64) << 20 && memory->live < INT64_C(72) << 20);
 	ffp_arena_reset(arena);
 	FF_CHECK(t, memory->live <= (INT64_C(4) << 20) + 1024);
 	FF_CHECK(t, memory->live > 0);
@@ -77,6 +102,26 @@ static void arena_keeps_4_mib(ff_test *t)
 	ffp_arena_reset(arena);
 	FF_CHECK(t, memory->live <= (INT64_C(4) << 20) + 1024);
 	FF_CHECK(t, ff_arena_take(&arena->base, 100) != NULL);
+	/* all together: each of these is less than half of it */
+	ffp_arena_free(arena);
+	for (size_t size = (size_t)640 << 10; size < (size_t)4 << 20; size *= 2)
+		FF_REQUIRE(t, ff_arena_take(&arena->base, size) != NULL);
+	FF_CHECK(t, memory->live > INT64_C(4) << 20);
+	ffp_arena_reset(arena);
+	FF_CHECK(t, memory->live <= (INT64_C(4) << 20) + 1024);
+}
+
+/* Where all of it was too much to keep, nothing of it is used again. */
+static void arena_keeps_nothing(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ffp_arena *arena = new_arena(t, memory);
+	FF_REQUIRE(t, ff_arena_take(&arena->base, (size_t)16 << 20) != NULL);
+	ffp_arena_reset(arena);
+	FF_CHECK_EQ_INT(t, memory->live, 0);
+	FF_CHECK(t, !arena->current && !arena->base.at && !arena->base.end);
+	FF_CHECK(t, ff_arena_take(&arena->base, 100) != NULL);
+	FF_CHECK_EQ_INT(t, memory->taken, 2);
 }
 
 static void arena_goes_back(ff_test *t)
@@ -112,14 +157,17 @@ static void arena_without_memory(ff_test *t)
 	ffp_memory *memory = ffp_memory_new(t);
 	ffp_arena *arena = new_arena(t, memory);
 	FF_CHECK(t, ff_arena_take(&arena->base, SIZE_MAX) == NULL);
+	FF_CHECK(t, ff_arena_take(&arena->base, SIZE_MAX - 15) == NULL); /* a block's head makes it little */
 	FF_CHECK(t, ff_arena_take(&arena->base, SIZE_MAX - 31) == NULL);
 	FF_CHECK(t, ffp_arena_array(&arena->base, SIZE_MAX / 8, 16) == NULL);
 	FF_CHECK(t, ffp_arena_array(&arena->base, 16, SIZE_MAX / 8) == NULL);
+	FF_CHECK(t, ffp_arena_array(&arena->base, SIZE_MAX / 16 + 2, 16) == NULL); /* as if it were 16 bytes */
 	FF_CHECK_EQ_INT(t, memory->live, 0);
 	memory->at = memory->taken + 1;
 	FF_CHECK(t, ff_arena_take(&arena->base, 100) == NULL);
 	FF_CHECK(t, ff_arena_take(&arena->base, 100) != NULL); /* it can be tried again */
 	FF_CHECK(t, !ff_text_copy(&arena->base, "x", SIZE_MAX).data);
+	FF_CHECK_EQ_INT(t, memory->wrong, 0);
 }
 
 static void arena_arrays_are_cleared(ff_test *t)
@@ -267,6 +315,11 @@ static void error_texts_are_cut(ff_test *t)
 		ff_error_prefix(&error, "%s", text);
 		FF_CHECK(t, is_clean(error.message));
 	}
+	memset(text, 0xff, 400); /* what is no character takes all of the room, and no more */
+	text[400] = '\0';
+	ff_error_set_entity(&error, text, "");
+	FF_CHECK_EQ_INT(t, strlen(error.entity), sizeof(error.entity) - 1);
+	FF_CHECK_STR(t, error.id, "");
 	memset(text, 'x', 383);
 	text[383] = '\0';
 	ff_error_set(&error, FF_E_INVALID, "%s", text);
@@ -293,7 +346,9 @@ static void error_prefix_keeps_the_rest(ff_test *t)
 static const ff_case cases[] = {
 	CASE(arena_takes, "", 0),
 	CASE(arena_is_used_again, "", 0),
+	CASE(arena_block_that_is_too_small, "", 0),
 	CASE(arena_keeps_4_mib, "", 0),
+	CASE(arena_keeps_nothing, "", 0),
 	CASE(arena_goes_back, "", 0),
 	CASE(arena_takes_nothing, "", 0),
 	CASE(arena_without_memory, "", 0),

@@ -63,6 +63,12 @@ static void places_are_shared(ff_test *t)
 	FF_CHECK_EQ_INT(t, find(recall, "c", "d", crowd(8)), -1);
 	for (unsigned i = 0; i < 8; i++)
 		FF_CHECK_EQ_INT(t, find(recall, "b", "d", crowd(i)), i);
+	char *memo;
+	const ffp_usage_row again = *found(recall, "b", "d", crowd(0), &memo);
+	ffp_recall_keep(recall, usage_table(), &again.row, crowd(0));
+	keep(recall, "c", "d", 3, crowd(8)); /* nor the one that is there */
+	FF_CHECK_EQ_INT(t, find(recall, "c", "d", crowd(8)), -1);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", crowd(0)), 0);
 	keep(recall, "c", "d", 3, crowd(8));
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", crowd(0)), -1);
 	FF_CHECK_EQ_INT(t, find(recall, "c", "d", crowd(8)), 3);
@@ -122,6 +128,27 @@ static void rows_are_remembered(ff_test *t)
 	ffp_recall_free(recall);
 	FF_CHECK_EQ_INT(t, memory->live, 0);
 	FF_CHECK_EQ_INT(t, memory->wrong, 0);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "e", 9), -1);
+}
+
+/* Even where their keys have one hash. */
+static void tables_are_told_apart(ff_test *t)
+{
+	ffp_recall *recall = new_recall(t, ffp_memory_new(t));
+	const ffp_budget_row budget = { .budget_id = BYTES("b") };
+	void *memo;
+	keep(recall, "b", "d", 1, 7);
+	FF_CHECK(t, !ffp_recall_find(recall, ffp_table(FFP_BUDGET_POLICY), &budget.row, 7, &memo) && !memo);
+	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), 1);
+	ffp_recall_free(recall);
+}
+
+/* What nearly every call needs, and no more. */
+static void tables_that_are_remembered(ff_test *t)
+{
+	for (unsigned id = 0; id < FFP_TABLES_COUNT; id++)
+		FF_CHECK_EQ_INT(t, ffp_recall_keeps(ffp_table((ffp_table_id)id)),
+		                id == FFP_BUDGET_POLICY || id == FFP_BUDGET_USAGE || id == FFP_QUOTA_POLICY);
 }
 
 /* What is too large, corrupt, or has no memory is forgotten, not remembered as it was. */
@@ -129,7 +156,8 @@ static void rows_that_are_not_remembered(ff_test *t)
 {
 	ffp_memory *memory = ffp_memory_new(t);
 	ffp_recall *recall = new_recall(t, memory);
-	const char *large = ffp_name_of_size(t, 'x', FFP_RECALL_SIZE_MAX);
+	const char *largest = ffp_name_of_size(t, 'x', FFP_RECALL_SIZE_MAX - sizeof(ffp_usage_row) - strlen("d"));
+	const char *large = ff_test_text(t, "%sx", largest);
 	const ffp_usage_row corrupt = { .row.state = FF_ROW_CORRUPT,
 		                        .budget_id = BYTES("b"),
 		                        .dimensions_key = BYTES("d") };
@@ -140,6 +168,9 @@ static void rows_that_are_not_remembered(ff_test *t)
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), 1);
 	ffp_recall_keep(recall, usage_table(), &corrupt.row, 7);
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
+	keep(recall, "b", "d", 1, 7);
+	keep(recall, largest, "d", 1, 7);
+	FF_CHECK_EQ_INT(t, find(recall, largest, "d", 7), 1);
 	keep(recall, "b", "d", 1, 7);
 	keep(recall, large, "d", 1, 7);
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", 7), -1);
@@ -411,6 +442,8 @@ static void rows_and_keys_are_doubted_apart(ff_test *t)
 static const ff_case cases[] = {
 	CASE(places_are_shared, "", 0),
 	CASE(rows_are_remembered, "", 0),
+	CASE(tables_are_told_apart, "", 0),
+	CASE(tables_that_are_remembered, "", 0),
 	CASE(rows_that_are_not_remembered, "", 0),
 	CASE(what_others_wrote_is_seen, "FF-RU-13", 0),
 	CASE(what_is_remembered_is_expected, "FF-RU-13", 0),

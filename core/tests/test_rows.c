@@ -31,6 +31,7 @@ static void order_columns(ff_test *t)
 		{ { .columns = { 2 }, .columns_count = 1 }, "2 0 1 " },
 		{ { .columns = { 1, 4 }, .columns_count = 2 }, "1 4 0 2 " },
 		{ { .columns = { 2, 1, 0 }, .columns_count = 3 }, "2 1 0 " },
+		{ { .columns = { 3, 4, 1 }, .columns_count = 1 }, "3 0 1 2 " }, /* what lies behind the last is none */
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
 		FF_CHECK_STR(t, show_order(t, ffp_table(FFP_BUDGET_USAGE_BY_EXEC), &cases[i].index), cases[i].order);
