@@ -32,6 +32,7 @@ static int compare_entries(const void *a, const void *b)
 
 /* ---- heads -------------------------------------------------------------------------------------------------- */
 
+/* Every key begins with one. */
 static ff_text first_text(const ffp_slot *slot)
 {
 	return *ff_row_text(slot->key, &slot->table->columns[0]);
@@ -66,12 +67,9 @@ static uint64_t head_of(ff_text text, size_t from)
 
 static void set_heads(entry *entries, size_t count)
 {
-	const ff_column *column = &entries[0].slot->table->columns[0];
-	size_t common = column->type == FF_TYPE_TEXT ? common_size(entries, count) : 0;
+	size_t common = common_size(entries, count);
 	for (size_t i = 0; i < count; i++)
-		entries[i].head = column->type == FF_TYPE_TEXT
-		                      ? head_of(first_text(entries[i].slot), common)
-		                      : (uint64_t)*ff_row_int64(entries[i].slot->key, column) ^ UINT64_C(1) << 63;
+		entries[i].head = head_of(first_text(entries[i].slot), common);
 }
 
 /* ---- sorting ------------------------------------------------------------------------------------------------ */

@@ -256,7 +256,8 @@ static void leases_come_by_their_ends(ff_test *t)
 		else if (i % 11 == 0)
 			slots[i]->lease = NULL;
 	}
-	const ffp_slot *own = slots[1];
+	const ffp_slot *own = slots[1]; /* which had another that would end last */
+	FF_REQUIRE(t, ffp_leases_give(&leases, slots[1], END) && ffp_leases_give(&leases, slots[1], 0));
 	unsigned wrong = 0;
 	for (int64_t time_ms = -1; time_ms <= END; time_ms += 10) {
 		uint64_t over = 0;
@@ -464,6 +465,24 @@ static void reads_take_no_memory_but_their_answers(ff_test *t)
 	FF_CHECK_EQ_INT(t, memory->taken - taken, READS);
 }
 
+/* A walk over rows takes the memory of a page, however many they are. */
+static void walks_take_memory_of_a_page(ff_test *t)
+{
+	enum { ENTRIES = 4000 };
+	ffp_memory *memory = ffp_memory_new(t);
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.allocator = &memory->allocator;
+	ff_engine *e = ff_test_open(t, &options);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=1"), "created");
+	for (int i = 0; i < ENTRIES; i++) {
+		const ffp_entry_row entry = { .quota_policy_id = BYTES("q"), .entry = i, .expires_at_ms = INT64_MAX };
+		ffp_fake_put(ffp_fake_of(t), FFP_QUOTA_WINDOW, &entry.row);
+	}
+	int64_t live = memory->live;
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), ff_test_text(t, "in_window=%d active=0 next=now", ENTRIES));
+	FF_CHECK(t, memory->live - live < 512 << 10);
+}
+
 /* ---- hashes ------------------------------------------------------------------------------------------------- */
 
 enum { NAMES = 64 };
@@ -521,6 +540,7 @@ static const ff_case cases[] = {
 	CASE(leases_that_are_too_few_are_not_looked_at, "", 0),
 	CASE(slots_in_a_batch_are_as_if_sent_alone, "FF-QA-5 FF-QA-6 FF-RU-14", 0),
 	CASE(reads_take_no_memory_but_their_answers, "", 0),
+	CASE(walks_take_memory_of_a_page, "", 0),
 	CASE(ids_without_a_policy_are_passed_over, "FF-GS-2 FF-QA-9", 0),
 	CASE(names_that_collide_under_one_seed, "", 0),
 };

@@ -236,6 +236,20 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
 }
 
+/* What an entry that cannot be read says of its end counts for nothing. */
+static void unreadable_entries_are_in_no_window(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const ffp_entry_row entry = {
+		.row.state = FF_ROW_CORRUPT, .quota_policy_id = BYTES("q"), .entry = 7, .expires_at_ms = INT64_MAX
+	};
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=10 max=2"), "created");
+	ffp_fake_put(ffp_fake_of(t), FFP_QUOTA_WINDOW, &entry.row);
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "in_window=0 active=0 next=now");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", ""), "admitted");
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "in_window=1 active=1 next=now");
+}
+
 /* What was made of a budget's row is not taken for a sign that its numbers are good: the last period but one is, and the one
  * that a reset makes of it is none that can be trusted, however the row was found. */
 static void the_last_period_is_the_last(ff_test *t)
@@ -560,6 +574,7 @@ static const ff_case cases[] = {
 	CASE(too_many_rows_are_io, "", 0),
 	CASE(corrupt_rows_fail_their_calls, "FF-RU-8", 0),
 	CASE(the_last_period_is_the_last, "FF-RU-8 FF-RB-1", 0),
+	CASE(unreadable_entries_are_in_no_window, "", 0),
 	CASE(tick_passes_over_corrupt_budgets, "FF-RB-4", 0),
 	CASE(tick_passes_over_unreadable_budgets, "FF-RB-4", 0),
 	CASE(purge_leaves_corrupt_policies_alone, "FF-MT-1", 0),

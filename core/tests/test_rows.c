@@ -657,6 +657,29 @@ static void slots_are_sorted(ff_test *t)
 	}
 }
 
+/* What lies behind a text is none of it, where others go on and have much in common. */
+static void texts_end_where_they_end(ff_test *t)
+{
+	enum { SLOTS = 50 };
+	static const ffp_budget_row prefix = { .budget_id = { "the same\xff\xff\xff\xff\xff\xff\xff\xff", 3 } };
+	ffp_slot slots[SLOTS], *sorted[SLOTS];
+	for (size_t i = 0; i < SLOTS; i++) {
+		ffp_budget_row *key = ff_test_alloc(t, sizeof(*key));
+		key->budget_id = ffp_text(ff_test_text(t, "the same in all of them %zu", SLOTS - i));
+		slots[i] = (ffp_slot){ .table = ffp_table(FFP_BUDGET_POLICY), .columns = 1, .key = &key->row };
+		sorted[i] = &slots[i];
+	}
+	slots[SLOTS / 2].key = &prefix.row;
+	FF_REQUIRE(t, ffp_slots_sort(sorted, SLOTS, ffp_raw_arena(t)));
+	FF_CHECK(t, sorted[0] == &slots[SLOTS / 2]);
+}
+
+static void keys_begin_with_texts(ff_test *t)
+{
+	for (unsigned id = 0; id < FFP_TABLES_COUNT; id++)
+		FF_CHECK_EQ_INT(t, ffp_table((ffp_table_id)id)->columns[0].type, FF_TYPE_TEXT);
+}
+
 static const ff_case cases[] = {
 	CASE(order_columns, "FF-LIM-2", 0),
 	CASE(order_compares, "FF-LIM-2", 0),
@@ -680,6 +703,8 @@ static const ff_case cases[] = {
 	CASE(rows_read_in_order, "", 0),
 	CASE(rows_without_memory, "", 0),
 	CASE(slots_are_sorted, "", 0),
+	CASE(texts_end_where_they_end, "", 0),
+	CASE(keys_begin_with_texts, "", 0),
 };
 
 FAMILY(ffp_tests_rows, cases);
