@@ -100,7 +100,7 @@ static bool has_duplicate(const cJSON *object, bool *no_memory)
 	size_t count = (size_t)cJSON_GetArraySize(object);
 	if (count < 2)
 		return false;
-	const cJSON **members = malloc(count * sizeof(*members));
+	const cJSON **members = cJSON_malloc(count * sizeof(*members));
 	bool duplicate = false;
 	*no_memory |= !members;
 	size_t i = 0;
@@ -110,7 +110,7 @@ static bool has_duplicate(const cJSON *object, bool *no_memory)
 		qsort(members, count, sizeof(*members), compare_names);
 	for (i = 1; members && i < count; i++)
 		duplicate |= strcmp(members[i - 1]->string, members[i]->string) == 0;
-	free(members);
+	cJSON_free(members);
 	return duplicate;
 }
 
