@@ -176,12 +176,10 @@ bool ffp_json_signed(const cJSON *item, int64_t *value)
 	}
 	if (!cJSON_IsString(item))
 		return false;
-	char *end;
-	errno = 0;
-	*value = strtoll(item->valuestring, &end, 10);
+	*value = strtoll(item->valuestring, NULL, 10);
 	char digits[32];
 	snprintf(digits, sizeof(digits), "%" PRId64, *value);
-	return !errno && *end == '\0' && strcmp(digits, item->valuestring) == 0; /* in its one canonical form */
+	return strcmp(digits, item->valuestring) == 0; /* all of it, in range, and in its one canonical form */
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "arena.h"
 #include "tests.h"
 #include "text.h"
 
@@ -242,6 +243,48 @@ static void json_integers(ff_test *t)
 	FF_CHECK(t, !ffp_json_int64(NULL, &value));
 }
 
+static void check_signed(ff_test *t, const char *text, bool good, int64_t want)
+{
+	const char *fault = NULL;
+	cJSON *root = ffp_json_parse(ffp_text(text), &fault);
+	int64_t value = 0;
+	FF_REQUIRE(t, root != NULL);
+	bool read = ffp_json_signed(root, &value);
+	cJSON_Delete(root);
+	if (!FF_CHECK(t, read == good && (!good || value == want)))
+		ff_test_note(t, "%s", text);
+}
+
+static void json_signed_integers(ff_test *t)
+{
+	check_signed(t, "0", true, 0);
+	check_signed(t, "-5", true, -5);
+	check_signed(t, "-9007199254740992", true, -(INT64_C(1) << 53));
+	check_signed(t, "\"0\"", true, 0);
+	check_signed(t, "\"-5\"", true, -5);
+	check_signed(t, "\"9223372036854775807\"", true, INT64_MAX);
+	check_signed(t, "\"-9223372036854775808\"", true, INT64_MIN);
+	static const char *const refused[] = {
+		"\"9223372036854775808\"",
+		"\"-9223372036854775809\"",
+		"\"-0\"",
+		"\"01\"",
+		"\"+1\"",
+		"\" 1\"",
+		"\"1 \"",
+		"\"1.0\"",
+		"\"0x1\"",
+		"\"-\"",
+		"\"\"",
+		"true",
+		"null",
+		"[]",
+		"{}",
+	};
+	for (size_t i = 0; i < COUNT_OF(refused); i++)
+		check_signed(t, refused[i], false, 0);
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
 static void json_writes_integers(ff_test *t)
@@ -255,12 +298,17 @@ static void json_writes_integers(ff_test *t)
 		{ INT64_C(9007199254740992), "9007199254740992" },
 		{ INT64_C(9007199254740993), "\"9007199254740993\"" },
 		{ INT64_MAX, "\"9223372036854775807\"" },
+		{ -1, "-1" },
+		{ INT64_C(-9007199254740992), "-9007199254740992" },
+		{ INT64_C(-9007199254740993), "\"-9007199254740993\"" },
+		{ INT64_MIN, "\"-9223372036854775808\"" },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		ffp_writer writer = { .arena = ffp_raw_arena(t) };
 		ffp_write_int64(&writer, cases[i].value);
 		FF_CHECK_STR(t, ffp_written(&writer).data, cases[i].text);
-		check_int64(t, cases[i].text, true, cases[i].value);
+		check_int64(t, cases[i].text, cases[i].value >= 0, cases[i].value);
+		check_signed(t, cases[i].text, true, cases[i].value);
 	}
 }
 
@@ -318,7 +366,23 @@ static void json_writer_without_memory(ff_test *t)
 	for (int i = 0; i < 100; i++)
 		ffp_write_string(&writer, ffp_text("0123456789"));
 	FF_CHECK(t, writer.failed);
+	FF_CHECK(t, ffp_written(&writer).data == NULL && ffp_written(&writer).size == 0);
+}
+
+/* What once had no memory is not a text with a hole in it, however much there is later. */
+static void json_writer_without_memory_once(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ffp_arena arena;
+	ffp_arena_init(&arena, &memory->allocator);
+	ffp_writer writer = { .arena = &arena.base };
+	ffp_write_raw(&writer, "0123456789");
+	memory->at = memory->taken + 1;
+	ffp_write_raw(&writer, ffp_name_of_size(t, 'x', 100000));
+	FF_CHECK(t, writer.failed);
+	ffp_write_raw(&writer, ffp_name_of_size(t, 'x', 1000000));
 	FF_CHECK(t, ffp_written(&writer).data == NULL);
+	ffp_arena_free(&arena);
 }
 
 static const ff_case cases[] = {
@@ -330,10 +394,12 @@ static const ff_case cases[] = {
 	CASE(json_says_what_is_wrong, "FF-LIM-6", 0),
 	CASE(json_members_by_exact_name, "FF-LIM-6", 0),
 	CASE(json_integers, "FF-LIM-6", 0),
+	CASE(json_signed_integers, "FF-LIM-6", 0),
 	CASE(json_writes_integers, "FF-LIM-6", 0),
 	CASE(json_writes_strings, "FF-LIM-6", 0),
 	CASE(json_writer_grows, "", 0),
 	CASE(json_writer_without_memory, "", 0),
+	CASE(json_writer_without_memory_once, "", 0),
 };
 
 FAMILY(ffp_tests_json, cases);
