@@ -1,6 +1,7 @@
 /* Store URIs, and what backends ask about their parameters. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "tests.h"
@@ -149,13 +150,23 @@ static void params_are_known(ff_test *t)
 	FF_CHECK_CODE(t, ff_config_check(config_of(t, &accented, 1), none, error), FF_E_INVALID);
 	FF_CHECK_STR(t, error->message,
 	             ff_test_text(t, "unknown parameter '%s', known are: none", ffp_name_of_size(t, 'y', 39)));
+	char bytes[51] = ""; /* and one without characters is not told */
+	memset(bytes, 0x80, sizeof(bytes) - 1);
+	const ff_param unclean = { bytes, "1" };
+	FF_CHECK_CODE(t, ff_config_check(config_of(t, &unclean, 1), none, error), FF_E_INVALID);
+	FF_CHECK_STR(t, error->message, "unknown parameter '', known are: none");
 	/* as many as a network's store has */
-	const char *many[40] = { NULL };
+	const char *many[100] = { NULL };
 	for (size_t j = 0; j < 27; j++)
 		many[j] = "parameter";
 	many[27] = "last";
 	FF_CHECK_CODE(t, ff_config_check(config, many, error), FF_E_INVALID);
 	FF_CHECK(t, strstr(error->message, ", last") != NULL);
+	/* and more than there is room for */
+	for (size_t j = 27; j < COUNT_OF(many) - 1; j++)
+		many[j] = "parameter";
+	FF_CHECK_CODE(t, ff_config_check(config, many, error), FF_E_INVALID);
+	FF_CHECK_EQ_INT(t, strlen(error->message), sizeof(error->message) - 1);
 }
 
 /* As many as the longest list of a backend's has, whatever name they are told beside. */
@@ -198,6 +209,7 @@ static void check_int64(ff_test *t, const char *text, ff_code want, int64_t valu
 {
 	ff_param param = { "n", text };
 	int64_t read = -77;
+	errno = ERANGE; /* which somebody else has left */
 	ff_code code = ff_config_int64(config_of(t, &param, 1), "n", -5, 100, &read, ff_test_error(t));
 	if (!FF_CHECK_EQ_INT(t, code, want) || !FF_CHECK_EQ_INT(t, read, want == FF_OK ? value : -77))
 		ff_test_note(t, "'%s'", text);

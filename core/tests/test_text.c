@@ -102,6 +102,10 @@ static void check_rule(ff_test *t, const ffp_name_rule *rule, size_t min, size_t
 	FF_CHECK_CODE(t, ffp_name_check(rule, "a\nb", &text, error), FF_E_INVALID);
 	FF_CHECK_STR(t, error->message,
 	             ff_test_text(t, "%s 'a?b' is not UTF-8 without control characters", rule->field));
+	FF_CHECK_EQ_INT(t, ffp_name_allows(rule, ffp_text("")), min == 0);
+	FF_CHECK(t, ffp_name_allows(rule, ffp_text(ffp_name_of_size(t, 'n', max))));
+	FF_CHECK(t, !ffp_name_allows(rule, ffp_text(ffp_name_of_size(t, 'n', max + 1))));
+	FF_CHECK(t, !ffp_name_allows(rule, ffp_text("a\nb")));
 }
 
 static void names_at_their_limits(ff_test *t)
@@ -111,6 +115,8 @@ static void names_at_their_limits(ff_test *t)
 	check_rule(t, &ffp_name_execution_id, 1, 128);
 	check_rule(t, &ffp_name_dimension, 1, 64);
 	check_rule(t, &ffp_name_key, 0, 256);
+	check_rule(t, &ffp_name_given_key, 1, 256);
+	check_rule(t, &ffp_name_after, 0, 128);
 	check_rule(t, &ffp_name_scope_type, 0, 64);
 	check_rule(t, &ffp_name_scope_id, 0, 128);
 	check_rule(t, &ffp_name_on_hard_limit, 0, 64);
