@@ -94,6 +94,25 @@ static void policy_refuses(ff_test *t)
 			ff_test_note(t, "%s", texts[i]);
 }
 
+static void policy_says_what_is_wrong(ff_test *t)
+{
+	static const struct {
+		const char *text, *fault;
+	} cases[] = {
+		{ "{\"hard_limits\":5}", "a policy text that is not an object with objects of limits" },
+		{ "{\"on_hard_limit\":5}", "a reset interval or a hint that is malformed" },
+		{ "{\"soft_limits\":{\"a\":-1}}", "a limit that is no integer 0 to 2^63-1" },
+		{ "{", "text that is not JSON" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		ffp_policy policy;
+		const char *fault = NULL;
+		FF_CHECK_EQ_INT(t, ffp_policy_parse(ffp_text(cases[i].text), ffp_raw_arena(t), &policy, &fault),
+		                FF_E_CORRUPT);
+		FF_CHECK_STR(t, fault, cases[i].fault);
+	}
+}
+
 static void policy_parses_into_an_empty_arena(ff_test *t)
 {
 	ffp_memory *memory = ffp_memory_new(t);
@@ -322,6 +341,7 @@ static void policies_without_memory(ff_test *t)
 static const ff_case cases[] = {
 	CASE(policy_parses, "FF-CB-5 FF-RU-8", 0),
 	CASE(policy_refuses, "FF-RU-8 FF-LIM-6", 0),
+	CASE(policy_says_what_is_wrong, "FF-RU-8", 0),
 	CASE(policy_parses_into_an_empty_arena, "", 0),
 	CASE(policy_round_trips, "FF-CB-5 FF-LIM-6", 0),
 	CASE(policy_of_64_dimensions, "FF-CB-5 FF-LIM-1", 0),
