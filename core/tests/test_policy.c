@@ -125,6 +125,40 @@ static void policy_parses_into_an_empty_arena(ff_test *t)
 	ffp_arena_free(&arena);
 }
 
+/* Whatever piece of it there is no memory for, it is no policy without that piece. */
+static void policy_without_memory(ff_test *t)
+{
+	const ff_text text = BYTES("{\"hard_limits\":{\"a\":5},\"on_hard_limit\":\"stop\",\"on_soft_limit\":\"warn\"}");
+	ffp_policy policy;
+	ff_code code = FF_E_NO_MEMORY;
+	uint64_t takes = 0;
+	for (; code == FF_E_NO_MEMORY && takes < 10; takes++) {
+		const char *fault = "";
+		code = ffp_policy_parse(text, ffp_scarce_arena(t, takes), &policy, &fault);
+	}
+	FF_CHECK_EQ_INT(t, takes, 4 + 1); /* two hints, the limits, and a dimension */
+	FF_CHECK_STR(t, show(t, code, &policy), "a=5:0 reset=0 hard=stop soft=warn");
+}
+
+/* Nor where there is memory for all that comes behind it. */
+static void policy_without_memory_once(ff_test *t)
+{
+	const char *hint = ffp_name_of_size(t, 'h', 100000); /* each takes a block of its own */
+	const ff_text text =
+	    ffp_text(ff_test_text(t, "{\"on_hard_limit\":\"%s\",\"on_soft_limit\":\"%s\"}", hint, hint));
+	for (uint64_t at = 1; at <= 3; at++) {
+		ffp_memory *memory = ffp_memory_new(t);
+		ffp_arena arena;
+		ffp_policy policy;
+		const char *fault = "";
+		ffp_arena_init(&arena, &memory->allocator);
+		memory->at = at;
+		FF_CHECK_EQ_INT(t, ffp_policy_parse(text, &arena.base, &policy, &fault),
+		                at <= 2 ? FF_E_NO_MEMORY : FF_OK);
+		ffp_arena_free(&arena);
+	}
+}
+
 /* Writes a policy, reads it back, and writes it once more. */
 static void check_round_trip(ff_test *t, ffp_policy *policy, const char *want)
 {
@@ -343,6 +377,8 @@ static const ff_case cases[] = {
 	CASE(policy_refuses, "FF-RU-8 FF-LIM-6", 0),
 	CASE(policy_says_what_is_wrong, "FF-RU-8", 0),
 	CASE(policy_parses_into_an_empty_arena, "", 0),
+	CASE(policy_without_memory, "", 0),
+	CASE(policy_without_memory_once, "", 0),
 	CASE(policy_round_trips, "FF-CB-5 FF-LIM-6", 0),
 	CASE(policy_of_64_dimensions, "FF-CB-5 FF-LIM-1", 0),
 	CASE(policy_modes, "FF-CB-4", 0),
