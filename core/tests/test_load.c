@@ -146,10 +146,15 @@ static void files_are_refused_with_a_reason(ff_test *t)
 	static const char foreign[64] = "\177ELF\1\1\1";
 	const char *folder = make_folder(t);
 	const char *fifo = ff_test_text(t, "%s/fifo.so", folder);
-	FF_REQUIRE(t, mkfifo(fifo, 0600) == 0);
+	const char *loop = ff_test_text(t, "%s/loop.so", folder);
+	const char *socket = ff_test_text(t, "%s/socket.so", folder);
+	FF_REQUIRE(t,
+	           mkfifo(fifo, 0600) == 0 && symlink("loop.so", loop) == 0 && mknod(socket, S_IFSOCK | 0600, 0) == 0);
 	check_refused(t, "/nowhere/at/all.so", FF_E_NOT_FOUND, "No such file or directory");
 	check_refused(t, "libc.so.6", FF_E_NOT_FOUND, "No such file or directory"); /* nothing is searched for */
 	check_refused(t, ff_test_text(t, "%s/x", module(t, "memory")), FF_E_NOT_FOUND, "Not a directory");
+	check_refused(t, loop, FF_E_IO, "Too many levels of symbolic links");
+	check_refused(t, socket, FF_E_IO, "No such device or address");
 	check_refused(t, folder, FF_E_INVALID, "it is no file");
 	check_refused(t, fifo, FF_E_INVALID, "it is no file");
 	check_refused(t, put_file(t, folder, "", 0), FF_E_INVALID, "the file is no shared object");
@@ -186,6 +191,29 @@ static void cut_off_module_is_refused(ff_test *t)
 	check_refused(t, put_file(t, folder, bytes, size), FF_E_INVALID, "the file is cut off");
 	((ElfW(Ehdr) *)(void *)bytes)->e_shnum = 0; /* stripped of its sections */
 	check_refused(t, put_file(t, folder, bytes, 4096), FF_E_INVALID, "the file is cut off");
+}
+
+/* One that has no sections is measured by its segments, each of them, to the last byte. */
+static void stripped_module_is_measured(ff_test *t)
+{
+	size_t size, end = 0;
+	const char *folder = make_folder(t);
+	char *bytes = read_module(t, "missing", &size);
+	ElfW(Ehdr) *header = (ElfW(Ehdr) *)(void *)bytes;
+	ElfW(Phdr) *segments = (ElfW(Phdr) *)(void *)(bytes + header->e_phoff);
+	header->e_shnum = header->e_shstrndx = 0;
+	header->e_shoff = 0;
+	for (unsigned i = 0; i < header->e_phnum; i++) {
+		const size_t offset = segments[i].p_offset;
+		end = offset + segments[i].p_filesz > end ? offset + segments[i].p_filesz : end;
+		segments[i].p_offset = size + 1;
+		check_refused(t, put_file(t, folder, bytes, size), FF_E_INVALID, "the file is cut off");
+		segments[i].p_offset = offset;
+	}
+	check_refused(t, put_file(t, folder, bytes, end - 1), FF_E_INVALID, "the file is cut off");
+	check_refused(t, put_file(t, folder, bytes, end), FF_E_INVALID, "backend 'bent' lacks the slot 'store'");
+	header->e_phoff = ~(ElfW(Off))63; /* a place that no file has */
+	check_refused(t, put_file(t, folder, bytes, size), FF_E_INVALID, "the file is cut off");
 }
 
 static void unknown_scheme_is_looked_for(ff_test *t)
@@ -253,9 +281,13 @@ static void all_modules_are_loaded(ff_test *t)
 }
 
 static const ff_case table[] = {
-	CASE(modules_are_refused_with_a_reason, "", 0), CASE(files_are_refused_with_a_reason, "", 0),
-	CASE(cut_off_module_is_refused, "", 0),         CASE(unknown_scheme_is_looked_for, "", 0),
-	CASE(refused_module_can_be_replaced, "", 0),    CASE(all_modules_are_loaded, "", 0),
+	CASE(modules_are_refused_with_a_reason, "", 0),
+	CASE(files_are_refused_with_a_reason, "", 0),
+	CASE(cut_off_module_is_refused, "", 0),
+	CASE(stripped_module_is_measured, "", 0),
+	CASE(unknown_scheme_is_looked_for, "", 0),
+	CASE(refused_module_can_be_replaced, "", 0),
+	CASE(all_modules_are_loaded, "", 0),
 	CASE(module_is_loaded_and_works, "", 0),
 };
 
