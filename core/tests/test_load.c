@@ -86,13 +86,23 @@ static void set_path(ff_test *t, const char *path)
 
 /* ---- cases -------------------------------------------------------------------------------------------------- */
 
+/* The next that the system gives out. */
+static int next_file(void)
+{
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(file);
+	return file;
+}
+
 static void check_refused(ff_test *t, const char *path, ff_code code, const char *why)
 {
 	size_t count = count_backends();
+	int file = next_file();
 	FF_CHECK_CODE(t, ff_backend_load(path, ff_test_error(t)), code);
 	FF_CHECK_STR(t, ff_test_error(t)->message, ff_test_text(t, "cannot load '%s': %s", path, why));
 	FF_CHECK_CODE(t, ff_backend_load(path, NULL), code);
 	FF_CHECK_EQ_INT(t, count_backends(), count);
+	FF_CHECK_EQ_INT(t, next_file(), file);
 }
 
 static void module_is_loaded_and_works(ff_test *t)
@@ -193,6 +203,18 @@ static void cut_off_module_is_refused(ff_test *t)
 	check_refused(t, put_file(t, folder, bytes, 4096), FF_E_INVALID, "the file is cut off");
 }
 
+/* What the dynamic linker says may begin with another file's name. */
+static void module_needs_what_is_not_there(ff_test *t)
+{
+	size_t size;
+	char *bytes = read_module(t, "memory", &size);
+	char *needed = memmem(bytes, size, "libc.so", strlen("libc.so"));
+	FF_REQUIRE(t, needed != NULL);
+	needed[3] = '_';
+	check_refused(t, put_file(t, make_folder(t), bytes, size), FF_E_INVALID,
+	              ff_test_text(t, "%s: cannot open shared object file: No such file or directory", needed));
+}
+
 /* One that has no sections is measured by its segments, each of them, to the last byte. */
 static void stripped_module_is_measured(ff_test *t)
 {
@@ -264,7 +286,9 @@ static void all_modules_are_loaded(ff_test *t)
 	put_module(t, folder, "bad", "missing");
 	put_module(t, folder, "fake", "missing"); /* answered to already, so it is not looked at */
 	put_module(t, later, "listed", "listed");
-	FF_REQUIRE(t, symlink(module(t, "missing"), ff_test_text(t, "%s/other_backend_bad.so", folder)) == 0);
+	static const char *const others[] = { "other_backend_bad.so", "ff_backend_bad.so.old", "ff_backend_.so" };
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		FF_REQUIRE(t, symlink(module(t, "missing"), ff_test_text(t, "%s/%s", folder, others[i])) == 0);
 	set_path(t, ff_test_text(t, "%s:/nowhere:%s", folder, later));
 	size_t count = count_backends();
 	ff_backend_load_all(append_problem, problems);
@@ -281,13 +305,10 @@ static void all_modules_are_loaded(ff_test *t)
 }
 
 static const ff_case table[] = {
-	CASE(modules_are_refused_with_a_reason, "", 0),
-	CASE(files_are_refused_with_a_reason, "", 0),
-	CASE(cut_off_module_is_refused, "", 0),
-	CASE(stripped_module_is_measured, "", 0),
-	CASE(unknown_scheme_is_looked_for, "", 0),
-	CASE(refused_module_can_be_replaced, "", 0),
-	CASE(all_modules_are_loaded, "", 0),
+	CASE(modules_are_refused_with_a_reason, "", 0), CASE(files_are_refused_with_a_reason, "", 0),
+	CASE(cut_off_module_is_refused, "", 0),         CASE(module_needs_what_is_not_there, "", 0),
+	CASE(stripped_module_is_measured, "", 0),       CASE(unknown_scheme_is_looked_for, "", 0),
+	CASE(refused_module_can_be_replaced, "", 0),    CASE(all_modules_are_loaded, "", 0),
 	CASE(module_is_loaded_and_works, "", 0),
 };
 
