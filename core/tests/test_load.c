@@ -289,7 +289,7 @@ static void all_modules_are_loaded(ff_test *t)
 	static const char *const others[] = { "other_backend_bad.so", "ff_backend_bad.so.old", "ff_backend_.so" };
 	for (size_t i = 0; i < COUNT_OF(others); i++)
 		FF_REQUIRE(t, symlink(module(t, "missing"), ff_test_text(t, "%s/%s", folder, others[i])) == 0);
-	set_path(t, ff_test_text(t, "%s:/nowhere:%s", folder, later));
+	set_path(t, ff_test_text(t, "%s:%s:/nowhere:%s", make_folder(t), folder, later)); /* one has nothing */
 	size_t count = count_backends();
 	ff_backend_load_all(append_problem, problems);
 	FF_CHECK_STR(t, problems,
