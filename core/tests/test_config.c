@@ -76,6 +76,7 @@ static void uri_without_nul(ff_test *t)
 	FF_CHECK_STR(t, parse(t, "s:%00"), "!invalid");
 	FF_CHECK_STR(t, parse(t, "s:usage.db%00.backup"), "!invalid");
 	FF_CHECK_STR(t, parse(t, "s:p?a=1%002"), "!invalid");
+	FF_CHECK_STR(t, parse(t, "s:a%09%0f%40b"), "s|a\t\x0f@b|");
 }
 
 /* ---- parameters --------------------------------------------------------------------------------------------- */

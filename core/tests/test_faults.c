@@ -611,6 +611,23 @@ static void memory_is_out_for_a_while(ff_test *t)
 	FF_CHECK_EQ_INT(t, run_script(t, on.engine, FF_OK, same_code).all, 0);
 }
 
+/* A batch that failed is none of those that the engine tells of, and neither are its calls. */
+static void what_failed_is_not_counted(ff_test *t)
+{
+	const ff_engine_options options = ffp_options_with(1);
+	ff_engine *e = ffp_open_faulty(t, &options);
+	ff_engine_info before, after;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &before, ff_test_error(t)));
+	ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_IO);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!io");
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &after, ff_test_error(t)));
+	FF_CHECK(t, after.batches == before.batches && after.calls == before.calls);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &after, ff_test_error(t)));
+	FF_CHECK(t, after.batches == before.batches + 1 && after.calls == before.calls + 1);
+}
+
 /* ---- the parser's memory, which is libc's -------------------------------------------------------------------- */
 
 static void *take_for_parser(size_t size)
@@ -913,6 +930,7 @@ static void import_can_be_run_again(ff_test *t)
 static const ff_case cases[] = {
 	CASE(every_slot_fails_once, "FF-ERR-2 FF-RU-12", 0),
 	CASE(contention_goes_by, "FF-ERR-4", 0),
+	CASE(what_failed_is_not_counted, "", 0),
 	CASE(every_allocation_fails_once, "FF-ERR-2", 0),
 	CASE(every_piece_fails_once, "FF-ERR-2", 0),
 	CASE(memory_is_out_for_a_while, "FF-ERR-2", 0),
