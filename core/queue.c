@@ -201,7 +201,7 @@ static bool lead(ff_engine *engine, ffp_lane *lane, const ffp_ticket *own)
 static int64_t last_deadline_ms(const ffp_ticket *ticket)
 {
 	int64_t last_ms = 0;
-	for (size_t i = 0; i < ticket->count && last_ms < INT64_MAX; i++) {
+	for (size_t i = 0; i < ticket->count; i++) {
 		int64_t deadline_ms = ticket->requests[i].deadline_ms;
 		if (!deadline_ms)
 			return INT64_MAX;

@@ -31,15 +31,21 @@ static void sleep_in_world(void *context, uint32_t ms)
 	world.now_ms += ms;
 }
 
-static ff_engine *open_in_world(ff_test *t)
+static ff_engine *open_in_world_with(ff_test *t, uint32_t flags)
 {
 	static const ff_clock clock = { .now_ms = now_of_world, .sleep_ms = sleep_in_world };
 	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.flags |= flags;
 	options.clock = &clock;
 	world.now_ms = T0;
 	world.leap_ms = 0;
 	world.passes = world.waiting = 0;
 	return ffp_open_faulty(t, &options);
+}
+
+static ff_engine *open_in_world(ff_test *t)
+{
+	return open_in_world_with(t, 0);
 }
 
 /* ---- a list of calls ---------------------------------------------------------------------------------------- */
@@ -168,6 +174,8 @@ typedef struct caller {
 	ff_engine *engine;
 	const char *key;
 	int64_t deadline_ms;
+	int64_t second_ms; /* the deadline of another call of its list; 0: there is none */
+	int64_t own_ms;    /* where time is the data's */
 	pthread_t thread;
 	ff_code code;
 	_Atomic bool answered;
@@ -177,12 +185,15 @@ static void *call_once(void *context)
 {
 	caller *self = context;
 	const ff_amount amount = { "a", 1 };
-	const ff_report report = {
-		.budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = self->key
-	};
-	ff_call call = { .op = FF_OP_REPORT_USAGE, .deadline_ms = self->deadline_ms, .in.report = &report };
-	ff_code code = ff_engine_submit(self->engine, &call, 1, NULL);
-	self->code = code == FF_OK ? call.code : code;
+	const ff_report report = { .budget_id = "b",
+		                   .amounts = &amount,
+		                   .amounts_count = 1,
+		                   .idempotency_key = self->key,
+		                   .now_ms = self->own_ms };
+	ff_call calls[] = { { .op = FF_OP_REPORT_USAGE, .deadline_ms = self->deadline_ms, .in.report = &report },
+		            { .op = FF_OP_REPORT_USAGE, .deadline_ms = self->second_ms, .in.report = &report } };
+	ff_code code = ff_engine_submit(self->engine, calls, self->second_ms ? 2 : 1, NULL);
+	self->code = code == FF_OK ? calls[0].code : code;
 	self->answered = true;
 	return NULL;
 }
@@ -386,8 +397,44 @@ static void neighbour_is_not_lost(ff_test *t)
 static void pass_and_look(int64_t now_ms)
 {
 	world.now_ms = now_ms;
-	for (uint64_t looks = world.looks; world.looks < looks + 2;)
+	const uint64_t looks = world.looks;
+	for (int i = 0; i < 10000 && world.looks < looks + 2; i++)
 		usleep(1000);
+}
+
+/* A list waits as long as any of its calls. */
+static void late_list_leaves_when_all_of_it_is_late(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 2, .second_ms = T0 + 1 };
+	caller last = { .engine = e, .key = "last" };
+	line_up(t, &first, &late, &last);
+	pass_and_look(T0 + 1);
+	FF_CHECK(t, !late.answered);
+	FF_CHECK(t, ffp_is_queued(e, 2));
+	world.now_ms = T0 + 2;
+	FF_CHECK(t, is_answered(&late));
+	world.passes = 2;
+	FF_CHECK_STR(t, end(&late), "deadline");
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK_STR(t, end(&last), "ok");
+}
+
+/* Where time is the data's it does not pass for who waits, whatever those behind it bring. */
+static void no_time_passes_where_it_is_the_data_s(ff_test *t)
+{
+	ff_engine *e = open_in_world_with(t, FF_OPEN_DATA_CLOCK);
+	caller first = { .engine = e, .key = "first", .own_ms = 1000 };
+	caller second = { .engine = e, .key = "second", .own_ms = 1000, .deadline_ms = 1001 };
+	caller third = { .engine = e, .key = "third", .own_ms = 5000 };
+	line_up(t, &first, &second, &third);
+	for (int i = 0; i < 20 && !second.answered; i++) /* it would look each millisecond */
+		usleep(1000);
+	world.passes = 2;
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK_STR(t, end(&second), "ok");
+	FF_CHECK_STR(t, end(&third), "ok");
 }
 
 /* Whom a batch has does not leave it. */
@@ -439,6 +486,8 @@ static const ff_case cases[] = {
 	CASE(late_callers_leave_from_any_place, "FF-ERR-7", 0),
 	CASE(late_leader_leaves_its_neighbour, "FF-ERR-7", 0),
 	CASE(neighbour_is_not_lost, "FF-ERR-7", 0),
+	CASE(late_list_leaves_when_all_of_it_is_late, "FF-ERR-7", 0),
+	CASE(no_time_passes_where_it_is_the_data_s, "FF-ERR-7 FF-CLK-2", 0),
 	CASE(late_caller_stays_with_its_batch, "FF-ERR-7", 0),
 	CASE(late_leader_leads, "FF-ERR-7", 0),
 };
