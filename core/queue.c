@@ -228,15 +228,11 @@ static bool leave(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket, int64_t
 #define SLICE_MS 1000
 #define LATE_SLICE_MS 20
 
-/* False: time was up. */
+/* False: time was up, or a signal came. */
 static bool is_woken_within(ffp_ticket *ticket, int64_t ms)
 {
 	const struct timespec until = ffp_monotonic_in(ms);
-	int status;
-	do
-		status = sem_clockwait(&ticket->wake, CLOCK_MONOTONIC, &until);
-	while (status != 0 && errno == EINTR);
-	return status == 0;
+	return sem_clockwait(&ticket->wake, CLOCK_MONOTONIC, &until) == 0;
 }
 
 /* Until the ticket is done, or is to lead; or until its deadlines have passed while it was queued, which they do not where

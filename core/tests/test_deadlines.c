@@ -1,6 +1,7 @@
 /* Deadlines that pass while a load waits for others, or for a network: who is told, when, and what becomes of the rest. */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "engine.h"
@@ -402,6 +403,46 @@ static void pass_and_look(int64_t now_ms)
 		usleep(1000);
 }
 
+/* How many signals a thread was told of. */
+static _Atomic unsigned signals;
+
+static void count_signal(int number)
+{
+	(void)number;
+	signals++;
+}
+
+static void restore_signal(void *before)
+{
+	sigaction(SIGUSR1, before, NULL);
+}
+
+/* A host's signal is no reason to go: neither for who waits for ever, nor for who has a deadline. */
+static void signals_wake_nobody(ff_test *t)
+{
+	static const struct sigaction counting = { .sa_handler = count_signal }; /* and what it interrupts is told so */
+	struct sigaction *before = ff_test_alloc(t, sizeof(*before));
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	caller second = { .engine = e, .key = "second" };
+	caller third = { .engine = e, .key = "third", .deadline_ms = INT64_MAX - 1 };
+	FF_REQUIRE(t, sigaction(SIGUSR1, &counting, before) == 0);
+	ff_test_defer(t, restore_signal, before);
+	signals = 0;
+	line_up(t, &first, &second, &third);
+	for (unsigned told = 0; told < 20; told += 2) {
+		FF_REQUIRE(t, !second.answered && !third.answered);
+		FF_CHECK(t, pthread_kill(second.thread, SIGUSR1) == 0 && pthread_kill(third.thread, SIGUSR1) == 0);
+		for (int i = 0; i < 10000 && signals < told + 2; i++)
+			usleep(1000);
+	}
+	FF_CHECK(t, ffp_is_queued(e, 2));
+	world.passes = 2;
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK_STR(t, end(&second), "ok");
+	FF_CHECK_STR(t, end(&third), "ok");
+}
+
 /* A list waits as long as any of its calls. */
 static void late_list_leaves_when_all_of_it_is_late(ff_test *t)
 {
@@ -486,6 +527,7 @@ static const ff_case cases[] = {
 	CASE(late_callers_leave_from_any_place, "FF-ERR-7", 0),
 	CASE(late_leader_leaves_its_neighbour, "FF-ERR-7", 0),
 	CASE(neighbour_is_not_lost, "FF-ERR-7", 0),
+	CASE(signals_wake_nobody, "", 0),
 	CASE(late_list_leaves_when_all_of_it_is_late, "FF-ERR-7", 0),
 	CASE(no_time_passes_where_it_is_the_data_s, "FF-ERR-7 FF-CLK-2", 0),
 	CASE(late_caller_stays_with_its_batch, "FF-ERR-7", 0),
