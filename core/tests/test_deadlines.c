@@ -357,6 +357,25 @@ static void late_leader_leaves_its_neighbour(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* Nor does a late neighbour wait for its leader. */
+static void late_neighbour_leaves_its_leader(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	caller leader = { .engine = e, .key = "leader" };
+	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 50 };
+	line_up(t, &first, &leader, &late);
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK(t, ffp_is_queued(e, 0));
+	world.now_ms = T0 + 50;
+	FF_CHECK(t, is_answered(&late));
+	FF_CHECK(t, !leader.answered);
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&leader), "ok");
+	FF_CHECK_STR(t, end(&late), "deadline");
+}
+
 /* A neighbour that goes back, where nobody waits, or in front of one who leaves before its turn: who comes then comes behind
  * it. */
 static void neighbour_is_not_lost(ff_test *t)
@@ -526,6 +545,7 @@ static const ff_case cases[] = {
 	CASE(late_caller_leaves_the_queue, "FF-ERR-7", 0),
 	CASE(late_callers_leave_from_any_place, "FF-ERR-7", 0),
 	CASE(late_leader_leaves_its_neighbour, "FF-ERR-7", 0),
+	CASE(late_neighbour_leaves_its_leader, "FF-ERR-7", 0),
 	CASE(neighbour_is_not_lost, "FF-ERR-7", 0),
 	CASE(signals_wake_nobody, "", 0),
 	CASE(late_list_leaves_when_all_of_it_is_late, "FF-ERR-7", 0),

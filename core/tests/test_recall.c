@@ -84,6 +84,21 @@ static void places_are_shared(ff_test *t)
 	FF_CHECK_EQ_INT(t, memory->wrong, 0);
 }
 
+/* Rows that are scattered find a place each, and take what memory they need. */
+static void places_are_used_up(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ffp_recall *recall = new_recall(t, memory);
+	unsigned wrong = 0;
+	for (unsigned i = 0; i < FFP_RECALL_PLACES; i++)
+		keep(recall, "b", "d", i, i);
+	for (unsigned i = 0; i < FFP_RECALL_PLACES; i++)
+		wrong += find(recall, "b", "d", i) != i;
+	FF_CHECK_EQ_INT(t, wrong, 0);
+	FF_CHECK(t, memory->live < (int64_t)FFP_RECALL_PLACES * 512);
+	ffp_recall_free(recall);
+}
+
 static void rows_are_remembered(ff_test *t)
 {
 	ffp_memory *memory = ffp_memory_new(t);
@@ -441,6 +456,7 @@ static void rows_and_keys_are_doubted_apart(ff_test *t)
 
 static const ff_case cases[] = {
 	CASE(places_are_shared, "", 0),
+	CASE(places_are_used_up, "", 0),
 	CASE(rows_are_remembered, "", 0),
 	CASE(tables_are_told_apart, "", 0),
 	CASE(tables_that_are_remembered, "", 0),
