@@ -29,7 +29,9 @@ static void uri_parts(ff_test *t)
 	FF_CHECK_STR(t, parse(t, "sqlite:c:\\x.db"), "sqlite|c:\\x.db|");
 	FF_CHECK_STR(t, parse(t, "fault+sqlite:x"), "fault+sqlite|x|");
 	FF_CHECK_STR(t, parse(t, "s:a%20b%3f%25%C3%A9"), "s|a b?%\xc3\xa9|");
+	FF_CHECK_STR(t, parse(t, "s:%20b"), "s| b|");
 	FF_CHECK_STR(t, parse(t, "s:p?"), "s|p|");
+	FF_CHECK_STR(t, parse(t, "s:p?a"), "s|p|a=");
 	FF_CHECK_STR(t, parse(t, "s:p?a=1"), "s|p|a=1");
 	FF_CHECK_STR(t, parse(t, "s:p?a=1&b=&c"), "s|p|a=1 b= c=");
 	FF_CHECK_STR(t, parse(t, "s:p?a=x%26y%3Dz&b%20c=1+2"), "s|p|a=x&y=z b c=1 2");
@@ -97,6 +99,7 @@ static void uri_without_its_password(ff_test *t)
 		{ "s:/path", "s:/path" },
 		{ "s://host/db?a=u:p@h", "s://host/db?a=u:p@h" },
 		{ "s://user@host:1/db", "s://user@host:1/db" },
+		{ "s:///a:b@c", "s:///a:b@c" },
 		{ "s://user:secret@host:1/db?a=b", "s://user:***@host:1/db?a=b" },
 		{ "s://u:se:cr@et@host", "s://u:***@host" },
 		{ "s://:secret@/db", "s://:***@/db" },
@@ -274,6 +277,9 @@ static void the_wait_of_a_uri(ff_test *t)
 	FF_CHECK_EQ_INT(t, wait.slept_us, 0);
 	FF_CHECK_CODE(t, ff_config_wait(config_of(t, &param, 1), &wait, ff_test_error(t)), FF_OK);
 	FF_CHECK_EQ_INT(t, wait.limit_us, 20000);
+	param.value = "0";
+	FF_CHECK_CODE(t, ff_config_wait(config_of(t, &param, 1), &wait, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, wait.limit_us, 0);
 	param.value = "-1";
 	FF_CHECK_CODE(t, ff_config_wait(config_of(t, &param, 1), &wait, ff_test_error(t)), FF_E_INVALID);
 }
