@@ -8,17 +8,29 @@
 
 #include <uriparser/Uri.h>
 
-/* A password among the parameters is no place for one, but somebody may have put it there. */
-static void hide_parameter(char *shown)
+/* The sslpassword, too; and what a name with escapes may be. */
+static bool is_secret(const char *name, size_t size)
 {
-	static const char name[] = "password=";
+	static const char secret[] = "password";
+	const size_t end = sizeof(secret) - 1;
+	return memchr(name, '%', size) || (size >= end && memcmp(name + size - end, secret, end) == 0);
+}
+
+/* A password among the parameters is no place for one, but somebody may have put it there. */
+static void hide_parameters(char *shown)
+{
 	char *at = strchr(shown, '?');
-	while (at && (at = strstr(at, name))) { /* sslpassword=, too */
-		at += sizeof(name) - 1;
-		size_t size = strcspn(at, "&");
-		size_t stars = size < 3 ? size : 3;
-		memset(at, '*', stars);
-		memmove(at + stars, at + size, strlen(at + size) + 1);
+	while (at) {
+		const char *name = at + 1;
+		size_t size = strcspn(name, "=&");
+		at += 1 + size;
+		size_t value = *at == '=' ? strcspn(at + 1, "&") : 0;
+		if (value && is_secret(name, size)) {
+			size_t stars = value < 3 ? value : 3;
+			memset(at + 1, '*', stars);
+			memmove(at + 1 + stars, at + 1 + value, strlen(at + 1 + value) + 1);
+		}
+		at = strchr(at, '&');
 	}
 }
 
@@ -34,7 +46,7 @@ const char *ffp_uri_show(const char *uri, char shown[FFP_URI_SHOWN])
 		snprintf(shown, FFP_URI_SHOWN, "%.*s:***%s", (int)(password - uri), uri, at);
 	else
 		snprintf(shown, FFP_URI_SHOWN, "%s", uri ? uri : "");
-	hide_parameter(shown);
+	hide_parameters(shown);
 	return shown;
 }
 
