@@ -112,7 +112,8 @@ static void uri_without_its_password(ff_test *t)
 		{ "s://u:se#cr@h/", "s://u:***@h/" },
 		{ "s:/p?password=secr#et&a=b", "s:/p?password=***&a=b" },
 		{ "s:/p?pass%77ord=secret&a=%62&b", "s:/p?pass%77ord=***&a=%62&b" },
-		{ "s:/p?password&passwords=x&password=a=b?c&password=", "s:/p?password&passwords=x&password=***&password=" },
+		{ "s:/p?password&passwords=x&password=a=b?c&password=",
+		  "s:/p?password&passwords=x&password=***&password=" },
 		{ NULL, "" },
 	};
 	char shown[FFP_URI_SHOWN];

@@ -1,0 +1,148 @@
+/* What is tried again after a failure, how often, and what is told of it in the end (FF-ERR-4). */
+#include "tests.h"
+
+static void contention_that_stays(ff_test *t)
+{
+	static const struct {
+		ffp_slot_id slot;
+		ff_code code;
+	} cases[] = {
+		{ FFP_SLOT_BEGIN, FF_E_BUSY },      { FFP_SLOT_LOAD, FF_E_BUSY },     { FFP_SLOT_STORE, FF_E_BUSY },
+		{ FFP_SLOT_COMMIT, FF_E_BUSY },     { FFP_SLOT_LOAD, FF_E_CONFLICT }, { FFP_SLOT_STORE, FF_E_CONFLICT },
+		{ FFP_SLOT_COMMIT, FF_E_CONFLICT },
+	};
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	uint64_t sleeps = 0;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		ffp_fault_set(cases[i].slot, 1, cases[i].code);
+		ffp_fault.repeat = true;
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!busy");
+		const ff_error *error = ff_test_error(t);
+		FF_CHECK(t, error->code == FF_E_BUSY && error->retryable);
+		FF_CHECK_STR(t, error->backend, "faulty");
+		FF_CHECK_STR(t, error->operation, "report_usage");
+		FF_CHECK_STR(t, error->id, "b");
+		FF_CHECK_EQ_INT(t, ffp_fault.hits, 3);
+		FF_CHECK_EQ_INT(t, ff_test_sleeps(t), sleeps + 2);
+		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, sleeps), 5);
+		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, sleeps + 1), 10);
+		sleeps += 2;
+	}
+	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
+	ff_engine_info info;
+	FF_REQUIRE_OK(t, ff_engine_get_info(e, &info, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, info.retries, sleeps);
+}
+
+static void attempts_can_be_set(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(6);
+	options.backoff_ms = 7;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	ffp_fault_set(FFP_SLOT_BEGIN, 1, FF_E_BUSY);
+	ffp_fault.repeat = true;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "!busy");
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 6);
+	for (uint64_t i = 0; i < 5; i++)
+		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, i), 7u << i);
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 5);
+	ff_test_undo(t, e);
+	options = ffp_options_with(40);
+	options.backoff_ms = 60000;
+	e = ffp_open_faulty(t, &options);
+	ffp_fault_set(FFP_SLOT_LOAD, 1, FF_E_BUSY);
+	ffp_fault.repeat = true;
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "!busy"); /* reads are tried again, too */
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 40);
+	for (uint64_t i = 5; i < 5 + 39; i++)
+		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, i), 60000); /* the longest */
+}
+
+/* What is no contention comes back at once. */
+static void other_errors_are_not_tried_again(ff_test *t)
+{
+	static const ff_code codes[] = { FF_E_IO, FF_E_FULL, FF_E_CORRUPT, FF_E_NO_MEMORY };
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	for (size_t i = 0; i < COUNT_OF(codes); i++) {
+		ffp_fault_set(FFP_SLOT_COMMIT, 1, codes[i]);
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), ff_test_text(t, "!%s", ff_code_name(codes[i])));
+		FF_CHECK_STR(t, ff_test_error(t)->message, "a fault that was planned");
+		FF_CHECK(t, !ff_test_error(t)->retryable);
+	}
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+}
+
+/* A tick whose limit is used up by the purge that makes room for its resets tells that they are left undone. */
+static void resets_that_are_left_undone_are_told(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5 @reset=1000"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+	ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+	ffp_fault_set(FFP_SLOT_STORE, 1, FF_E_FULL);
+	ff_tick_result result;
+	FF_CHECK_CODE(t, ff_engine_tick(e, 0, 1, &result, ff_test_error(t)), FF_E_FULL);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "a fault that was planned");
+	FF_CHECK_STR(t, ff_test_error(t)->operation, "tick");
+	FF_CHECK(t, result.resets == 0 && result.purged_keys == 1);
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 1), "resets=1 failed=0 keys=0 admissions=0");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+static void resets_that_were_made_later_are_no_error(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5 @reset=1000"), "created");
+	ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+	ffp_fault_set(FFP_SLOT_STORE, 1, FF_E_FULL);
+	ff_error error = { .message = "as it was" };
+	ff_tick_result result;
+	FF_CHECK_CODE(t, ff_engine_tick(e, 0, 0, &result, &error), FF_OK);
+	FF_CHECK_EQ_INT(t, result.resets, 1);
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
+	FF_CHECK_STR(t, error.message, "as it was");
+}
+
+/* A request keeps its time over all attempts (FF-CLK-1), and a deadline that passes meanwhile is kept. */
+static void sleep_past_the_deadline(void *context, uint32_t ms)
+{
+	ff_test *t = context;
+	ff_test_set_time(t, ff_test_time(t) + ms);
+}
+
+static int64_t now_of(void *context)
+{
+	return ff_test_time(context);
+}
+
+static void time_passes_between_attempts(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(3);
+	const ff_clock clock = { .now_ms = now_of, .sleep_ms = sleep_past_the_deadline, .context = t };
+	options.clock = &clock;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=1"), "created");
+	ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_BUSY);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=2"), "hard a 0/1");
+	FF_CHECK_EQ_INT(t, ff_test_time(t), FF_TEST_START_MS + 5);
+	FF_CHECK_EQ_INT(t, ffp_status(t, e, "b")->last_breach_at_ms, FF_TEST_START_MS);
+	const ff_amount amount = { "a", 1 };
+	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	ff_call call = { .op = FF_OP_REPORT_USAGE, .deadline_ms = ff_test_time(t) + 5, .in.report = &report };
+	ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_BUSY);
+	FF_CHECK_CODE(t, ff_engine_submit(e, &call, 1, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, call.code, FF_E_DEADLINE);
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
+}
+
+static const ff_case cases[] = {
+	CASE(contention_that_stays, "FF-ERR-1 FF-ERR-4", 0),
+	CASE(attempts_can_be_set, "FF-ERR-4", 0),
+	CASE(other_errors_are_not_tried_again, "FF-ERR-1 FF-ERR-4", 0),
+	CASE(resets_that_are_left_undone_are_told, "FF-RB-4", 0),
+	CASE(resets_that_were_made_later_are_no_error, "FF-RB-4", 0),
+	CASE(time_passes_between_attempts, "FF-CLK-1 FF-ERR-4", 0),
+};
+
+FAMILY(ffp_tests_attempts, cases);
