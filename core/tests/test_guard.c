@@ -34,7 +34,8 @@ static void copies_are_seen(ff_test *t)
 	void *page = (void *)(uintptr_t)guard.page;
 	ff_fork_guard_close(&guard);
 	FF_CHECK(t, guard.page == NULL);
-	FF_CHECK(t, msync(page, 1, MS_ASYNC) < 0 && errno == ENOMEM); /* it is given back */
+	unsigned char is_there; /* which valgrind lets one ask of what is given back */
+	FF_CHECK(t, mincore(page, 1, &is_there) < 0 && errno == ENOMEM);
 }
 
 static const ff_case cases[] = {
