@@ -121,16 +121,16 @@ void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask)
 
 /* ---- statements ------------------------------------------------------------------------------------------------ */
 
-/* What a statement adds that waits for locks, for answer_lock: whether they may be let go before the commit is durable, and
- * whether there may be such commits by then. With standbys they are kept: a session that waits for one that is gone
- * notices nothing any more, and by the lock it is one a root that does. */
+/* What LOCK adds, for answer_lock: whether its locks may be let go before the commit is durable, and whether there may be
+ * such commits by then. With standbys they are kept: a session that waits for one that is gone notices nothing any more,
+ * and by the lock it is one a root that does. */
 #define LOCK_TELLS                                                                            \
 	", current_setting('synchronous_standby_names') = '', pg_current_wal_insert_lsn() > " \
 	"pg_current_wal_flush_lsn() "
 
 /* Those that name no table, by kind and shape. A write transaction must see what the holder of its locks before it has
- * committed, so each of its statements has a snapshot of its own. Locks: $1 are keys in ascending order, $2 is the one
- * among them that is only shared. */
+ * committed, so each of its statements has a snapshot of its own. LOCK: $1 are keys in ascending order, $2 is the one
+ * among them that is only shared. LOCK_ROOT: that one is $1, and the root's is $2. */
 static const char *const plain_sql[][3] = {
 	[FFP_BEGIN] = { [FF_TXN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	                [FF_TXN_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE" },
