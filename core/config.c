@@ -8,12 +8,12 @@
 
 #include <uriparser/Uri.h>
 
-/* The sslpassword, too; and what a name with escapes may be. */
-static bool is_secret(const char *name, size_t size)
+/* The sslpassword, too, and one behind a '?' or ';' that was to be a '&'; and what a name with escapes may be. `size` is
+ * that of name and value. */
+static bool is_secret(const char *name, size_t name_size, size_t size)
 {
-	static const char secret[] = "password";
-	const size_t end = sizeof(secret) - 1;
-	return memchr(name, '%', size) || (size >= end && memcmp(name + size - end, secret, end) == 0);
+	static const char secret[] = "password=";
+	return memchr(name, '%', name_size) || memmem(name, size, secret, sizeof(secret) - 1);
 }
 
 /* A password among the parameters is no place for one, but somebody may have put it there. */
@@ -25,7 +25,7 @@ static void hide_parameters(char *shown)
 		size_t size = strcspn(name, "=&");
 		at += 1 + size;
 		size_t value = *at == '=' ? strcspn(at + 1, "&") : 0;
-		if (value && is_secret(name, size)) {
+		if (value && is_secret(name, size, size + 1 + value)) {
 			size_t stars = value < 3 ? value : 3;
 			memset(at + 1, '*', stars);
 			memmove(at + 1 + stars, at + 1 + value, strlen(at + 1 + value) + 1);

@@ -114,6 +114,7 @@ static void uri_without_its_password(ff_test *t)
 		{ "s:/p?pass%77ord=secret&a=%62&b", "s:/p?pass%77ord=***&a=%62&b" },
 		{ "s:/p?password&passwords=x&password=a=b?c&password=",
 		  "s:/p?password&passwords=x&password=***&password=" },
+		{ "s:/p?a=b?password=secret&c=d;password=secret", "s:/p?a=***&c=***" },
 		{ NULL, "" },
 	};
 	char shown[FFP_URI_SHOWN];
