@@ -500,7 +500,7 @@ static void rows_are_named_as_documented(ff_test *t)
 static const ff_case table[] = {
 	CASE(store_outlives_its_handles, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(answer_outlives_its_process, "FF-RU-12", FF_CASE_SECOND_HANDLE | FF_CAP_DURABLE_COMMIT),
-	CASE(answer_rests_on_one_that_may_be_lost, "FF-RU-12", FF_CASE_SECOND_HANDLE),
+	CASE(answer_rests_on_one_that_may_be_lost, "FF-RU-12", FF_CASE_SECOND_HANDLE | FF_CAP_DURABLE_COMMIT),
 	CASE(child_opens_and_closes, "FF-ERR-6", FF_CASE_MISSING_STORE),
 	CASE(aborted_writes_leave_nothing, "FF-ERR-2", FF_CASE_SECOND_HANDLE),
 	CASE(missing_store, "FF-MT-2", FF_CASE_MISSING_STORE),

@@ -21,7 +21,7 @@ extern const ff_sql_dialect ffp_postgres_dialect;
 typedef enum ffp_statement_kind {
 	FFP_BEGIN = 1, /* shape: ff_txn_kind */
 	FFP_LOCK,      /* shape: 1 where it must not wait */
-	FFP_LOCK_ROOT, /* of one, and nothing is loaded under it: costs the server half as much */
+	FFP_LOCK_ROOT, /* of one, and nothing is loaded under it: needs no array */
 	FFP_VERSION,
 	FFP_EXPECT, /* shape: the mask of the tables, by id, that have rows which are expected */
 	FFP_SELECT_KEYS,
