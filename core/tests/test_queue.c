@@ -676,15 +676,21 @@ static ff_code decide_to_meet(ffp_batch *batch, ffp_request *request)
 static const ffp_op alone = { .name = "alone", .is_alone = true, .plan = plan_to_meet, .decide = decide_to_meet };
 static const ffp_op other = { .name = "other", .plan = plan_to_meet, .decide = decide_to_meet };
 
+static ff_code run_operation(ff_engine *engine, const ffp_op *op, ff_text id)
+{
+	ff_call call = { .op = FF_OP_REPORT_USAGE };
+	ffp_request request = { .op = op, .call = &call, .id = id };
+	return ffp_queue_run(engine, &request, 1, NULL);
+}
+
 static void run_operations(void *context, unsigned thread)
 {
 	crowd *shared = context;
 	char id[16];
 	for (unsigned i = 0; i < 20; i++) {
-		ff_call call = { .op = FF_OP_REPORT_USAGE };
 		int size = snprintf(id, sizeof(id), "%u", i);
-		ffp_request request = { .op = thread ? &other : &alone, .call = &call, .id = { id, (size_t)size } };
-		shared->errors += ffp_queue_run(shared->engine, &request, 1, NULL) != FF_OK;
+		const ff_text text = { id, (size_t)size };
+		shared->errors += run_operation(shared->engine, thread ? &other : &alone, text) != FF_OK;
 	}
 }
 
@@ -698,6 +704,62 @@ static void one_runs_alone(ff_test *t)
 	FF_CHECK_EQ_INT(t, shared.errors, 0);
 	FF_CHECK_EQ_INT(t, meeting.ran, 8 * 20);
 	FF_CHECK_EQ_INT(t, meeting.beside, 0);
+}
+
+static bool plan_at_gate(ffp_batch *batch, ffp_request *request)
+{
+	(void)batch;
+	(void)request;
+	wait_at_gate(NULL, 0);
+	return true;
+}
+
+static const ffp_op gated = { .name = "gated", .plan = plan_at_gate, .decide = decide_to_meet };
+
+/* One whose calls do not go the first lane, as those without an id do. */
+static ff_text id_of_another_lane(ff_engine *engine)
+{
+	static const char ids[] = "0123456789abcdef";
+	ff_text id = { ids, 1 };
+	while (*id.data && (run_operation(engine, &other, id) != FF_OK || engine->lanes[0].expected))
+		id.data++;
+	return id;
+}
+
+typedef struct meeting_place {
+	crowd crowd;
+	ff_text id;
+} meeting_place;
+
+/* At the gate one of another lane; then one that is to be alone; the last thread sees that it waits, and opens the gate. */
+static void wait_for_another_lane(void *context, unsigned thread)
+{
+	meeting_place *place = context;
+	crowd *shared = &place->crowd;
+	if (thread == 0)
+		shared->errors += run_operation(shared->engine, &gated, place->id) != FF_OK;
+	else
+		wait_until_one_waits();
+	if (thread == 1)
+		shared->errors += run_operation(shared->engine, &alone, (ff_text){ "", 0 }) != FF_OK;
+	for (bool waits = false; thread == 2 && !waits; sched_yield()) {
+		pthread_mutex_lock(&shared->engine->queue_lock);
+		waits = shared->engine->runs_alone;
+		shared->wrong += waits && shared->engine->batches_running != 1;
+		pthread_mutex_unlock(&shared->engine->queue_lock);
+		gate.shut = !waits;
+	}
+}
+
+static void one_waits_for_another_lane(ff_test *t)
+{
+	meeting_place place = { .crowd.engine = open_lanes(t) };
+	meeting.engine = place.crowd.engine;
+	place.id = id_of_another_lane(place.crowd.engine);
+	FF_REQUIRE(t, *place.id.data);
+	gate.shut = true;
+	ffp_threads(t, 3, wait_for_another_lane, &place);
+	FF_CHECK_EQ_INT(t, place.crowd.wrong + place.crowd.errors, 0);
 }
 
 /* Behind a report at the gate: one that is to be alone, between two others. The last thread opens the gate. */
@@ -715,9 +777,7 @@ static void queue_in_order(void *context, unsigned thread)
 		gate.shut = false;
 		return;
 	}
-	ff_call call = { .op = FF_OP_REPORT_USAGE };
-	ffp_request request = { .op = ops[thread - 1], .call = &call };
-	shared->errors += ffp_queue_run(shared->engine, &request, 1, NULL) != FF_OK;
+	shared->errors += run_operation(shared->engine, ops[thread - 1], (ff_text){ "", 0 }) != FF_OK;
 }
 
 /* Nor does it share its batch with what waits in front of it or behind it. */
@@ -753,6 +813,7 @@ static const ff_case cases[] = {
 	CASE(lanes_want_their_capability, "", 0),
 	CASE(lanes_run_side_by_side, "FF-RU-13 FF-RU-14", 0),
 	CASE(one_runs_alone, "FF-MT-5", 0),
+	CASE(one_waits_for_another_lane, "FF-MT-5", 0),
 	CASE(one_shares_no_batch, "FF-MT-5", 0),
 };
 
