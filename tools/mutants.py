@@ -8,7 +8,7 @@ those that come (+):
 
     usage may not equal the hard limit
     core/report.c
-    by hard_at_limit_is_accepted
+    by report_up_to_the_hard_limit
     -if (delta > limit - current)
     +if (delta >= limit - current)
 

@@ -721,8 +721,11 @@ static ff_text id_of_another_lane(ff_engine *engine)
 {
 	static const char ids[] = "0123456789abcdef";
 	ff_text id = { ids, 1 };
-	while (*id.data && (run_operation(engine, &other, id) != FF_OK || engine->lanes[0].expected))
-		id.data++;
+	for (; *id.data; id.data++) {
+		engine->lanes[0].expected = 0; /* which the first lane sets when it has run one */
+		if (run_operation(engine, &other, id) == FF_OK && !engine->lanes[0].expected)
+			break;
+	}
 	return id;
 }
 
