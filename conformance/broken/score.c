@@ -50,15 +50,7 @@ static const ff_harness *harness_of(const char *store, const char *fault)
 	return ff_harness_for_files(uri);
 }
 
-static size_t count_cases(void)
-{
-	size_t count = 0;
-	while (ff_case_at(count))
-		count++;
-	return count;
-}
-
-/* From the last case to the first: those of the slots come last, and say best what is wrong. */
+/* Those of the slots come first, and say best what is wrong. */
 static void run_cases(const ff_harness *harness, outcome *told)
 {
 	static ff_case_result result;
@@ -69,7 +61,7 @@ static void run_cases(const ff_harness *harness, outcome *told)
 		tell(told, error.message);
 		return;
 	}
-	for (size_t i = count_cases(); i-- > 0 && !told->failed;) {
+	for (size_t i = 0; ff_case_at(i) && !told->failed; i++) {
 		snprintf(told->by, sizeof(told->by), "%s", ff_case_at(i)->name);
 		ff_case_run(ff_case_at(i), harness, info.given, 1, &result);
 		told->passed += result.status == FF_CASE_PASSED;
