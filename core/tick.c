@@ -236,10 +236,19 @@ ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tic
 
 /* ---- the background thread ---------------------------------------------------------------------------------- */
 
-/* Waits for the interval or for the stop; with the lock held. */
-static void wait_interval(ff_engine *engine)
+/* A tick looks at every row that may be over, so its time grows with the store. However many there are, and however short
+ * the interval, the thread is at work for a fifth of the time. */
+#define REST_PARTS 4
+
+int64_t ffp_tick_rest_ms(uint32_t interval_ms, int64_t took_ms)
 {
-	const struct timespec until = ffp_monotonic_in(engine->tick_interval_ms);
+	return REST_PARTS * took_ms > interval_ms ? REST_PARTS * took_ms : interval_ms;
+}
+
+/* Rests for so long or until the stop; with the lock held. */
+static void rest(ff_engine *engine, int64_t ms)
+{
+	const struct timespec until = ffp_monotonic_in(ms);
 	while (!engine->tick_stops &&
 	       pthread_cond_timedwait(&engine->tick_wake, &engine->tick_lock, &until) != ETIMEDOUT)
 		;
@@ -251,9 +260,11 @@ static void *tick_thread(void *context)
 	pthread_mutex_lock(&engine->tick_lock);
 	while (!engine->tick_stops) {
 		pthread_mutex_unlock(&engine->tick_lock);
+		const int64_t began_us = monotonic_us();
 		tick(engine, 0, 0, true, NULL, NULL);
+		const int64_t took_ms = (monotonic_us() - began_us) / 1000;
 		pthread_mutex_lock(&engine->tick_lock);
-		wait_interval(engine);
+		rest(engine, ffp_tick_rest_ms(engine->tick_interval_ms, took_ms));
 	}
 	pthread_mutex_unlock(&engine->tick_lock);
 	return NULL;

@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "purge.h"
 #include "tests.h"
+#include "tick.h"
 
 enum { THREADS = 64, REPORTS = 100 };
 
@@ -383,6 +384,31 @@ static void tick_stops_while_it_waits(ff_test *t)
 	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 0, ff_test_error(t)));
 	FF_CHECK(t, monotonic_ms() - began_ms < INTERVAL_MS / 2);
 	FF_CHECK(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_BEGIN) < 20); /* those of one tick */
+}
+
+/* However many rows there are to look at, the thread leaves four fifths of its time to others. */
+static void tick_rests_longer_behind_a_long_one(ff_test *t)
+{
+	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(60000, 0), 60000);
+	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(60000, 15000), 60000);
+	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(60000, 15001), 60004);
+	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(1, 3600000), 14400000);
+	/* The thread's first tick takes a tenth of a second: in the rest behind it nothing begins for a while. */
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	bool rests = false;
+	shut_gate();
+	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 1, ff_test_error(t)));
+	wait_until_one_waits();
+	usleep(100000);
+	gate.shut = false;
+	for (int i = 0; i < 40 && !rests; i++) {
+		uint64_t begins = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_BEGIN);
+		usleep(50000);
+		rests = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_BEGIN) == begins;
+	}
+	FF_CHECK(t, rests);
+	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 0, ff_test_error(t)));
+	ffp_fault_clear();
 }
 
 static bool is_to_stop(ff_engine *engine)
@@ -808,6 +834,7 @@ static const ff_case cases[] = {
 	CASE(tick_runs_by_itself, "FF-RB-6", 0),
 	CASE(tick_stops_at_once, "FF-RB-6", 0),
 	CASE(tick_stops_while_it_waits, "FF-RB-6", 0),
+	CASE(tick_rests_longer_behind_a_long_one, "FF-RB-6", 0),
 	CASE(tick_stops_between_slices, "FF-RB-6", 0),
 	CASE(slices_see_what_their_batch_has_done, "FF-RB-4 FF-MT-1", 0),
 	CASE(tick_takes_less_where_calls_wait, "FF-MT-1", 0),

@@ -472,15 +472,17 @@ typedef struct ff_tick_result {
  * (FF-RB-4, FF-MT-1). Nothing hangs on it: it may be late or never. At most `limit` rows are moved or purged; 0 = no
  * bound. Resets come first, then keys, ledger rows, window entries and slots: a limit that resets alone use up each time
  * leaves nothing to purge with. Resets that find the store full are tried again behind the purge; FULL where that has
- * used up the limit. now_ms: 0 = the engine's clock. On an error *result tells what was done before it.
+ * used up the limit. now_ms: 0 = the engine's clock. On an error *result tells what was done before it. Work: all keys,
+ * ledger rows, window entries and slots are looked at, whether they are over or not, unless the limit is reached.
  */
 FF_API ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tick_result *result,
                               ff_error *error);
 
 /*
  * Runs an unbounded tick on a thread of the engine's own, every interval_ms (1 … 86,400,000; 0 = off) from now on;
- * starting twice changes nothing. Errors of a tick are dropped; the next one tries again. Stopping (interval 0, or
- * close) waits for a slice under way (FF-RB-6).
+ * starting twice changes nothing. Behind a tick that took long it rests for four times as long, at least, whatever the
+ * interval. Errors of a tick are dropped; the next one tries again. Stopping (interval 0, or close) waits for a slice
+ * under way (FF-RB-6).
  */
 FF_API ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *error);
 
