@@ -17,10 +17,10 @@ enum { CALLS_MAX = 300, FURTHER = 4, DIMENSIONS = 40, ROOM = 128 << 10, SECONDS_
 
 /* Of a child, in memory that it shares with its parent. */
 typedef struct told {
-	ff_code codes[CALLS_MAX]; /* of the charges, in turn */
+	ff_code codes[CALLS_MAX + 1]; /* of the charges, in turn; the last when there is room again */
 	unsigned calls;
 	ff_code limited; /* whether files could be kept from growing */
-	ff_code read;    /* of a read behind the last of them */
+	ff_code read;    /* of a read while they are */
 } told;
 
 /* ---- charges ------------------------------------------------------------------------------------------------ */
@@ -65,33 +65,54 @@ static int measure(const char *path, const struct stat *status, int kind, struct
 	return 0;
 }
 
-/* From here on no file grows by much. */
-static ff_code limit_files(ff_test *t)
+/* From here on no file grows past so many bytes. */
+static ff_code limit_files(rlim_t most)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_FSIZE, &limit))
+		return FF_E_IO;
+	limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+	return setrlimit(RLIMIT_FSIZE, &limit) ? FF_E_IO : FF_OK;
+}
+
+/* Or by much. */
+static ff_code limit_growth(ff_test *t)
 {
 	largest = 0;
 	ffp_files_walk(ff_test_path(t, ff_test_uri(t)), measure);
-	const rlim_t most = (rlim_t)largest + ROOM;
-	return signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &(struct rlimit){ most, most }) ? FF_E_IO
-	                                                                                                      : FF_OK;
+	return signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? FF_E_IO : limit_files((rlim_t)largest + ROOM);
 }
 
-/* Charges until a charge fails, and then some more. Nobody else has the store, so none need wait: a lock that the failed
- * one kept is told of at once. Ends without a close: what was answered must hold as it is. */
+/* A store may have to be opened anew for it, but not by a process that is. */
+static ff_code charge_with_room(ff_test *t, ff_engine *e, const char *uri, unsigned i)
+{
+	const ff_code code = charge(t, e, i);
+	if (code == FF_OK)
+		return code;
+	ff_test_undo(t, e);
+	return charge(t, ff_test_open_uri(t, uri, NULL), i);
+}
+
+/* Charges until a charge fails, some more, and once when there is room again. Nobody else has the store, so none need wait: a
+ * lock that the failed one kept is told of at once. Ends without a close: what was answered must hold as it is. */
 static void run_out_of_room(ff_test *t, told *to)
 {
-	const bool impatient = ff_test_given(t) & FF_CASE_NO_WAITING;
-	ff_engine *e = ff_test_open_uri(t, impatient ? ff_test_impatient_uri(t) : ff_test_uri(t), NULL);
+	const char *uri = ff_test_given(t) & FF_CASE_NO_WAITING ? ff_test_impatient_uri(t) : ff_test_uri(t);
+	ff_engine *e = ff_test_open_uri(t, uri, NULL);
 	unsigned left = CALLS_MAX;
 	for (; left && to->calls < CALLS_MAX; left--) {
 		const ff_code code = charge(t, e, to->calls);
 		to->codes[to->calls++] = code;
 		if (to->calls == 1)
-			to->limited = limit_files(t);
+			to->limited = limit_growth(t);
 		if (code && left > FURTHER)
 			left = FURTHER + 1;
 	}
 	const ff_budget_status *status = NULL;
 	to->read = ff_engine_get_budget_status(e, name_of(t, "budget", 0), &status, NULL);
+	to->limited = to->limited ? to->limited : limit_files(RLIM_INFINITY);
+	to->codes[to->calls] = charge_with_room(t, e, uri, to->calls);
+	to->calls++;
 }
 
 static void leave(void *object)
@@ -181,6 +202,7 @@ static void storage_that_takes_no_more(ff_test *t)
 	in_a_child(t, to);
 	FF_CHECK_EQ_INT(t, to->limited, FF_OK);
 	FF_CHECK_EQ_INT(t, to->codes[0], FF_OK);
+	FF_CHECK_EQ_INT(t, to->codes[to->calls - 1], FF_OK);
 	check_codes(t, to);
 	ff_engine *e = ff_test_open(t, NULL);
 	FF_CHECK_CODE(t, ff_engine_check(e, fail_by_problem, t, ff_test_error(t)), FF_OK);

@@ -453,6 +453,23 @@ static ff_code begin_where_none_failed(ff_txn *txn, ff_error *error)
 	              : inner_begin(txn, error);
 }
 
+/* What a process found full is full to it for ever, whoever made room and however often it opens the store. */
+static _Atomic bool was_full;
+
+static ff_code full_for_ever(ff_txn *txn, ff_error *error)
+{
+	ff_code code = inner_commit(txn, error);
+	if (is_of_storage(code))
+		was_full = true;
+	return code;
+}
+
+static ff_code begin_where_none_was_full(ff_txn *txn, ff_error *error)
+{
+	bool full = txn->kind == FF_TXN_WRITE && was_full;
+	return full ? ff_error_set(error, FF_E_FULL, "the disk is full") : inner_begin(txn, error);
+}
+
 static ff_code readers_are_16(ff_txn *txn, ff_error *error)
 {
 	pthread_mutex_lock(&txn->store->lock);
@@ -633,6 +650,7 @@ static const broken_fault table[] = {
 	FAULT("aborts_hold_the_lock", .abort = aborts_hold_the_lock),
 	FAULT("failed_commits_are_ok", .commit = failed_commits_are_ok),
 	FAULT("failed_commits_hold_the_lock", .begin = begin_where_none_failed, .commit = failed_commits_hold_the_lock),
+	FAULT("full_for_ever", .begin = begin_where_none_was_full, .commit = full_for_ever),
 	FAULT("readers_are_16", .begin = readers_are_16),
 	FAULT("readers_are_never_freed", .begin = readers_are_never_freed),
 	FAULT("busy_is_ok", .begin = busy_is_ok, .load = load_if_begun, .store = store_if_begun,
