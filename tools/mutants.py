@@ -22,7 +22,9 @@ object, a link, and its case.
 """
 import argparse
 import collections
+import collections
 import concurrent.futures
+import itertools
 import os
 import queue
 import re
@@ -136,6 +138,10 @@ def list_cases(tree):
     for program in {run.program for run in RUNS}:
         listed = subprocess.run([tree / "build/bin" / program, "--list"], capture_output=True, text=True, check=True)
         names[program] = [line.split("\t")[0] for line in listed.stdout.splitlines()]
+    counts = collections.Counter(itertools.chain(*names.values()))
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        sys.exit(f"two cases are called '{twice[0]}', so that its mutants do not tell which of them notices")
     return names
 
 

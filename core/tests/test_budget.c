@@ -165,7 +165,7 @@ static void usage_counts_in_its_period(ff_test *t)
 
 /* ---- quotas ------------------------------------------------------------------------------------------------- */
 
-static void quota_time_never_goes_back(ff_test *t)
+static void quota_time_is_the_latest(ff_test *t)
 {
 	ffp_quota_row row = { .latest_ms = 100 };
 	FF_CHECK_EQ_INT(t, ffp_quota_time(NULL, 5), 5);
@@ -306,7 +306,7 @@ static const ff_case cases[] = {
 	CASE(budget_out_of_range, "", 0),
 	CASE(budget_moves, "FF-RB-2", 0),
 	CASE(usage_counts_in_its_period, "FF-RB-2 FF-RU-8 FF-SP-3", 0),
-	CASE(quota_time_never_goes_back, "FF-CLK-4", 0),
+	CASE(quota_time_is_the_latest, "FF-CLK-4", 0),
 	CASE(slot_ends_with_its_lease, "FF-QA-6", 0),
 	CASE(quota_rows_out_of_range, "", 0),
 	CASE(place_outlives_its_row, "", 0),

@@ -760,7 +760,7 @@ static void an_import_whose_pieces_fail(ff_test *t)
 /* ---- import ------------------------------------------------------------------------------------------------- */
 
 /* An import that fails anywhere can be run again, and ends as if it had not failed. */
-static void import_can_be_run_again(ff_test *t)
+static void import_fails_anywhere_and_is_run_again(ff_test *t)
 {
 	ff_engine *e = ffp_open_faulty(t, &(ff_engine_options){ .size = sizeof(ff_engine_options), .attempts = 1 });
 	ffp_fake *fake = ffp_fake_of(t);
@@ -801,7 +801,7 @@ static const ff_case cases[] = {
 	CASE(an_export_without_memory, "FF-MT-3", 0),
 	CASE(an_import_without_memory, "FF-MT-3", 0),
 	CASE(an_import_whose_pieces_fail, "FF-MT-3", 0),
-	CASE(import_can_be_run_again, "FF-MT-3", 0),
+	CASE(import_fails_anywhere_and_is_run_again, "FF-MT-3", 0),
 };
 
 FAMILY(ffp_tests_faults, cases);
