@@ -302,6 +302,7 @@ static int open_env(ffp_environment *environment, const ffp_opening *opening, un
 	struct stat file;
 	if (opening->write_map && fstatat(opening->lock, "data.mdb", &file, 0) == 0)
 		size = not_below_file(size, &file);
+	mdb_env_set_assert(environment->env, ffp_lmdb_assert);
 	mdb_env_set_maxdbs(environment->env, TREES_MAX);
 	mdb_env_set_mapsize(environment->env, size);
 	result = mdb_env_open(environment->env, environment->path,

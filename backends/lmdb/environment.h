@@ -27,6 +27,9 @@ typedef struct ffp_environment {
 	pthread_mutex_t mutex; /* guards the stores' lists of idle readers */
 } ffp_environment;
 
+/* Is told what LMDB has asserted, and that it does not hold; where it comes back, LMDB ends the process. In rows.c. */
+void ffp_lmdb_assert(MDB_env *env, const char *words);
+
 /* Fills `error` from what LMDB answered: "cannot DOING 'PATH': …". */
 ff_code ffp_lmdb_fail(const char *path, int result, const char *doing, ff_error *error);
 
@@ -63,8 +66,7 @@ ff_code ffp_environment_adopt(ffp_environment *environment, uint64_t max, ff_err
 
 /* Makes a file that ends before its last page as long as it should be, with zeros, and answers LMDB's result. LMDB may
  * leave out a last page that nobody needs; but where the file was cut short, reading past its end would end the process.
- * A page of zeros is seen to be none by who comes to it from the root; who goes on to it from the page before it is ended
- * by LMDB all the same. The caller has the turn to write. */
+ * A page of zeros is seen to be none by who reads. The caller has the turn to write. */
 bool ffp_environment_is_complete(const ffp_environment *environment);
 int ffp_environment_complete(ffp_environment *environment);
 

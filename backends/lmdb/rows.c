@@ -1,6 +1,8 @@
 /* Keys and values in LMDB's trees. */
 #include "store.h"
 
+#include <setjmp.h>
+
 ff_code ffp_txn_fail(ff_txn *txn, int result, const char *doing, ff_error *error)
 {
 	txn->result = result;
@@ -156,6 +158,32 @@ void ffp_cursor_close(ff_kv_cursor *cursor)
 	cursor->cursor = NULL;
 }
 
+/*
+ * A page that is none is seen by LMDB where it comes to it from the root. Where a cursor goes on to it from its neighbour, an
+ * assertion would end the process, unless whoever is told of it does not come back. Nothing is held within such a step, and
+ * the transaction can only be ended then, as after any error.
+ */
+static _Thread_local jmp_buf *step_under_way;
+
+void ffp_lmdb_assert(MDB_env *env, const char *words)
+{
+	(void)env;
+	(void)words;
+	if (step_under_way)
+		longjmp(*step_under_way, 1);
+}
+
+static int move(ff_kv_cursor *cursor, MDB_val *key, MDB_val *value, MDB_cursor_op where)
+{
+	jmp_buf before;
+	int result = MDB_CORRUPTED;
+	step_under_way = &before;
+	if (setjmp(before) == 0)
+		result = mdb_cursor_get(cursor->cursor, key, value, where);
+	step_under_way = NULL;
+	return result;
+}
+
 static ff_code answer(ff_kv_cursor *cursor, int result, MDB_val key, MDB_val value, ff_kv_entry *entry, ff_error *error)
 {
 	if (result == MDB_NOTFOUND)
@@ -173,13 +201,13 @@ ff_code ffp_cursor_seek(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff
 	bool up = way == FF_KV_UP;
 	int result;
 	if (key.size == 0) {
-		result = mdb_cursor_get(cursor->cursor, &name, &value, up ? MDB_FIRST : MDB_LAST);
+		result = move(cursor, &name, &value, up ? MDB_FIRST : MDB_LAST);
 	} else {
-		result = mdb_cursor_get(cursor->cursor, &name, &value, MDB_SET_RANGE);
+		result = move(cursor, &name, &value, MDB_SET_RANGE);
 		if (!up && result == 0)
-			result = mdb_cursor_get(cursor->cursor, &name, &value, MDB_PREV);
+			result = move(cursor, &name, &value, MDB_PREV);
 		else if (!up && result == MDB_NOTFOUND)
-			result = mdb_cursor_get(cursor->cursor, &name, &value, MDB_LAST);
+			result = move(cursor, &name, &value, MDB_LAST);
 	}
 	return answer(cursor, result, name, value, entry, error);
 }
@@ -188,6 +216,6 @@ ff_code ffp_cursor_step(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry,
 {
 	MDB_val name;
 	MDB_val value;
-	int result = mdb_cursor_get(cursor->cursor, &name, &value, way == FF_KV_UP ? MDB_NEXT : MDB_PREV);
+	int result = move(cursor, &name, &value, way == FF_KV_UP ? MDB_NEXT : MDB_PREV);
 	return answer(cursor, result, name, value, entry, error);
 }

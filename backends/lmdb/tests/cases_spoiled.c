@@ -269,10 +269,38 @@ static void a_file_that_was_cut_short(ff_test *t)
 	}
 }
 
-/* Each page in turn is one of zeros: a row by its key is as it was, or cannot be read, and is not one that is not there. */
+enum { PAGES_ROWS = 300 };
+
+/* All rows in an order, or the store says that it is corrupt. Whether it does. */
+static bool is_noticed_by(ff_test *t, ff_store *store, const ff_index *index, uint32_t flags)
+{
+	ff_read read = all_by(index);
+	read.limit = 2 * PAGES_ROWS;
+	read.flags = flags;
+	ff_code code = read_once(t, store, flags ? FF_TXN_WRITE : FF_TXN_READ, &read, 1);
+	FF_CHECK(t, code == FF_E_CORRUPT || (code == FF_OK && read.rows_count == PAGES_ROWS));
+	return code == FF_E_CORRUPT;
+}
+
+static void go_through(ff_test *t, ff_store *store)
+{
+	problems found = { .test = t };
+	bool noticed = is_noticed_by(t, store, NULL, 0);
+	FF_CHECK(t, is_noticed_by(t, store, NULL, FF_READ_DESCENDING) == noticed);
+	for (unsigned i = 0; i < odd_v1()->indexes_count; i++) {
+		noticed |= is_noticed_by(t, store, &odd_v1()->indexes[i], 0);
+		noticed |= is_noticed_by(t, store, &odd_v1()->indexes[i], FF_READ_DESCENDING);
+	}
+	ff_code code = subject.backend->check(store, note_problem, &found, ff_test_error(t));
+	FF_CHECK(t, code == FF_OK || code == FF_E_CORRUPT);
+	FF_CHECK(t, !noticed || code == FF_E_CORRUPT || found.count > 0);
+}
+
+/* Each page in turn is one of zeros: a row by its key is as it was, or cannot be read, and is not one that is not there; and
+ * who reads from row to row is told. */
 static void a_page_that_is_none(ff_test *t)
 {
-	enum { COUNT = 300 };
+	enum { COUNT = PAGES_ROWS };
 	static ffp_odd_row rows[COUNT];
 	static ff_write writes[COUNT];
 	static const char zeros[64 << 10];
@@ -303,6 +331,7 @@ static void a_page_that_is_none(ff_test *t)
 			FF_CHECK(t, code == FF_E_CORRUPT || (code == FF_OK && read.row &&
 			                                     ffp_rows_equal(odd_v1(), read.row, &rows[i].row)));
 		}
+		go_through(t, store);
 		close_store(store);
 	}
 	FF_CHECK(t, noticed > 0);
