@@ -72,7 +72,7 @@ void ffp_files_walk(const char *path,
 	const char *name = slash ? slash + 1 : path;
 	char folder[FF_URI_SIZE];
 	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-	DIR *entries = opendir(*folder ? folder : "/");
+	DIR *entries = *name ? opendir(*folder ? folder : "/") : NULL; /* no name is the beginning of all */
 	if (!entries)
 		return;
 	size_t length = strlen(name);
