@@ -412,6 +412,21 @@ static ff_code next_line(void *context, const char **line, size_t *size, ff_erro
 	return FF_OK;
 }
 
+const char *ffp_rows_of(ff_test *test, const char *text)
+{
+	const char *end = strstr(text, "{\"lines\":");
+	FF_REQUIRE(test, end != NULL);
+	return ff_test_text(test, "%.*s", (int)(end - text), text);
+}
+
+const char *ffp_export_of(ff_test *test, const char *rows)
+{
+	size_t count = 0;
+	for (const char *at = rows; *at; at++)
+		count += *at == '\n';
+	return ff_test_text(test, "%s{\"lines\":%zu}\n", rows, count);
+}
+
 const char *ffp_import(ff_test *test, ff_engine *engine, const char *text)
 {
 	lines *held = new_lines(test);

@@ -393,8 +393,9 @@ static void full_store_is_purged_before_a_reset(ff_test *t)
 static void import_with_an_unknown_end(ff_test *t)
 {
 	static const char *const faults[] = { "error=commit_unknown&when=before", "error=commit_unknown&when=after" };
-	const char *line = "{\"budget_id\":\"b\",\"current_value\":7,\"dimensions_key\":\"a\",\"period\":0,"
-			   "\"table\":\"ff_budget_usage\",\"updated_at_ms\":5}\n";
+	const char *lines = "{\"budget_id\":\"b\",\"current_value\":7,\"dimensions_key\":\"a\",\"period\":0,"
+			    "\"table\":\"ff_budget_usage\",\"updated_at_ms\":5}\n"
+			    "{\"lines\":1}\n";
 	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
 		/* Its commits: the beginning, one of lines, the end. An import of nothing leaves the store empty. */
 		ff_engine *e = open_faulty(t, ff_test_text(t, "slot=commit&nth=3&%s", faults[i]));
@@ -403,8 +404,8 @@ static void import_with_an_unknown_end(ff_test *t)
 		ff_test_undo(t, e);
 	}
 	ff_engine *e = open_faulty(t, "slot=commit&nth=3&error=commit_unknown&when=after");
-	FF_CHECK_STR(t, ffp_import(t, e, line), "1");
-	FF_CHECK_STR(t, ffp_export(t, e, 0), line);
+	FF_CHECK_STR(t, ffp_import(t, e, lines), "2");
+	FF_CHECK_STR(t, ffp_export(t, e, 0), lines);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
 }
 

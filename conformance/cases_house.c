@@ -347,12 +347,13 @@ static void import_can_be_run_again(ff_test *t)
 	ff_engine *e = ff_test_open(t, NULL);
 	fill(t, e);
 	const char *lines = ffp_export(t, e, 0);
+	const char *rows = ffp_rows_of(t, lines);
 	ff_engine *copy = open_beside(t);
 	size_t number = 1;
-	for (const char *at = lines; *at; at++)
+	for (const char *at = rows; *at; at++)
 		number += *at == '\n';
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s%s", lines, bad[i])), "!invalid");
+		FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s%s", rows, bad[i])), "!invalid");
 		if (!FF_CHECK(t, strstr(ff_test_error(t)->message, ff_test_text(t, "%zu", number)) != NULL))
 			ff_test_note(t, "line %zu: %s", number, ff_test_error(t)->message);
 	}
@@ -366,13 +367,40 @@ static void import_refuses_what_was_tampered_with(ff_test *t)
 	ff_engine *e = ff_test_open(t, NULL);
 	fill(t, e);
 	const char *lines = ffp_export(t, e, 0);
+	const char *rows = ffp_rows_of(t, lines);
 	size_t size = strlen(lines);
 	ff_engine *copy = open_beside(t);
-	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s%s", lines, lines)), "!invalid");
+	FF_CHECK_STR(t, ffp_import(t, copy, ffp_export_of(t, ff_test_text(t, "%s%s", rows, rows))), "!invalid");
 	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%.*s", (int)size - 3, lines)), "!invalid");
 	FF_CHECK_STR(t, ffp_import(t, copy, "{\"table\":\"ff_budget_usage\"}\n"), "!invalid");
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "'budget_id'") != NULL);
 	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
+}
+
+/* However many lines are missing: fewer rows would be a smaller store, which spends again what it no longer knows of. */
+static void import_refuses_what_was_cut_off(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	fill(t, e);
+	const char *lines = ffp_export(t, e, 0);
+	const char *rows = ffp_rows_of(t, lines);
+	ff_engine *copy = open_beside(t);
+	for (const char *at = strchr(lines, '\n'); at[1]; at = strchr(at + 1, '\n')) {
+		FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%.*s", (int)(at + 1 - lines), lines)), "!invalid");
+		FF_CHECK(t, strstr(ff_test_error(t)->message, "cut off") != NULL);
+		FF_CHECK_STR(t, ffp_report(t, copy, "b", "", "a=1"), "!misuse"); /* it is to be run again */
+	}
+	const char *const wrong[] = { "{\"lines\":0}\n", "{\"lines\":-1}\n", "{\"lines\":\"x\"}\n",
+		                      "{\"lines\":null}\n", ff_test_text(t, "{\"lines\":%zu}\n", strlen(rows)) };
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s%s", rows, wrong[i])), "!invalid");
+		FF_CHECK(t, strstr(ff_test_error(t)->message, "another number") != NULL);
+	}
+	FF_CHECK_STR(t, ffp_import(t, copy, "{\"lines\":0,\"more\":1}\n"), "!invalid");
+	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s{\"lines\":0}\n", lines)), "!invalid");
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "behind the end") != NULL);
+	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
+	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
 }
 
 /* More rows than any page that a backend reads at once. */
@@ -508,7 +536,7 @@ static void import_refuses_names_that_are_too_long(ff_test *t)
 	ff_engine *copy = open_beside(t);
 	FF_CHECK_STR(t, ffp_import(t, copy, longer), "!invalid");
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "line 1") != NULL);
-	FF_CHECK_STR(t, ffp_import(t, copy, lines), "1");
+	FF_CHECK_STR(t, ffp_import(t, copy, lines), "2");
 }
 
 /* The lines with the first `old` behind `from` as `new`. */
@@ -595,7 +623,7 @@ static void import_gives_way_to_a_later_one(ff_test *t)
 	FF_CHECK_CODE(t, ff_engine_import(copy, next_of_torn, &given_up, NULL, ff_test_error(t)), FF_E_MISUSE);
 	torn_import unfinished = { t, given_up.other, lines, torn, "!invalid", MANY / 2, false };
 	FF_CHECK_CODE(t, ff_engine_import(copy, next_of_torn, &unfinished, NULL, ff_test_error(t)), FF_E_MISUSE);
-	torn_import finished = { t, given_up.other, lines, others, "1", MANY / 2, false };
+	torn_import finished = { t, given_up.other, lines, others, "2", MANY / 2, false };
 	FF_CHECK_CODE(t, ff_engine_import(copy, next_of_torn, &finished, NULL, ff_test_error(t)), FF_E_MISUSE);
 	FF_CHECK_STR(t, ffp_export(t, copy, 0), others);
 	FF_CHECK_STR(t, ffp_report(t, copy, "one", "", "a=1"), "ok");
@@ -676,14 +704,15 @@ static void failed_calls_answer_nothing(ff_test *t)
 	FF_CHECK(t, released == NULL);
 }
 
-/* A line to the letter: members in byte order, no spaces, numbers as numbers. */
+/* A line to the letter: members in byte order, no spaces, numbers as numbers; and the last one. */
 static void export_line_to_the_letter(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=5"), "ok");
 	FF_CHECK_STR(t, ffp_export(t, e, 0),
 	             "{\"budget_id\":\"b\",\"current_value\":5,\"dimensions_key\":\"a\",\"period\":0,"
-	             "\"table\":\"ff_budget_usage\",\"updated_at_ms\":1000000}\n");
+	             "\"table\":\"ff_budget_usage\",\"updated_at_ms\":1000000}\n"
+	             "{\"lines\":1}\n");
 }
 
 static void import_refuses_what_would_be_corrupt(ff_test *t)
@@ -704,7 +733,7 @@ static void import_refuses_what_would_be_corrupt(ff_test *t)
 	};
 	ff_engine *e = ff_test_open(t, NULL);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		if (!FF_CHECK_STR(t, ffp_import(t, e, bad[i]), "!invalid") ||
+		if (!FF_CHECK_STR(t, ffp_import(t, e, ffp_export_of(t, bad[i])), "!invalid") ||
 		    !FF_CHECK(t, strstr(ff_test_error(t)->message, "line 1") != NULL))
 			ff_test_note(t, "%s", bad[i]);
 }
@@ -741,6 +770,7 @@ static const ff_case table[] = {
 	CASE(import_of_nothing, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(import_can_be_run_again, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(import_refuses_what_was_tampered_with, "FF-MT-3", FF_CASE_MISSING_STORE),
+	CASE(import_refuses_what_was_cut_off, "FF-MT-3 FF-MT-5", FF_CASE_MISSING_STORE),
 	CASE(import_refuses_lines_that_contradict_each_other, "FF-MT-3 FF-MT-4", FF_CASE_MISSING_STORE),
 	CASE(import_refuses_names_that_are_too_long, "FF-MT-3 FF-LIM-1", FF_CASE_MISSING_STORE),
 	CASE(import_unfinished_takes_no_writes, "FF-MT-5", FF_CASE_MISSING_STORE),

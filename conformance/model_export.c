@@ -1,4 +1,4 @@
-/* The export (FF-MT-3): the logical state at an instant, one line for each row. */
+/* The export (FF-MT-3): the logical state at an instant, one line for each row, and one that says how many. */
 #include "model.h"
 
 #include <stdarg.h>
@@ -17,6 +17,7 @@ typedef struct exporting {
 	ff_line_fn *line;
 	void *context;
 	ffp_string text;
+	int64_t lines;
 	ff_code code;
 } exporting;
 
@@ -30,6 +31,7 @@ static void export_row(exporting *to, const char *names, ...)
 	ffp_json_add_members(&to->text, names, arguments);
 	va_end(arguments);
 	to->code = to->line(to->context, to->text.data, to->text.size, NULL);
+	to->lines++;
 }
 
 static void export_budget(exporting *to, const ffp_model_budget *of)
@@ -135,6 +137,7 @@ ff_code ffp_model_export(ffp_model *model, int64_t now_ms, ff_line_fn *line, voi
 		export_entries(&to, of);
 	foreach (ffp_model_quota, of, &model->quotas)
 		export_slots(&to, of);
+	export_row(&to, "nlines", to.lines);
 	ffp_string_free(&to.text);
 	return to.code;
 }

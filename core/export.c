@@ -1,7 +1,8 @@
 /*
  * Export: the logical state at an instant. What is expired or of a past period is left out or reads 0, and periods
  * count from 0 again, so that neither a purge nor a tick shows. A line is one row: its table and its columns, in byte
- * order.
+ * order. The last one is none, and says how many there were: without it an export that was cut off would look like one of
+ * a smaller store.
  */
 #include <inttypes.h>
 
@@ -66,11 +67,8 @@ static ff_text write_row(const exporting *export, const ff_row *row, ff_arena *a
 	return ffp_written(&writer);
 }
 
-static ff_code emit(ffp_reading *reading, exporting *export, const ff_row *row)
+static ff_code hand_out(ffp_reading *reading, exporting *export, ff_text line)
 {
-	if (ffp_check_columns(export->table, row, reading->error) != FF_OK)
-		return FF_E_CORRUPT;
-	ff_text line = write_row(export, row, reading->arena);
 	if (!line.data)
 		return ff_error_set(reading->error, FF_E_NO_MEMORY, "out of memory for a line");
 	export->lines++;
@@ -80,6 +78,22 @@ static ff_code emit(ffp_reading *reading, exporting *export, const ff_row *row)
 		ff_error_set(reading->error, code, "writing line %" PRIu64 " failed", export->lines);
 	export->ended = code;
 	return code == FF_OK ? FF_OK : FF_E_IO; /* no code that would be tried again, as one of the store's is */
+}
+
+static ff_code emit(ffp_reading *reading, exporting *export, const ff_row *row)
+{
+	if (ffp_check_columns(export->table, row, reading->error) != FF_OK)
+		return FF_E_CORRUPT;
+	return hand_out(reading, export, write_row(export, row, reading->arena));
+}
+
+static ff_code emit_end(ffp_reading *reading, exporting *export)
+{
+	ffp_writer writer = { .arena = reading->arena };
+	ffp_write_raw(&writer, "{\"lines\":");
+	ffp_write_int64(&writer, (int64_t) export->lines);
+	ffp_write_raw(&writer, "}");
+	return hand_out(reading, export, ffp_written(&writer));
 }
 
 /* ---- what each table shows ---------------------------------------------------------------------------------- */
@@ -207,7 +221,7 @@ static ff_code read_export(ffp_reading *reading, void *context)
 		sort_columns(export);
 		code = ffp_walk_table(reading, (ffp_table_id)i, shows[i], export);
 	}
-	return code;
+	return code == FF_OK ? emit_end(reading, export) : code;
 }
 
 ff_code ff_engine_export(ff_engine *engine, int64_t now_ms, ff_line_fn *line, void *context, ff_error *error)

@@ -64,10 +64,22 @@ static ff_code check_row(const ff_table *table, const ff_row *row, ff_arena *are
 	}
 }
 
+/* The last line of an export. It stands for no row, and *table stays NULL. */
+static ff_code read_end(const cJSON *object, uint64_t number, ff_error *error)
+{
+	int64_t lines;
+	if (ffp_json_signed(ffp_json_member(object, "lines"), &lines) && lines == (int64_t)number - 1 &&
+	    cJSON_GetArraySize(object) == 1)
+		return FF_OK;
+	return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " ends an export of another number of lines", number);
+}
+
 static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena, const ff_table **table,
                            const ff_row **row, ff_error *error)
 {
 	*table = cJSON_IsObject(object) ? table_named(ffp_json_member(object, "table")) : NULL;
+	if (!*table && ffp_json_member(object, "lines"))
+		return read_end(object, number, error);
 	if (!*table)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " is no row of a known table", number);
 	ff_row *read = ff_row_new(arena, *table);
@@ -203,9 +215,36 @@ typedef struct importing {
 	void *context;
 	ff_arena *arena;
 	uint64_t lines;
+	bool is_whole; /* the last line was the one that says so */
 	bool ended;
 	ff_error *error;
 } importing;
+
+/* Takes a line in: a row of the slice, or the end. */
+static ff_code take_line(importing *import, ffp_import_slice *slice, ff_text line)
+{
+	const uint64_t number = ++import->lines;
+	if (import->is_whole)
+		return ff_error_set(import->error, FF_E_INVALID, "line %" PRIu64 " comes behind the end of an export",
+		                    number);
+	const size_t at = slice->count;
+	ff_code code = read_line(line, number, import->arena, &slice->tables[at], &slice->rows[at], import->error);
+	import->is_whole = code == FF_OK && !slice->tables[at];
+	slice->count += code == FF_OK && slice->tables[at];
+	return code;
+}
+
+/* There are no more lines. None at all give an unfinished import up. */
+static ff_code end_lines(importing *import)
+{
+	import->ended = true;
+	if (import->is_whole || !import->lines)
+		return FF_OK;
+	return ff_error_set(import->error, FF_E_INVALID,
+	                    "the lines were cut off: behind line %" PRIu64
+	                    " there is none that says how many there are",
+	                    import->lines);
+}
 
 /* Reads the next lines into the slice. */
 static ff_code read_slice(importing *import, ffp_import_slice *slice)
@@ -219,13 +258,10 @@ static ff_code read_slice(importing *import, ffp_import_slice *slice)
 		code = import->next(import->context, &line, &size, import->error);
 		if (code != FF_OK && import->error->code != code)
 			ff_error_set(import->error, code, "reading line %" PRIu64 " failed", import->lines + 1);
-		import->ended = code == FF_OK && !line;
-		if (code != FF_OK || !line)
-			break;
-		code = read_line((ff_text){ line, size }, import->lines + 1, import->arena,
-		                 &slice->tables[slice->count], &slice->rows[slice->count], import->error);
-		import->lines++;
-		slice->count++;
+		if (code == FF_OK && !line)
+			return end_lines(import);
+		if (code == FF_OK)
+			code = take_line(import, slice, (ff_text){ line, size });
 	}
 	return code;
 }

@@ -499,6 +499,8 @@ class Store(Case):
         self.assertEqual(self.one("import", path, store=other), {"imported": len(lines)})
         self.assertEqual(self.run_raw("--now", T, "export", store=other).stdout, text)
         third = self.uri("third")
+        cut = "".join(text.splitlines(keepends=True)[:-1])  # as a pipe hands it on whose writer failed
+        self.assertEqual(self.error("import", "-", store=third, stdin=cut), "invalid")
         self.assertEqual(self.said("import", "-", store=third, stdin=text), f"{len(lines)} lines imported\n")
         self.assertEqual(self.one("--now", T, "budget", "status", "b"),
                          self.one("--now", T, "budget", "status", "b", store=third))

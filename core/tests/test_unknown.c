@@ -191,16 +191,17 @@ static void unknown_commit_beside_another_of_a_key(ff_test *t)
 static void unknown_end_of_an_import(ff_test *t)
 {
 	static const ffp_slot_id then[] = { FFP_SLOT_BEGIN, FFP_SLOT_LOAD };
-	const char *line = "{\"budget_id\":\"b\",\"current_value\":7,\"dimensions_key\":\"a\",\"period\":0,"
-			   "\"table\":\"ff_budget_usage\",\"updated_at_ms\":5}\n";
+	const char *lines = "{\"budget_id\":\"b\",\"current_value\":7,\"dimensions_key\":\"a\",\"period\":0,"
+			    "\"table\":\"ff_budget_usage\",\"updated_at_ms\":5}\n"
+			    "{\"lines\":1}\n";
 	for (size_t i = 0; i < COUNT_OF(then); i++) {
 		ff_engine *e = ffp_open_faulty(t, NULL);
 		plan_unknown(true, 3); /* behind the beginning, and the line */
 		ffp_fault.then = then[i];
-		FF_CHECK_STR(t, ffp_import(t, e, line), "!commit_unknown");
+		FF_CHECK_STR(t, ffp_import(t, e, lines), "!commit_unknown");
 		FF_CHECK_CODE(t, ff_test_error(t)->code, FF_E_COMMIT_UNKNOWN);
 		ffp_fault_clear();
-		FF_CHECK_STR(t, ffp_export(t, e, 0), line);
+		FF_CHECK_STR(t, ffp_export(t, e, 0), lines);
 		ff_test_undo(t, e);
 		ffp_fake_wipe(ffp_fake_of(t));
 	}

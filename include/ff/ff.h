@@ -492,7 +492,7 @@ FF_API ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_
 typedef ff_code ff_line_fn(void *context, const char *line, size_t size, ff_error *error);
 
 /* Writes the logical state at now (0 = the engine's clock) as canonical JSON lines, of one snapshot, in constant memory
- * (FF-MT-3). Errors: CORRUPT names a row that import would refuse. */
+ * (FF-MT-3). The last one says how many are in front of it. Errors: CORRUPT names a row that import would refuse. */
 FF_API ff_code ff_engine_export(ff_engine *engine, int64_t now_ms, ff_line_fn *line, void *context, ff_error *error);
 
 /* Gives the next line, valid until the next call: *line = NULL past the last. Any code but FF_OK ends the import. */
@@ -501,8 +501,9 @@ typedef ff_code ff_next_line_fn(void *context, const char **line, size_t *size, 
 /*
  * Reads what ff_engine_export wrote into an empty store (else INVALID), in constant memory. Can be run again after a
  * failure, or given up by an import of no lines, which leaves the store empty (FF-MT-3). *imported (which may be NULL)
- * gets the number of lines; on an error, of those that were read until then. Errors: INVALID names the line; or, where
- * each line is good and they contradict each other (a check of all rows ends the import, FF-MT-4), what contradicts.
+ * gets the number of lines; on an error, of those that were read until then. Errors: INVALID names the line; or tells
+ * that the last one is missing; or, where each line is good and they contradict each other (a check of all rows ends the
+ * import, FF-MT-4), what contradicts.
  * MISUSE: another import has begun in the store since; that one counts. Until it is finished other calls that write are
  * MISUSE (FF-MT-5), but on PostgreSQL not those of an engine that was open before and has written.
  */
