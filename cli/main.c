@@ -205,7 +205,8 @@ static const ctl_command commands[] = {
 	  .arguments_max = 1,
 	  .notes =
 	      "One that failed, or was killed, is run again, and begins anew; until then the store takes no other\n"
-	      "writes. `import /dev/null` gives it up, and leaves the store empty." },
+	      "writes. `import /dev/null` gives it up, and leaves the store empty. A file or a pipe without a line is\n"
+	      "refused, as one that was cut off." },
 	{ .name = "check", .arguments = "", .summary = "looks for damage in the store", .run = ctl_check },
 	{ .name = "backends",
 	  .arguments = "",

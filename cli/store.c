@@ -313,6 +313,13 @@ static bool is_readable(FILE *file)
 	return first != EOF ? ungetc(first, file) == first : !ferror(file);
 }
 
+/* Whether it holds nothing, as what the reader of a failed export gets. A device does, too (/dev/null), and gives up an import. */
+static bool is_empty(FILE *file)
+{
+	struct stat status;
+	return feof(file) && fstat(fileno(file), &status) == 0 && !S_ISCHR(status.st_mode);
+}
+
 int ctl_import(ctl_session *session)
 {
 	ff_error error;
@@ -326,7 +333,11 @@ int ctl_import(ctl_session *session)
 		return ctl_fail(session, &error);
 	}
 	uint64_t imported = 0;
-	ff_code code = ctl_open(session, 0, &error);
+	ff_code code = FF_OK;
+	if (is_empty(in.file))
+		code = ff_error_set(&error, FF_E_INVALID, "'%s' is empty, and an export is not", in.name);
+	if (!code)
+		code = ctl_open(session, 0, &error);
 	if (!code)
 		code = ff_engine_import(session->engine, next_line, &in, &imported, &error);
 	free(in.line);

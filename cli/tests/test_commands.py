@@ -590,6 +590,11 @@ class Store(Case):
         self.assertEqual(self.run_raw("import", "/dev/null").returncode, 0)
         self.assertEqual(self.run_raw("report", "b", "t=1").returncode, 0)
 
+    def test_import_of_what_an_export_that_failed_has_written(self):
+        for arguments, stdin in ((["-"], ""), ([self.write("empty.jsonl", "")], None)):
+            self.assertEqual(self.error("import", *arguments, stdin=stdin), "invalid")
+            self.assertEqual(self.error("check"), "not_found")  # no store was made for it
+
     def test_import_of_what_cannot_be_read_begins_none(self):
         self.assertEqual(self.error("import", self.dir), "io")
         self.assertEqual(self.run_raw("report", "b", "t=1").returncode, 0)
