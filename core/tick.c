@@ -237,12 +237,13 @@ ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tic
 /* ---- the background thread ---------------------------------------------------------------------------------- */
 
 /* A tick looks at every row that may be over, so its time grows with the store. However many there are, and however short
- * the interval, the thread is at work for a fifth of the time. */
+ * the interval, the thread is at work for a fifth of the time at most. */
 #define REST_PARTS 4
 
-int64_t ffp_tick_rest_ms(uint32_t interval_ms, int64_t took_ms)
+int64_t ffp_tick_rest_ms(uint32_t interval_ms, int64_t took_us)
 {
-	return REST_PARTS * took_ms > interval_ms ? REST_PARTS * took_ms : interval_ms;
+	const int64_t rest_ms = (REST_PARTS * took_us + 999) / 1000;
+	return rest_ms > interval_ms ? rest_ms : interval_ms;
 }
 
 /* Rests for so long or until the stop; with the lock held. */
@@ -262,9 +263,9 @@ static void *tick_thread(void *context)
 		pthread_mutex_unlock(&engine->tick_lock);
 		const int64_t began_us = monotonic_us();
 		tick(engine, 0, 0, true, NULL, NULL);
-		const int64_t took_ms = (monotonic_us() - began_us) / 1000;
+		const int64_t took_us = monotonic_us() - began_us;
 		pthread_mutex_lock(&engine->tick_lock);
-		rest(engine, ffp_tick_rest_ms(engine->tick_interval_ms, took_ms));
+		rest(engine, ffp_tick_rest_ms(engine->tick_interval_ms, took_us));
 	}
 	pthread_mutex_unlock(&engine->tick_lock);
 	return NULL;

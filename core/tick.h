@@ -8,6 +8,6 @@
 void ffp_tick_stop(ff_engine *engine);
 
 /* How long that thread rests behind a tick that took so long. */
-int64_t ffp_tick_rest_ms(uint32_t interval_ms, int64_t took_ms);
+int64_t ffp_tick_rest_ms(uint32_t interval_ms, int64_t took_us);
 
 #endif
