@@ -200,6 +200,7 @@ static void storage_that_takes_no_more(ff_test *t)
 	FF_REQUIRE(t, to != MAP_FAILED);
 	ff_test_defer(t, unmap, to);
 	in_a_child(t, to);
+	FF_REQUIRE(t, to->calls > 0);
 	FF_CHECK_EQ_INT(t, to->limited, FF_OK);
 	FF_CHECK_EQ_INT(t, to->codes[0], FF_OK);
 	FF_CHECK_EQ_INT(t, to->codes[to->calls - 1], FF_OK);
