@@ -22,7 +22,6 @@ object, a link, and its case.
 """
 import argparse
 import collections
-import collections
 import concurrent.futures
 import itertools
 import os
