@@ -145,6 +145,19 @@ class Mutants(unittest.TestCase):
             {"1": "c", "2": "b", "the hard limit is not looked at": "d_at_hard_limits"},
         )
 
+    def test_cases_of_one_name_are_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Path(folder)
+            (tree / "build/bin").mkdir(parents=True)
+            for program, case in (("ff-conformance", "a"), ("ff-core-tests", "b")):
+                listing = tree / "build/bin" / program
+                listing.write_text(f"#!/bin/sh\nprintf '{case}\\tFF-RU-1\\nc_{case}\\t\\n'\n", encoding="utf-8")
+                listing.chmod(0o755)
+            self.assertEqual(mutants.list_cases(tree), {"ff-conformance": ["a", "c_a"], "ff-core-tests": ["b", "c_b"]})
+            listing.write_text("#!/bin/sh\nprintf 'b\\t\\na\\t\\n'\n", encoding="utf-8")
+            with self.assertRaisesRegex(SystemExit, "two cases are called 'a'"):
+                mutants.list_cases(tree)
+
     def test_lines_are_replaced_where_they_stand_once(self):
         mutant = mutants.Mutant("t", "f.c", "", ["a;", "b;"], ["c;"])
         self.assertEqual(mutants.mutated(mutant, "\ta;\nx;\n\ta;\n\tb;\n"), "\ta;\nx;\nc;\n")
