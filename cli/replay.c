@@ -251,7 +251,7 @@ static void count_batch(replay_job *job, const log_batch *batch)
 	}
 }
 
-/* With the lock held: the first error stands. */
+/* With the lock held: the first error stands. The reader, which sees it with its next batch, wakes the workers. */
 static void stop(replay_job *job, ff_code code, const ff_error *error)
 {
 	if (job->code)
@@ -259,8 +259,6 @@ static void stop(replay_job *job, ff_code code, const ff_error *error)
 	job->code = code;
 	job->error = *error;
 	job->over = true;
-	pthread_cond_broadcast(&job->empty.more);
-	pthread_cond_broadcast(&job->full.more);
 }
 
 static void *work(void *context)
