@@ -18,7 +18,7 @@ class CommandLine(Case):
         done = self.run_raw(*arguments)
         self.assertEqual(done.returncode, 2, (arguments, done.stdout, done.stderr))
         self.assertEqual(done.stdout, "")
-        self.assertIn("usage:", done.stderr)
+        self.assertRegex(done.stderr, r"^ffctl: .+\nusage:")
         return done.stderr
 
     def test_wrong_usage_is_2_and_lists_what_there_is(self):
@@ -36,9 +36,14 @@ class CommandLine(Case):
                       ["budget", "list", "--limit", "0"], ["budget", "list", "--limit", "x"],
                       ["quota", "create", "q"], ["quota", "create", "q", "--window", "1500ms", "--max", "1",
                                                  "--concurrency", "1"],
+                      ["quota", "create", "q", "--window", "1s", "--max", "x", "--concurrency", "1"],
+                      ["quota", "create", "q", "--window", "1s", "--max", "1", "--concurrency", "x"],
                       ["quota", "admit", "q"], ["quota", "admit", "q", "--execution", "e", "--max", "1"],
+                      ["quota", "admit", "q", "--execution", "e", "--lease", "5"],
+                      ["quota", "admit", "q", "--execution", "e", "--jitter", str(INT64_MAX + 1)],
                       ["--now", "x", "tick"], ["--now", str(INT64_MAX + 1), "tick"], ["--key-ttl", "0s", "tick"],
-                      ["--json=1", "tick"], ["tick", "--limit"], ["import"], ["replay", "f"]):
+                      ["--key-ttl", "x", "tick"], ["--json=1", "tick"], ["tick", "--limit"], ["tick", "--limit", "x"],
+                      ["--store", "a:b", "--store", "a:b", "tick"], ["import"], ["replay", "f"], ["help", "budget"]):
             with self.subTest(wrong):
                 self.usage(*wrong)
         self.assertEqual(list(self.dir.iterdir()), [], "wrong usage made a store")
@@ -98,9 +103,9 @@ class CommandLine(Case):
 
         run(FF_STORE=self.store)
         self.assertEqual((self.dir / "store").exists(), IN_FILES)
-        self.assertEqual([budget["budget_id"] for budget in self.lines("budget", "list")], ["b"])
+        self.assertEqual([budget["budget_id"] for budget in self.lines("--json", "budget", "list")], ["b"])
         if SCHEME == "sqlite":
-            run()
+            run(FF_STORE="")
             self.assertTrue((self.dir / "ff.db").exists())
 
     def test_a_missing_store(self):
@@ -115,6 +120,7 @@ class CommandLine(Case):
         self.assertNotEqual(self.run_raw("budget", "create", "b", store=f"{SCHEME}:{self.dir}/no/no/store").returncode, 0)
         self.one("budget", "create", "b", store=f"{SCHEME}://{self.dir}/slashes/store")
         self.one("budget", "create", "b", store=f"{SCHEME}:{self.dir}/%61 b/store")
+        self.one("budget", "create", "b", store=f"trace+{SCHEME}:{self.dir}/%C3%A9/store?trace_file={self.dir}/trace")
         before = sorted(os.listdir(self.dir))
         for store in (f"nonsense:{self.dir}/more/store", f"{SCHEME}:{self.dir}/more/store?nonsense=1",
                       f"{SCHEME}:{self.dir}/more/no/store"):
@@ -124,10 +130,20 @@ class CommandLine(Case):
     def test_a_bad_store(self):
         for wrong in ("nonsense:x", "nonsense", " "):
             self.assertEqual(self.error("budget", "list", store=wrong), "invalid")
+            self.assertEqual(self.error("backends", store=wrong), "invalid")
         self.assertEqual(self.run_raw("--store=", "budget", "list", store=None).returncode, 2, "given twice")
         done = subprocess.run([FFCTL, "--store=", "budget", "create", "b"], capture_output=True, cwd=self.dir)
         self.assertEqual((done.returncode, list(self.dir.iterdir())), (1, []))
         self.assertEqual(self.error("budget", "list", store=self.uri("store", "nonsense=1")), "invalid")
+
+    def test_errors_for_people(self):
+        self.one("budget", "create", "b")
+        for query, said in (
+                ("slot=commit&error=io", "injected fault at 'commit' (io)"),
+                ("slot=commit&error=busy&mode=always&native_code=5",
+                 "injected fault at 'commit' (busy; fault 5; the same call may succeed if sent again)")):
+            done = self.run_raw("report", "b", "x=1", store="fault+" + self.uri("store", query))
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", f"ffctl: {said}\n"))
 
     def test_no_colours_but_on_a_terminal(self):
         self.one("budget", "create", "b", "--limit", "x=10:5")
@@ -253,6 +269,16 @@ class Budgets(Case):
         self.assertEqual(some, in_order[5:10])
         self.assertEqual(self.lines("budget", "list", "--after", "é"), [])
 
+    def test_lists_longer_than_a_page(self):
+        names = [f"b{i:04}" for i in range(2001)]
+        policy = self.write("policy.json", json.dumps({"budgets": [{"budget_id": name} for name in names],
+                                                       "quotas": [{"quota_policy_id": name} for name in names]}))
+        self.one("replay", self.write("log", "n\n"), "--policy", policy, "--budget", "b", "--dim", "x=n")
+        for thing, name in (("budget", "budget_id"), ("quota", "quota_policy_id")):
+            self.assertEqual([status[name] for status in self.lines(thing, "list")], names)
+            some = self.lines(thing, "list", "--after", names[0], "--limit", 1001)
+            self.assertEqual([status[name] for status in some], names[1:1002])
+
     def test_reset(self):
         self.one("--now", T, "budget", "create", "b", "--limit", "x=10", "--reset-every", "1m")
         self.one("--now", T, "report", "b", "x=10")
@@ -351,9 +377,13 @@ class Usage(Case):
         self.assertEqual(self.one(*spend)["outcome"], "ok")
         again = self.one(*spend)
         self.assertEqual((again["outcome"], again["applied"], again["replayed"]), ("already_applied", True, True))
-        self.assertEqual(self.one("spend", "b", "--execution", "e", "x=5", status=3)["outcome"], "hard_breach")
+        refused = ("spend", "b", "--execution", "f", "x=5", "--key", "r")
+        self.assertEqual(self.one(*refused, status=3)["outcome"], "hard_breach")
         self.assertEqual(self.one("release", "b", "--execution", "e"),
                          {"result": "released", "released": {"x": 6, "y": 1}})
+        self.assertTrue(self.one(*refused, status=3)["replayed"])
+        self.assertEqual(self.one(*refused, "--retry-refused")["outcome"], "ok")
+        self.one("release", "b", "--execution", "f")
         self.assertEqual(self.one("release", "b", "--execution", "e"), {"result": "released", "released": {}})
         self.assertEqual(self.one("budget", "status", "b")["usage"], {"x": 0, "y": 0})
 
@@ -385,8 +415,10 @@ class Usage(Case):
         self.assertEqual(answer, {"resets": 1, "failed": 0, "purged_keys": 1, "purged_admissions": 0})
         self.assertEqual(self.one("--now", T + 60000, "tick", "--limit", "5"),
                          {"resets": 0, "failed": 0, "purged_keys": 0, "purged_admissions": 0})
-        self.one("--now", T + 60000, "spend", "b", "--execution", "e", "x=1", "y=1")
-        self.assertRegex(self.said("--now", T + 120000, "tick"),
+        self.one("--now", T, "budget", "create", "c", "--reset-every", "2m")
+        self.assertEqual([self.one("--now", T + 120000, "tick", "--limit", 1)["resets"] for _ in range(3)], [1, 1, 0])
+        self.one("--now", T + 120000, "spend", "b", "--execution", "e", "x=1", "y=1")
+        self.assertRegex(self.said("--now", T + 180000, "tick"),
                          r"^resets +1\nfailed +0\npurged keys +0\npurged admissions +0\npurged ledger rows +2\n$")
 
 
@@ -491,6 +523,7 @@ class Store(Case):
         written = self.run_raw("--now", T, "export", path)
         self.assertEqual((written.returncode, written.stdout), (0, ""), written.stderr)
         text = self.run_raw("--now", T, "export").stdout
+        self.assertEqual(self.run_raw("--now", T, "export", "-").stdout, text)
         with open(path) as file:
             self.assertEqual(file.read(), text)
         lines = text.splitlines()
@@ -514,7 +547,7 @@ class Store(Case):
         with open(path) as file:
             self.assertEqual(file.read(), "old")
         self.fill()
-        self.assertEqual(self.run_raw("export", "/dev/full").returncode, 1)
+        self.assertEqual(self.error("export", "/dev/full"), "full")
         self.assertEqual(self.run_raw("export", "/dev/null").returncode, 0)
         self.assertTrue(os.path.exists("/dev/null") and not os.path.isfile("/dev/null"))
 
@@ -570,6 +603,9 @@ class Store(Case):
         self.assertEqual(self.run_raw("export", self.dir / "link").returncode, 0)
         self.assertTrue((self.dir / "link").is_symlink() and (self.dir / "below" / "next").is_symlink())
         self.assertIn('"table"', (self.dir / "below" / "kept.jsonl").read_text())
+        (self.dir / "below" / "far").symlink_to(self.dir / "far.jsonl")
+        self.assertEqual(self.run_raw("export", self.dir / "below" / "far").returncode, 0)
+        self.assertIn('"table"', (self.dir / "far.jsonl").read_text())
         (self.dir / "round").symlink_to("round")
         self.assertEqual(self.error("export", self.dir / "round"), "io")
 
@@ -627,17 +663,21 @@ class Store(Case):
     def test_export_that_is_interrupted_leaves_no_part(self):
         log = self.write("log", "n\n" + "1\n" * 20000)
         self.one("replay", log, "--budget", "b", "--dim", "x=n", "--key-prefix", "k")
+
+        def end_of_one_that_gets(number, handler):
+            path = self.write("export.jsonl", "")
+            with subprocess.Popen(self.command("export", path), env=self.environment(), cwd=self.dir, stderr=subprocess.DEVNULL,
+                                  preexec_fn=lambda: signal.signal(number, handler)) as export:
+                while export.poll() is None and not list(self.dir.glob("*.part")):
+                    pass
+                export.send_signal(number)
+                return export.wait(timeout=120)
+
+        self.assertEqual(end_of_one_that_gets(signal.SIGHUP, signal.SIG_IGN), 0)  # as nohup has it
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             ended = 0
             while ended != -number:  # until one was met in the middle
-                path = self.write("export.jsonl", "")
-                with subprocess.Popen(self.command("export", path), env=self.environment(), cwd=self.dir,
-                                      stderr=subprocess.DEVNULL,
-                                      preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as export:
-                    while export.poll() is None and not list(self.dir.glob("*.part")):
-                        pass
-                    export.send_signal(number)
-                    ended = export.wait(timeout=120)
+                ended = end_of_one_that_gets(number, signal.SIG_DFL)
                 self.assertIn(ended, (0, -number))
             self.assertEqual([entry.name for entry in self.dir.glob("export*")], ["export.jsonl"])
             self.assertEqual((self.dir / "export.jsonl").read_text(), "")

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -27,10 +28,14 @@ def parse_time(text):
 
 class Replay(Case):
     def replay(self, path, *arguments, status=0, **named):
+        began = time.monotonic()
         answer = self.one("replay", path, *arguments, status=status, **named)
+        took = time.monotonic() - began + 0.001
         self.assertEqual(set(answer), {"lines", "accepted", "soft_breaches", "refused", "replayed", "invalid",
                                        "amounts", "seconds", "per_second"})
         self.assertEqual(answer["lines"], sum(answer[name] for name in ("accepted", "refused", "replayed", "invalid")))
+        self.assertLessEqual(float(answer["seconds"]), took)
+        self.assertGreaterEqual(float(answer["per_second"]) * took, answer["lines"])
         del answer["seconds"], answer["per_second"]
         answer["amounts"] = {dim: exact(n) for dim, n in answer["amounts"].items()}
         return answer
@@ -97,7 +102,7 @@ class Formats(Replay):
         self.assertEqual(self.counts(path, "--budget", "b", "--dim", "x=n"), (2, 1, 0, 0))
 
     def test_json_lines(self):
-        self.check('{"n":4}\n{"n":"4","m":[1.5e3,{"n":9}]}\n\n{"m":"\\"n\\":7","n":4}', name="log.jsonl")
+        self.check('{"n":4}\n{"n":"4","m":[1.5e3,{"n":9}]}\n\n{"m":"\\"n\\":7","k":"\\\\u0000\\u000a","n":4}', name="log.jsonl")
 
     def test_json_lines_without_an_ending_that_says_so(self):
         self.check(' \n{"n":4}\r\n{"n":4}\n{"n":4}\n')
@@ -113,7 +118,7 @@ class Formats(Replay):
 
     def test_bad_lines_are_named_and_the_rest_goes_on(self):
         bad = ['b,x', 'c', 'd,1,2', 'e,-1', 'f,1.0', 'g,', 'i,9223372036854775808', 'j,18446744073709551616',
-               'k,1e1', 'l,4"4', 'm,"4"4']
+               'k,1e1', 'l,4"4', 'm,"4"4', 'n,4\0', 'o,\0']
         path = self.write("log.csv", "id,n\na,4\n" + "\n".join(bad) + "\nz,4\n")
         done = self.run_raw("replay", path, "--budget", "b", "--dim", "x=n")
         self.assertEqual(done.returncode, 1)
@@ -163,11 +168,12 @@ class Formats(Replay):
         self.check(f'{{"n":4}}\n{long}\n{{"n":4}}\n{long}', expected=(2, 0, 0, 2), status=1)
 
     def test_bad_json_lines(self):
+        many = ",".join(f'"m{i}":1' for i in range(1023))
         bad = ['{"n":4', '[4]', '{"n":4}x', '{"n":4,"n":4}', '{"n":4.0}', '{"n":1e1}', '{"n":-1}', '{"n":null}', '{}',
                '{"n":true}', '{"n":[4]}', '{"n":9007199254740993}', '{"n":"9223372036854775808"}', '{"n":04}x',
                '{"N":4}', '{"n":"4\\u0000"}', 'nonsense', '{"n":4,"m":"a\tb"}', '{"n":4,"m":"\x1f"}', '{\x01"n":4}',
-               '{"n":4\x0c}', '\x0b{"n":4}']
-        path = self.write("log", '{"n":4}\n' + "\n".join(bad) + '\n{"n":4}\n')
+               '{"n":4\x0c}', '\x0b{"n":4}', f'{{"n":4,{many},"m":1}}']
+        path = self.write("log", '{"n":4}\n' + "\n".join(bad) + f'\n{{"n":4,{many}}}\n')
         done = self.run_raw("replay", path, "--budget", "b", "--dim", "x=n")
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stderr.count("data line"), len(bad), done.stderr)
@@ -180,6 +186,8 @@ class Formats(Replay):
         self.assertEqual(answer["amounts"], {"x": INT64_MAX})
         self.assertEqual(self.counts(self.write("one", "n\n1\n"), "--budget", "big", "--dim", "x=n", status=1),
                          (0, 0, 0, 1))
+        path = self.write("more", "who,n\n" + "".join(f"{who},{INT64_MAX}\n" for who in "cde"))
+        self.assertEqual(self.replay(path, "--budget-from", "who", "--dim", "x=n")["amounts"], {"x": 2**64 - 1})
 
     def test_what_is_wrong_with_the_file_as_a_whole(self):
         for content in ("", "\n\n", "id,m\na,4\n", "n,n\n1,2\n", 'n,"m\n4,4\n'):
@@ -197,7 +205,11 @@ class Formats(Replay):
                       ["--dim", "x=n", "--budget", "b", "--budget-from", "n"],
                       ["--dim", "x=n", "--budget", "b", "--key-prefix", "p", "--key-from", "n"],
                       ["--dim", "x=n", "--budget", "b", "--quota", "q"],
+                      ["--dim", "x=n", "--budget", "b", "--execution-from", "n"],
+                      ["--dim", "x=n", "--budget", "b", "--lease", "1s"],
+                      ["--dim", "x=n", "--budget", "b", "--quota", "q", "--execution-from", "n", "--lease", "1"],
                       ["--dim", "x=n", "--budget", "b", "--batch", "0"],
+                      ["--dim", "x=n", "--budget", "b", "--batch", "65537"],
                       ["--dim", "x=n", "--budget", "b", "--threads", "65"],
                       ["--dim", "x=n", "--dim", "x=t", "--budget", "b"]):
             with self.subTest(wrong):
@@ -278,10 +290,26 @@ class Columns(Replay):
                                  (0, 1, 0, 0))
                 self.assertEqual(self.one("--now", T, "budget", "status", "b", store=store)["last_breach_at"], T + 999)
 
+    def test_times_at_their_edges(self):
+        edges = {"0": 0, "1970-01-01 00:00:00": 0, "1970-01-01T23:59:00+23:59": 0, "1972-02-29 00:00:00": 68169600000,
+                 "2016-12-31 23:59:60Z": 1483228800000, "9999-12-31 23:59:59.999": 253402300799999,
+                 str(INT64_MAX): INT64_MAX}
+        for i, (text, ms) in enumerate(edges.items()):
+            with self.subTest(text):
+                store = self.uri(i)
+                self.one("--now", 0, "budget", "create", "b", "--limit", "x=1", store=store)
+                log = self.write("log", f"time,n\n{text},2\n")
+                self.assertEqual(self.counts(log, "--budget", "b", "--dim", "x=n", "--time-from", "time", store=store),
+                                 (0, 1, 0, 0))
+                self.assertEqual(exact(self.one("--now", 0, "budget", "status", "b", store=store)["last_breach_at"]), ms)
+
     def test_bad_times(self):
         bad = ["", "x", "-1", "2023-11-14", "2023-02-29 00:00:00", "2023-13-01 00:00:00", "2023-11-14 24:00:00",
                "2023-11-14 22:13:20.", "2023-11-14 22:13", "2023-11-14 22:13:20+2", "1969-12-31 23:59:59",
-               "9223372036854775808", "1.5", "2023-11-14 22:13:20.5x", "2023-11-14  22:13:20", "2023-11-14 22:13:20 Z"]
+               "9223372036854775808", "1.5", "2023-11-14 22:13:20.5x", "2023-11-14  22:13:20", "2023-11-14 22:13:20 Z",
+               "2023-00-14 22:13:20", "2023-11-00 22:13:20", "2023-11-31 22:13:20", "2023-11-14 22:60:20", "2023-11-14 22:13:61",
+               "2023-11-14 22:13:20+24:00", "2023-11-14 22:13:20+00:60", "2023-11-14 22:13:20Zx", "2023-11-14 22:13:20+02:00x",
+               "1970-01-01 00:00:00+00:01"]
         log = self.write("log", "time,n\n" + "".join(f"{text},2\n" for text in bad) + "2024-02-29 00:00:00,2\n")
         self.assertEqual(self.counts(log, "--budget", "b", "--dim", "x=n", "--time-from", "time", status=1),
                          (1, 0, 0, len(bad)))
@@ -326,6 +354,7 @@ class Time(Replay):
         self.assertIn("--key-ttl 91h", done.stderr)
         self.assertEqual(self.error("replay", *arguments), "invalid")
         self.assertEqual(self.error("replay", *arguments, "--key-ttl", "90h"), "invalid")
+        self.assertEqual(self.error("replay", *arguments[:-2], "--key-from", "t"), "invalid")
         first = self.replay(*arguments, "--key-ttl", "91h")
         self.assertEqual((first["accepted"] + first["replayed"], first["invalid"]), (10, 0))
         self.assertEqual(self.counts(*arguments, "--key-ttl", "91h"), (0, 0, 10, 0))
@@ -359,13 +388,18 @@ class Policies(Replay):
             self.assertIn(word, fields["message"])
 
     def test_unknown_and_wrong_fields_are_named(self):
-        self.refuse({"budget": []}, "'budget'")
+        self.refuse({"budget": []}, "'budget'", "policy.json")
         self.refuse({"budgets": [{"budget_id": "b", "limit": {}}]}, "'limit'", "budgets[0]")
         self.refuse({"budgets": [{"budget_id": "b"}, {"budget_id": "c", "limits": {"x": {"max": 1}}}]}, "'max'", "'c'")
         self.refuse({"quotas": [{"quota_policy_id": "q", "max": 1}]}, "'max'", "quotas[0]")
         self.refuse({"budgets": [{"scope": "a:b"}]}, "'budget_id'")
         self.refuse({"quotas": [{}]}, "'quota_policy_id'")
         self.refuse({"budgets": {}}, "'budgets'")
+        for name, value in (("budget_id", 7), ("scope", None), ("mode", []), ("reset_every", None), ("limits", 7),
+                            ("limits", [])):
+            self.refuse({"budgets": [{"budget_id": "b", name: value}]}, f"'{name}'", "budgets[0]")
+        self.refuse({"budgets": [{"budget_id": "b", "limits": {"x": 7}}]}, "'x'", "'b'")
+        self.refuse({"quotas": [{"quota_policy_id": "q"}, {"quota_policy_id": "r", "window": None}]}, "'window'", "quotas[1]")
         self.refuse({"budgets": [7]}, "budgets[0]")
         self.refuse({"budgets": [{"budget_id": "b", "scope": "x"}]}, "'scope'")
         self.refuse({"budgets": [{"budget_id": "b", "reset_every": 60}]}, "'reset_every'")
@@ -382,6 +416,9 @@ class Policies(Replay):
             self.refuse(broken)
         self.refuse({"budgets": [{"budget_id": "b", "limits": {"x": {"hard": 1, "soft": 2}}}]}, "'b'")
         self.refuse({"budgets": [{"budget_id": "b", "mode": "lenient"}]}, "'b'")
+        arguments = ("replay", self.write("log", "n\n1\n"), "--budget", "b", "--dim", "x=n", "--policy")
+        self.assertEqual(self.error(*arguments, self.dir / "none"), "not_found")
+        self.assertEqual(self.error(*arguments, self.dir), "io")
         self.assertFalse((self.dir / "store").exists(), "a policy that is refused made a store")
 
     def test_a_policy_is_refused_whole(self):
@@ -398,6 +435,10 @@ class Policies(Replay):
         policy = self.write("policy.json", json.dumps({"budgets": [{"budget_id": "a"}, {"budget_id": "b"}],
                                                        "quotas": [{"quota_policy_id": "q"}]}))
         log = self.write("log", "n\n")
+        store = "fault+" + self.uri("store", "slot=commit&error=io")
+        done = self.run_raw("replay", log, "--policy", policy, "--budget", "b", "--dim", "x=n", store=store)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", "ffctl: injected fault at 'commit' (io)\n"))
+        self.assertEqual(self.lines("budget", "list"), [])
         store = "fault+" + self.uri("store", "slot=commit&nth=2&error=io")
         self.assertEqual(self.counts(log, "--policy", policy, "--budget", "b", "--dim", "x=n", store=store),
                          (0, 0, 0, 0))
@@ -583,6 +624,32 @@ class Again(Replay):
         holder.execute("ROLLBACK")
         self.assertEqual(self.counts(*arguments, store=store), (100, 0, 0, 0))
 
+    def test_a_store_error_amid_the_lines(self):
+        """Nothing behind it is charged; what was before is told to people, and a later run with keys goes on from there."""
+        arguments = (self.write("log", "n\n" + "1\n" * 100), "--budget", "b", "--dim", "x=n", "--key-prefix", "p", "--batch", 10)
+        self.one("budget", "create", "b")
+        done = self.run_raw("replay", *arguments, store="fault+" + self.uri("store", "slot=commit&nth=4&error=io"))
+        self.assertEqual((done.returncode, done.stderr), (1, "ffctl: data line 31: injected fault at 'commit' (io)\n"))
+        self.assertIn("\n30 lines in ", done.stdout)
+        self.assertEqual(self.usage(), {"x": 30})
+        always = "fault+" + self.uri("store", "slot=commit&mode=always&error=io")
+        self.assertEqual(self.error("replay", *arguments, "--threads", 4, store=always), "io")
+        with subprocess.Popen(self.command("replay", "-", *arguments[1:-1], 1, store=always), stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, env=self.environment()) as process:
+            process.stdin.write("n\n" + "2\n" * 40)  # and what may follow is not waited for
+            process.stdin.flush()
+            self.assertEqual(process.wait(timeout=60), 1)
+        self.assertEqual(self.counts(*arguments), (70, 0, 30, 0))
+
+    @only_on("sqlite")
+    def test_a_damaged_budget_is_the_fault_of_its_lines(self):
+        import sqlite3
+        self.one("budget", "create", "bad")
+        with sqlite3.connect(self.dir / "store") as database:
+            database.execute("UPDATE ff_budget_policy SET policy_json = 'x'")
+        path = self.write("log", "who,n\na,1\nbad,1\na,1\n")
+        self.assertEqual(self.counts(path, "--budget-from", "who", "--dim", "x=n", status=1), (2, 0, 0, 1))
+
 
 class Quota(Replay):
     def test_lines_ask_for_admission(self):
@@ -614,6 +681,27 @@ class Quota(Replay):
                                  "--quota", "q", "--execution-from", "e", "--batch", batch, store=store)
             self.assertEqual({name: answer[name] for name in expected}, expected)
             self.assertEqual(answer["amounts"], {"x": used})
+
+    def test_leases(self):
+        log = self.write("log", f"t,e,n\n{T},a,1\n{T + 4999},b,1\n{T + 5000},c,1\n")
+        for quota, lease, row in (("leased", ["--lease", "5s"], "2 +0 +1 +0 +0 +█{13}░{7} +not admitted 1"),
+                                  ("held", [], "1 +0 +2 +0 +0 +█{6}░{14} +not admitted 2")):
+            self.one("--now", T, "quota", "create", quota, "--window", "0s", "--max", 0, "--concurrency", 1)
+            done = self.run_raw("replay", log, "--budget", "b", "--dim", "x=n", "--time-from", "t", "--quota", quota,
+                                "--execution-from", "e", *lease)
+            self.assertRegex(done.stdout, rf"(?m)^b +3 +{row}$")
+
+    def test_a_store_error_amid_the_lines(self):
+        """A commit takes a line's report with the next line's admission, so the last commit is the last line's."""
+        log = self.write("log", "e,n\na,1\nb,1\nc,1\n")
+        for nth, line, charged in ((3, 3, 1), (4, 3, 2)):
+            self.store = self.uri(nth)
+            self.one("budget", "create", "b")
+            self.one("quota", "create", "q", "--window", "60s", "--max", 9, "--concurrency", 0)
+            done = self.run_raw("replay", log, "--budget", "b", "--dim", "x=n", "--quota", "q", "--execution-from", "e",
+                                store="fault+" + self.uri(nth, f"slot=commit&nth={nth}&error=io"))
+            self.assertEqual((done.returncode, done.stderr), (1, f"ffctl: data line {line}: injected fault at 'commit' (io)\n"))
+            self.assertEqual(self.usage(), {"x": charged})
 
     def test_an_unknown_quota_and_a_bad_execution(self):
         log = self.write("log", "e,n\na,1\n,1\n")
@@ -654,6 +742,21 @@ class Sample(Replay):
         self.assertRegex(done.stdout, r"(?m)^support +900 .*[█▓░]+ +cost \d+")
         self.assertRegex(done.stdout, r"4,000 lines in [\d.]+ s")
         self.assertRegex(done.stdout, r"\ncharged: prompt_tokens [\d,]+, completion_tokens [\d,]+, cost [\d,]+\n$")
+
+    def test_a_table_of_more_budgets_than_it_holds(self):
+        names = [f"b{i}" for i in range(1003)] + ["b0"]
+        log = self.write("log", "who,n\n" + "".join(f"{name},1\n" for name in names))
+        text = self.run_raw("replay", log, "--budget-from", "who", "--dim", "x=n").stdout
+        self.assertEqual(len(re.findall(r"(?m)^b\d+ +\d", text)), 1000)
+        self.assertRegex(text, r"(?m)^b0 +2 +2 ")
+        self.assertRegex(text, r"(?m)^\(others\) +3 +3 ")
+        self.assertRegex(text, r"\n1,004 lines in ")
+
+    def test_the_bar_shows_every_share(self):
+        for limit, counts, bar in (("99:98", "99 +1 +1", "█" * 18 + "▓░"), ("1", "1 +0 +99", "█" + "░" * 19)):
+            self.one("budget", "create", limit, "--limit", f"x={limit}")
+            text = self.run_raw("replay", self.write("log", "n\n" + "1\n" * 100), "--budget", limit, "--dim", "x=n").stdout
+            self.assertRegex(text, rf"(?m)^{limit} +100 +{counts} +0 +0 +{bar} +x \d+$")
 
     @only_on("sqlite")
     def test_the_demo(self):
