@@ -36,6 +36,9 @@ class CommandLine(Case):
                       ["budget", "list", "--limit", "0"], ["budget", "list", "--limit", "x"],
                       ["quota", "create", "q"], ["quota", "create", "q", "--window", "1500ms", "--max", "1",
                                                  "--concurrency", "1"],
+                      ["quota", "create", "q", "--max", "1", "--concurrency", "1"],
+                      ["quota", "create", "q", "--window", "1s", "--concurrency", "1"],
+                      ["quota", "create", "q", "--window", "1s", "--max", "1"], ["quota", "release", "q"],
                       ["quota", "create", "q", "--window", "1s", "--max", "x", "--concurrency", "1"],
                       ["quota", "create", "q", "--window", "1s", "--max", "1", "--concurrency", "x"],
                       ["quota", "admit", "q"], ["quota", "admit", "q", "--execution", "e", "--max", "1"],
@@ -46,6 +49,22 @@ class CommandLine(Case):
                       ["--store", "a:b", "--store", "a:b", "tick"], ["import"], ["replay", "f"], ["help", "budget"]):
             with self.subTest(wrong):
                 self.usage(*wrong)
+        self.assertEqual(list(self.dir.iterdir()), [], "wrong usage made a store")
+
+    def test_every_command_takes_so_many_arguments(self):
+        execution, limits = ("--execution", "e"), ("--window", "1s", "--max", "1", "--concurrency", "1")
+        for command, least, most, *options in (
+                ("budget create", 1, 1), ("budget status", 1, 1), ("budget list", 0, 0), ("budget reset", 1, 1),
+                ("report", 2, None), ("spend", 2, None, *execution), ("release", 1, 1, *execution),
+                ("quota create", 1, 1, *limits), ("quota status", 1, 1), ("quota list", 0, 0),
+                ("quota admit", 1, 1, *execution), ("quota release", 1, 1, *execution),
+                ("replay", 1, 1, "--budget", "b", "--dim", "x=n"), ("tick", 0, 0), ("export", 0, 1), ("import", 1, 1),
+                ("check", 0, 0), ("backends", 0, 0), ("help", 0, 2)):
+            with self.subTest(command):
+                if least:
+                    self.assertIn("lacks an argument", self.usage(*command.split(), *options, *["x=1"] * (least - 1)))
+                if most is not None:
+                    self.assertIn("one argument too many", self.usage(*command.split(), *options, *["x=1"] * (most + 1)))
         self.assertEqual(list(self.dir.iterdir()), [], "wrong usage made a store")
 
     def test_durations(self):
@@ -82,6 +101,7 @@ class CommandLine(Case):
             done = self.run_raw(*arguments)
             self.assertEqual((done.returncode, done.stderr), (0, ""), arguments)
             self.assertIn("usage: ffctl", done.stdout)
+            self.assertIn("--key-ttl DURATION", done.stdout)
         self.assertIn("DIM=HARD[:SOFT]", self.run_raw("help", "budget", "create").stdout)
         for words in (".jsonl", "a commit of its own"):
             self.assertIn(words, self.run_raw("help", "replay").stdout)
@@ -497,6 +517,8 @@ class Quotas(Case):
         self.assertRegex(self.run_raw("--now", T + 5, "quota", "status", "q").stdout, r"q +1m +2 +2 +█{20} +2 +9 +█{4}░{16} ")
 
     def test_when_the_next_is_admitted_as_people_read_it(self):
+        self.one("quota", "create", "free", "--window", "60s", "--max", 2, "--concurrency", 0)
+        self.assertRegex(self.run_raw("quota", "status", "free").stdout, r" now\n$")
         self.create(concurrency=1, most=2)
         shown = ("--now", T + 5, "quota", "status", "q")
         self.assertRegex(self.run_raw(*shown).stdout, r" now\n$")

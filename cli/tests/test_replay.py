@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -742,6 +743,32 @@ class Sample(Replay):
         self.assertRegex(done.stdout, r"(?m)^support +900 .*[█▓░]+ +cost \d+")
         self.assertRegex(done.stdout, r"4,000 lines in [\d.]+ s")
         self.assertRegex(done.stdout, r"\ncharged: prompt_tokens [\d,]+, completion_tokens [\d,]+, cost [\d,]+\n$")
+
+    def test_progress_on_a_terminal(self):
+        def shown(lines, *arguments):
+            master, slave = os.openpty()
+            command = self.command(*arguments, "replay", "-", "--budget", "b", "--dim", "x=n", "--batch", 1)
+            with os.fdopen(master, "rb", buffering=0) as terminal, \
+                    subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=slave, bufsize=0,
+                                     env=self.environment()) as process:
+                os.close(slave)
+                process.stdin.write(b"n\n")
+                text = b""
+                for _ in range(lines):  # until there is something to be seen
+                    process.stdin.write(b"1\n")
+                    if select.select([terminal], [], [], 0.01)[0]:
+                        text += terminal.read(65536)
+                        break
+                process.stdin.close()
+                try:
+                    while more := terminal.read(65536):
+                        text += more
+                except OSError:  # the other end is closed
+                    pass
+            return text
+
+        self.assertRegex(shown(1000), rb"^(\r\x1b\[K[\d,]+ lines, [\d,]+/s)+\r\x1b\[K$")
+        self.assertEqual(shown(40, "--json"), b"")
 
     def test_a_table_of_more_budgets_than_it_holds(self):
         names = [f"b{i}" for i in range(1003)] + ["b0"]
