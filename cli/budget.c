@@ -269,7 +269,7 @@ static ff_code list_page(ctl_session *session, const char *after, uint32_t limit
 	if (code)
 		return code;
 	*count = page->budgets_count;
-	*more = page->more && page->budgets_count;
+	*more = page->more;
 	if (*more)
 		*last = ctl_copy(page->budgets[page->budgets_count - 1].budget_id);
 	if (session->json)

@@ -140,7 +140,7 @@ static ff_code list_page(ctl_session *session, const char *after, uint32_t limit
 	if (code)
 		return code;
 	*count = page->quotas_count;
-	*more = page->more && page->quotas_count;
+	*more = page->more;
 	if (*more)
 		*last = ctl_copy(page->quotas[page->quotas_count - 1].quota_policy_id);
 	if (!session->json)

@@ -150,7 +150,15 @@ class CommandLine(Case):
     def test_a_bad_store(self):
         for wrong in ("nonsense:x", "nonsense", " "):
             self.assertEqual(self.error("budget", "list", store=wrong), "invalid")
-            self.assertEqual(self.error("backends", store=wrong), "invalid")
+        log, execution = self.write("log", "n\n"), ("--execution", "e")
+        for arguments in (["budget", "create", "b"], ["budget", "status", "b"], ["budget", "list"], ["budget", "reset", "b"],
+                          ["report", "b", "x=1"], ["spend", "b", "x=1", *execution], ["release", "b", *execution],
+                          ["quota", "create", "q", "--window", "1s", "--max", "1", "--concurrency", "1"],
+                          ["quota", "status", "q"], ["quota", "list"], ["quota", "admit", "q", *execution],
+                          ["quota", "release", "q", *execution], ["replay", log, "--budget", "b", "--dim", "x=n"], ["tick"],
+                          ["export"], ["export", self.dir / "export"], ["import", log], ["check"], ["backends"]):
+            self.assertEqual(self.error(*arguments, store="nonsense:x"), "invalid", arguments)
+        os.unlink(log)
         self.assertEqual(self.run_raw("--store=", "budget", "list", store=None).returncode, 2, "given twice")
         done = subprocess.run([FFCTL, "--store=", "budget", "create", "b"], capture_output=True, cwd=self.dir)
         self.assertEqual((done.returncode, list(self.dir.iterdir())), (1, []))
@@ -366,7 +374,7 @@ class Usage(Case):
         self.assertFalse(self.one("--now", T + 60000, "report", "b", "x=1", "--key", "k")["replayed"])
 
     def test_require_budget(self):
-        self.assertEqual(self.error("--require-budget", "report", "b", "x=1"), "not_found")
+        self.assertEqual(self.error("--require-budget", "report", "b", "x=1", "--require-budget"), "not_found")
         self.assertTrue(self.report("x=1")["applied"])
 
     def test_amounts(self):
