@@ -119,7 +119,7 @@ class Formats(Replay):
 
     def test_bad_lines_are_named_and_the_rest_goes_on(self):
         bad = ['b,x', 'c', 'd,1,2', 'e,-1', 'f,1.0', 'g,', 'i,9223372036854775808', 'j,18446744073709551616',
-               'k,1e1', 'l,4"4', 'm,"4"4', 'n,4\0', 'o,\0']
+               'k,1e1', 'l,4"4', 'm,"4"4', 'n,4\0', 'o,\0', '\0']
         path = self.write("log.csv", "id,n\na,4\n" + "\n".join(bad) + "\nz,4\n")
         done = self.run_raw("replay", path, "--budget", "b", "--dim", "x=n")
         self.assertEqual(done.returncode, 1)
@@ -242,6 +242,13 @@ class Columns(Replay):
         self.assertEqual(answer["amounts"], {"x": 3, "y": 30})
         # --dim splits at its first '=': the column is 'b=m', which the header lacks.
         self.assertEqual(self.error("replay", *args), "invalid")
+
+    def test_blanks_and_lone_carriage_returns_belong_to_a_cell(self):
+        log = self.write("log", "note,who,n\na\rb, b ,1\n\r, c,2\n")
+        self.assertEqual(self.counts(log, "--budget-from", "who", "--dim", "x=n"), (2, 0, 0, 0))
+        for name, charged in ((" b ", 1), (" c", 2)):
+            self.one("budget", "create", name)
+            self.assertEqual(self.usage(name), {"x": charged})
 
     def test_require_budget(self):
         self.one("budget", "create", "anna")
@@ -780,10 +787,14 @@ class Sample(Replay):
         self.assertRegex(text, r"\n1,004 lines in ")
 
     def test_the_bar_shows_every_share(self):
-        for limit, counts, bar in (("99:98", "99 +1 +1", "█" * 18 + "▓░"), ("1", "1 +0 +99", "█" + "░" * 19)):
-            self.one("budget", "create", limit, "--limit", f"x={limit}")
-            text = self.run_raw("replay", self.write("log", "n\n" + "1\n" * 100), "--budget", limit, "--dim", "x=n").stdout
-            self.assertRegex(text, rf"(?m)^{limit} +100 +{counts} +0 +0 +{bar} +x \d+$")
+        for mode, limit, accepted, warned, bar in (("strict", "99:98", 99, 1, "█" * 18 + "▓░"),
+                                                   ("strict", "1", 1, 0, "█" + "░" * 19),
+                                                   ("advisory", "1", 100, 99, "█" + "▓" * 19)):
+            name = mode + limit
+            self.one("budget", "create", name, "--mode", mode, "--limit", f"x={limit}")
+            text = self.run_raw("replay", self.write("log", "n\n" + "1\n" * 100), "--budget", name, "--dim", "x=n").stdout
+            self.assertRegex(text, rf"(?m)^{name} +100 +{accepted} +{warned} +{100 - accepted} +0 +0 +{bar} +x \d+$")
+            self.assertIn(f": {accepted} accepted ({warned} warned), {100 - accepted} refused, ", text)
 
     @only_on("sqlite")
     def test_the_demo(self):
