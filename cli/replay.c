@@ -38,7 +38,7 @@ typedef struct log_batch {
 	ff_amount *amounts; /* of all reports, one after another */
 	ff_report_result *results;
 	ff_error *errors;
-	size_t failed; /* the line at which the store failed */
+	size_t failed; /* the line at which the store failed: the first, or as far as one with a quota came */
 	struct log_batch *next;
 } log_batch;
 
@@ -221,7 +221,6 @@ static ff_code run_with_quota(replay_job *job, log_batch *batch, ff_error *error
 
 static ff_code run_batch(replay_job *job, log_batch *batch, ff_error *error)
 {
-	batch->failed = 0;
 	ff_code code = job->quota ? run_with_quota(job, batch, error)
 	                          : ff_engine_report_usage_batch(job->session->engine, batch->reports, batch->count,
 	                                                         batch->results, batch->errors, error);
@@ -407,7 +406,6 @@ static ff_code read_line(const replay_job *job, const ctl_record *record, log_ba
 	*report = (ff_report){ .amounts = amounts, .amounts_count = job->dimensions_count };
 	line->number = record->number;
 	line->file_line = record->line;
-	line->refused = false;
 	ff_code code = read_amounts(job, record, amounts, error);
 	if (!code && job->time_column != NO_COLUMN)
 		code = read_time(job, record, &report->now_ms, error);

@@ -718,6 +718,8 @@ class Quota(Replay):
         self.one("quota", "create", "q", "--window", "60s", "--max", 5, "--concurrency", 0)
         self.assertEqual(self.counts(log, "--budget", "b", "--dim", "x=n", "--quota", "q", "--execution-from", "e",
                                      status=1), (1, 0, 0, 1))
+        self.assertEqual(self.counts(log, "--budget", "none", "--dim", "x=n", "--quota", "q", "--execution-from", "e",
+                                     "--require-budget", status=1), (0, 0, 0, 2))
 
 
 class Sample(Replay):
