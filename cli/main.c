@@ -448,7 +448,7 @@ ff_code ctl_open(ctl_session *session, uint32_t flags, ff_error *error)
 	engine.flags = flags | (ctl_value(session, OPT_REQUIRE_BUDGET) ? FF_OPEN_REQUIRE_BUDGET : 0);
 	engine.key_ttl_ms = session->key_ttl_ms;
 	engine.clock = session->now_ms == FF_TIME_NONE ? NULL : &clock;
-	char *folder = flags & (FF_OPEN_READ_ONLY | FF_OPEN_MUST_EXIST) ? NULL : folder_of(session->store);
+	char *folder = flags & FF_OPEN_READ_ONLY ? NULL : folder_of(session->store);
 	bool made = folder && mkdir(folder, 0777) == 0;
 	ff_code code = ff_engine_open(session->store, &engine, &session->engine, error);
 	if (code && made)
