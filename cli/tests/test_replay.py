@@ -108,6 +108,12 @@ class Formats(Replay):
     def test_json_lines_without_an_ending_that_says_so(self):
         self.check(' \n{"n":4}\r\n{"n":4}\n{"n":4}\n')
 
+    def test_the_name_tells_the_format(self):
+        for name in ("log.jsonl", "log.ndjson", "LOG.JSONL"):
+            path = self.write(name, '4\n{"n":4}\n')
+            self.assertEqual(self.counts(path, "--budget", name, "--dim", "x=n", status=1), (1, 0, 0, 1))
+        self.check("{id},n\na,4\nb,4\nc,4\n", name="log.csv")
+
     def test_json_lines_with_a_mark(self):
         self.check(b'\xef\xbb\xbf{"n":4}\n{"n":4}\n{"n":4}\n')
 
@@ -360,6 +366,8 @@ class Time(Replay):
         self.assertEqual(done.returncode, 1)
         self.assertIn("data line 4", done.stderr)
         self.assertIn("--key-ttl 91h", done.stderr)
+        behind = self.write("more", "t,n\n" + "".join(f"{ms},1\n" for ms in (T, lines[3], "x", lines[9], lines[5])) + '"')
+        self.assertIn("--key-ttl 91h", self.run_raw("replay", behind, *arguments[1:]).stderr)
         self.assertEqual(self.error("replay", *arguments), "invalid")
         self.assertEqual(self.error("replay", *arguments, "--key-ttl", "90h"), "invalid")
         self.assertEqual(self.error("replay", *arguments[:-2], "--key-from", "t"), "invalid")
@@ -483,10 +491,12 @@ class Policies(Replay):
 
     def test_a_policy_that_differs_is_said_and_left(self):
         self.one("budget", "create", "b", "--limit", "x=1")
-        policy = self.write("policy.json", '{"budgets":[{"budget_id":"b","limits":{"x":{"hard":9}}}]}')
+        self.one("quota", "create", "q", "--window", "1s", "--max", 1, "--concurrency", 0)
+        policy = self.write("policy.json", '{"budgets":[{"budget_id":"b","limits":{"x":{"hard":9}}},{"budget_id":"c"}],'
+                            '"quotas":[{"quota_policy_id":"p"},{"quota_policy_id":"q"}]}')
         done = self.run_raw("replay", self.write("log", "n\n5\n"), "--policy", policy, "--budget", "b", "--dim", "x=n")
-        self.assertEqual(done.returncode, 0)
-        self.assertIn("'b' exists with another policy", done.stderr)
+        self.assertEqual((done.returncode, done.stderr), (0, "".join(
+            f"ffctl: {what} exists with another policy, and stays as it is\n" for what in ("budget 'b'", "quota policy 'q'"))))
         self.assertEqual(self.one("budget", "status", "b")["hard_limits"], {"x": 1})
 
 
