@@ -192,7 +192,9 @@ class CommandLine(Case):
                     pass
                 return text
 
-        self.assertIn(b"\033", on_terminal())
+        self.assertIn(b"33m", on_terminal())  # yellow
+        self.one("report", "b", "x=4")
+        self.assertIn(b"31m", on_terminal())  # red
         self.assertNotIn(b"\033", on_terminal(NO_COLOR="1"))
 
     def test_the_locale_chooses_the_bars(self):
@@ -337,6 +339,9 @@ class Budgets(Case):
             "budget      a\nmode        advisory\nresets      never, next never\nbreaches    0 hard, 0 soft\ncreated "))
         self.assertRegex(self.said(*now, "budget", "list"), r"\na +advisory +never +0 +0 *\nb +strict +1h +1 +1 +free "
                          rf"+1,234,567 +- +- *\n +x +600,000 +1,000,000 +500,000 +{bar}\n +y +0 ")
+        self.one(*now, "budget", "create", "large", "--mode", "advisory", "--limit", f"x={INT64_MAX}", "--limit", "y=10")
+        self.one(*now, "report", "large", f"x={2**62}", "y=11", "z=0")
+        self.assertRegex(self.said(*now, "budget", "status", "large"), r"\nx .+ █{10}░{10}\ny +11 +10 +- +█{20}\+\nz ")
 
 
 class Usage(Case):
