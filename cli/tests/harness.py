@@ -49,10 +49,19 @@ class Case(unittest.TestCase):
         return [FFCTL, "--store", store or self.store, *map(str, arguments)]
 
     def run_raw(self, *arguments, store=None, stdin=None):
-        """Runs ffctl: what subprocess.run answers, with text."""
-        return subprocess.run(self.command(*arguments, store=store), input=stdin, capture_output=True,
+        """Runs ffctl: what subprocess.run answers, with text. stdin is what is to be read there, or a descriptor."""
+        given = {"stdin" if isinstance(stdin, int) else "input": stdin}
+        return subprocess.run(self.command(*arguments, store=store), **given, capture_output=True,
                               env=self.environment(), cwd=self.dir, timeout=120,
                               text=not isinstance(stdin, bytes))
+
+    def broken(self, content):
+        """A descriptor from which the content can be read, and then nothing: EIO, as a terminal has it that was left."""
+        reading, writing = os.openpty()
+        self.addCleanup(os.close, reading)
+        os.write(writing, content.encode())
+        os.close(writing)
+        return reading
 
     def lines(self, *arguments, status=0, store=None, stdin=None):
         """Runs ffctl with --json, checks its exit status, and answers the objects that it printed."""

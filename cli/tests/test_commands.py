@@ -670,6 +670,11 @@ class Store(Case):
         self.assertEqual(self.error("import", self.dir), "io")
         self.assertEqual(self.run_raw("report", "b", "t=1").returncode, 0)
 
+    def test_import_of_what_cannot_be_read_to_its_end(self):
+        self.fill()
+        text = self.run_raw("export").stdout
+        self.assertEqual(self.error("import", "-", store=self.uri("other"), stdin=self.broken(text)), "io")
+
     def test_export_writes_to_no_file_that_is_there(self):
         self.fill()
         there = {f"export.jsonl{end}": f"mine{end}" for end in (".part", ".0.part", ".1.part")}

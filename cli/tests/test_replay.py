@@ -659,6 +659,10 @@ class Again(Replay):
             self.assertEqual(process.wait(timeout=60), 1)
         self.assertEqual(self.counts(*arguments), (70, 0, 30, 0))
 
+    def test_a_log_that_cannot_be_read_to_its_end(self):
+        for content in ("n\n1\n2\n4\n", '{"n":1}\n{"n":2}\n{"n":4}\n', '"n"\n1\n2\n"4\n'):
+            self.assertEqual(self.error("replay", "-", "--budget", "b", "--dim", "x=n", stdin=self.broken(content)), "io")
+
     @only_on("sqlite")
     def test_a_damaged_budget_is_the_fault_of_its_lines(self):
         import sqlite3
