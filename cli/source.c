@@ -340,7 +340,7 @@ ff_code ctl_source_next(ctl_source *source, const ctl_record **record, ff_error 
 		fault = read_json(source, line, size);
 	} else if (kind == LINE_OK) {
 		kind = read_record(source, line, size, &fault);
-		fault = kind == LINE_OK && !fault ? finish_cells(source) : fault;
+		fault = fault ? fault : finish_cells(source);
 	}
 	if (kind == LINE_FAILED)
 		return read_failed(source, error);

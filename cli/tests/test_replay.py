@@ -125,7 +125,7 @@ class Formats(Replay):
 
     def test_bad_lines_are_named_and_the_rest_goes_on(self):
         bad = ['b,x', 'c', 'd,1,2', 'e,-1', 'f,1.0', 'g,', 'i,9223372036854775808', 'j,18446744073709551616',
-               'k,1e1', 'l,4"4', 'm,"4"4', 'n,4\0', 'o,\0', '\0']
+               'k,1e1', 'l,4"4', 'm,"4"4', 'n,4\0', 'o,\0', '\0', f'p,{4:064}']
         path = self.write("log.csv", "id,n\na,4\n" + "\n".join(bad) + "\nz,4\n")
         done = self.run_raw("replay", path, "--budget", "b", "--dim", "x=n")
         self.assertEqual(done.returncode, 1)
