@@ -240,11 +240,12 @@ class Formats(Replay):
 
 class Columns(Replay):
     def test_budget_and_key_from_columns(self):
-        path = self.write("log", "who,key,n,m\nanna,k1,1,10\nbob,k1,2,20\nanna,k1,1,10\nanna,,1,1\n,k,1,1\nanna,k1,2,10\n")
+        path = self.write("log", "who,key,n,m\nanna,k1,1,10\nbob,k1,2,20\nanna,k1,1,10\nanna,,1,1\n,k,1,1\nanna,k1,2,10\n"
+                          "an\0na,k2,1,1\n")
         args = (path, "--budget-from", "who", "--key-from", "key", "--dim", "x=n", "--dim", "a=b=m")
         answer = self.one("replay", path, "--budget-from", "who", "--key-from", "key", "--dim", "x=n", "--dim", "y=m",
                           status=1)
-        self.assertEqual([answer[name] for name in ("lines", "accepted", "replayed", "invalid")], [6, 2, 1, 3])
+        self.assertEqual([answer[name] for name in ("lines", "accepted", "replayed", "invalid")], [7, 2, 1, 4])
         self.assertEqual(answer["amounts"], {"x": 3, "y": 30})
         # --dim splits at its first '=': the column is 'b=m', which the header lacks.
         self.assertEqual(self.error("replay", *args), "invalid")
@@ -406,6 +407,7 @@ class Policies(Replay):
     def test_unknown_and_wrong_fields_are_named(self):
         self.refuse({"budget": []}, "'budget'", "policy.json")
         self.refuse({"budgets": [{"budget_id": "b", "limit": {}}]}, "'limit'", "budgets[0]")
+        self.refuse({"budgets": [{"budget_id": "b", "limit": {}}], "quotas": [{"quota_policy_id": "q"}]}, "'limit'")
         self.refuse({"budgets": [{"budget_id": "b"}, {"budget_id": "c", "limits": {"x": {"max": 1}}}]}, "'max'", "'c'")
         self.refuse({"quotas": [{"quota_policy_id": "q", "max": 1}]}, "'max'", "quotas[0]")
         self.refuse({"budgets": [{"scope": "a:b"}]}, "'budget_id'")
