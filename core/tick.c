@@ -237,12 +237,15 @@ ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit, ff_tic
 /* ---- the background thread ---------------------------------------------------------------------------------- */
 
 /* A tick looks at every row that may be over, so its time grows with the store. However many there are, and however short
- * the interval, the thread is at work for a fifth of the time at most. */
+ * the interval, the thread is at work for a fifth of the time at most. No store needs more than the last bound for that: what
+ * took so long was a wait. */
 #define REST_PARTS 4
+#define REST_MS_MAX 3600000
 
 int64_t ffp_tick_rest_ms(uint32_t interval_ms, int64_t took_us)
 {
-	const int64_t rest_ms = (REST_PARTS * took_us + 999) / 1000;
+	int64_t rest_ms = (REST_PARTS * took_us + 999) / 1000;
+	rest_ms = rest_ms < REST_MS_MAX ? rest_ms : REST_MS_MAX;
 	return rest_ms > interval_ms ? rest_ms : interval_ms;
 }
 

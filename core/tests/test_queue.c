@@ -393,7 +393,8 @@ static void tick_rests_longer_behind_a_long_one(ff_test *t)
 	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(60000, 15000000), 60000);
 	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(60000, 15000001), 60001);
 	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(1, 900), 4);
-	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(1, INT64_C(3600000000)), 14400000);
+	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(1, INT64_C(3600000000)), 3600000);
+	FF_CHECK_EQ_INT(t, ffp_tick_rest_ms(86400000, INT64_C(3600000000)), 86400000);
 	/* The thread's first tick takes a tenth of a second: in the rest behind it nothing begins for a while. */
 	ff_engine *e = ffp_open_faulty(t, NULL);
 	bool rests = false;
