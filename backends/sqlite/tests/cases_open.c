@@ -1,6 +1,8 @@
 /* Opening: what is not a store, what cannot be written, and that a failed open leaves nothing. */
 #include "sqlite_test.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -96,6 +98,36 @@ static void two_memory_stores_are_two(ff_test *t)
 	close_store(one);
 	close_store(other);
 	FF_CHECK(t, !file_exists(":memory:"));
+}
+
+/* What links answer, for everyone in this program; 0: what the system does. */
+static int link_error;
+
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+int link(const char *from, const char *to)
+{
+	errno = link_error;
+	return link_error ? -1 : linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+/* Where a file can have no second name a new store is made in its place; other errors are the open's. */
+static void a_file_system_without_links(ff_test *t)
+{
+	static const struct {
+		int error;
+		ff_code code;
+	} ways[] = { { EPERM, FF_OK }, { EOPNOTSUPP, FF_OK }, { ENOSYS, FF_OK },
+		     { EIO, FF_E_IO }, { ENOSPC, FF_E_FULL }, { EDQUOT, FF_E_FULL } };
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		ff_store *store;
+		link_error = ways[i].error;
+		FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, NULL, &store), ways[i].code);
+		link_error = 0;
+		if (store)
+			close_store(store);
+		FF_CHECK_EQ_INT(t, count_files(t), ways[i].code == FF_OK);
+		remove_store(path_of(t, "a.db"));
+	}
 }
 
 /* ---- others that have it ------------------------------------------------------------------------------------- */
@@ -379,6 +411,7 @@ static const ff_case cases[] = {
 	CASE(what_is_missing, "FF-MT-2", 0),
 	CASE(parameters, "", 0),
 	CASE(two_memory_stores_are_two, "", 0),
+	CASE(a_file_system_without_links, "FF-ERR-8", 0),
 	CASE(a_file_that_is_read_while_it_is_opened, "FF-ERR-4", 0),
 	CASE(a_few_readers_are_kept, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
