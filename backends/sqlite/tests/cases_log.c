@@ -92,6 +92,11 @@ static void housekeeping_folds_before_a_commit_would(ff_test *t)
 	FF_CHECK(t, size_of(t, "a.db") > 2000 * PAGE);
 	put_small(t, store, 1);
 	FF_CHECK(t, store->unfolded_pages < 10);
+	/* And again, as often as it will. */
+	int open_files = count_descriptors();
+	put_pages(t, store, 3000);
+	keep_house(store);
+	FF_CHECK_EQ_INT(t, count_descriptors(), open_files);
 	close_store(store);
 	FF_CHECK_EQ_INT(t, count_descriptors(), descriptors);
 	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
@@ -168,6 +173,13 @@ static void commits_fold_by_themselves(ff_test *t)
 	put_pages(t, store, 900);
 	keep_house(store);
 	FF_CHECK_EQ_INT(t, size_of(t, "a.db"), size);
+	/* As often as it becomes long again: what it takes of the disk is what it took the first time. */
+	for (int i = 0; i < 3; i++) {
+		put_pages(t, store, 900);
+		for (int j = 0; store->unfolded_pages && j < 1000; j++)
+			put_small(t, store, 1000 * (i + 1) + j);
+	}
+	FF_CHECK(t, size_of(t, "a.db-wal") < 1100 * (PAGE + 24));
 	close_store(store);
 }
 
