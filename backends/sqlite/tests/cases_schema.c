@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "faults.h"
+
+static const ff_engine_backend *const sqlite = &ffp_sqlite_backend;
+
 static void a_new_store_reads_well(ff_test *t)
 {
 	const char *path = path_of(t, "a.db");
@@ -87,6 +91,7 @@ static void a_version_that_is_none(ff_test *t)
 		close_store(must_open(t, path));
 		run_sql(t, path, spoils[i]);
 		FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, NULL, &store), FF_E_CORRUPT);
+		FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, FF_STORE_READ_ONLY, NULL, &store), FF_E_CORRUPT);
 		remove(path);
 	}
 	const char *path = path_of(t, "a.db");
@@ -136,15 +141,21 @@ static void check_finds_a_spoiled_index(ff_test *t)
 		ff_test_note(t, "found only: %s", found.lines);
 }
 
-static void check_finds_broken_pages(ff_test *t)
+/* A store with some pages of rows. */
+static void make_pages(ff_test *t, const char *path)
 {
-	const char *path = path_of(t, "a.db");
 	ff_store *store = must_open(t, path);
 	for (int i = 0; i < 300; i++) {
 		ffp_odd_row row = ffp_odd("a", i, "c", i);
 		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 	}
 	close_store(store);
+}
+
+static void check_finds_broken_pages(ff_test *t)
+{
+	const char *path = path_of(t, "a.db");
+	make_pages(t, path);
 	long page = atol(ask_sql(t, path, "SELECT rootpage FROM sqlite_schema WHERE name = 'odd \"table\"'"));
 	FILE *file = fopen(path, "r+b");
 	FF_REQUIRE(t, file != NULL && page > 1);
@@ -153,11 +164,34 @@ static void check_finds_broken_pages(ff_test *t)
 		putc(0xa5, file);
 	fclose(file);
 	FF_CHECK(t, check_store(t, path).count > 0);
-	store = must_open(t, path);
+	ff_store *store = must_open(t, path);
 	ff_read read = { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 1000 };
 	FF_CHECK_CODE(t, read_once(t, store, FF_TXN_READ, &read, 1), FF_E_CORRUPT);
 	FF_CHECK(t, ff_test_error(t)->native_code[0] != '\0');
 	close_store(store);
+}
+
+/* What could not be looked at is not said to be sound. */
+static void a_check_that_fails(ff_test *t)
+{
+	static const fault_kind kinds[] = { FAULT_READ, FAULT_MALLOC };
+	const char *path = path_of(t, "a.db");
+	make_pages(t, path);
+	run_sql(t, path, "DROP INDEX odd_by_many");
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned n = 0;
+		for (bool struck = true; struck && n < FAULT_ROUNDS_MAX;) {
+			problems found = { .test = t };
+			ff_store *store = must_open(t, path);
+			fault_arm(kinds[i], ++n);
+			ff_code code = sqlite->check(store, note_problem, &found, ff_test_error(t));
+			struck = fault_disarm();
+			if (!FF_CHECK(t, code != FF_OK || found.count > 0))
+				ff_test_note(t, "%s fault %u", fault_name(kinds[i]), n);
+			close_store(store);
+		}
+		check_rounds(t, kinds[i], n);
+	}
 }
 
 /* Whoever has the store open sees that a newer library has migrated it, also where the last commit was its own. */
@@ -203,6 +237,7 @@ static const ff_case cases[] = {
 	CASE(check_finds_what_is_missing, "", 0),
 	CASE(check_finds_a_spoiled_index, "", 0),
 	CASE(check_finds_broken_pages, "", 0),
+	CASE(a_check_that_fails, "FF-MT-4", 0),
 	CASE(a_version_that_is_gone_while_open, "FF-ERR-1", 0),
 };
 FAMILY(cases_schema, cases);
