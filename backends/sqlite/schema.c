@@ -52,14 +52,13 @@ ff_code ffp_schema_look(ff_txn *connection, uint32_t *version, ff_error *error)
 	return FF_OK;
 }
 
-/* Runs what was written to the connection's text, and empties it. */
+/* Runs what was written to the connection's text. */
 static ff_code run_sql(ff_txn *connection, ff_error *error)
 {
-	ff_sql_text *sql = &connection->sql;
+	const ff_sql_text *sql = &connection->sql;
 	if (sql->failed)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement");
 	int result = sqlite3_exec(connection->db, sql->data, NULL, NULL, NULL);
-	ff_sql_clear(sql);
 	return result == SQLITE_OK ? FF_OK : fail(connection, result, "create the tables of", error);
 }
 
