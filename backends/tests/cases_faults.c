@@ -233,6 +233,7 @@ static void an_end_needs_nothing_of_the_host(ff_test *t)
 		host.left = UINT_MAX;
 	}
 	subject.backend->close(store);
+	FF_CHECK_EQ_INT(t, count_files(t), 1);
 }
 
 static const ff_case cases[] = {

@@ -69,6 +69,7 @@ void check_fault(ff_test *t, ff_code code, const ff_code *allowed, const char *d
 		allowed++;
 	if (!FF_CHECK(t, *allowed == code && error->code == code && error->message[0]) ||
 	    !FF_CHECK(t, error->native_code[0] || !by_system) ||
+	    !FF_CHECK(t, kind != FAULT_MALLOC || code == FF_E_NO_MEMORY || code == FF_E_COMMIT_UNKNOWN) ||
 	    !FF_CHECK(t, armed.error == ENOSPC || !is_of_room(code, kind)))
 		ff_test_note(t, "%s, %s fault %u: answers %s: %s [%s]", doing, fault_name(kind), n, ff_code_name(code),
 		             error->message, error->native_code);

@@ -93,6 +93,34 @@ static void a_commit_answers_the_truth(ff_test *t)
 	FF_CHECK(t, seen.brought_back > 0);
 }
 
+/* What begin answers is true: a writer has the store to itself, or nobody has it. */
+static void a_begin_that_fails(ff_test *t)
+{
+	static const char *const params[] = { "busy_timeout_ms", "0", NULL };
+	ff_store *other;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &other));
+	FOR_EACH_FAULT (kind) {
+		unsigned n = 1;
+		for (bool struck = true; struck && n < FAULT_ROUNDS_MAX; n++) {
+			ff_store *store = must_open(t, path_of(t, "a.db"));
+			ff_txn *txn, *second;
+			fault_arm_round(kind, n);
+			ff_code code = sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t));
+			struck = fault_disarm();
+			if (code != FF_OK)
+				check_fault(t, code, write_codes, "begin", kind, n);
+			ff_code want = code == FF_OK ? FF_E_BUSY : FF_OK;
+			if (FF_CHECK_CODE(t, sqlite->begin(other, FF_TXN_WRITE, &second, ff_test_error(t)), want) &&
+			    want == FF_OK)
+				sqlite->abort(second);
+			if (code == FF_OK)
+				sqlite->abort(txn);
+			close_store(store);
+		}
+	}
+	close_store(other);
+}
+
 static void a_failed_sync_leaves_the_commit_unknown(ff_test *t)
 {
 	ff_store *store = must_open(t, path_of(t, "a.db"));
@@ -333,6 +361,7 @@ static void processes_on_a_disk_with_little_room(ff_test *t)
 
 static const ff_case cases[] = {
 	CASE(a_commit_answers_the_truth, "FF-ERR-2", 0),
+	CASE(a_begin_that_fails, "FF-ERR-2", 0),
 	CASE(a_failed_sync_leaves_the_commit_unknown, "FF-ERR-2", 0),
 	CASE(a_failed_read_is_no_answer, "FF-ERR-1", 0),
 	CASE(a_full_disk, "FF-ERR-1", 0),
