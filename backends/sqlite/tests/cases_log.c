@@ -88,6 +88,10 @@ static void housekeeping_folds_before_a_commit_would(ff_test *t)
 	keep_house(store); /* not yet */
 	FF_CHECK(t, size_of(t, "a.db") < 100 * PAGE);
 	put_pages(t, store, 3000);
+	store->keeping = true; /* nor where another thread does */
+	keep_house(store);
+	FF_CHECK(t, size_of(t, "a.db") < 100 * PAGE);
+	store->keeping = false;
 	keep_house(store);
 	FF_CHECK(t, size_of(t, "a.db") > 2000 * PAGE);
 	put_small(t, store, 1);
