@@ -186,7 +186,7 @@ int ffp_statement_run(sqlite3_stmt *statement)
 {
 	int result = sqlite3_step(statement);
 	sqlite3_reset(statement);
-	return result == SQLITE_DONE || result == SQLITE_ROW ? SQLITE_OK : result;
+	return result == SQLITE_DONE ? SQLITE_OK : result;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
