@@ -520,12 +520,12 @@ static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_
 	ff_txn *connection = NULL;
 	ff_code code =
 	    store->memory ? acquire_writer(store, &connection, error) : acquire_reader(store, &connection, error);
-	if (code != FF_OK)
-		return code;
-	code = check_integrity(connection, problem, context, error);
-	if (code == FF_OK)
-		code = ffp_schema_check(connection, problem, context, error);
-	release(connection);
+	if (code == FF_OK) {
+		code = check_integrity(connection, problem, context, error);
+		if (code == FF_OK)
+			code = ffp_schema_check(connection, problem, context, error);
+		release(connection);
+	}
 	if (code == FF_E_FULL)
 		code = error->code = FF_E_IO;
 	return code;

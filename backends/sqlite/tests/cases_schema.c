@@ -174,22 +174,25 @@ static void check_finds_broken_pages(ff_test *t)
 /* What could not be looked at is neither sound nor missing. */
 static void a_check_that_fails(ff_test *t)
 {
-	static const fault_kind kinds[] = { FAULT_READ, FAULT_MALLOC };
+	static const ff_code codes[] = { FF_E_IO, FF_E_NO_MEMORY, FF_OK };
+	static const fault_kind kinds[] = { FAULT_READ, FAULT_SHARE, FAULT_MALLOC };
 	static const char *const want = "index 'odd_by_many' of table 'odd \"table\"' is missing|";
 	const char *path = path_of(t, "a.db");
 	make_pages(t, path);
 	run_sql(t, path, "DROP INDEX odd_by_many");
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		unsigned n = 0;
 		for (bool struck = true; struck && n < FAULT_ROUNDS_MAX;) {
 			problems found = { .test = t };
 			ff_store *store = must_open(t, path);
-			fault_arm(kinds[i], ++n);
+			fault_arm_round(kinds[i], ++n);
 			ff_code code = sqlite->check(store, note_problem, &found, ff_test_error(t));
 			struck = fault_disarm();
 			const char *told = strstr(found.lines, want);
 			bool alone = told && strstr(found.lines, " is missing") > told;
-			if (!FF_CHECK(t, code != FF_OK || alone))
+			if (code != FF_OK)
+				check_fault(t, code, codes, "check", kinds[i], n);
+			else if (!FF_CHECK(t, alone))
 				ff_test_note(t, "%s fault %u: %s", fault_name(kinds[i]), n, found.lines);
 			close_store(store);
 		}
