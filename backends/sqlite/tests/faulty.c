@@ -1,6 +1,7 @@
 /* A VFS and an allocator that pass everything on, but one operation. */
 #include "faulty.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sqlite3.h>
@@ -27,13 +28,14 @@ static int file_read(sqlite3_file *file, void *data, int size, sqlite3_int64 off
 	return fault_strikes(FAULT_READ) ? SQLITE_IOERR_READ : PASS(file, xRead, data, size, offset);
 }
 
-/* As disks do, it writes a part before it fails. */
+/* As disks do, it writes a part before it fails, and says what SQLite's own files say. */
 static int file_write(sqlite3_file *file, const void *data, int size, sqlite3_int64 offset)
 {
 	if (!fault_strikes(FAULT_WRITE))
 		return PASS(file, xWrite, data, size, offset);
+	int result = errno == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 	PASS(file, xWrite, data, size / 2, offset);
-	return SQLITE_IOERR_WRITE;
+	return result;
 }
 
 static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
