@@ -179,6 +179,23 @@ static void a_few_readers_are_kept(ff_test *t)
 	close_store(store);
 }
 
+/* A writer's connection has one transaction, and so has a store in memory. */
+static void one_transaction_at_a_time(ff_test *t)
+{
+	static const char *const params[] = { "busy_timeout_ms", "20", NULL };
+	const char *const paths[] = { path_of(t, "a.db"), ":memory:" };
+	for (unsigned memory = 0; memory < 2; memory++) {
+		ff_store *store;
+		ff_txn *txn, *second;
+		FF_REQUIRE_OK(t, open_store(t, paths[memory], &catalog_v1, 0, params, &store));
+		FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
+		FF_CHECK_CODE(t, sqlite->begin(store, FF_TXN_WRITE, &second, ff_test_error(t)),
+		              memory ? FF_E_BUSY : FF_E_MISUSE);
+		sqlite->abort(txn);
+		close_store(store);
+	}
+}
+
 /* ---- rights -------------------------------------------------------------------------------------------------- */
 
 /* Runs `body` in a process that may read and write the case's directory; it drops root's rights. */
@@ -349,6 +366,28 @@ static void reading_leaves_the_files_as_they_are(ff_test *t)
 	FF_CHECK_EQ_INT(t, count_files(t), 1);
 }
 
+/* What has no log is read without one where none can be made, whatever the reason. */
+static void reading_where_no_log_can_be_made(ff_test *t)
+{
+	ff_store *store;
+	make_one_row(t, path_of(t, "a.db"));
+	FF_REQUIRE(t, symlink("none", path_of(t, "a.db-wal")) == 0); /* which SQLite does not follow */
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
+	close_store(store);
+}
+
+/* Nor does a reader make one where somebody took the store away. */
+static void a_reader_makes_no_store(ff_test *t)
+{
+	ff_txn *txn;
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	remove_store(path_of(t, "a.db"));
+	FF_CHECK_CODE(t, sqlite->begin(store, FF_TXN_READ, &txn, ff_test_error(t)), FF_E_IO);
+	FF_CHECK_EQ_INT(t, count_files(t), 0);
+	close_store(store);
+}
+
 static void a_reader_sees_what_a_writer_commits(ff_test *t)
 {
 	ff_store *reader;
@@ -414,10 +453,13 @@ static const ff_case cases[] = {
 	CASE(a_file_system_without_links, "FF-ERR-8", 0),
 	CASE(a_file_that_is_read_while_it_is_opened, "FF-ERR-4", 0),
 	CASE(a_few_readers_are_kept, "", 0),
+	CASE(one_transaction_at_a_time, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
 	CASE(a_log_that_may_not_be_written, "", 0),
 	CASE(who_may_only_read_sees_what_others_write, "", 0),
 	CASE(reading_leaves_the_files_as_they_are, "", 0),
+	CASE(reading_where_no_log_can_be_made, "FF-ERR-1", 0),
+	CASE(a_reader_makes_no_store, "", 0),
 	CASE(a_reader_sees_what_a_writer_commits, "", 0),
 	CASE(methods_of_other_versions, "", 0),
 	CASE(a_lock_is_asked_for_whoever_is_at_it, "", 0),
