@@ -161,14 +161,16 @@ static void *no_room(ff_arena *of, size_t size)
 static void an_arena_that_has_nothing(ff_test *t)
 {
 	ff_store *store = must_open(t, path_of(t, "a.db"));
-	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1), more = row;
 	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	for (more.b = 2; more.b < 40; more.b++) /* more than a first array of them holds */
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &more.row));
 	ff_read reads[] = { { .table = odd_v1(), .kind = FF_READ_GET, .low = &row.row },
-		            { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 9 } };
+		            { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 99 } };
+	static max_align_t memory[1024];
 	for (unsigned kind = 0; kind < 2; kind++) {
 		ff_code code = FF_E_NO_MEMORY;
-		for (size_t room = 0; code != FF_OK && room < 1024; room += 16) {
-			static max_align_t memory[64];
+		for (size_t room = 0; code != FF_OK && room < sizeof(memory); room += 16) {
 			ff_arena small = { (char *)memory, (char *)memory + room, no_room };
 			ff_txn *txn;
 			FF_REQUIRE_OK(t, subject.backend->begin(store, FF_TXN_READ, &txn, ff_test_error(t)));
@@ -223,6 +225,12 @@ static void an_end_needs_nothing_of_the_host(ff_test *t)
 			         .low = &row.row,
 			         .high = &row.row };
 		ff_txn *txn;
+		FF_REQUIRE_OK(t, subject.backend->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
+		host.left = 0;
+		ff_code code = subject.backend->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t));
+		FF_CHECK(t, code == FF_OK || code == FF_E_NO_MEMORY);
+		subject.backend->abort(txn);
+		host.left = UINT_MAX;
 		FF_REQUIRE_OK(t, subject.backend->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
 		FF_CHECK_CODE(t, subject.backend->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t)), FF_OK);
 		host.left = 0;
