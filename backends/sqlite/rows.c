@@ -184,7 +184,7 @@ static ff_code change(ff_txn *txn, sqlite3_stmt *statement, int bound, bool one_
 {
 	int result = bound == SQLITE_OK ? sqlite3_step(statement) : bound;
 	ff_code code = FF_OK;
-	if (result == SQLITE_CONSTRAINT_PRIMARYKEY || result == SQLITE_CONSTRAINT_UNIQUE ||
+	if (result == SQLITE_CONSTRAINT_PRIMARYKEY ||
 	    (result == SQLITE_DONE && one_row && sqlite3_changes(txn->db) != 1))
 		code = ff_error_set(error, FF_E_CONFLICT, "a row is not as it was loaded");
 	else if (result != SQLITE_DONE)
