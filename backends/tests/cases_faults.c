@@ -129,6 +129,7 @@ static void an_allocator_that_has_nothing(ff_test *t)
 		ff_code code = open_by(t, &allocator, &store);
 		if (code != FF_OK) {
 			FF_CHECK_EQ_INT(t, code, FF_E_NO_MEMORY);
+			FF_CHECK_EQ_INT(t, host.held, 0);
 			FF_CHECK(t, is_clean(t, &stores));
 			continue;
 		}
@@ -141,6 +142,7 @@ static void an_allocator_that_has_nothing(ff_test *t)
 		FF_CHECK(t, code == FF_OK || code == FF_E_NO_MEMORY);
 		FF_CHECK(t, code == FF_OK || host.struck);
 		subject.backend->close(store);
+		FF_CHECK_EQ_INT(t, host.held, 0);
 		FF_CHECK_EQ_INT(t, count_files(t), 1);
 		remove_store(path_of(t, "a.db"));
 		if (!host.struck) {
@@ -241,6 +243,7 @@ static void an_end_needs_nothing_of_the_host(ff_test *t)
 		host.left = UINT_MAX;
 	}
 	subject.backend->close(store);
+	FF_CHECK_EQ_INT(t, host.held, 0);
 	FF_CHECK_EQ_INT(t, count_files(t), 1);
 }
 

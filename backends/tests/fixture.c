@@ -97,6 +97,7 @@ static void *resize_until(void *context, void *old, size_t old_size, size_t size
 		of->struck = true;
 	if (size && of->left-- == 0)
 		return NULL;
+	of->held += size - old_size;
 	return test_allocator.resize(NULL, old, old_size, size);
 }
 

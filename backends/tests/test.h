@@ -55,10 +55,11 @@ const char *path_of(ff_test *t, const char *name);
 
 extern const ff_allocator test_allocator;
 
-/* An allocator that has memory for `left` more requests, and tells where it refused one. */
+/* An allocator that has memory for `left` more requests, and tells where it refused one, and what it was not given back. */
 typedef struct stingy {
 	unsigned left;
 	bool struck;
+	size_t held;
 } stingy;
 
 ff_allocator stingy_allocator(stingy *of);
