@@ -427,6 +427,8 @@ static void methods_of_other_versions(ff_test *t)
 	/* Without what processes share there is no log. */
 	faulty_set_version(1);
 	refuse_open(t, path_of(t, "a.db"), 0, FF_E_IO);
+	refuse_open(t, path_of(t, "new.db"), 0, FF_E_UNAVAILABLE);
+	FF_CHECK(t, !file_exists(path_of(t, "new.db")));
 }
 
 /* Who is at a lock of the log's index may have lost its processor: nobody waits for that, and one alone finds it out. */
