@@ -64,7 +64,7 @@ void ffp_file_take(ff_txn *connection)
 	ffp_file *of = &connection->file;
 	sqlite3_file *file = NULL;
 	sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-	if (connection->store->memory || !file || !file->pMethods || file->pMethods->iVersion < 2)
+	if (!file || !file->pMethods || file->pMethods->iVersion < 2) /* a store in memory has none */
 		return;
 	*of = (ffp_file){ .methods = copy_of(file->pMethods), .real = file->pMethods, .store = connection->store };
 	of->methods.xShmLock = lock_index;
