@@ -492,7 +492,7 @@ static void tell_lines(const char *text, ff_problem_fn *problem, void *context)
 	char line[256];
 	while (*text) {
 		size_t size = strcspn(text, "\n");
-		snprintf(line, sizeof(line), "%.*s", (int)(size < sizeof(line) ? size : sizeof(line) - 1), text);
+		snprintf(line, sizeof(line), "%.*s", (int)size, text);
 		if (size && strncmp(line, "*** ", 4) != 0 && strcmp(line, "ok") != 0)
 			problem(context, line);
 		text += size + (text[size] == '\n');
