@@ -480,9 +480,9 @@ FF_API ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit,
 
 /*
  * Runs an unbounded tick on a thread of the engine's own, every interval_ms (1 … 86,400,000; 0 = off) from now on;
- * starting twice changes nothing. Behind a tick that took long it rests for four times as long, at least (but no more than
- * an hour), whatever the interval. Errors of a tick are dropped; the next one tries again. Stopping (interval 0, or close) waits for a slice
- * under way (FF-RB-6).
+ * starting twice changes nothing. Behind a tick the thread rests for four times as long as that took, up to an hour,
+ * where that is more than the interval. Errors of a tick are dropped; the next one tries again. Stopping (interval 0, or
+ * close) waits for a slice under way (FF-RB-6).
  */
 FF_API ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *error);
 
