@@ -238,6 +238,7 @@ static int use_what_the_parent_opened(ff_test *t, int number)
 	FF_CHECK_CODE(t, lmdb->begin(inherited, FF_TXN_READ, &txn, ff_test_error(t)), FF_E_MISUSE);
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "fork") != NULL);
 	FF_CHECK_CODE(t, lmdb->begin(inherited, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_MISUSE);
+	FF_CHECK_CODE(t, lmdb->check(inherited, note_problem, NULL, ff_test_error(t)), FF_E_IO);
 	if (inherited_writer)
 		FF_CHECK_CODE(t, lmdb->commit(inherited_writer, ff_test_error(t)), FF_E_IO);
 	lmdb->abort(inherited_reader);

@@ -323,6 +323,10 @@ static void refuses_what_it_does_not_know(void)
 	      FF_E_INVALID);
 	CHECK(OPEN(&store, "fault+counting", { "slot", "commit" }, { "error", "io" }, { "when", "after" }) ==
 	      FF_E_INVALID);
+	char longest[sizeof(error.native_code) + 1] = "";
+	memset(longest, 'x', sizeof(longest) - 1);
+	CHECK(OPEN(&store, "fault+counting", { "slot", "load" }, { "error", "io" }, { "native_code", longest }) ==
+	      FF_E_INVALID);
 	CHECK(OPEN(&store, "fault+counting", { "slot", "load" }, { "error", "io" }, { "other", "1" }) == FF_E_INVALID);
 	CHECK(strstr(error.message, "other") != NULL);
 	CHECK(OPEN(&store, "trace+counting", { "trace_file", "" }) == FF_E_INVALID);
