@@ -22,27 +22,19 @@ static ff_kv_bytes bytes_of(MDB_val value)
 /* ---- trees -------------------------------------------------------------------------------------------------- */
 
 /* Whether the environment holds something, though no tree of ours. */
-static int look_for_others(ff_txn *txn, bool *found)
+static bool holds_others(ff_txn *txn)
 {
 	MDB_dbi names;
 	MDB_stat status;
-	int result = mdb_dbi_open(txn->txn, NULL, 0, &names);
-	if (result == 0)
-		result = mdb_stat(txn->txn, names, &status);
-	*found = result == 0 && status.ms_entries > 0;
-	return result;
+	return mdb_dbi_open(txn->txn, NULL, 0, &names) == 0 && mdb_stat(txn->txn, names, &status) == 0 &&
+	       status.ms_entries > 0;
 }
 
 ff_code ffp_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create, ff_error *error)
 {
 	ff_store *store = txn->kv.store;
-	bool foreign = false;
 	int result = mdb_dbi_open(txn->txn, name, 0, &store->trees[tree]);
-	if (result == MDB_NOTFOUND && tree == 0) {
-		int looked = look_for_others(txn, &foreign);
-		result = looked ? looked : result;
-	}
-	if (foreign)
+	if (result == MDB_NOTFOUND && tree == 0 && holds_others(txn))
 		return ff_error_set(error, FF_E_CORRUPT, "'%s' is an LMDB environment of something else",
 		                    store->environment->path);
 	if (result == MDB_NOTFOUND && create)
