@@ -342,8 +342,7 @@ static void rest(ff_txn *txn)
 
 static bool is_untouched(ff_txn *txn)
 {
-	const ff_store *store = txn->kv.store;
-	return store->last_id && txn->id == store->last_id + 1;
+	return txn->id == txn->kv.store->last_id + 1;
 }
 
 static const ff_kv_ops ops = {

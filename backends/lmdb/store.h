@@ -44,7 +44,7 @@ struct ff_store {
 	ff_durability durability;
 	uint64_t map_max;
 	ff_wait wait;   /* the writer's */
-	size_t last_id; /* of the writer's last commit that was made */
+	size_t last_id; /* of the writer's last commit that was made; 0: none, and the first of all made the schema */
 	bool has_room;  /* the map had, behind it */
 	ff_txn writer;
 	bool writing; /* the writer's transaction is under way */

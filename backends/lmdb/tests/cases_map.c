@@ -485,6 +485,52 @@ static void a_map_that_another_process_has_filled(ff_test *t)
 	close_store(store);
 }
 
+/* Whose map may be no larger takes on what another process had more room for, and adds nothing. */
+static void a_map_that_is_larger_than_may_be(ff_test *t)
+{
+	ff_store *store = open_with(t, small);
+	FF_CHECK_CODE(t, fill(t, store, 0), FF_E_FULL);
+	size_t rows = count_rows(t, store, odd_v1());
+	FF_CHECK_EQ_INT(t, in_process(t, put_all, 2), 0);
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), rows + ROWS);
+	FF_CHECK_CODE(t, put_many(t, store, ROWS, 10), FF_E_FULL);
+	close_store(store);
+}
+
+static int fill_a_small_address_space(ff_test *t, int number)
+{
+	static char words[1 << 20];
+	const rlim_t most = (rlim_t)(address_space(t) * sysconf(_SC_PAGESIZE)) + (60 << 20);
+	ff_code code = FF_OK;
+	int64_t rows = 0;
+	(void)number;
+	memset(words, 'w', sizeof(words));
+	FF_REQUIRE(t, setrlimit(RLIMIT_AS, &(struct rlimit){ most, most }) == 0);
+	ff_store *store = open_with(t, plain);
+	while (code == FF_OK && rows < 64) {
+		ffp_odd_row row = ffp_odd("a", rows, "c", 1);
+		row.w = (ff_text){ words, sizeof(words) };
+		code = put_row(t, store, odd_v1(), NULL, &row.row);
+		rows += code == FF_OK;
+	}
+	FF_CHECK_EQ_INT(t, code, FF_E_FULL);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "address space") != NULL);
+	FF_CHECK(t, rows > 8);
+	ffp_odd_row last = ffp_odd("a", rows - 1, "c", 1);
+	ff_read read = { .table = odd_v1(), .kind = FF_READ_GET, .low = &last.row };
+	FF_CHECK_CODE(t, read_once(t, store, FF_TXN_READ, &read, 1), FF_OK);
+	FF_CHECK(t, read.row != NULL);
+	close_store(store);
+	return 0;
+}
+
+/* A map begins as large as may be, and where it may be no larger, what is there can still be read. */
+static void an_address_space_that_is_small(ff_test *t)
+{
+	FF_CHECK_EQ_INT(t, in_process(t, fill_a_small_address_space, 0), 0);
+	FF_CHECK_STR(t, check_store(t, path_of(t, "a.db")).lines, "");
+}
+
 /* Opens and writes where no file may grow past `size`, in a process of its own. Answers 0 where all went well, 1 where
  * it ran out of room as it should. */
 static int use_small_disk(ff_test *t, int size)
@@ -642,6 +688,8 @@ static const ff_case cases[] = {
 	CASE(a_closed_store_holds_no_address_space, "", 0),
 	CASE(a_map_that_may_not_grow, "FF-ERR-1", 0),
 	CASE(a_map_that_another_process_has_filled, "FF-ERR-1", 0),
+	CASE(a_map_that_is_larger_than_may_be, "FF-ERR-1", 0),
+	CASE(an_address_space_that_is_small, "FF-ERR-1", FF_CASE_BULK),
 	CASE(a_disk_that_is_full, "FF-ERR-1", 0),
 	CASE(a_smaller_writable_map_leaves_the_larger_one, "", 0),
 	CASE(a_reader_takes_a_writable_map_on_while_it_grows, "", 0),

@@ -211,6 +211,39 @@ static void a_commit_is_synced_as_its_store_wants(ff_test *t)
 		close_store(stores[i]);
 }
 
+static int add_elsewhere(ff_test *t, int number)
+{
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	FF_REQUIRE_OK(t, add_row(t, store, number));
+	close_store(store);
+	return 0;
+}
+
+static bool begins_untouched(ff_test *t, ff_store *store)
+{
+	ff_txn *txn;
+	FF_REQUIRE_OK(t, lmdb->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
+	bool untouched = lmdb->is_untouched(txn);
+	lmdb->abort(txn);
+	return untouched;
+}
+
+/* A commit that changed nothing takes no number, which is then another's. */
+static void what_another_process_wrote_is_noticed(ff_test *t)
+{
+	ff_read nothing = { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 1 };
+	ff_write gone = { .table = odd_v1(), .kind = FF_WRITE_DELETE_RANGE, .range = &nothing };
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	FF_REQUIRE_OK(t, write_once(t, store, &gone, 1));
+	FF_CHECK_EQ_INT(t, in_process(t, add_elsewhere, 1), 0);
+	FF_CHECK(t, !begins_untouched(t, store));
+	FF_REQUIRE_OK(t, add_row(t, store, 2));
+	FF_CHECK(t, begins_untouched(t, store));
+	FF_CHECK_EQ_INT(t, in_process(t, add_elsewhere, 3), 0);
+	FF_CHECK(t, !begins_untouched(t, store));
+	close_store(store);
+}
+
 /* A directory that was removed and made anew is another one, though its inode's number may be the same. */
 static void a_directory_made_anew(ff_test *t)
 {
@@ -622,6 +655,7 @@ static const ff_case cases[] = {
 	CASE(a_turn_that_nobody_gives_back, "", 0),
 	CASE(each_store_has_its_durability, "", 0),
 	CASE(a_commit_is_synced_as_its_store_wants, "", 0),
+	CASE(what_another_process_wrote_is_noticed, "FF-RU-13", 0),
 	CASE(a_directory_made_anew, "", 0),
 	CASE(a_fork_takes_nothing_away, "", 0),
 	CASE(readers_find_no_slot, "FF-ERR-4", 0),
