@@ -15,6 +15,8 @@ static struct {
 	int commits;
 	int calls; /* of load and store */
 	int housekeeps;
+	int checks;
+	int waits;
 	size_t params;
 	char scheme[32];
 } inner;
@@ -106,6 +108,21 @@ static void inner_housekeep(ff_store *store)
 	inner.housekeeps++;
 }
 
+static ff_code inner_check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
+{
+	(void)store;
+	(void)problem;
+	(void)context;
+	inner.checks++;
+	return ff_error_set(error, FF_E_CORRUPT, "cannot be checked");
+}
+
+static void inner_wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *context)
+{
+	(void)txn;
+	inner.waits += goes_on(context);
+}
+
 static const ff_engine_backend inner_backend = { .size = sizeof(ff_engine_backend),
 	                                         .abi_major = FF_BACKEND_ABI,
 	                                         .caps = FF_CAP_SNAPSHOT_READ,
@@ -118,11 +135,27 @@ static const ff_engine_backend inner_backend = { .size = sizeof(ff_engine_backen
 	                                         .store = inner_store_rows,
 	                                         .commit = inner_commit,
 	                                         .abort = inner_abort,
+	                                         .check = inner_check,
+	                                         .wait_while = inner_wait_while,
 	                                         .housekeep = inner_housekeep };
 
+/* The same, without what a backend need not have. */
+static const ff_engine_backend bare_backend = { .size = sizeof(ff_engine_backend),
+	                                        .abi_major = FF_BACKEND_ABI,
+	                                        .caps = FF_CAP_SNAPSHOT_READ,
+	                                        .name = "bare",
+	                                        .open = inner_open,
+	                                        .close = inner_close,
+	                                        .limits = inner_limits,
+	                                        .begin = inner_begin,
+	                                        .load = inner_load,
+	                                        .store = inner_store_rows,
+	                                        .commit = inner_commit,
+	                                        .abort = inner_abort };
+
 /* The build's list of backends, which this program is linked without. */
-const ff_engine_backend *const ffp_builtin_backends[] = { &inner_backend, &ffp_fault_backend, &ffp_trace_backend,
-	                                                  NULL };
+const ff_engine_backend *const ffp_builtin_backends[] = { &inner_backend, &bare_backend, &ffp_fault_backend,
+	                                                  &ffp_trace_backend, NULL };
 
 /* ---- opening by hand ---------------------------------------------------------------------------------------- */
 
@@ -297,13 +330,33 @@ static void open_fails_and_leaves_nothing(void)
 	close_store(&store);
 }
 
-static void check_may_be_absent_and_may_fail(void)
+static bool once(void *context)
+{
+	return ++*(int *)context == 1;
+}
+
+static void what_may_be_absent(void)
 {
 	opened store;
-	CHECK(OPEN(&store, "fault+counting", { "slot", "check" }, { "error", "corrupt" }, { "nth", "2" }) == FF_OK);
+	ff_txn *txn;
+	int asked = 0;
+	CHECK(OPEN(&store, "fault+bare", { "slot", "check" }, { "error", "io" }, { "nth", "2" }) == FF_OK);
 	CHECK(store.backend->check(store.store, NULL, NULL, &error) == FF_OK);
-	CHECK(store.backend->check(store.store, NULL, NULL, &error) == FF_E_CORRUPT);
+	CHECK(store.backend->check(store.store, NULL, NULL, &error) == FF_E_IO);
+	store.backend->housekeep(store.store);
+	CHECK(store.backend->begin(store.store, FF_TXN_WRITE, &txn, &error) == FF_OK);
+	store.backend->wait_while(txn, once, &asked);
+	store.backend->abort(txn);
 	close_store(&store);
+	CHECK(inner.checks == 0 && inner.housekeeps == 0 && inner.waits == 0);
+	CHECK(OPEN(&store, "fault+counting", { "slot", "load" }, { "error", "io" }) == FF_OK);
+	CHECK(store.backend->check(store.store, NULL, NULL, &error) == FF_E_CORRUPT);
+	store.backend->housekeep(store.store);
+	CHECK(store.backend->begin(store.store, FF_TXN_WRITE, &txn, &error) == FF_OK);
+	store.backend->wait_while(txn, once, &asked);
+	store.backend->abort(txn);
+	close_store(&store);
+	CHECK(inner.checks == 1 && inner.housekeeps == 1 && inner.waits == 1);
 }
 
 static void refuses_what_it_does_not_know(void)
@@ -420,6 +473,23 @@ static void shims_stack(void)
 	CHECK(strstr(text, "total load calls=1 failed=1 ") != NULL);
 }
 
+static void a_trace_has_room_for_several(void)
+{
+	char path[] = "/tmp/ff-trace-XXXXXX", text[4096];
+	int file = mkstemp(path);
+	CHECK(write(file, "before\n", 7) == 7);
+	close(file);
+	opened stores[2];
+	CHECK(OPEN(&stores[0], "trace+counting", { "trace_file", path }) == FF_OK);
+	CHECK(OPEN(&stores[1], "trace+counting", { "trace_file", path }) == FF_OK);
+	CHECK(run_txn(&stores[0], NULL, 0, NULL, 0) == FF_OK);
+	close_store(&stores[1]);
+	close_store(&stores[0]);
+	take_trace(path, text, sizeof(text));
+	CHECK(strstr(text, "before\nopen 1 - ok in=0 out=0\nopen 1 - ok in=0 out=0\nbegin 1 write ") == text);
+	CHECK(strstr(text, "total begin calls=0 ") && strstr(text, "total begin calls=1 "));
+}
+
 int main(void)
 {
 	run("the n-th call of a slot fails, once", nth_call_fails_once);
@@ -427,9 +497,10 @@ int main(void)
 	run("a call fails after it was done", fails_after_the_call);
 	run("commit_unknown, with and without the commit", commit_unknown_both_ways);
 	run("a failed open leaves nothing", open_fails_and_leaves_nothing);
-	run("check may be absent, and may fail", check_may_be_absent_and_may_fail);
+	run("check, housekeep and wait_while may be absent, and are passed on", what_may_be_absent);
 	run("what it does not know is refused", refuses_what_it_does_not_know);
 	run("a trace has a line a call, and totals", traces_calls_and_rows);
+	run("several stores write one trace", a_trace_has_room_for_several);
 	run("shims stack, and pass on what is not theirs", shims_stack);
 	printf("1..%d\n", cases);
 	return failures != 0;
