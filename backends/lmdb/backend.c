@@ -101,10 +101,8 @@ static ff_code begin_writing(ff_store *store, ff_error *error)
 	int result;
 	while ((result = mdb_txn_begin(env, NULL, 0, &writer->txn)) == MDB_MAP_RESIZED && code == FF_OK)
 		code = ffp_environment_adopt(store->environment, store->map_max, error);
-	if (result) {
-		writer->txn = NULL;
+	if (result)
 		return code ? code : ffp_txn_fail(writer, result, "write to", error);
-	}
 	/* These flags are looked at by commits only, and nobody else commits now. */
 	if (store->environment->durability != store->durability) {
 		mdb_env_set_flags(env, MDB_NOSYNC, store->durability == FF_DURABILITY_NONE);
@@ -209,12 +207,8 @@ static void give_reader(ff_txn *reader)
 
 static int start_reader(ff_txn *reader)
 {
-	if (reader->txn)
-		return mdb_txn_renew(reader->txn);
-	int result = mdb_txn_begin(reader->kv.store->environment->env, NULL, MDB_RDONLY, &reader->txn);
-	if (result)
-		reader->txn = NULL;
-	return result;
+	return reader->txn ? mdb_txn_renew(reader->txn)
+	                   : mdb_txn_begin(reader->kv.store->environment->env, NULL, MDB_RDONLY, &reader->txn);
 }
 
 /* Takes the map on as another process has made it. */
@@ -602,7 +596,6 @@ static ff_code make_room(ff_store *store, ff_error *error)
 	ff_code code = take_map(store, &store->wait, error);
 	if (code != FF_OK)
 		return code;
-	store->writer.result = 0;
 	code = ffp_environment_grow(store->environment, store->map_max, error);
 	give_map(store);
 	return code;
@@ -639,7 +632,7 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 	store->kv = (ff_kv){ .ops = &ops, .catalog = config->catalog, .allocator = config->allocator };
 	code = take_memory(store) ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
 	/* Whatever its durability: later commits may be of more. */
-	if (code == FF_OK && !(config->flags & FF_STORE_READ_ONLY))
+	if (code == FF_OK)
 		code = ffp_environment_keep_names(&opening, error);
 	if (code == FF_OK)
 		code = open_schema(store, config, error);

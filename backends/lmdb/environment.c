@@ -205,8 +205,7 @@ bool ffp_environment_is_full(const ffp_environment *environment)
 		return false;
 	if (!fstatvfs(data, &disk) && (uint64_t)disk.f_bavail * disk.f_frsize < little)
 		return true;
-	return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY &&
-	       (uint64_t)file.st_size + little > limit.rlim_cur;
+	return !getrlimit(RLIMIT_FSIZE, &limit) && (uint64_t)file.st_size + little > limit.rlim_cur;
 }
 
 /* ---- the directory ------------------------------------------------------------------------------------------ */

@@ -80,8 +80,6 @@ int ffp_turn_open(ffp_turn *turn, int directory)
 		result = init_mutex(&turn->memory->mutex);
 	if (result == 0)
 		result = lock_file(turn->file, LOCK_SH);
-	if (result)
-		ffp_turn_close(turn);
 	return result;
 }
 

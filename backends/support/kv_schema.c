@@ -110,7 +110,7 @@ static ff_code bring_up(ff_txn *txn, uint32_t version, ff_error *error)
 	ff_code code = open_trees(txn, version, error);
 	for (uint32_t i = 0; code == FF_OK && i < catalog->tables_count; i++) {
 		const ff_table *table = &catalog->tables[i];
-		for (unsigned j = 0; code == FF_OK && table->since <= version && j < table->indexes_count; j++)
+		for (unsigned j = 0; code == FF_OK && j < table->indexes_count; j++)
 			if (table->indexes[j].since > version)
 				code = fill_index(txn, table, &table->indexes[j], error);
 	}
