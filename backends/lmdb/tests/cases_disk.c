@@ -55,6 +55,7 @@ static int64_t add_one(ff_test *t, int64_t value, fault_kind kind, unsigned n, b
 		++*unknown;
 		/* LMDB does not go on with an environment whose state it does not know. */
 		FF_CHECK_CODE(t, subject.backend->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_IO);
+		FF_CHECK_CODE(t, subject.backend->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_IO);
 		FF_CHECK_STR(t, ff_test_error(t)->native_code, "-30795");
 		FF_CHECK(t, strstr(ff_test_error(t)->message, "closed it") != NULL);
 	} else {
@@ -131,6 +132,12 @@ static unsigned syncs_of_opening(ff_test *t, const char *path, const char *const
 static void a_new_store_keeps_its_name(ff_test *t)
 {
 	static const char *const none[] = { "durability", "none", NULL };
+	ff_store *store;
+	for (unsigned n = 1; n <= 2; n++) {
+		fault_arm(FAULT_SYNC, n);
+		FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, none, &store), FF_E_IO);
+		FF_CHECK(t, fault_disarm());
+	}
 	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "a.db"), NULL), 2);
 	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "a.db"), NULL), 0);
 	mkdir(path_of(t, "b.db"), 0700);

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "faulty.h"
+
 static void what_is_no_store(ff_test *t)
 {
 	static const char text[] = "budget,tokens\na,1\n";
@@ -29,6 +31,9 @@ static void what_is_no_store(ff_test *t)
 	mkdir(path_of(t, "deeper"), 0700);
 	mkdir(path_of(t, "deeper/data.mdb"), 0700);
 	refuse_open(t, path_of(t, "deeper"), 0, FF_E_IO);
+	mkdir(path_of(t, "turnless"), 0700);
+	mkdir(path_of(t, "turnless/ff.lock"), 0700);
+	refuse_open(t, path_of(t, "turnless"), 0, FF_E_IO);
 	FF_CHECK(t, file_hash(path_of(t, "text/data.mdb")) == file_hash(path_of(t, "file")));
 }
 
@@ -110,6 +115,39 @@ static void a_failed_open_removes_what_it_made(ff_test *t)
 	FF_CHECK_CODE(t, open_store(t, path_of(t, "there"), &catalog_v1, 0, params, &store), FF_E_FULL);
 	FF_CHECK(t, file_exists(path_of(t, "there")));
 	FF_CHECK_EQ_INT(t, rmdir(path_of(t, "there")), 0); /* it is empty */
+	/* Locks that were there may be those of who has another file open. */
+	mkdir(path_of(t, "locked"), 0700);
+	write_file(t, path_of(t, "locked/lock.mdb"), "", 0);
+	FF_CHECK_CODE(t, open_store(t, path_of(t, "locked"), &catalog_v1, 0, params, &store), FF_E_FULL);
+	FF_CHECK(t, file_exists(path_of(t, "locked/lock.mdb")) && !file_exists(path_of(t, "locked/data.mdb")));
+}
+
+static void take_away(void *context)
+{
+	ff_test *t = context;
+	FF_CHECK(t, rmdir(path_of(t, "a.db")) == 0);
+}
+
+static void make_anew(void *context)
+{
+	ff_test *t = context;
+	take_away(t);
+	FF_CHECK(t, mkdir(path_of(t, "a.db"), 0700) == 0);
+}
+
+/* By another process whose opening fails; and one more makes it again, whose it is then. */
+static void a_directory_goes_before_it_is_locked(ff_test *t)
+{
+	static const char *const params[] = { "map_max", "8192", NULL };
+	ff_store *store;
+	faulty_before_lock(take_away, t);
+	store = must_open(t, path_of(t, "a.db"));
+	FF_CHECK(t, file_exists(path_of(t, "a.db/data.mdb")));
+	close_store(store);
+	remove_store(path_of(t, "a.db"));
+	faulty_before_lock(make_anew, t);
+	FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store), FF_E_FULL);
+	FF_CHECK(t, file_exists(path_of(t, "a.db")));
 }
 
 static void parameters(ff_test *t)
@@ -147,6 +185,8 @@ static int refuse_without_rights(ff_test *t, int number)
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "Permission denied") != NULL);
 	/* A new name is synced by its directory, where that may be read. */
 	close_store(must_open(t, path_of(t, "unlisted/new")));
+	/* Without the turn to write LMDB's own lock is waited for. */
+	close_store(must_open(t, path_of(t, "turn")));
 	/* Readers have to write into the lock file. */
 	refuse_open(t, path_of(t, "lock"), FF_STORE_READ_ONLY, FF_E_IO);
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "Permission denied") != NULL);
@@ -165,9 +205,9 @@ static int refuse_without_rights(ff_test *t, int number)
 
 static void files_that_may_not_be_written(ff_test *t)
 {
-	static const char *const names[] = { "none", "data", "lock" };
+	static const char *const names[] = { "none", "data", "lock", "turn" };
 	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		ff_store *store = must_open(t, path_of(t, names[i]));
 		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
 		close_store(store);
@@ -178,6 +218,7 @@ static void files_that_may_not_be_written(ff_test *t)
 	FF_CHECK(t, chmod(path_of(t, "none"), 0) == 0 && chmod(directory(t), 0777) == 0);
 	FF_CHECK(t, chmod(path_of(t, "data/data.mdb"), 0444) == 0 && chmod(path_of(t, "data/lock.mdb"), 0666) == 0);
 	FF_CHECK(t, chmod(path_of(t, "lock/data.mdb"), 0444) == 0 && chmod(path_of(t, "lock/lock.mdb"), 0444) == 0);
+	FF_CHECK(t, chmod(path_of(t, "turn/data.mdb"), 0666) == 0 && chmod(path_of(t, "turn/lock.mdb"), 0666) == 0);
 	uint64_t was = file_hash(path_of(t, "data/data.mdb"));
 	in_processes(t, 1, refuse_without_rights);
 	FF_CHECK(t, file_hash(path_of(t, "data/data.mdb")) == was);
@@ -205,6 +246,7 @@ static const ff_case cases[] = {
 	CASE(a_newer_lmdb, "FF-MT-2", 0),
 	CASE(what_is_missing, "FF-MT-2", 0),
 	CASE(a_failed_open_removes_what_it_made, "FF-ERR-2", 0),
+	CASE(a_directory_goes_before_it_is_locked, "FF-ERR-2", 0),
 	CASE(parameters, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
 	CASE(reading_leaves_the_data_as_it_is, "", 0),

@@ -346,6 +346,7 @@ static void readers_find_no_slot(ff_test *t)
 	ff_store *store, *other;
 	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
 	int count = fill_readers(t, store, readers);
+	FF_CHECK_EQ_INT(t, count, 1022); /* as docs/lmdb.md has it */
 	FF_REQUIRE_OK(t, add_row(t, store, 1)); /* a writer needs none */
 	lmdb->abort(readers[--count]);
 	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
@@ -551,6 +552,46 @@ static void a_fork_while_another_thread_opens(ff_test *t)
 	sem_destroy(&opening);
 }
 
+static void *fork_and_pause(void *context)
+{
+	pid_t *child = context;
+	*child = fork();
+	if (*child == 0) {
+		pause();
+		_exit(0);
+	}
+	return NULL;
+}
+
+static void fork_beside(void *context)
+{
+	pthread_t thread;
+	if (pthread_create(&thread, NULL, fork_and_pause, context) == 0)
+		pthread_join(thread, NULL);
+}
+
+/* When the map is to grow, for the second time that dead readers are looked for. */
+static void fork_at_the_next(void *context)
+{
+	faulty_meanwhile(fork_beside, context);
+}
+
+/* The child has a copy of the descriptor by which the directory is locked. */
+static void a_child_of_an_opening_keeps_no_lock(ff_test *t)
+{
+	static const char *const params[] = { "map_size", "1", NULL };
+	ff_store *store;
+	pid_t child = -1;
+	faulty_meanwhile(fork_at_the_next, &child);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
+	int directory_of_it = open(path_of(t, "a.db"), O_RDONLY | O_DIRECTORY);
+	FF_CHECK_EQ_INT(t, flock(directory_of_it, LOCK_EX | LOCK_NB), 0);
+	close(directory_of_it);
+	if (FF_CHECK(t, child > 0))
+		end_writer(t, child);
+	close_store(store);
+}
+
 /* ---- opening two at a time without standard input, output and error ------------------------------------------- */
 
 typedef struct other_opening {
@@ -664,6 +705,7 @@ static const ff_case cases[] = {
 	CASE(a_dead_reader_holds_no_pages, "", 0),
 	CASE(idle_readers_hold_no_pages, "", 0),
 	CASE(a_fork_while_another_thread_opens, "FF-ERR-6", 0),
+	CASE(a_child_of_an_opening_keeps_no_lock, "FF-ERR-6", 0),
 	CASE(a_writer_without_pause_lets_others_in, "FF-ERR-4", 0),
 	CASE(two_openings_without_standard_files, "", 0),
 	CASE(an_opening_that_signals_interrupt, "", 0),

@@ -124,6 +124,9 @@ static void keys_that_are_none(ff_test *t)
 		ff_read reads[] = { all_by(orders[i]), { .table = odd_v1(), .kind = FF_READ_GET, .low = &row.row } };
 		FF_CHECK_CODE(t, read_once(t, store, FF_TXN_READ, reads, 2), FF_E_CORRUPT);
 	}
+	ff_read everything = all_by(NULL);
+	ff_write gone = { .table = odd_v1(), .kind = FF_WRITE_DELETE_RANGE, .range = &everything };
+	FF_CHECK_CODE(t, write_once(t, store, &gone, 1), FF_E_CORRUPT);
 	close_store(store);
 }
 

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ typedef struct hook {
 	void *context;
 } hook;
 
-static hook meanwhile, before_length;
+static hook meanwhile, before_length, before_lock;
 
 void faulty_meanwhile(void (*other)(void *context), void *context)
 {
@@ -31,6 +32,11 @@ void faulty_meanwhile(void (*other)(void *context), void *context)
 void faulty_before_length(void (*other)(void *context), void *context)
 {
 	before_length = (hook){ other, context };
+}
+
+void faulty_before_lock(void (*other)(void *context), void *context)
+{
+	before_lock = (hook){ other, context };
 }
 
 static void run_hook(hook *of)
@@ -126,6 +132,13 @@ EXPORT int ftruncate(int file, off_t size)
 	REAL(ftruncate)
 	run_hook(&before_length);
 	return real(file, size);
+}
+
+EXPORT int flock(int file, int operation)
+{
+	REAL(flock)
+	run_hook(&before_lock);
+	return real(file, operation);
 }
 
 EXPORT int mdb_reader_check(MDB_env *env, int *dead)

@@ -353,6 +353,42 @@ static void calls_that_are_missing(ff_test *t)
 	refuse_calls(t, offsetof(ff_kv_ops, is_untouched), 0, "size");
 }
 
+/* ---- sharing -------------------------------------------------------------------------------------------------- */
+
+static ff_kv_shared *shared;
+static int closed;
+
+static ff_code open_handle(const ff_store_config *config, void *context, void **handle, ff_error *error)
+{
+	(void)config;
+	(void)error;
+	*handle = context;
+	return FF_OK;
+}
+
+static void close_handle(void *handle)
+{
+	++*(int *)handle;
+}
+
+static int give_back_a_copy(ff_test *t, int number)
+{
+	(void)number;
+	FF_CHECK(t, ff_kv_is_copy(shared));
+	ff_kv_unshare(shared);
+	return closed;
+}
+
+static void a_copy_is_never_closed(ff_test *t)
+{
+	const ff_store_config config = { .path = directory(t) };
+	closed = 0;
+	FF_REQUIRE_OK(t, ff_kv_share(&config, open_handle, close_handle, &closed, &shared, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, in_process(t, give_back_a_copy, 0), 0);
+	ff_kv_unshare(shared);
+	FF_CHECK_EQ_INT(t, closed, 1);
+}
+
 static const ff_case cases[] = {
 	CASE(stored_texts, "FF-LIM-1", 0),
 	CASE(keys_sort_as_rows_do, "FF-LIM-2", 0),
@@ -366,6 +402,7 @@ static const ff_case cases[] = {
 	CASE(rows_of_other_schemas, "FF-MT-2", 0),
 	CASE(rows_of_no_schema, "", 0),
 	CASE(calls_that_are_missing, "", 0),
+	CASE(a_copy_is_never_closed, "FF-ERR-6", 0),
 };
 extern const ffp_family cases_kv;
 FAMILY(cases_kv, cases);
