@@ -133,9 +133,10 @@ static void a_new_store_keeps_its_name(ff_test *t)
 {
 	static const char *const none[] = { "durability", "none", NULL };
 	ff_store *store;
-	for (unsigned n = 1; n <= 2; n++) {
-		fault_arm(FAULT_SYNC, n);
-		FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, none, &store), FF_E_IO);
+	for (unsigned n = 1; n <= 4; n++) {
+		fault_arm_round(FAULT_SYNC, n);
+		FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, none, &store),
+		              n % 2 ? FF_E_IO : FF_E_FULL);
 		FF_CHECK(t, fault_disarm());
 	}
 	FF_CHECK_EQ_INT(t, syncs_of_opening(t, path_of(t, "a.db"), NULL), 2);

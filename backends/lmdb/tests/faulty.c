@@ -22,7 +22,7 @@ typedef struct hook {
 	void *context;
 } hook;
 
-static hook meanwhile, before_length, before_lock;
+static hook meanwhile, before_length, before_mkdir, before_lock;
 
 void faulty_meanwhile(void (*other)(void *context), void *context)
 {
@@ -32,6 +32,11 @@ void faulty_meanwhile(void (*other)(void *context), void *context)
 void faulty_before_length(void (*other)(void *context), void *context)
 {
 	before_length = (hook){ other, context };
+}
+
+void faulty_before_mkdir(void (*other)(void *context), void *context)
+{
+	before_mkdir = (hook){ other, context };
 }
 
 void faulty_before_lock(void (*other)(void *context), void *context)
@@ -132,6 +137,13 @@ EXPORT int ftruncate(int file, off_t size)
 	REAL(ftruncate)
 	run_hook(&before_length);
 	return real(file, size);
+}
+
+EXPORT int mkdir(const char *path, mode_t mode)
+{
+	REAL(mkdir)
+	run_hook(&before_mkdir);
+	return real(path, mode);
 }
 
 EXPORT int flock(int file, int operation)

@@ -8,7 +8,8 @@ void faulty_meanwhile(void (*other)(void *context), void *context);
 /* Likewise when a file is next given a length, as that of a writable map is. */
 void faulty_before_length(void (*other)(void *context), void *context);
 
-/* Likewise when a file is next locked, as a directory is that is opened. */
+/* Likewise when a directory is next made; and when a file is next locked, as a directory is that is opened. */
+void faulty_before_mkdir(void (*other)(void *context), void *context);
 void faulty_before_lock(void (*other)(void *context), void *context);
 
 /* How many were synced so far: directories; files, after they were written; writes, each by the file that it went to. */
