@@ -474,18 +474,25 @@ static long address_space(ff_test *t)
 	return pages;
 }
 
+/* Whether so many pages are a sanitizer's, which asks for more as it goes. */
+static bool has_shadow(long pages)
+{
+	return pages > (INT64_C(1) << 40) / sysconf(_SC_PAGESIZE);
+}
+
 /* A map's, and what was asked for to see whether it is to be had. */
 static void a_closed_store_holds_no_address_space(ff_test *t)
 {
 	const long map = (16L << 30) / sysconf(_SC_PAGESIZE);
 	close_store(must_open(t, path_of(t, "a.db")));
 	long before = address_space(t);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 64; i++) {
 		ff_store *store = must_open(t, path_of(t, "a.db"));
-		FF_CHECK(t, address_space(t) - before < 2 * map);
+		if (i < 4)
+			FF_CHECK(t, address_space(t) - before < 2 * map);
 		close_store(store);
 	}
-	FF_CHECK(t, address_space(t) - before < map);
+	FF_CHECK(t, address_space(t) - before < (has_shadow(before) ? map : 64)); /* not a page each time */
 }
 
 /* ---- no room ---------------------------------------------------------------------------------------------------- */
@@ -564,10 +571,10 @@ static void a_map_that_is_larger_than_may_be(ff_test *t)
 static int fill_a_small_address_space(ff_test *t, int number)
 {
 	static char words[1 << 20];
-	const rlim_t now = (rlim_t)(address_space(t) * sysconf(_SC_PAGESIZE));
-	const rlim_t most = now + (60 << 20);
+	const long pages = address_space(t);
+	const rlim_t most = (rlim_t)(pages * sysconf(_SC_PAGESIZE)) + (60 << 20);
 	ff_code code = FF_OK;
-	if (now >> 40) /* a sanitizer's, which asks for more as it goes */
+	if (has_shadow(pages))
 		return 0;
 	int64_t rows = 0;
 	(void)number;
@@ -754,7 +761,7 @@ static const ff_case cases[] = {
 	CASE(another_process_changes_a_row_while_the_map_grows, "FF-RU-13", 0),
 	CASE(another_process_writes_while_a_commit_makes_the_map_grow, "FF-RU-13", FF_CASE_BULK),
 	CASE(processes_that_grow_one_store, "FF-RU-13", FF_CASE_BULK),
-	CASE(a_closed_store_holds_no_address_space, "", 0),
+	CASE(a_closed_store_holds_no_address_space, "", FF_CASE_BULK),
 	CASE(a_map_that_may_not_grow, "FF-ERR-1", 0),
 	CASE(a_map_that_another_process_has_filled, "FF-ERR-1", 0),
 	CASE(a_map_that_is_larger_than_may_be, "FF-ERR-1", 0),
