@@ -295,6 +295,7 @@ static void a_fork_takes_nothing_away(ff_test *t)
 	for (int64_t i = 0; i < 10; i++)
 		FF_REQUIRE_OK(t, add_row(t, inherited, i));
 	FF_REQUIRE_OK(t, lmdb->begin(inherited, FF_TXN_READ, &inherited_reader, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, count_rows(t, inherited, odd_v1()), 10); /* by another one, which is kept */
 	inherited_writer = NULL;
 	in_processes(t, 1, use_what_the_parent_opened);
 	in_processes(t, 1, open_for_itself);
@@ -304,8 +305,8 @@ static void a_fork_takes_nothing_away(ff_test *t)
 	ff_read read = { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 100 };
 	FF_REQUIRE_OK(t, lmdb->load(inherited_reader, ffp_raw_arena(t), &read, 1, ff_test_error(t)));
 	FF_CHECK_EQ_INT(t, read.rows_count, 10);
-	lmdb->abort(inherited_reader);
 	FF_CHECK_EQ_INT(t, count_rows(t, inherited, odd_v1()), 61);
+	lmdb->abort(inherited_reader);
 	/* And a write transaction goes on. */
 	ffp_odd_row row = ffp_odd("b", 1, "c", 1);
 	ff_write put = { .table = odd_v1(), .kind = FF_WRITE_PUT, .after = &row.row };

@@ -87,6 +87,14 @@ static void an_entry_that_is_old(ff_test *t)
 	close_store(store);
 }
 
+static void an_entry_with_a_value(ff_test *t)
+{
+	const char *path = make_store(t);
+	raw_put(t, path, "odd_by_n", raw_text(PLACE, PLACE_SIZE, "x", 1));
+	FF_CHECK_STR(t, check_store(t, path).lines,
+	             "index 'odd_by_n', row ('k', 1, 'c'): an entry that its row does not have|");
+}
+
 static void an_entry_of_a_null(ff_test *t)
 {
 	const char *path = make_store(t);
@@ -403,11 +411,12 @@ static void a_version_that_is_none(ff_test *t)
 
 static const ff_case cases[] = {
 	CASE(an_entry_is_missing, "FF-MT-4", 0),        CASE(an_entry_without_a_row, "FF-MT-4", 0),
-	CASE(an_entry_that_is_old, "FF-MT-4", 0),       CASE(an_entry_of_a_null, "FF-MT-4", 0),
-	CASE(keys_that_are_none, "FF-MT-4", 0),         CASE(a_row_that_cannot_be_read, "FF-RU-8", 0),
-	CASE(a_corrupt_row_can_be_written_over, "", 0), CASE(a_corrupt_row_can_be_deleted, "", 0),
-	CASE(all_problems_are_told, "FF-MT-4", 0),      CASE(a_file_that_was_cut_short, "FF-ERR-1", 0),
-	CASE(a_tree_that_is_missing, "FF-MT-2", 0),     CASE(a_version_that_is_none, "FF-MT-2", 0),
-	CASE(a_page_that_is_none, "FF-ERR-1", 0),       CASE(a_file_without_its_last_pages, "", 0),
+	CASE(an_entry_that_is_old, "FF-MT-4", 0),       CASE(an_entry_with_a_value, "FF-MT-4", 0),
+	CASE(an_entry_of_a_null, "FF-MT-4", 0),         CASE(keys_that_are_none, "FF-MT-4", 0),
+	CASE(a_row_that_cannot_be_read, "FF-RU-8", 0),  CASE(a_corrupt_row_can_be_written_over, "", 0),
+	CASE(a_corrupt_row_can_be_deleted, "", 0),      CASE(all_problems_are_told, "FF-MT-4", 0),
+	CASE(a_file_that_was_cut_short, "FF-ERR-1", 0), CASE(a_tree_that_is_missing, "FF-MT-2", 0),
+	CASE(a_version_that_is_none, "FF-MT-2", 0),     CASE(a_page_that_is_none, "FF-ERR-1", 0),
+	CASE(a_file_without_its_last_pages, "", 0),
 };
 FAMILY(cases_spoiled, cases);
