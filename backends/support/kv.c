@@ -152,7 +152,7 @@ static ff_code get(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *error)
 /* A range as keys: from `low` on, and below `high`. */
 typedef struct span {
 	bool empty;
-	bool open; /* there is no `high` */
+	bool open; /* there is no `high`, which is empty */
 	ffp_kv_key low;
 	ffp_kv_key high;
 } span;
@@ -265,8 +265,6 @@ static ff_code collect(ff_txn *txn, ff_kv_cursor *cursor, ff_arena *arena, ff_re
 	bool down = read->flags & FF_READ_DESCENDING;
 	ff_kv_way way = down ? FF_KV_DOWN : FF_KV_UP;
 	ff_kv_bytes start = ffp_kv_bytes_of(down ? &of->high : &of->low);
-	if (down && of->open)
-		start.size = 0;
 	size_t capacity = 0;
 	ff_kv_entry entry;
 	ff_code code = ops->seek(cursor, way, start, &entry, error);
