@@ -143,6 +143,12 @@ static void make_anew(void *context)
 	make_it(context);
 }
 
+static void take_away_again(void *context)
+{
+	take_away(context);
+	faulty_before_lock(take_away_again, context);
+}
+
 /* Another process makes it as well, or takes it away, since its opening failed; whose it is then is that process's. */
 static void a_directory_comes_and_goes(ff_test *t)
 {
@@ -160,6 +166,9 @@ static void a_directory_comes_and_goes(ff_test *t)
 	faulty_before_lock(make_anew, t);
 	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, params, &store), FF_E_FULL);
 	FF_CHECK(t, file_exists(path));
+	faulty_before_lock(take_away_again, t);
+	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, NULL, &store), FF_E_BUSY);
+	faulty_before_lock(NULL, NULL);
 }
 
 static void parameters(ff_test *t)
