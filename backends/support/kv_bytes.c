@@ -363,7 +363,7 @@ void ffp_kv_read_value(const ff_table *table, ff_kv_bytes value, ff_row *row)
 	unsigned stored = read_kinds(&from, kinds);
 	uint32_t state = row->state; /* of the key */
 	row->state = FF_ROW_CORRUPT;
-	if (!from.at || !is_schema(table, order, count, stored))
+	if (!is_schema(table, order, count, stored))
 		return;
 	for (unsigned i = 0; from.at && i < count; i++) {
 		bool plain = i < stored && kinds[i] == KIND_PLAIN;
