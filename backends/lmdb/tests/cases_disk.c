@@ -98,7 +98,8 @@ static void a_commit_answers_the_truth(ff_test *t)
 static void a_failed_sync_changes_nothing(ff_test *t)
 {
 	static const char *const none[] = { "durability", "none", NULL };
-	ff_store *store = must_open(t, path_of(t, "a.db"));
+	ff_store *fast, *store = must_open(t, path_of(t, "a.db"));
+	struct stat data;
 	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
 	ffp_odd_row raised = ffp_odd("a", 1, "c", 2);
 	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
@@ -107,13 +108,17 @@ static void a_failed_sync_changes_nothing(ff_test *t)
 	FF_CHECK_STR(t, ff_test_error(t)->native_code, "5");
 	FF_CHECK(t, fault_disarm());
 	FF_CHECK(t, ffp_rows_equal(odd_v1(), get_row(t, store, odd_v1(), &row.row), &row.row));
-	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), &row.row, &raised.row));
-	close_store(store);
-	/* Without syncs there is nothing to fail. */
-	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, none, &store));
+	/* Without syncs there is nothing to fail; and no page is kept from being used again. */
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, none, &fast));
 	fault_arm(FAULT_SYNC, 1);
-	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), &raised.row, &row.row));
+	for (unsigned i = 0; i < 200; i++) {
+		FF_REQUIRE_OK(t, put_row(t, fast, odd_v1(), &row.row, &raised.row));
+		FF_REQUIRE_OK(t, put_row(t, fast, odd_v1(), &raised.row, &row.row));
+	}
 	FF_CHECK(t, !fault_disarm());
+	FF_CHECK(t, stat(data_of(t, path_of(t, "a.db")), &data) == 0 && data.st_size <= 64 * sysconf(_SC_PAGESIZE));
+	close_store(fast);
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), &row.row, &raised.row));
 	close_store(store);
 }
 
