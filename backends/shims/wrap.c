@@ -139,7 +139,6 @@ ff_code ffp_wrap_open(ff_store *store, const ffp_wrap_shim *shim, const ff_store
 void ffp_wrap_close(ff_store *store)
 {
 	const ffp_wrap_call call = { .slot = FFP_WRAP_CLOSE };
-	before(store, &call, NULL);
 	store->inner->close(store->inner_store);
 	after(store, &call, NULL);
 	give_back(store->allocator, store->inner_store, instance_size(store));
@@ -173,7 +172,6 @@ void ffp_wrap_housekeep(ff_store *store)
 	const ffp_wrap_call call = { .slot = FFP_WRAP_HOUSEKEEP };
 	if (!store->inner->housekeep)
 		return;
-	before(store, &call, NULL);
 	store->inner->housekeep(store->inner_store);
 	after(store, &call, NULL);
 }
@@ -258,7 +256,6 @@ void ffp_wrap_wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *cont
 void ffp_wrap_abort(ff_txn *txn)
 {
 	const ffp_wrap_call call = { .slot = FFP_WRAP_ABORT, .kind = txn->kind };
-	before(txn->store, &call, NULL);
 	txn->store->inner->abort(txn->inner);
 	after(txn->store, &call, NULL);
 	free_txn(txn);

@@ -1,6 +1,6 @@
 /*
- * What the shims share: the slots, each of which asks the shim before and tells it after the wrapped backend's slot
- * ran.
+ * What the shims share: the slots, each of which tells the shim after the wrapped backend's slot ran, and asks it before
+ * where the slot can fail.
  */
 #ifndef FFP_WRAP_H
 #define FFP_WRAP_H
