@@ -56,6 +56,7 @@ static void one_writer_in_a_process(ff_test *t)
 	FF_CHECK_CODE(t, lmdb->begin(one, FF_TXN_WRITE, &second, ff_test_error(t)), FF_E_MISUSE);
 	FF_CHECK_CODE(t, lmdb->begin(other, FF_TXN_WRITE, &second, ff_test_error(t)), FF_E_BUSY);
 	FF_CHECK(t, ff_test_error(t)->retryable && ff_test_error(t)->native_code[0]);
+	FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v2, 0, params, &third), FF_E_BUSY);
 	/* One more can be opened meanwhile, and waits as long as it was told. */
 	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, patient, &third));
 	FF_CHECK_CODE(t, lmdb->begin(third, FF_TXN_WRITE, &second, ff_test_error(t)), FF_E_BUSY);

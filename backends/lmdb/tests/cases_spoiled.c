@@ -387,6 +387,8 @@ static void a_tree_that_is_missing(ff_test *t)
 	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, NULL, &store), FF_E_CORRUPT);
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "odd_by_n") != NULL);
 	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, FF_STORE_READ_ONLY, NULL, &store), FF_E_CORRUPT);
+	raw_drop(t, path, ODD);
+	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, NULL, &store), FF_E_CORRUPT);
 }
 
 static void a_version_that_is_none(ff_test *t)
