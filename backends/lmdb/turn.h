@@ -15,8 +15,8 @@ typedef struct ffp_turn {
 	int file;
 } ffp_turn;
 
-/* Opens the file in a directory, or makes it, and answers 0 or an errno; it is closed in either case. Nobody else opens it
- * meanwhile. */
+/* Opens the file in a directory, or makes it, and answers 0 or an errno, behind which ffp_turn_close is called, too.
+ * Nobody else opens it meanwhile. */
 int ffp_turn_open(ffp_turn *turn, int directory);
 void ffp_turn_close(ffp_turn *turn);
 
