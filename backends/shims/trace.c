@@ -150,8 +150,7 @@ static ff_code open_trace(ff_store *self, const ff_store_config *config, ff_erro
 	trace->file = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (trace->file < 0) {
 		int native = errno;
-		ff_code code =
-		    ff_error_set(error, FF_E_IO, "cannot open trace file '%s': %s", name, strerror(native));
+		ff_code code = ff_error_set(error, FF_E_IO, "cannot open trace file '%s': %s", name, strerror(native));
 		snprintf(error->native_code, sizeof(error->native_code), "%d", native);
 		return code;
 	}

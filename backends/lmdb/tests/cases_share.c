@@ -366,7 +366,7 @@ static void readers_find_no_slot(ff_test *t)
 	ff_store *store, *other;
 	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
 	int count = fill_readers(t, store, readers);
-	FF_CHECK_EQ_INT(t, count, 1022); /* as docs/lmdb.md has it */
+	FF_CHECK_EQ_INT(t, count, 1022);        /* as docs/lmdb.md has it */
 	FF_REQUIRE_OK(t, add_row(t, store, 1)); /* a writer needs none */
 	lmdb->abort(readers[--count]);
 	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
