@@ -336,7 +336,8 @@ static void rest(ff_txn *txn)
 
 static bool is_untouched(ff_txn *txn)
 {
-	return txn->id == txn->kv.store->last_id + 1;
+	const ff_store *store = txn->kv.store;
+	return store->last_id && txn->id == store->last_id + 1;
 }
 
 static const ff_kv_ops ops = {
@@ -632,7 +633,7 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 	store->kv = (ff_kv){ .ops = &ops, .catalog = config->catalog, .allocator = config->allocator };
 	code = take_memory(store) ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
 	/* Whatever its durability: later commits may be of more. */
-	if (code == FF_OK)
+	if (code == FF_OK && !(config->flags & FF_STORE_READ_ONLY))
 		code = ffp_environment_keep_names(&opening, error);
 	if (code == FF_OK)
 		code = open_schema(store, config, error);
