@@ -501,11 +501,11 @@ typedef ff_code ff_next_line_fn(void *context, const char **line, size_t *size, 
 /*
  * Reads what ff_engine_export wrote into an empty store (else INVALID), in constant memory. Can be run again after a
  * failure, or given up by an import of no lines, which leaves the store empty (FF-MT-3). *imported (which may be NULL)
- * gets the number of lines; on an error, of those that were read until then. Errors: INVALID names the line; or tells
- * that the last one is missing; or, where each line is good and they contradict each other (a check of all rows ends the
- * import, FF-MT-4), what contradicts.
- * MISUSE: another import has begun in the store since; that one counts. Until it is finished other calls that write are
- * MISUSE (FF-MT-5), but on PostgreSQL not those of an engine that was open before and has written.
+ * gets the number of lines, and the export of an empty store has one; on an error, of those that were read until then.
+ * Errors: INVALID names the line; or tells that the last one is missing; or, where each line is good and they contradict
+ * each other (a check of all rows ends the import, FF-MT-4), what contradicts. MISUSE: another import has begun in the
+ * store since; that one counts. Until it is finished other calls that write are MISUSE (FF-MT-5), but on PostgreSQL not
+ * those of an engine that was open before and has written.
  */
 FF_API ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported,
                                 ff_error *error);
