@@ -6,10 +6,6 @@
  */
 #include "fuzz.h"
 
-#include <string.h>
-
-#include <ff/ff.h>
-
 #define STEPS_MAX 16
 #define DIMENSIONS 3
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -38,8 +34,6 @@ typedef union fuzz_answer {
 	int64_t next_reset_at_ms;
 	bool held;
 } fuzz_answer;
-
-static int64_t now_ms;
 
 static const uint64_t numbers[] = { 0,
 	                            1,
@@ -233,45 +227,6 @@ static void must_keep_limits(ff_engine *engine, const char *budget_id)
 	ff_free(status);
 }
 
-static void told_problem(void *context, const char *problem)
-{
-	(void)context;
-	fprintf(stderr, "check: %s\n", problem);
-	abort();
-}
-
-typedef struct lines {
-	char *text;
-	size_t size;
-} lines;
-
-static ff_code add_line(void *context, const char *line, size_t size, ff_error *error)
-{
-	(void)error;
-	lines *all = context;
-	all->text = realloc(all->text, all->size + size + 1);
-	MUST(all->text);
-	memcpy(all->text + all->size, line, size);
-	all->size += size;
-	all->text[all->size++] = '\n';
-	return FF_OK;
-}
-
-static void must_export_same(ff_engine *a, ff_engine *b)
-{
-	lines of_a = { NULL, 0 };
-	lines of_b = { NULL, 0 };
-	MUST(ff_engine_export(a, 0, add_line, &of_a, NULL) == FF_OK);
-	MUST(ff_engine_export(b, 0, add_line, &of_b, NULL) == FF_OK);
-	if (of_a.size != of_b.size || (of_a.size && memcmp(of_a.text, of_b.text, of_a.size) != 0)) {
-		fprintf(stderr, "one by one:\n%.*sin batches:\n%.*s", (int)of_a.size, of_a.text, (int)of_b.size,
-		        of_b.text);
-		abort();
-	}
-	free(of_a.text);
-	free(of_b.text);
-}
-
 /* ---- running --------------------------------------------------------------------------------------------------- */
 
 static void run_steps(ff_engine *single, ff_engine *batched, const fuzz_step *steps, size_t count)
@@ -295,29 +250,6 @@ static void run_steps(ff_engine *single, ff_engine *batched, const fuzz_step *st
 		must_keep_limits(single, budgets[i]);
 }
 
-static int64_t tell_time(void *context)
-{
-	(void)context;
-	return now_ms;
-}
-
-static void no_sleep(void *context, uint32_t ms)
-{
-	(void)context;
-	(void)ms;
-}
-
-static ff_engine *open_engine(void)
-{
-	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
-	ff_clock clock = { .now_ms = tell_time, .sleep_ms = no_sleep };
-	options.clock = &clock;
-	options.key_ttl_ms = 1000;
-	ff_engine *engine = NULL;
-	MUST(ff_engine_open("sqlite::memory:", &options, &engine, NULL) == FF_OK);
-	return engine;
-}
-
 /* Budgets have their policy before the first report, so that usage below a limit is what must hold. */
 static size_t first_steps(input *in, fuzz_step *steps)
 {
@@ -335,9 +267,9 @@ static size_t first_steps(input *in, fuzz_step *steps)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	input in = { data, data + size };
-	now_ms = 1700000000000;
-	ff_engine *single = open_engine();
-	ff_engine *batched = open_engine();
+	fuzz_now_ms = 1700000000000;
+	ff_engine *single = fuzz_open();
+	ff_engine *batched = fuzz_open();
 	fuzz_step steps[STEPS_MAX];
 	size_t count = first_steps(&in, steps);
 	while (in.at < in.end) {
@@ -349,15 +281,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			count = 0;
 		}
 		if (op == 0)
-			now_ms += durations[take(&in, COUNT(durations) - 1)];
+			fuzz_now_ms += durations[take(&in, COUNT(durations) - 1)];
 		ff_tick_result ticked;
 		if (op > FF_OP_RELEASE_ADMISSION)
 			MUST(ff_engine_tick(single, 0, take(&in, 4), &ticked, NULL) == FF_OK);
 	}
 	if (count)
 		run_steps(single, batched, steps, count);
-	must_export_same(single, batched);
-	MUST(ff_engine_check(single, told_problem, NULL, NULL) == FF_OK);
+	fuzz_must_export_same(single, batched);
+	fuzz_must_be_sound(single);
 	ff_engine_close(&single);
 	ff_engine_close(&batched);
 	return 0;

@@ -4,8 +4,6 @@
  */
 #include "fuzz.h"
 
-#include <ff/ff.h>
-
 #include "arena.h"
 #include "json.h"
 #include "outcome.h"
