@@ -869,7 +869,7 @@ class Trace(Replay):
         charged = {}
         for line in self.run_raw("--now", count.latest, "export").stdout.splitlines():
             row = json.loads(line)
-            if row["table"] == "ff_budget_usage":
+            if row.get("table") == "ff_budget_usage":
                 charged.setdefault(row["budget_id"], {})[row["dimensions_key"]] = exact(row["current_value"])
         for budget in count.budgets.values():
             budget.advance(count.latest)
