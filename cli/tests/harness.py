@@ -42,8 +42,8 @@ class Case(unittest.TestCase):
         return f"{SCHEME}:///?{query}{query and '&'}schema={self.dir.name}_{name}"
 
     def environment(self):
-        kept = {name: value for name, value in os.environ.items() if name != "FF_STORE"}
-        return kept | {"LC_ALL": "C.UTF-8"}
+        own = ("FF_STORE", "FF_BACKEND_PATH", "NO_COLOR")  # of who runs the tests
+        return {name: value for name, value in os.environ.items() if name not in own} | {"LC_ALL": "C.UTF-8"}
 
     def command(self, *arguments, store=None):
         return [FFCTL, "--store", store or self.store, *map(str, arguments)]
