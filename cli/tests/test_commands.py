@@ -25,8 +25,7 @@ class CommandLine(Case):
         self.assertIn("--retry-refused", self.usage("report", "b", "x=1", "--nonsense"))
         self.assertIn("budget create", self.usage("nonsense"))
         self.assertIn("budget create", self.usage())
-        for wrong in (["budget"], ["budget", "nonsense"], ["budget", "status"], ["budget", "status", "a", "b"],
-                      ["report", "b"], ["report", "b", "x"], ["report", "b", "x="], ["report", "b", "x=-1"],
+        for wrong in (["budget"], ["budget", "nonsense"], ["report", "b", "x"], ["report", "b", "x="], ["report", "b", "x=-1"],
                       ["report", "b", "x=1.0"], ["report", "b", "x=1e3"], ["report", "b", "x=+1"],
                       ["report", "b", "x= 1"], ["report", "b", "x=0x10"], ["report", "b", "x=1", "--key"],
                       ["report", "b", "x=1", "--key", "a", "--key", "b"], ["report", "b", "x=1", "--execution", "e"],
@@ -34,8 +33,7 @@ class CommandLine(Case):
                       ["budget", "create", "b", "--limit", "x"], ["budget", "create", "b", "--limit", "x=1:"],
                       ["budget", "create", "b", "--limit", "x=1:2:3"], ["budget", "create", "b", "--scope", "x"],
                       ["budget", "list", "--limit", "0"], ["budget", "list", "--limit", "x"],
-                      ["quota", "create", "q"], ["quota", "create", "q", "--window", "1500ms", "--max", "1",
-                                                 "--concurrency", "1"],
+                      ["quota", "create", "q", "--window", "1500ms", "--max", "1", "--concurrency", "1"],
                       ["quota", "create", "q", "--max", "1", "--concurrency", "1"],
                       ["quota", "create", "q", "--window", "1s", "--concurrency", "1"],
                       ["quota", "create", "q", "--window", "1s", "--max", "1"], ["quota", "release", "q"],
@@ -46,7 +44,7 @@ class CommandLine(Case):
                       ["quota", "admit", "q", "--execution", "e", "--jitter", str(INT64_MAX + 1)],
                       ["--now", "x", "tick"], ["--now", str(INT64_MAX + 1), "tick"], ["--key-ttl", "0s", "tick"],
                       ["--key-ttl", "x", "tick"], ["--json=1", "tick"], ["tick", "--limit"], ["tick", "--limit", "x"],
-                      ["--store", "a:b", "--store", "a:b", "tick"], ["import"], ["replay", "f"], ["help", "budget"]):
+                      ["--store", "a:b", "--store", "a:b", "tick"], ["replay", "f"], ["help", "budget"]):
             with self.subTest(wrong):
                 self.usage(*wrong)
         self.assertEqual(list(self.dir.iterdir()), [], "wrong usage made a store")
@@ -300,7 +298,7 @@ class Budgets(Case):
         self.assertEqual(self.lines("budget", "list", "--after", "é"), [])
 
     def test_lists_longer_than_a_page(self):
-        names = [f"b{i:04}" for i in range(2001)]
+        names = [f"b{i:04}" for i in range(1003)]
         policy = self.write("policy.json", json.dumps({"budgets": [{"budget_id": name} for name in names],
                                                        "quotas": [{"quota_policy_id": name} for name in names]}))
         self.one("replay", self.write("log", "n\n"), "--policy", policy, "--budget", "b", "--dim", "x=n")
@@ -602,13 +600,13 @@ class Store(Case):
         text = self.run_raw("--now", T, "export").stdout
         first = text.splitlines()[0]
         for content in ('{"budgets":[]}\n', "{", "{}\n", first, first[:-1] + ',"more":1}\n', first[1:] + "\n", "\n" + first,
-                        '{"table":"ff_budget_policy"}\n', "[" + first + "]\n", "x" * (2 << 20)):
+                        '{"table":"ff_budget_policy"}\n', '{"lines":1}\n', "[" + first + "]\n", "x" * (2 << 20)):
             with self.subTest(content[:80]):
                 path = self.write("there.json", content)
                 self.assertEqual(self.error("export", path), "invalid")
                 with open(path) as file:
                     self.assertEqual(file.read(), content)
-        for content in ("", first + "\n", first + "\nnonsense\n"):
+        for content in ("", first + "\n", first + "\nnonsense\n", '{"lines":0}\n'):  # the last is of an empty store
             path = self.write("there.json", content)
             self.assertEqual(self.run_raw("--now", T, "export", path).returncode, 0)
             with open(path) as file:
@@ -734,9 +732,6 @@ class Store(Case):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertEqual(json.loads(done.stdout.splitlines()[-1])["error"]["code"], "full")
         self.assertEqual(self.one("check"), {"ok": True, "problems": []})
-
-    def test_import_of_nonsense(self):
-        self.assertEqual(self.error("import", self.write("bad", "nonsense\n")), "invalid")
 
     def test_check(self):
         self.fill()
