@@ -38,7 +38,7 @@ typedef struct log_batch {
 	ff_amount *amounts; /* of all reports, one after another */
 	ff_report_result *results;
 	ff_error *errors;
-	size_t failed; /* the line at which the store failed; without a quota the first */
+	size_t failed; /* the line at which the store failed; the first where it failed for all of them */
 	struct log_batch *next;
 } log_batch;
 
