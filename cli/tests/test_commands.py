@@ -115,8 +115,7 @@ class CommandLine(Case):
 
     def test_store_from_the_environment_then_ff_db(self):
         def run(**more):
-            environment = {name: value for name, value in os.environ.items() if name != "FF_STORE"} | more
-            return subprocess.run([FFCTL, "budget", "create", "b"], cwd=self.dir, env=environment, check=True,
+            return subprocess.run([FFCTL, "budget", "create", "b"], cwd=self.dir, env=self.environment() | more, check=True,
                                   capture_output=True)
 
         run(FF_STORE=self.store)

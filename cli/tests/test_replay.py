@@ -770,6 +770,20 @@ class Sample(Replay):
         self.assertRegex(done.stdout, r"4,000 lines in [\d.]+ s")
         self.assertRegex(done.stdout, r"\ncharged: prompt_tokens [\d,]+, completion_tokens [\d,]+, cost [\d,]+\n$")
 
+    @only_on("sqlite")
+    def test_the_demo(self):
+        done = subprocess.run(["sh", str(SAMPLES / "demo.sh"), self.command()[0]], capture_output=True, text=True,
+                              env=self.environment() | {"TMPDIR": str(self.dir)}, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("4,000 replayed", done.stdout)
+        # What README.md shows of it is what it prints.
+        shown = (ROOT / "README.md").read_text().split("$ ./run demo\n")[1].split("…\n")[0]
+        self.assertIn(shown, done.stdout)
+
+
+class Shown(Replay):
+    """What people see of a replay."""
+
     def test_progress_on_a_terminal(self):
         def shown(lines, *arguments):
             master, slave = os.openpty()
@@ -814,16 +828,6 @@ class Sample(Replay):
             text = self.run_raw("replay", self.write("log", "n\n" + "1\n" * 100), "--budget", name, "--dim", "x=n").stdout
             self.assertRegex(text, rf"(?m)^{name} +100 +{accepted} +{warned} +{100 - accepted} +0 +0 +{bar} +x \d+$")
             self.assertIn(f": {accepted} accepted ({warned} warned), {100 - accepted} refused, ", text)
-
-    @only_on("sqlite")
-    def test_the_demo(self):
-        done = subprocess.run(["sh", str(SAMPLES / "demo.sh"), self.command()[0]], capture_output=True, text=True,
-                              env=self.environment() | {"TMPDIR": str(self.dir)}, timeout=120)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("4,000 replayed", done.stdout)
-        # What README.md shows of it is what it prints.
-        shown = (ROOT / "README.md").read_text().split("$ ./run demo\n")[1].split("…\n")[0]
-        self.assertIn(shown, done.stdout)
 
 
 @unittest.skipUnless(TRACE.exists(), f"there is no {TRACE.name} beside the repository")
