@@ -424,7 +424,7 @@ const char *ffp_export_of(ff_test *test, const char *rows)
 	size_t count = 0;
 	for (const char *at = rows; *at; at++)
 		count += *at == '\n';
-	return ff_test_text(test, "%s{\"lines\":%zu}\n", rows, count);
+	return ff_test_text(test, "%s{\"lines\":%zu,\"table\":\"end\"}\n", rows, count);
 }
 
 const char *ffp_import(ff_test *test, ff_engine *engine, const char *text)

@@ -395,7 +395,7 @@ static void import_with_an_unknown_end(ff_test *t)
 	static const char *const faults[] = { "error=commit_unknown&when=before", "error=commit_unknown&when=after" };
 	const char *lines = "{\"budget_id\":\"b\",\"current_value\":7,\"dimensions_key\":\"a\",\"period\":0,"
 			    "\"table\":\"ff_budget_usage\",\"updated_at_ms\":5}\n"
-			    "{\"lines\":1}\n";
+			    "{\"lines\":1,\"table\":\"end\"}\n";
 	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
 		/* Its commits: the beginning, one of lines, the end. An import of nothing leaves the store empty. */
 		ff_engine *e = open_faulty(t, ff_test_text(t, "slot=commit&nth=3&%s", faults[i]));

@@ -391,14 +391,15 @@ static void import_refuses_what_was_cut_off(ff_test *t)
 		FF_CHECK(t, strstr(ff_test_error(t)->message, "cut off") != NULL);
 		FF_CHECK_STR(t, ffp_report(t, copy, "b", "", "a=1"), "!misuse"); /* it is to be run again */
 	}
-	const char *const wrong[] = { "{\"lines\":0}\n", "{\"lines\":-1}\n", "{\"lines\":\"x\"}\n",
-		                      "{\"lines\":null}\n", ff_test_text(t, "{\"lines\":%zu}\n", strlen(rows)) };
+	const char *const wrong[] = { "{\"lines\":0,\"table\":\"end\"}\n", "{\"lines\":-1,\"table\":\"end\"}\n",
+		                      "{\"lines\":\"x\",\"table\":\"end\"}\n", "{\"lines\":null,\"table\":\"end\"}\n",
+		                      ff_test_text(t, "{\"lines\":%zu,\"table\":\"end\"}\n", strlen(rows)) };
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s%s", rows, wrong[i])), "!invalid");
 		FF_CHECK(t, strstr(ff_test_error(t)->message, "another number") != NULL);
 	}
-	FF_CHECK_STR(t, ffp_import(t, copy, "{\"lines\":0,\"more\":1}\n"), "!invalid");
-	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s{\"lines\":0}\n", lines)), "!invalid");
+	FF_CHECK_STR(t, ffp_import(t, copy, "{\"lines\":0,\"more\":1,\"table\":\"end\"}\n"), "!invalid");
+	FF_CHECK_STR(t, ffp_import(t, copy, ff_test_text(t, "%s{\"lines\":0,\"table\":\"end\"}\n", lines)), "!invalid");
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "behind the end") != NULL);
 	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
 	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
@@ -713,7 +714,7 @@ static void export_line_to_the_letter(ff_test *t)
 	FF_CHECK_STR(t, ffp_export(t, e, 0),
 	             "{\"budget_id\":\"b\",\"current_value\":5,\"dimensions_key\":\"a\",\"period\":0,"
 	             "\"table\":\"ff_budget_usage\",\"updated_at_ms\":1000000}\n"
-	             "{\"lines\":1}\n");
+	             "{\"lines\":1,\"table\":\"end\"}\n");
 }
 
 static void import_refuses_what_would_be_corrupt(ff_test *t)

@@ -137,7 +137,7 @@ ff_code ffp_model_export(ffp_model *model, int64_t now_ms, ff_line_fn *line, voi
 		export_entries(&to, of);
 	foreach (ffp_model_quota, of, &model->quotas)
 		export_slots(&to, of);
-	export_row(&to, "nlines", to.lines);
+	export_row(&to, "nlines stable", to.lines, "end");
 	ffp_string_free(&to.text);
 	return to.code;
 }

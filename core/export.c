@@ -92,7 +92,7 @@ static ff_code emit_end(ffp_reading *reading, exporting *export)
 	ffp_writer writer = { .arena = reading->arena };
 	ffp_write_raw(&writer, "{\"lines\":");
 	ffp_write_int64(&writer, (int64_t) export->lines);
-	ffp_write_raw(&writer, "}");
+	ffp_write_raw(&writer, ",\"table\":\"" FFP_EXPORT_END "\"}");
 	return hand_out(reading, export, ffp_written(&writer));
 }
 

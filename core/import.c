@@ -64,12 +64,17 @@ static ff_code check_row(const ff_table *table, const ff_row *row, ff_arena *are
 	}
 }
 
+static bool is_end(const cJSON *table)
+{
+	return cJSON_IsString(table) && strcmp(table->valuestring, FFP_EXPORT_END) == 0;
+}
+
 /* The last line of an export. It stands for no row, and *table stays NULL. */
 static ff_code read_end(const cJSON *object, uint64_t number, ff_error *error)
 {
 	int64_t lines;
 	if (ffp_json_signed(ffp_json_member(object, "lines"), &lines) && lines == (int64_t)number - 1 &&
-	    cJSON_GetArraySize(object) == 1)
+	    cJSON_GetArraySize(object) == 2)
 		return FF_OK;
 	return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " ends an export of another number of lines", number);
 }
@@ -77,8 +82,9 @@ static ff_code read_end(const cJSON *object, uint64_t number, ff_error *error)
 static ff_code read_object(const cJSON *object, uint64_t number, ff_arena *arena, const ff_table **table,
                            const ff_row **row, ff_error *error)
 {
-	*table = cJSON_IsObject(object) ? table_named(ffp_json_member(object, "table")) : NULL;
-	if (!*table && ffp_json_member(object, "lines"))
+	const cJSON *name = cJSON_IsObject(object) ? ffp_json_member(object, "table") : NULL;
+	*table = table_named(name);
+	if (is_end(name))
 		return read_end(object, number, error);
 	if (!*table)
 		return ff_error_set(error, FF_E_INVALID, "line %" PRIu64 " is no row of a known table", number);

@@ -7,6 +7,9 @@
 /* Whether the work of an import is recorded as under way. */
 #define FFP_IMPORT_WORK "import"
 
+/* What stands for the table's name in the last line of an export. */
+#define FFP_EXPORT_END "end"
+
 /* One transaction of an import. */
 typedef struct ffp_import_slice {
 	const ff_row **rows;

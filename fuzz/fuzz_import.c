@@ -10,7 +10,7 @@ typedef struct source {
 	const char *at;
 	const char *end;
 	char *line;
-	char last[32];
+	char last[64];
 	unsigned long count;
 	bool wants_end;
 } source;
@@ -31,7 +31,8 @@ static ff_code next_line(void *context, const char **line, size_t *size, ff_erro
 		from->at += *size + (newline != NULL);
 		from->count++;
 	} else if (from->wants_end) {
-		*size = (size_t)snprintf(from->last, sizeof(from->last), "{\"lines\":%lu}", from->count);
+		*size =
+		    (size_t)snprintf(from->last, sizeof(from->last), "{\"lines\":%lu,\"table\":\"end\"}", from->count);
 		*line = from->last;
 		from->wants_end = false;
 	}

@@ -599,13 +599,13 @@ class Store(Case):
         text = self.run_raw("--now", T, "export").stdout
         first = text.splitlines()[0]
         for content in ('{"budgets":[]}\n', "{", "{}\n", first, first[:-1] + ',"more":1}\n', first[1:] + "\n", "\n" + first,
-                        '{"table":"ff_budget_policy"}\n', '{"lines":1}\n', "[" + first + "]\n", "x" * (2 << 20)):
+                        '{"table":"ff_budget_policy"}\n', '{"lines":1,"table":"end"}\n', "[" + first + "]\n", "x" * (2 << 20)):
             with self.subTest(content[:80]):
                 path = self.write("there.json", content)
                 self.assertEqual(self.error("export", path), "invalid")
                 with open(path) as file:
                     self.assertEqual(file.read(), content)
-        for content in ("", first + "\n", first + "\nnonsense\n", '{"lines":0}\n'):  # the last is of an empty store
+        for content in ("", first + "\n", first + "\nnonsense\n", '{"lines":0,"table":"end"}\n'):  # the last is of an empty store
             path = self.write("there.json", content)
             self.assertEqual(self.run_raw("--now", T, "export", path).returncode, 0)
             with open(path) as file:

@@ -556,7 +556,7 @@ static void empty_stores_are_listed(ff_test *t)
 	FF_REQUIRE_OK(t, ff_engine_list_quotas(e, NULL, 10, &quotas, ff_test_error(t)));
 	FF_CHECK(t, quotas->quotas_count == 0 && !quotas->more);
 	ff_free(quotas);
-	FF_CHECK_STR(t, ffp_export(t, e, 0), "{\"lines\":0}\n");
+	FF_CHECK_STR(t, ffp_export(t, e, 0), "{\"lines\":0,\"table\":\"end\"}\n");
 }
 
 typedef struct report_list {

@@ -193,7 +193,7 @@ static void unknown_end_of_an_import(ff_test *t)
 	static const ffp_slot_id then[] = { FFP_SLOT_BEGIN, FFP_SLOT_LOAD };
 	const char *lines = "{\"budget_id\":\"b\",\"current_value\":7,\"dimensions_key\":\"a\",\"period\":0,"
 			    "\"table\":\"ff_budget_usage\",\"updated_at_ms\":5}\n"
-			    "{\"lines\":1}\n";
+			    "{\"lines\":1,\"table\":\"end\"}\n";
 	for (size_t i = 0; i < COUNT_OF(then); i++) {
 		ff_engine *e = ffp_open_faulty(t, NULL);
 		plan_unknown(true, 3); /* behind the beginning, and the line */
