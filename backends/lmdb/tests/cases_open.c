@@ -240,10 +240,11 @@ static void files_that_may_not_be_written(ff_test *t)
 	FF_CHECK(t, chmod(path_of(t, "data/data.mdb"), 0444) == 0 && chmod(path_of(t, "data/lock.mdb"), 0666) == 0);
 	FF_CHECK(t, chmod(path_of(t, "lock/data.mdb"), 0444) == 0 && chmod(path_of(t, "lock/lock.mdb"), 0444) == 0);
 	FF_CHECK(t, chmod(path_of(t, "turn/data.mdb"), 0666) == 0 && chmod(path_of(t, "turn/lock.mdb"), 0666) == 0);
+	FF_CHECK(t, chmod(path_of(t, "turn/ff.lock"), 0444) == 0);
 	uint64_t was = file_hash(path_of(t, "data/data.mdb"));
 	in_processes(t, 1, refuse_without_rights);
 	FF_CHECK(t, file_hash(path_of(t, "data/data.mdb")) == was);
-	FF_CHECK(t, chmod(path_of(t, "none"), 0700) == 0);
+	FF_CHECK(t, chmod(path_of(t, "none"), 0700) == 0 && chmod(path_of(t, "unlisted"), 0700) == 0);
 }
 
 static void reading_leaves_the_data_as_it_is(ff_test *t)
