@@ -327,7 +327,7 @@ ff_code ffp_kv_first(ff_txn *txn, unsigned tree, const ffp_kv_key *from, ffp_kv_
 	return code;
 }
 
-static ff_code spoiled(const ff_index *index, ff_code code, ff_error *error)
+ff_code ffp_kv_spoiled(const ff_index *index, ff_code code, ff_error *error)
 {
 	if (code != FF_E_CONFLICT)
 		return code;
@@ -349,10 +349,10 @@ static ff_code reindex(ff_txn *txn, const ff_table *table, const ffp_kv_entries 
 		if (goes && comes && ffp_kv_compare(old, fresh) == 0)
 			continue;
 		if (goes)
-			code = spoiled(index, ffp_kv_remove(txn, tree, old, error), error);
+			code = ffp_kv_spoiled(index, ffp_kv_remove(txn, tree, old, error), error);
 		if (code == FF_OK && comes)
-			code = spoiled(index, ffp_kv_put(txn, tree, fresh, (ff_kv_bytes){ "", 0 }, FF_KV_INSERT, error),
-			               error);
+			code = ffp_kv_spoiled(
+			    index, ffp_kv_put(txn, tree, fresh, (ff_kv_bytes){ "", 0 }, FF_KV_INSERT, error), error);
 	}
 	return code;
 }

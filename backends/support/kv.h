@@ -33,6 +33,9 @@ ff_code ffp_kv_entries_of(ff_txn *txn, const ff_table *table, const ff_row *row,
 ff_code ffp_kv_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error);
 ff_code ffp_kv_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error);
 
+/* What a call on an index's key answers: a conflict there is CORRUPT. */
+ff_code ffp_kv_spoiled(const ff_index *index, ff_code code, ff_error *error);
+
 /* Reads an entry of a table's tree into `row`, whose texts borrow its bytes. CORRUPT where its key is none. */
 ff_code ffp_kv_read_row(const ff_table *table, const ff_kv_entry *entry, ffp_kv_row *row, ff_error *error);
 

@@ -97,7 +97,7 @@ static ff_code fill_index(ff_txn *txn, const ff_table *table, const ff_index *in
 			code = ffp_kv_put(txn, places, ffp_kv_bytes_of(&of.place), (ff_kv_bytes){ "", 0 }, FF_KV_INSERT,
 			                  error);
 		if (code != FF_OK)
-			return code;
+			return ffp_kv_spoiled(index, code, error);
 		of.at.bytes[of.at.size++] = 0; /* the least key above the row's */
 	}
 	return code == FF_E_NOT_FOUND ? FF_OK : code;

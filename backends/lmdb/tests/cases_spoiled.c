@@ -409,6 +409,11 @@ static void a_version_that_is_none(ff_test *t)
 		FF_REQUIRE_OK(t, write_once(t, store, &gone, 1));
 		close_store(store);
 	}
+	/* Nor is a store new that has rows. */
+	const char *path = make_store(t);
+	raw_remove(t, path, "ff_schema", raw_text("version", 7, "", 0));
+	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, NULL, &store), FF_E_CORRUPT);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "odd_by_n") != NULL);
 }
 
 static const ff_case cases[] = {
