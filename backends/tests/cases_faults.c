@@ -7,12 +7,6 @@
 
 #include "faults.h"
 
-/* The next round's number: allocations are many, and alike. */
-static unsigned after(unsigned n)
-{
-	return n + 1 + n / 32;
-}
-
 /* ---- open ------------------------------------------------------------------------------------------------------ */
 
 /* Whether nothing is there, or else an empty store that is whole, where others may use it already. */
@@ -59,7 +53,7 @@ static void a_failed_open_leaves_nothing(ff_test *t)
 	unsigned rounds = 0;
 	FOR_EACH_FAULT (kind) {
 		unsigned n = 1;
-		for (; n < FAULT_ROUNDS_MAX && create_with_fault(t, kind, n, &stores); n = after(n))
+		for (; n < FAULT_ROUNDS_MAX && create_with_fault(t, kind, n, &stores); n = fault_round_after(n))
 			rounds++;
 		check_rounds(t, kind, n);
 	}
@@ -98,7 +92,7 @@ static void a_failed_open_leaves_what_was_there(ff_test *t)
 	FOR_EACH_FAULT (kind) {
 		unsigned n = 1;
 		while (n < FAULT_ROUNDS_MAX && migrate_with_fault(t, kind, n))
-			n = after(n);
+			n = fault_round_after(n);
 		check_rounds(t, kind, n);
 	}
 }

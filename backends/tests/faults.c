@@ -33,6 +33,11 @@ void fault_arm_round(fault_kind kind, unsigned n)
 	armed.error = n % 2 ? EIO : ENOSPC;
 }
 
+unsigned fault_round_after(unsigned n)
+{
+	return n + 1 + n / 32;
+}
+
 void fault_arm_for_ever(fault_kind kind, unsigned n)
 {
 	fault_arm(kind, n);

@@ -28,6 +28,8 @@ void fault_arm(fault_kind kind, unsigned n);
 
 /* Round n = 1 … lets the first fail with EIO, the first with ENOSPC, the second with EIO … */
 void fault_arm_round(fault_kind kind, unsigned n);
+/* The next round's number; the first's for 0. Some are left out: allocations are many, and alike. */
+unsigned fault_round_after(unsigned n);
 
 /* The n-th and all after it. */
 void fault_arm_for_ever(fault_kind kind, unsigned n);

@@ -177,7 +177,8 @@ static void a_failed_read_is_no_answer(ff_test *t)
 		for (bool struck = true; struck && n < FAULT_ROUNDS_MAX;) {
 			ff_read read = reads[i % 2];
 			store = must_open(t, path_of(t, "a.db"));
-			fault_arm_round(kind, ++n);
+			n = fault_round_after(n);
+			fault_arm_round(kind, n);
 			ff_code code = read_once(t, store, FF_TXN_READ, &read, 1);
 			struck = fault_disarm();
 			bool whole = code == FF_OK && (i % 2 ? read.rows_count == COUNT : read.row != NULL);

@@ -183,7 +183,8 @@ static void a_check_that_fails(ff_test *t)
 		for (bool struck = true; struck && n < FAULT_ROUNDS_MAX;) {
 			problems found = { .test = t };
 			ff_store *store = must_open(t, path);
-			fault_arm_round(kinds[i], ++n);
+			n = fault_round_after(n);
+			fault_arm_round(kinds[i], n);
 			ff_code code = sqlite->check(store, note_problem, &found, ff_test_error(t));
 			struck = fault_disarm();
 			const char *told = strstr(found.lines, want);
