@@ -383,6 +383,7 @@ static void another_process_changes_a_row_while_the_map_grows(ff_test *t)
 static void another_process_writes_while_a_commit_makes_the_map_grow(ff_test *t)
 {
 	bool met = false;
+	ff_test_defer(t, forget_the_other, t);
 	for (int64_t rows = 500; !met && rows < 800; rows++) {
 		static ffp_odd_row row[800];
 		static ff_write writes[800];
@@ -394,7 +395,6 @@ static void another_process_writes_while_a_commit_makes_the_map_grow(ff_test *t)
 		}
 		FF_REQUIRE_OK(t, subject.backend->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
 		FF_REQUIRE_OK(t, subject.backend->store(txn, writes, (size_t)rows, ff_test_error(t)));
-		ff_test_defer(t, forget_the_other, t);
 		faulty_meanwhile(another_process_writes, t);
 		met = subject.backend->commit(txn, ff_test_error(t)) != FF_OK;
 		faulty_meanwhile(NULL, NULL);
