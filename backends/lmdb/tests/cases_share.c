@@ -652,7 +652,7 @@ static void two_openings_without_standard_files(ff_test *t)
 	int kept[3];
 	fflush(stdout);
 	for (int i = 0; i < 3; i++) {
-		kept[i] = fcntl(i, F_DUPFD_CLOEXEC, 64);
+		kept[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
 		close(i);
 	}
 	bool two = pthread_create(&thread, NULL, open_another, &other) == 0 && sem_wait(&opening) == 0;
