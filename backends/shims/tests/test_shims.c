@@ -123,35 +123,17 @@ static void inner_wait_while(ff_txn *txn, bool (*goes_on)(void *context), void *
 	inner.waits += goes_on(context);
 }
 
-static const ff_engine_backend inner_backend = { .size = sizeof(ff_engine_backend),
-	                                         .abi_major = FF_BACKEND_ABI,
-	                                         .caps = FF_CAP_SNAPSHOT_READ,
-	                                         .name = "counting",
-	                                         .open = inner_open,
-	                                         .close = inner_close,
-	                                         .limits = inner_limits,
-	                                         .begin = inner_begin,
-	                                         .load = inner_load,
-	                                         .store = inner_store_rows,
-	                                         .commit = inner_commit,
-	                                         .abort = inner_abort,
-	                                         .check = inner_check,
-	                                         .wait_while = inner_wait_while,
-	                                         .housekeep = inner_housekeep };
+/* What every backend has, but its name. */
+#define INNER_SLOTS                                                                                                 \
+	.size = sizeof(ff_engine_backend), .abi_major = FF_BACKEND_ABI, .caps = FF_CAP_SNAPSHOT_READ,               \
+	.open = inner_open, .close = inner_close, .limits = inner_limits, .begin = inner_begin, .load = inner_load, \
+	.store = inner_store_rows, .commit = inner_commit, .abort = inner_abort
+
+static const ff_engine_backend inner_backend = { INNER_SLOTS, .name = "counting", .check = inner_check,
+	                                         .wait_while = inner_wait_while, .housekeep = inner_housekeep };
 
 /* The same, without what a backend need not have. */
-static const ff_engine_backend bare_backend = { .size = sizeof(ff_engine_backend),
-	                                        .abi_major = FF_BACKEND_ABI,
-	                                        .caps = FF_CAP_SNAPSHOT_READ,
-	                                        .name = "bare",
-	                                        .open = inner_open,
-	                                        .close = inner_close,
-	                                        .limits = inner_limits,
-	                                        .begin = inner_begin,
-	                                        .load = inner_load,
-	                                        .store = inner_store_rows,
-	                                        .commit = inner_commit,
-	                                        .abort = inner_abort };
+static const ff_engine_backend bare_backend = { INNER_SLOTS, .name = "bare" };
 
 /* The build's list of backends, which this program is linked without. */
 const ff_engine_backend *const ffp_builtin_backends[] = { &inner_backend, &bare_backend, &ffp_fault_backend,
