@@ -412,6 +412,14 @@ static ff_code next_line(void *context, const char **line, size_t *size, ff_erro
 	return FF_OK;
 }
 
+size_t ffp_lines_in(const char *text)
+{
+	size_t count = 0;
+	for (; *text; text++)
+		count += *text == '\n';
+	return count;
+}
+
 const char *ffp_rows_of(ff_test *test, const char *text)
 {
 	const char *end = strstr(text, "{\"lines\":");
@@ -421,10 +429,7 @@ const char *ffp_rows_of(ff_test *test, const char *text)
 
 const char *ffp_export_of(ff_test *test, const char *rows)
 {
-	size_t count = 0;
-	for (const char *at = rows; *at; at++)
-		count += *at == '\n';
-	return ff_test_text(test, "%s{\"lines\":%zu,\"table\":\"end\"}\n", rows, count);
+	return ff_test_text(test, "%s{\"lines\":%zu,\"table\":\"end\"}\n", rows, ffp_lines_in(rows));
 }
 
 const char *ffp_import(ff_test *test, ff_engine *engine, const char *text)

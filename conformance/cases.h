@@ -131,6 +131,7 @@ const char *ffp_show_status(ff_test *test, const ff_budget_status *status); /* a
 /* The lines of an export, each with its newline, or an error's word. And an import of such lines. */
 const char *ffp_export(ff_test *test, ff_engine *engine, int64_t now_ms);
 const char *ffp_import(ff_test *test, ff_engine *engine, const char *text); /* the number of lines */
+size_t ffp_lines_in(const char *text);
 /* An export's lines without the last; and such lines with the one that belongs behind them. */
 const char *ffp_rows_of(ff_test *test, const char *text);
 const char *ffp_export_of(ff_test *test, const char *rows);

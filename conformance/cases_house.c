@@ -213,10 +213,7 @@ static void export_and_import(ff_test *t)
 	FF_CHECK(t, *lines == '{' && strchr(lines, '\n') != NULL);
 	FF_CHECK_STR(t, ffp_export(t, e, 0), lines);
 	ff_engine *copy = open_beside(t);
-	size_t count = 0;
-	for (const char *at = lines; *at; at++)
-		count += *at == '\n';
-	FF_REQUIRE(t, FF_CHECK_STR(t, ffp_import(t, copy, lines), ff_test_text(t, "%zu", count)));
+	FF_REQUIRE(t, FF_CHECK_STR(t, ffp_import(t, copy, lines), ff_test_text(t, "%zu", ffp_lines_in(lines))));
 	FF_CHECK_STR(t, ffp_export(t, copy, 0), lines);
 	static const char *const budgets[] = { "plain", "é \"'%\\", "idle" };
 	for (int i = 0; i < 3; i++)
@@ -349,9 +346,7 @@ static void import_can_be_run_again(ff_test *t)
 	const char *lines = ffp_export(t, e, 0);
 	const char *rows = ffp_rows_of(t, lines);
 	ff_engine *copy = open_beside(t);
-	size_t number = 1;
-	for (const char *at = rows; *at; at++)
-		number += *at == '\n';
+	size_t number = ffp_lines_in(rows) + 1;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		const char *with = ffp_export_of(t, ff_test_text(t, "%s%s", rows, bad[i]));
 		FF_CHECK_STR(t, ffp_import(t, copy, with), "!invalid");
