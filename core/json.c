@@ -9,6 +9,9 @@
 #include "text.h"
 
 #define EXACT_MAX (INT64_C(1) << 53)
+/* Far more than the contract's texts have. Whoever goes over a text recurses with it, and a host's thread may have a small
+ * stack. */
+#define DEPTH_MAX 128
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
@@ -71,6 +74,7 @@ static const char *find_fault(ff_text text)
 {
 	const char *at = text.data;
 	const char *end = at + text.size;
+	int64_t depth = 0;
 	while (at < end) {
 		if (*at == '"') {
 			at = skip_string(at + 1, end);
@@ -81,6 +85,9 @@ static const char *find_fault(ff_text text)
 			if (!at)
 				return "a number that is no integer up to 2^53";
 		} else if (*at && strchr("{}[]:,truefalsn \t\r\n", *at)) {
+			depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+			if (depth > DEPTH_MAX)
+				return "more than 128 levels of nesting";
 			at++;
 		} else {
 			return "a character that is not JSON";
@@ -114,7 +121,7 @@ static bool has_duplicate(const cJSON *object, bool *no_memory)
 	return duplicate;
 }
 
-/* cJSON bounds the nesting of what it parses, and so this recursion. */
+/* As deep as the text is nested. */
 static bool has_duplicate_below(const cJSON *item, bool *no_memory) /* NOLINT(misc-no-recursion) */
 {
 	if (cJSON_IsObject(item) && has_duplicate(item, no_memory))
