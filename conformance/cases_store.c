@@ -198,7 +198,11 @@ static void read_only_reads_and_writes_nothing(ff_test *t)
 	FF_CHECK_STR(t, ffp_tick(t, reader, 0, 0), "!unavailable");
 	FF_CHECK_STR(t, ffp_import(t, reader, ""), "!unavailable");
 	FF_CHECK_CODE(t, ff_engine_tick_every(reader, 1000, ff_test_error(t)), FF_E_UNAVAILABLE);
+	/* Arguments come first (FF-ERR-3). */
 	FF_CHECK_STR(t, ffp_report(t, reader, "b", "", "a=1 a=1"), "!invalid");
+	FF_CHECK_STR(t, ffp_tick(t, reader, -1, 0), "!invalid");
+	FF_CHECK_CODE(t, ff_engine_tick_every(reader, 86400001, ff_test_error(t)), FF_E_INVALID);
+	FF_CHECK_CODE(t, ff_engine_import(reader, NULL, NULL, NULL, ff_test_error(t)), FF_E_INVALID);
 	FF_CHECK_STR(t, ffp_export(t, e, 0), before);
 	/* It follows the store: what is written beside it is seen, and so is a reset that nobody wrote. */
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
@@ -504,7 +508,7 @@ static const ff_case table[] = {
 	CASE(child_opens_and_closes, "FF-ERR-6", FF_CASE_MISSING_STORE),
 	CASE(aborted_writes_leave_nothing, "FF-ERR-2", FF_CASE_SECOND_HANDLE),
 	CASE(missing_store, "FF-MT-2", FF_CASE_MISSING_STORE),
-	CASE(read_only_reads_and_writes_nothing, "FF-MT-2", FF_CASE_SECOND_HANDLE),
+	CASE(read_only_reads_and_writes_nothing, "FF-MT-2 FF-ERR-3", FF_CASE_SECOND_HANDLE),
 	CASE(nothing_is_printed, "FF-ERR-1", 0),
 	CASE(older_schema_is_migrated, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(newer_schema_is_left_untouched, "FF-MT-2", FF_CASE_SECOND_HANDLE),

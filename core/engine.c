@@ -282,12 +282,6 @@ ff_code ffp_engine_check_mode(const ff_engine *engine, ff_error *error)
 	                                         : FF_OK;
 }
 
-ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error)
-{
-	ff_code code = ffp_engine_check(engine, error);
-	return code == FF_OK ? ffp_engine_check_mode(engine, error) : code;
-}
-
 ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *error)
 {
 	ff_code code = ffp_engine_check(engine, error);

@@ -103,9 +103,8 @@ struct ff_engine {
 /* Every public function begins here: FF_E_MISUSE for NULL and for an engine of another process. */
 ff_code ffp_engine_check(const ff_engine *engine, ff_error *error);
 
-/* Those that write: FF_E_UNAVAILABLE for an engine opened read only; and with the check above before it. */
+/* Those that write look here behind their arguments: FF_E_UNAVAILABLE for an engine opened read only. */
 ff_code ffp_engine_check_mode(const ff_engine *engine, ff_error *error);
-ff_code ffp_engine_check_writable(const ff_engine *engine, ff_error *error);
 
 /* 64 random bits of the system's, whatever source the host has for its jitter. */
 uint64_t ffp_system_random(void *context);

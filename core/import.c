@@ -347,9 +347,11 @@ ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context
 	ff_error own = { .code = FF_OK };
 	if (imported)
 		*imported = 0;
-	ff_code code = ffp_engine_check_writable(engine, error);
+	ff_code code = ffp_engine_check(engine, error);
 	if (code == FF_OK && !next)
 		code = ff_error_set(error, FF_E_INVALID, "next is NULL");
+	if (code == FF_OK)
+		code = ffp_engine_check_mode(engine, error);
 	ffp_spare *spare = code == FF_OK ? ffp_spare_take(engine) : NULL;
 	if (code == FF_OK && !spare)
 		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an import");

@@ -209,9 +209,11 @@ static ff_code tick(ff_engine *engine, int64_t now_ms, uint64_t limit, bool is_b
 	if (!result)
 		result = &ignored;
 	*result = (ff_tick_result){ 0 };
-	ff_code code = ffp_engine_check_writable(engine, error);
+	ff_code code = ffp_engine_check(engine, error);
 	if (code == FF_OK && now_ms < 0)
 		code = ff_error_set(error, FF_E_INVALID, "time is before 1970");
+	if (code == FF_OK)
+		code = ffp_engine_check_mode(engine, error);
 	if (code == FF_OK) {
 		int64_t engine_ms = ffp_engine_now(engine);
 		tick_work work = { .engine = engine,
@@ -312,9 +314,11 @@ static ff_code start(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 
 ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *error)
 {
-	ff_code code = interval_ms ? ffp_engine_check_writable(engine, error) : ffp_engine_check(engine, error);
+	ff_code code = ffp_engine_check(engine, error);
 	if (code == FF_OK && interval_ms > 86400000)
 		code = ff_error_set(error, FF_E_INVALID, "tick interval is %u ms, it takes at most a day", interval_ms);
+	if (code == FF_OK && interval_ms)
+		code = ffp_engine_check_mode(engine, error);
 	if (code != FF_OK) {
 		ffp_error_about(engine, error, "tick", "", (ff_text){ "", 0 });
 		return code;
