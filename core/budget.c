@@ -424,7 +424,8 @@ static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
 		ffp_slot *slot = request->scan->slots[slice->looked_at];
 		if (!reset_if_due(batch, slot, request->now_ms, slice))
 			return FF_E_NO_MEMORY;
-		ffp_place_set(&slice->next, slot->table, slice->index, slot->before); /* as the store has it */
+		/* Where the store has it. What else the batch has loaded of a row that cannot be read may tell another. */
+		ffp_place_set(&slice->next, slot->table, slice->index, request->scan->read.rows[slice->looked_at]);
 	}
 	return FF_OK;
 }

@@ -368,6 +368,7 @@ static ffp_slot *take_row(ffp_rows *rows, const ff_table *table, ffp_slot *group
 static bool take_scan(ffp_rows *rows, ffp_scan *scan, const ff_read *read)
 {
 	scan->slots = ffp_arena_array(rows->arena, read->rows_count, sizeof(*scan->slots));
+	scan->read = *read;
 	for (size_t i = 0; scan->slots && i < read->rows_count; i++) {
 		ffp_slot *slot = take_row(rows, read->table, NULL, read->rows[i]);
 		if (!slot)

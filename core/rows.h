@@ -40,7 +40,7 @@ struct ffp_slot {
 /* A bounded look along an order, as the store has it; the slots hold the rows as the batch has them by now. */
 typedef struct ffp_scan ffp_scan;
 struct ffp_scan {
-	ff_read read;
+	ff_read read; /* with what it brought, once it is loaded */
 	ffp_slot **slots;
 	size_t slots_count;
 	bool loaded;

@@ -298,6 +298,34 @@ static void place_in_each_order(ff_test *t)
 	FF_CHECK(t, ff_row_compare(ledger, NULL, ffp_place_row(&place), &row.row, 3) == 0);
 }
 
+/* A tick goes on behind a row that cannot be read, where the index has it: what a call of the same batch has loaded of that
+ * row does not tell when it fell due. */
+static void slice_goes_on_behind_an_unreadable_row(ff_test *t)
+{
+	ffp_batch batch = { .arena = ffp_raw_arena(t) };
+	ffp_budget_row got = { .row.state = FF_ROW_CORRUPT, .budget_id = BYTES("b") };
+	ffp_budget_row found = got;
+	ff_row *due[] = { &found.row };
+	ffp_place start = { .is_set = false };
+	ffp_slice slice = { .index = ffp_by_next_reset(), .rows_max = 1, .changes_max = 1, .low = &start };
+	ffp_request request = { .op = &ffp_op_reset_due, .now_ms = 2000, .slice = &slice };
+	ff_read *reads;
+	size_t count;
+	found.next_reset_at_ms = 1000;
+	FF_REQUIRE(t, ffp_rows_init(&batch.rows, batch.arena, 0, 0) && ffp_budget_slot(&batch, got.budget_id) &&
+	                  request.op->plan(&batch, &request) && ffp_rows_reads(&batch.rows, &reads, &count));
+	FF_REQUIRE(t, count == 2 && reads[0].kind == FF_READ_GET);
+	reads[0].row = &got.row;
+	reads[1].rows = due;
+	reads[1].rows_count = 1;
+	FF_REQUIRE(t, ffp_rows_loaded(&batch.rows, reads));
+	FF_CHECK_CODE(t, request.op->decide(&batch, &request), FF_OK);
+	FF_CHECK_EQ_INT(t, slice.looked_at, 1);
+	FF_CHECK_EQ_INT(t, slice.failed, 1);
+	const ffp_budget_row *stands = (const ffp_budget_row *)ffp_place_row(&slice.next);
+	FF_CHECK_EQ_INT(t, stands->next_reset_at_ms, 1000);
+}
+
 static const ff_case cases[] = {
 	CASE(period_is_exact, "FF-RB-2 FF-RB-3", 0),
 	CASE(period_without_a_schedule, "FF-RB-5", 0),
@@ -312,6 +340,7 @@ static const ff_case cases[] = {
 	CASE(place_outlives_its_row, "", 0),
 	CASE(place_after_a_text_that_is_too_long, "", 0),
 	CASE(place_in_each_order, "", 0),
+	CASE(slice_goes_on_behind_an_unreadable_row, "FF-RB-4", 0),
 };
 
 FAMILY(ffp_tests_budget, cases);
