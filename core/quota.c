@@ -332,7 +332,8 @@ static bool are_leases_sorted(const ffp_batch *batch, const ffp_quota_calls *cal
 	return calls->is_sorted && calls->reverts == batch->rows.reverts;
 }
 
-/* Sorts the leases of the members as they are by now. From then on each lease that is given is put among them. */
+/* Sorts the leases of the members as they are by now. From then on each lease that is given is put among them. A slot that
+ * cannot be read has none, and is left for check to find. */
 static bool sort_leases(ffp_batch *batch, ffp_request *request)
 {
 	ffp_quota_calls *calls = request->root->calls;
@@ -342,7 +343,7 @@ static bool sort_leases(ffp_batch *batch, ffp_request *request)
 	for (ffp_slot *slot = request->group->members; slot; slot = slot->next_member) {
 		const ffp_slot_row *row = slot->loaded ? (const ffp_slot_row *)slot->after : NULL;
 		slot->lease = NULL;
-		if (row && !ff_row_is_null(&row->row, FFP_SLOT_LEASE_UNTIL) &&
+		if (row && row->row.state == FF_ROW_OK && !ff_row_is_null(&row->row, FFP_SLOT_LEASE_UNTIL) &&
 		    !ffp_leases_give(&calls->leases, slot, row->lease_until_ms))
 			return false;
 	}

@@ -142,6 +142,14 @@ static ff_code count_page(ffp_reading *reading, const ff_read *page, void *conte
 	return FF_OK;
 }
 
+static ff_code count_readable(ffp_reading *reading, const ff_read *page, void *context)
+{
+	(void)reading;
+	for (size_t i = 0; i < page->rows_count; i++)
+		((row_count *)context)->count += page->rows[i]->state == FF_ROW_OK;
+	return FF_OK;
+}
+
 /* Counts among the rows of a quota policy, the first column of every order here; `low` names it. */
 static ff_code count_rows(ffp_reading *reading, ff_read range, const ff_row *low, page_fn *each, int64_t time_ms,
                           uint64_t *count)
@@ -177,5 +185,5 @@ ff_code ffp_count_over(ffp_reading *reading, ff_text quota_policy_id, int64_t ti
 	const ff_read over = {
 		.table = table, .index = &table->indexes[FFP_SLOT_BY_LEASE], .high_count = 2, .high = &high.row
 	};
-	return count_rows(reading, over, &low.row, count_page, 0, count);
+	return count_rows(reading, over, &low.row, count_readable, 0, count);
 }

@@ -275,10 +275,41 @@ static void release_of_a_slot_that_is_not_counted(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_dump(t, fake), before);
 }
 
+/* Nor is a slot that cannot be read given to another, alone or beside a call of its own execution: nobody knows that its
+ * lease is over. */
+static void admission_leaves_a_slot_that_cannot_be_read(ff_test *t)
+{
+	static const ffp_quota_row full = {
+		.quota_policy_id = BYTES("q"), .active_concurrency_cap = 1, .active_concurrency = 1, .limits_stored = 1
+	};
+	static const ffp_slot_row unread = { .row.state = FF_ROW_CORRUPT,
+		                             .quota_policy_id = BYTES("q"),
+		                             .execution_id = BYTES("x") };
+	ff_engine *e = ff_test_open(t, NULL);
+	ffp_fake_put(ffp_fake_of(t), FFP_QUOTA_POLICY, &full.row);
+	ffp_fake_put(ffp_fake_of(t), FFP_QUOTA_ADMITTED, &unread.row);
+	const char *before = ffp_fake_dump(t, ffp_fake_of(t));
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", ""), "concurrency_exceeded");
+	FF_CHECK_STR(t, ffp_quota(t, e, "q"), "in_window=0 active=1 next=now");
+	ff_admission admissions[] = { FF_ADMISSION_INIT, FF_ADMISSION_INIT };
+	ff_admission_outcome outcome = { FF_ADMITTED, 0 };
+	admissions[0].quota_policy_id = admissions[1].quota_policy_id = "q";
+	admissions[0].execution_id = "x";
+	admissions[1].execution_id = "y";
+	ff_call calls[] = { { .op = FF_OP_ADMIT, .in.admission = &admissions[0] },
+		            { .op = FF_OP_ADMIT, .in.admission = &admissions[1], .out.admission = &outcome } };
+	FF_REQUIRE_OK(t, ff_engine_submit(e, calls, 2, ff_test_error(t)));
+	FF_CHECK_CODE(t, calls[0].code, FF_E_CORRUPT);
+	FF_CHECK_CODE(t, calls[1].code, FF_OK);
+	FF_CHECK_EQ_INT(t, outcome.kind, FF_CONCURRENCY_EXCEEDED);
+	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), before);
+}
+
 static const ff_case cases[] = {
 	CASE(rows_of_a_quota_at_fault, "FF-MT-4", 0),
 	CASE(purge_leaves_what_cannot_be_trusted, "FF-MT-1 FF-MT-4", 0),
 	CASE(release_of_a_slot_that_is_not_counted, "FF-QA-5", 0),
+	CASE(admission_leaves_a_slot_that_cannot_be_read, "FF-QA-5 FF-RU-14", 0),
 	CASE(impossible_columns_are_found, "FF-MT-4 FF-LIM-1", 0),
 	CASE(admission_on_a_number_in_use, "FF-ERR-4 FF-QA-7", 0),
 	CASE(check_tells_a_row_once, "FF-MT-4", 0),
