@@ -246,12 +246,12 @@ static ffp_slot *entry_slot(ffp_batch *batch, ff_text quota_policy_id, int64_t n
 	return ffp_rows_get(&batch->rows, FFP_QUOTA_WINDOW, &key.row);
 }
 
-/* Asks for the entries that the admissions behind this one will want if it is let in, all in one round. Where one is
- * asked for already, so are those after it. */
+/* Asks for the entries that the admissions behind this one will want if it is let in, all in one round, as far as there are
+ * numbers. Where one is asked for already, so are those after it. */
 static ff_code ask_for_entries(ffp_batch *batch, ffp_request *request, int64_t first, int64_t max)
 {
 	int64_t count = request->root->calls->count < max ? request->root->calls->count : max;
-	for (int64_t i = 1; i < count; i++) {
+	for (int64_t i = 1; i < count && first <= INT64_MAX - i; i++) {
 		size_t known = batch->rows.slots_count;
 		if (!entry_slot(batch, request->id, first + i))
 			return FF_E_NO_MEMORY;

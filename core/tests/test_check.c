@@ -156,6 +156,13 @@ static void admission_on_a_number_in_use(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), before);
 	FF_CHECK_STR(t, ffp_create_quota(t, e, "fresh", "window=10 max=100000"), "created");
 	FF_CHECK_EQ_INT(t, admit_many(t, e, "fresh", FF_OK), MANY); /* which looks each number up */
+	/* Nor is one looked up behind the last that there is. */
+	const ffp_quota_row at_the_end = { .quota_policy_id = BYTES("last"),
+		                           .requests_per_window_seconds = 10,
+		                           .next_entry = INT64_MAX - 3,
+		                           .limits_stored = 1 };
+	ffp_fake_put(ffp_fake_of(t), FFP_QUOTA_POLICY, &at_the_end.row);
+	FF_CHECK_EQ_INT(t, admit_many(t, e, "last", FF_OK), 3);
 }
 
 /* Each number of the rows of a quota at fault by itself, and at its ends where it is not. */
