@@ -34,7 +34,8 @@ const char *ffp_quota_fault(const ffp_quota_row *row)
 		return "a limit out of range";
 	if (row->max_requests_per_window && !row->requests_per_window_seconds)
 		return "a request limit without a window";
-	if (row->active_concurrency < 0 || row->next_entry < 0 || row->next_entry == INT64_MAX || row->latest_ms < 0)
+	if (row->active_concurrency < 0 || row->active_concurrency == INT64_MAX || row->next_entry < 0 ||
+	    row->next_entry == INT64_MAX || row->latest_ms < 0)
 		return "a counter out of range";
 	return NULL;
 }

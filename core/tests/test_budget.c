@@ -197,6 +197,8 @@ static void quota_rows_out_of_range(ff_test *t)
 		{ offsetof(ffp_quota_row, max_requests_per_window), 1, false }, /* without a window */
 		{ offsetof(ffp_quota_row, active_concurrency_cap), -1, false },
 		{ offsetof(ffp_quota_row, active_concurrency), -1, false },
+		{ offsetof(ffp_quota_row, active_concurrency), INT64_MAX, false },
+		{ offsetof(ffp_quota_row, active_concurrency), INT64_MAX - 1, true },
 		{ offsetof(ffp_quota_row, next_entry), -1, false },
 		{ offsetof(ffp_quota_row, next_entry), INT64_MAX, false },
 		{ offsetof(ffp_quota_row, next_entry), INT64_MAX - 1, true },

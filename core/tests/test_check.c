@@ -172,7 +172,7 @@ static void rows_of_a_quota_at_fault(ff_test *t)
 	const ffp_quota_row sound = { .requests_per_window_seconds = longest,
 		                      .max_requests_per_window = INT64_MAX,
 		                      .active_concurrency_cap = INT64_MAX,
-		                      .active_concurrency = INT64_MAX,
+		                      .active_concurrency = INT64_MAX - 1,
 		                      .next_entry = INT64_MAX - 1,
 		                      .latest_ms = INT64_MAX };
 	FF_CHECK(t, !ffp_quota_fault(&sound));
