@@ -121,7 +121,8 @@ static ff_code check_entry(ffp_reading *reading, const ff_row *row, const ff_row
 	const char *fault = ffp_entry_fault(entry);
 	if (!fault && !quota)
 		fault = "a window entry without a policy";
-	if (!fault && entry->entry >= quota->next_entry)
+	/* A policy whose own row is at fault was told of already. */
+	if (!fault && !ffp_quota_fault(quota) && entry->entry >= quota->next_entry)
 		fault = "a window entry whose number was never handed out";
 	if (fault)
 		tell(context, "quota policy '%.*s' has %s", FFP_SHOWN(entry->quota_policy_id), fault);

@@ -99,6 +99,14 @@ static void check_tells_a_row_once(ff_test *t)
 	/* Nor is of what period a budget's rows may be told where that is not known. */
 	put_rows(t, &ffp_table(FFP_BUDGET_POLICY)->columns[1], FFP_BUDGET_POLICY, (ff_text)BYTES("x"), 0);
 	FF_CHECK_EQ_INT(t, problems_of(t, e), 1);
+	/* And which numbers a quota policy has handed out. */
+	static const ffp_quota_row unread = { .row.state = FF_ROW_CORRUPT, .quota_policy_id = BYTES("unread") };
+	static const ffp_entry_row numbered = { .quota_policy_id = BYTES("unread"),
+		                                .entry = 3,
+		                                .execution_id = BYTES("x") };
+	ffp_fake_put(ffp_fake_of(t), FFP_QUOTA_POLICY, &unread.row);
+	ffp_fake_put(ffp_fake_of(t), FFP_QUOTA_WINDOW, &numbered.row);
+	FF_CHECK_EQ_INT(t, problems_of(t, e), 2);
 }
 
 /* Not after contention either: a check that has told of something does not begin again. */
