@@ -19,6 +19,9 @@
 /* No record is longer, its line ends counted. */
 #define RECORD_MAX ((size_t)1 << 20)
 
+/* By so much libcsv's buffer grows for a long cell, over and over: by 128 bytes, unless it is told. */
+#define CELL_STEP ((size_t)1 << 16)
+
 static const char unclosed[] = "a quote is not closed";
 
 struct ctl_source {
@@ -235,6 +238,7 @@ static void begin_parser(ctl_source *source)
 	csv_free(&source->parser);
 	if (csv_init(&source->parser, CSV_STRICT))
 		ctl_no_memory();
+	csv_set_blk_size(&source->parser, CELL_STEP);
 	csv_set_term_func(&source->parser, ends_record);
 	csv_set_space_func(&source->parser, is_space);
 }
