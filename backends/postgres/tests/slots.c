@@ -266,6 +266,47 @@ static bool waits_for_every_lane(ff_store *store, ff_store *other, int64_t value
 	return waits;
 }
 
+static const struct refusal {
+	const char *state;
+	ff_code code;
+	bool retryable, anew;
+} refusals[] = {
+	{ "08006", FF_E_IO, true, false },       { "22012", FF_E_CONFLICT, true, false },
+	{ "23505", FF_E_CONFLICT, true, false }, { "23502", FF_E_IO, false, false },
+	{ "25006", FF_E_IO, false, false },      { "25P02", FF_E_IO, true, true },
+	{ "25P03", FF_E_CONFLICT, true, false }, { "26000", FF_E_IO, true, true },
+	{ "28000", FF_E_IO, false, false },      { "3D000", FF_E_IO, false, false },
+	{ "3F000", FF_E_CORRUPT, false, false }, { "40001", FF_E_CONFLICT, true, false },
+	{ "40P01", FF_E_CONFLICT, true, false }, { "42501", FF_E_IO, false, false },
+	{ "42804", FF_E_CORRUPT, false, true },  { "42P05", FF_E_IO, true, true },
+	{ "42P01", FF_E_CORRUPT, false, false }, { "53100", FF_E_FULL, false, false },
+	{ "53200", FF_E_IO, false, false },      { "53300", FF_E_BUSY, true, false },
+	{ "55P03", FF_E_BUSY, true, false },     { "57014", FF_E_IO, true, false },
+	{ "57P01", FF_E_IO, true, false },       { "P0001", FF_E_IO, false, false },
+	{ "XX000", FF_E_IO, false, true },       { "XX001", FF_E_CORRUPT, false, false },
+	{ "XX002", FF_E_CORRUPT, false, false },
+};
+
+/* What a statement is refused with, by SQLSTATE: the code, whether to send the call again, and over which connection, which
+ * the message tells apart. The hint is shown where memory is out. */
+static bool is_told(ff_store *store, const struct refusal *refusal)
+{
+	char sql[512], first[sizeof(error.message)];
+	snprintf(sql, sizeof(sql),
+	         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'pid %%',"
+	         " pg_backend_pid() USING ERRCODE = '%s', HINT = 'the hint'; END$$;"
+	         "CREATE TRIGGER refuse BEFORE UPDATE ON item EXECUTE FUNCTION refuse()",
+	         refusal->state);
+	bool refused = is_done(sql) && add(store, NULL) == -1;
+	snprintf(first, sizeof(first), "%s", error.message);
+	refused = refused && add(store, NULL) == -1 && is_done("DROP TRIGGER refuse ON item");
+	bool is_standby = strcmp(refusal->state, "25006") == 0;
+	return refused && error.code == refusal->code && error.retryable == refusal->retryable &&
+	       strcmp(error.native_code, refusal->state) == 0 && (strcmp(error.message, first) != 0) == refusal->anew &&
+	       (strstr(error.message, "read-only standby") != NULL) == is_standby &&
+	       (strstr(error.message, ": the hint") != NULL) == (strcmp(refusal->state, "53200") == 0);
+}
+
 static ff_store *open_store(const ff_param *params, size_t count)
 {
 	static const ff_allocator allocator = { resize, NULL };
@@ -352,6 +393,11 @@ int main(void)
 		told(sees_another_schema(store, 5), "one round trip looks at the schema's version, too");
 		told(waits_for_every_lane(store, other, 5), "and waits for who holds every lane");
 		told(adds_in_one_round_trip(store, 5) && add(store, NULL) == 7, "and for nobody then");
+		for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+			char what[64];
+			snprintf(what, sizeof(what), "a statement refused with %s is told as that", refusals[i].state);
+			told(is_told(store, &refusals[i]), what);
+		}
 		backend->close(store);
 		backend->close(other);
 	}
