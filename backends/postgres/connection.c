@@ -383,7 +383,8 @@ static void write_setup(const ff_store *store, ff_sql_text *sql)
 	char numbers[256];
 	int64_t busy_ms = store->busy_timeout_ms ? store->busy_timeout_ms : 1; /* 0 would be for ever */
 	ff_sql_clear(sql);
-	ff_sql_append(sql, "SET search_path TO ");
+	/* A standby has nothing to do with serializable, which may be the default. */
+	ff_sql_append(sql, "BEGIN ISOLATION LEVEL READ COMMITTED; SET search_path TO ");
 	ff_sql_append_name(sql, &ffp_postgres_dialect, store->schema);
 	/* Plans are made once, and for one way only: a loop over the keys, each looked up in an index. A plan that was
 	 * made while a table was empty is then as good as any. */
@@ -402,6 +403,7 @@ static void write_setup(const ff_store *store, ff_sql_text *sql)
 	ff_sql_append(sql, "; SELECT set_config(name, '100', false) FROM pg_settings WHERE name ="
 	                   " 'client_connection_check_interval' AND version() LIKE '%linux%'");
 	ff_sql_append(sql, numbers);
+	ff_sql_append(sql, "; COMMIT");
 }
 
 static ff_code set_up(ff_txn *txn, ff_error *error)

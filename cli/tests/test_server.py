@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+from unittest import mock
 
 from harness import Case
 
@@ -259,6 +260,10 @@ class Standby(Server):
             self.assertEqual(fields["code"], "unavailable")
             self.assertIn("read-only standby", fields["message"])
         self.assertEqual(self.fields("budget", "list", store=self.standby + "x")["code"], "not_found")
+
+    def test_a_standby_is_read_whatever_the_default_of_isolation_is(self):
+        with mock.patch.dict(os.environ, PGOPTIONS="-c default_transaction_isolation=serializable"):
+            self.assertEqual(self.one("budget", "list", store=self.standby)["budget_id"], "b")
 
     def test_a_standby_takes_over(self):
         both = f"postgres://127.0.0.1:{os.environ['PGPORT']},127.0.0.1:{self.port}/ff?target_session_attrs=read-write"
