@@ -167,8 +167,30 @@ class Opening(Server):
         sql(f"UPDATE {self.schema()}.ff_schema SET version = 2")
         self.assertEqual(self.fields("budget", "list")["code"], "version")
         self.assertEqual(self.fields("report", "b", "x=1")["code"], "version")
+        sql(f"UPDATE {self.schema()}.ff_schema SET version = {2**32 + 1}")
+        self.assertEqual(self.fields("budget", "list")["code"], "version")
+        sql(f"UPDATE {self.schema()}.ff_schema SET version = 0")
+        self.assertEqual(self.fields("budget", "list")["code"], "corrupt")
         sql(f"DELETE FROM {self.schema()}.ff_schema")
         self.assertEqual(self.fields("budget", "list")["code"], "corrupt")
+
+    def test_a_database_of_bytes(self):
+        sql(f'CREATE DATABASE "{self.dir.name}" TEMPLATE template0 ENCODING SQL_ASCII')
+        for verb in (["list"], ["create", "b"]):
+            fields = self.fields("budget", *verb, store=self.store.replace("///", f"///{self.dir.name}"))
+            self.assertEqual((fields["code"], fields["retryable"]), ("unavailable", False), fields)
+            self.assertIn("SQL_ASCII", fields["message"])
+
+    def test_texts_are_utf_8_whatever_the_environment_says(self):
+        with mock.patch.dict(os.environ, PGCLIENTENCODING="LATIN1"):
+            self.one("budget", "create", "ü")
+        self.assertEqual(sql(f"SELECT encode(budget_id::bytea, 'hex') FROM {self.schema()}.ff_budget_policy"), "c3bc")
+
+    def test_nothing_is_printed_of_what_the_server_remarks(self):
+        self.one("report", "b", "x=1")
+        sql(f"CREATE FUNCTION {self.schema()}.f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE WARNING 'no'; RETURN NEW;"
+            f" END$$; CREATE TRIGGER t BEFORE UPDATE ON {self.schema()}.ff_budget_usage EXECUTE FUNCTION {self.schema()}.f()")
+        self.assertEqual(self.run_raw("report", "b", "x=1").stderr, "")
 
     def test_a_table_that_is_gone(self):
         self.one("budget", "create", "b")
