@@ -369,8 +369,12 @@ static bool reach(ff_txn *txn, bool *refused_by_us)
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
 		short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		if (!ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1))
-			return false;
+		if (!ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1)) {
+			if (txn->late || PQstatus(txn->pg) != CONNECTION_STARTED)
+				return false;
+			/* A machine that is off. libpq then takes its address for one that refuses, and tries the next. */
+			shutdown(PQsocket(txn->pg), SHUT_RDWR);
+		}
 		ConnStatusType stage = PQstatus(txn->pg);
 		status = PQconnectPoll(txn->pg);
 		*refused_by_us = status == PGRES_POLLING_FAILED && is_refused_by_us(txn, stage);

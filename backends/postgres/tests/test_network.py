@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -598,6 +599,15 @@ class Errors(NetworkTest):
 
     def test_a_host_where_nobody_listens(self):
         self.assert_error(self.failed("postgresql://ff@127.0.0.1:1/postgres"), "io", True, "127.0.0.1")
+
+    def test_a_host_that_is_off_in_front_of_one_that_serves(self):
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as off:
+            port = off.getsockname()[1]
+            with socket.create_connection(("127.0.0.1", port)):  # and who comes after it is not heard
+                both = self.uri(f"{port},127.0.0.1:{self.server.port}", connect_timeout=1)
+                self.assertEqual(self.ffctl(both, "report", "b", "n=1")[0], 0)
+                error = self.failed(self.uri(port, connect_timeout=1))
+        self.assert_error(error, "io", True, str(port))
 
     def test_a_wrong_password(self):
         self.psql().ask("CREATE ROLE locked LOGIN PASSWORD 'secret'")
