@@ -32,6 +32,7 @@ static const ff_table table = {
 	.name = "item", .columns = columns, .row_size = sizeof(item), .columns_count = 2, .key_count = 1, .since = 1
 };
 static const ff_catalog catalog = { .tables = &table, .tables_count = 1, .version = 1 };
+static const ff_catalog next_catalog = { .tables = &table, .tables_count = 1, .version = 2 };
 
 static void *resize(void *context, void *old, size_t old_size, size_t size)
 {
@@ -199,7 +200,7 @@ static bool takes_all_next(ff_store *store, ff_store *other)
 /* What a person does to the store. */
 static bool is_done(const char *sql)
 {
-	PGconn *person = PQconnectdb("options='-c client_min_messages=error'");
+	PGconn *person = PQconnectdb("options='-c client_min_messages=error -c statement_timeout=10s'");
 	PGresult *path = PQexecParams(person, "SELECT set_config('search_path', $1, false)", 1, NULL,
 	                              (const char *[]){ schema }, NULL, NULL, 0);
 	PGresult *result = PQexec(person, sql);
@@ -307,7 +308,7 @@ static bool is_told(ff_store *store, const struct refusal *refusal)
 	       (strstr(error.message, ": the hint") != NULL) == (strcmp(refusal->state, "53200") == 0);
 }
 
-static ff_store *open_store(const ff_param *params, size_t count)
+static ff_store *open_store(const ff_catalog *as, const ff_param *params, size_t count)
 {
 	static const ff_allocator allocator = { resize, NULL };
 	const ff_store_config config = { .uri = "postgres:///",
@@ -315,13 +316,118 @@ static ff_store *open_store(const ff_param *params, size_t count)
 		                         .path = "///",
 		                         .params = params,
 		                         .params_count = count,
-		                         .catalog = &catalog,
+		                         .catalog = as,
 		                         .allocator = &allocator };
 	ff_store *store = calloc(1, backend->instance_size);
 	if (store && backend->open(store, &config, &error) == FF_OK)
 		return store;
 	free(store);
 	return NULL;
+}
+
+/* ---- sessions in the server ---------------------------------------------------------------------------------- */
+
+/* A store whose sessions have the schema for a name. */
+static ff_store *open_named(const char *timeout_ms)
+{
+	const ff_param params[] = { { "schema", schema },
+		                    { "application_name", schema },
+		                    { "statement_timeout_ms", timeout_ms } };
+	return open_store(&catalog, params, sizeof(params) / sizeof(*params));
+}
+
+static void close_named(ff_store *store)
+{
+	backend->close(store);
+	free(store);
+}
+
+/* Waits until the server has so many of these. */
+static bool are_sessions(int count)
+{
+	char sql[512];
+	snprintf(sql, sizeof(sql),
+	         "DO $$BEGIN WHILE (SELECT count(*) FROM pg_stat_activity WHERE application_name = '%s') <> %d"
+	         " LOOP PERFORM pg_sleep(0.01), pg_stat_clear_snapshot(); END LOOP; END$$",
+	         schema, count);
+	return is_done(sql);
+}
+
+static bool end_sessions(void)
+{
+	char sql[256];
+	snprintf(sql, sizeof(sql),
+	         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = '%s'", schema);
+	return is_done(sql);
+}
+
+/* Many read at the same time, as long as they do. */
+static bool keeps_few_sessions(void)
+{
+	enum { MANY = 9, KEPT = 1 + 4 };
+	ff_store *store = open_named("30000");
+	ff_txn *txns[MANY];
+	ff_read none = { .table = &table };
+	bool good = store != NULL;
+	for (int i = 0; i < MANY && good; i++)
+		good = backend->begin(store, FF_TXN_READ, &txns[i], &error) == FF_OK &&
+		       backend->load(txns[i], NULL, &none, 0, &error) == FF_OK;
+	good = good && are_sessions(MANY);
+	for (int i = 0; i < MANY && good; i++)
+		backend->abort(txns[i]);
+	good = good && are_sessions(KEPT);
+	if (store)
+		close_named(store);
+	return good && are_sessions(0);
+}
+
+/* A batch that has loaded and lost its locks writes nothing by what it has loaded. */
+static bool commits_no_more(ff_store *other, int64_t value, bool idles)
+{
+	ff_store *store = open_named(idles ? "100" : "30000");
+	ff_txn *txn = store ? load(store, "x") : NULL;
+	const item before = { .id = { "x", 1 }, .value = value };
+	const item after = { .id = { "x", 1 }, .value = value + 100 };
+	const ff_write write = { .table = &table, .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row };
+	bool good = txn && (idles || end_sessions()) && are_sessions(0) && add(other, NULL) == value + 1 &&
+	            backend->store(txn, &write, 1, &error) == FF_OK &&
+	            backend->commit(txn, &error) == (idles ? FF_E_CONFLICT : FF_E_IO) && error.retryable;
+	if (store)
+		close_named(store);
+	return good && adds_in_one_round_trip(other, value + 1);
+}
+
+/* A connection that was lost while it was idle is replaced, with the locks that it would have. */
+static bool locks_on_a_new_connection(ff_store *other)
+{
+	ff_store *store = open_named("30000");
+	bool good = store && add(store, NULL) > 0 && end_sessions();
+	ff_txn *ours = good ? load(store, "x") : NULL;
+	ff_txn *theirs = ours ? load(other, "x") : NULL;
+	good = ours && !theirs && error.code == FF_E_BUSY;
+	if (theirs)
+		backend->abort(theirs);
+	if (ours)
+		backend->abort(ours);
+	if (store)
+		close_named(store);
+	return good;
+}
+
+/* A newer library brings the store up to date when no batch is under way, and no batch of an older one comes then. */
+static bool migrates_between_batches(ff_store *store)
+{
+	const ff_param params[] = { { "schema", schema }, { "busy_timeout_ms", "100" } };
+	ff_txn *txn = load(store, "x");
+	ff_store *newer = txn ? open_store(&next_catalog, params, 2) : NULL;
+	bool waits = txn && !newer && error.code == FF_E_BUSY;
+	if (txn)
+		backend->abort(txn);
+	newer = waits ? open_store(&next_catalog, params, 2) : newer;
+	bool good = newer && !load(store, "x") && error.code == FF_E_IO;
+	if (newer)
+		close_named(newer);
+	return waits && good;
 }
 
 /* Ten seconds of them. */
@@ -353,7 +459,7 @@ static bool gives_up_among_signals(void)
 	signal(SIGALRM, note_signal);
 	setitimer(ITIMER_REAL, &often, NULL);
 	bool refused =
-	    !open_store(params, sizeof(params) / sizeof(*params)) && error.code == FF_E_IO && error.retryable;
+	    !open_store(&catalog, params, sizeof(params) / sizeof(*params)) && error.code == FF_E_IO && error.retryable;
 	setitimer(ITIMER_REAL, &never, NULL);
 	close(listener);
 	return refused && signals < SIGNALS_MAX;
@@ -363,8 +469,8 @@ int main(void)
 {
 	snprintf(schema, sizeof(schema), "slots_%ld", (long)getpid());
 	const ff_param params[] = { { "schema", schema }, { "busy_timeout_ms", "100" } };
-	ff_store *store = open_store(params, sizeof(params) / sizeof(*params));
-	ff_store *other = open_store(params, sizeof(params) / sizeof(*params));
+	ff_store *store = open_store(&catalog, params, sizeof(params) / sizeof(*params));
+	ff_store *other = open_store(&catalog, params, sizeof(params) / sizeof(*params));
 	ff_txn *held = NULL;
 	told(store && other, "a store is opened twice");
 	if (store && other) {
@@ -398,6 +504,12 @@ int main(void)
 			snprintf(what, sizeof(what), "a statement refused with %s is told as that", refusals[i].state);
 			told(is_told(store, &refusals[i]), what);
 		}
+		told(keeps_few_sessions(), "of many connections at a time some are kept, until the store is closed");
+		told(commits_no_more(other, 7, false), "a batch that has lost its locks writes nothing");
+		told(commits_no_more(other, 9, true), "nor does one that lay idle for too long");
+		told(locks_on_a_new_connection(other), "a lost connection is replaced by one that holds the locks");
+		told(migrates_between_batches(store),
+		     "a newer library waits for who is under way, and then for nobody");
 		backend->close(store);
 		backend->close(other);
 	}
