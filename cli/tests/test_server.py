@@ -63,15 +63,19 @@ class Opening(Server):
                       "postgres:///ff?pool=1&pool=2", "postgres://[::1/ff", "postgres:///ff?schema=" + "x" * 64):
             self.assertEqual(self.fields("budget", "list", store=wrong)["code"], "invalid", wrong)
         message = self.fields("budget", "list", store="postgres:///ff?nonsense=1")["message"]
-        for known in ("'nonsense'", "schema", "pool", "sslmode", "busy_timeout_ms", "connect_timeout", "gssencmode", "service"):
-            self.assertIn(known, message)
+        for known in ("'nonsense'", "schema", "pool", "busy_timeout_ms", "statement_timeout_ms", "durability", "partitions", "host",
+                      "port", "user", "dbname", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl",
+                      "connect_timeout", "application_name", "target_session_attrs", "tcp_user_timeout", "channel_binding",
+                      "gssencmode", "service"):
+            self.assertRegex(message, rf"(^|\W){known}($|\W)")
 
     def test_values_that_libpq_would_refuse(self):
         """Nobody is asked, so sending the call again would not help; what may change meanwhile is another matter."""
         wrong = ("sslmode=bogus", "sslmode=prefe", "sslmode=prefer%20require", "target_session_attrs=bogus", "channel_binding=x",
                  "gssencmode=x", "port=0", "port=bogus", "port=1x", "port=65536", "port=99999999999999999999", "port=-1",
                  "host=a,b&port=1,0", "host=a,b&port=1,2,3", "connect_timeout=x", "connect_timeout=99999999999",
-                 "tcp_user_timeout=1s")
+                 "tcp_user_timeout=1s", "pool=1001", "partitions=0", "partitions=1025", "busy_timeout_ms=-1",
+                 "busy_timeout_ms=2147483648", "statement_timeout_ms=-1", "statement_timeout_ms=1073741824")
         for query in wrong:
             fields = self.fields("budget", "list", store=f"{self.store}&{query}")
             self.assertEqual((fields["code"], fields["retryable"]), ("invalid", False), (query, fields))
@@ -85,12 +89,14 @@ class Opening(Server):
                  "target_session_attrs=read-write", "target_session_attrs=primary", "target_session_attrs=prefer-standby",
                  "channel_binding=disable", "channel_binding=prefer", "gssencmode=disable", "gssencmode=prefer",
                  f"port={os.environ['PGPORT']}", "port=", "connect_timeout=0", "connect_timeout=-1", "tcp_user_timeout=0",
+                 "pool=1000", "partitions=1024", "busy_timeout_ms=0", "busy_timeout_ms=2147483647", "statement_timeout_ms=0",
+                 "statement_timeout_ms=1073741823",
                  f"host=127.0.0.1,127.0.0.1&port={os.environ['PGPORT']},1", "host=127.0.0.1&port=" + os.environ["PGPORT"])
         self.one("budget", "create", "b")
         for query in right:
             self.assertEqual(self.one("budget", "list", store=f"{self.store}&{query}")["budget_id"], "b", query)
         for query in ("sslmode=verify-ca", "sslmode=verify-full", "sslmode=require", "target_session_attrs=read-only",
-                      "target_session_attrs=standby", "channel_binding=require"):
+                      "target_session_attrs=standby", "channel_binding=require", "gssencmode=require"):
             self.assertEqual(self.fields("budget", "list", store=f"{self.store}&{query}")["code"], "io", query)
 
     def test_schemas_that_are_the_servers(self):
@@ -98,7 +104,7 @@ class Opening(Server):
             fields = self.fields("budget", "create", "b", store=f"postgres:///?schema={name}")
             self.assertEqual((fields["code"], fields["retryable"]), ("invalid", False), fields)
             self.assertIn("'schema'", fields["message"])
-        for name in ("PG_x", "pgx", "$users"):
+        for name in ("PG_x", "pgx", "$users", "x" * 63, "a%22b,%20C.d"):
             self.one("budget", "create", "b", store=f"postgres:///?schema={name}")
 
     def test_more_parts_than_the_server_has_locks_for(self):
@@ -171,6 +177,8 @@ class Opening(Server):
         self.assertEqual(self.fields("budget", "list")["code"], "version")
         sql(f"UPDATE {self.schema()}.ff_schema SET version = 0")
         self.assertEqual(self.fields("budget", "list")["code"], "corrupt")
+        sql(f"UPDATE {self.schema()}.ff_schema SET version = 1; INSERT INTO {self.schema()}.ff_schema VALUES (1)")
+        self.assertEqual(self.fields("budget", "list")["code"], "corrupt")
         sql(f"DELETE FROM {self.schema()}.ff_schema")
         self.assertEqual(self.fields("budget", "list")["code"], "corrupt")
 
@@ -191,6 +199,26 @@ class Opening(Server):
         sql(f"CREATE FUNCTION {self.schema()}.f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE WARNING 'no'; RETURN NEW;"
             f" END$$; CREATE TRIGGER t BEFORE UPDATE ON {self.schema()}.ff_budget_usage EXECUTE FUNCTION {self.schema()}.f()")
         self.assertEqual(self.run_raw("report", "b", "x=1").stderr, "")
+
+    def scans(self):
+        """How often tables were read from end to end, and by an index, once the sessions that did so are gone."""
+        while sql(f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{self.dir.name}'") != "0":
+            pass
+        counts = sql("SELECT sum(seq_scan), sum(idx_scan) FROM pg_stat_user_tables WHERE schemaname ="
+                     f" '{self.dir.name}_store' AND relname <> 'ff_schema'")
+        return [int(count) for count in counts.split("|")]
+
+    def test_small_tables_are_read_by_their_indexes(self):
+        self.store += f"&application_name={self.dir.name}"
+        self.one("budget", "create", "b")
+        self.one("report", "b", "x=1", "--key", "k")
+        sql("ANALYZE")  # and the server knows how small they are
+        made = self.scans()  # with the tables came indexes
+        for key in "kkl":
+            self.one("report", "b", "x=1", "--key", key)
+        scans = self.scans()
+        self.assertEqual(scans[0], made[0])
+        self.assertGreater(scans[1], made[1])
 
     def test_a_table_that_is_gone(self):
         self.one("budget", "create", "b")

@@ -1,7 +1,8 @@
 /*
  * The backend's slots, called as the core calls them. A forked child and its parent's connections: it may begin, end
  * and close, and the parent goes on as if nothing were. And whose turn it is where a transaction wants every lane,
- * what a rollback that fails has to say, and a wait that signals interrupt.
+ * what a rollback that fails has to say, what a refusal means, and what becomes of sessions that end, wait or are many.
+ * And a wait that signals interrupt.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -336,7 +337,7 @@ static ff_store *open_named(const char *timeout_ms)
 	return open_store(&catalog, params, sizeof(params) / sizeof(*params));
 }
 
-static void close_named(ff_store *store)
+static void close_store(ff_store *store)
 {
 	backend->close(store);
 	free(store);
@@ -377,7 +378,7 @@ static bool keeps_few_sessions(void)
 		backend->abort(txns[i]);
 	good = good && are_sessions(KEPT);
 	if (store)
-		close_named(store);
+		close_store(store);
 	return good && are_sessions(0);
 }
 
@@ -393,7 +394,7 @@ static bool commits_no_more(ff_store *other, int64_t value, bool idles)
 	            backend->store(txn, &write, 1, &error) == FF_OK &&
 	            backend->commit(txn, &error) == (idles ? FF_E_CONFLICT : FF_E_IO) && error.retryable;
 	if (store)
-		close_named(store);
+		close_store(store);
 	return good && adds_in_one_round_trip(other, value + 1);
 }
 
@@ -410,8 +411,24 @@ static bool locks_on_a_new_connection(ff_store *other)
 	if (ours)
 		backend->abort(ours);
 	if (store)
-		close_named(store);
+		close_store(store);
 	return good;
+}
+
+/* Nobody is waited for, and least of all for ever. */
+static bool waits_for_nobody(ff_store *other)
+{
+	const ff_param params[] = { { "schema", schema },
+		                    { "busy_timeout_ms", "0" },
+		                    { "statement_timeout_ms", "5000" } };
+	ff_store *store = open_store(&catalog, params, sizeof(params) / sizeof(*params));
+	ff_txn *theirs = store ? load(other, "x") : NULL;
+	bool busy = theirs && !load(store, "x") && error.code == FF_E_BUSY;
+	if (theirs)
+		backend->abort(theirs);
+	if (store)
+		close_store(store);
+	return busy;
 }
 
 /* A newer library brings the store up to date when no batch is under way, and no batch of an older one comes then. */
@@ -426,7 +443,7 @@ static bool migrates_between_batches(ff_store *store)
 	newer = waits ? open_store(&next_catalog, params, 2) : newer;
 	bool good = newer && !load(store, "x") && error.code == FF_E_IO;
 	if (newer)
-		close_named(newer);
+		close_store(newer);
 	return waits && good;
 }
 
@@ -508,6 +525,7 @@ int main(void)
 		told(commits_no_more(other, 7, false), "a batch that has lost its locks writes nothing");
 		told(commits_no_more(other, 9, true), "nor does one that lay idle for too long");
 		told(locks_on_a_new_connection(other), "a lost connection is replaced by one that holds the locks");
+		told(waits_for_nobody(other), "a timeout of 0 waits for nobody");
 		told(migrates_between_batches(store),
 		     "a newer library waits for who is under way, and then for nobody");
 		backend->close(store);

@@ -640,17 +640,18 @@ class Errors(NetworkTest):
         self.ok(holder.ask("report", "b", "-", 5))
 
     def test_privileges_that_are_lacking(self):
-        self.host().close()
+        self.ok(self.host().ask("create", "b", 0))
         person = self.psql()
         person.ask(f"CREATE ROLE weak LOGIN; GRANT USAGE ON SCHEMA {self.schema} TO weak;"
                    f" GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO weak")
-        error = self.failed(self.server.uri(user="weak", schema=self.schema))
-        self.assert_error(error, "io", False, "permission denied")
+        weak = self.server.uri(user="weak", schema=self.schema)
+        self.assert_error(self.failed(weak), "io", False, "permission denied")
         emit = "EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text)"
         person.ask(f"REVOKE {emit} FROM PUBLIC")
         self.addCleanup(person.ask, f"GRANT {emit} TO PUBLIC")
-        error = self.failed(self.server.uri(user="weak", schema=self.schema))
-        self.assert_error(error, "unavailable", False, "pg_logical_emit_message")
+        self.assert_error(self.failed(weak), "unavailable", False, "pg_logical_emit_message")
+        self.assert_error(self.failed(f"{weak}&durability=normal"), "io", False, "permission denied")
+        self.assertEqual(self.ffctl(weak, "budget", "status", "b")[0], 0)
 
     def lock_usage(self):
         person = self.psql()
