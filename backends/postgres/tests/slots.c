@@ -398,6 +398,54 @@ static bool commits_no_more(ff_store *other, int64_t value, bool idles)
 	return good && adds_in_one_round_trip(other, value + 1);
 }
 
+/* Nor does it load any more: what it has loaded may be otherwise by then. */
+static bool loads_no_more(void)
+{
+	ff_store *store = open_named("30000");
+	ff_txn *txn = store ? load(store, "x") : NULL;
+	ff_read none = { .table = &table };
+	bool refused =
+	    txn && end_sessions() && backend->load(txn, NULL, &none, 0, &error) == FF_E_IO && error.retryable;
+	if (txn)
+		backend->abort(txn);
+	if (store)
+		close_store(store);
+	return refused;
+}
+
+static bool nobody_waits(void *asked)
+{
+	++*(int *)asked;
+	return false;
+}
+
+/* Who waits no longer for a load is told so; a commit is waited for all the same, and whoever comes next asks nobody. */
+static bool asks_who_waits(int64_t value)
+{
+	ff_store *store = open_named("30000");
+	ff_txn *txn = store ? load(store, "x") : NULL;
+	ff_read none = { .table = &table };
+	const item before = { .id = { "x", 1 }, .value = value };
+	const item after = { .id = { "x", 1 }, .value = value + 1 };
+	const ff_write write = { .table = &table, .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row };
+	int asked = 0;
+	if (txn) {
+		backend->wait_while(txn, nobody_waits, &asked);
+		bool late = backend->load(txn, NULL, &none, 0, &error) == FF_E_DEADLINE && asked > 0;
+		backend->abort(txn);
+		asked = 0;
+		txn = late && add(store, &txn) == value + 1 ? txn : NULL;
+	}
+	bool good = false;
+	if (txn) {
+		backend->wait_while(txn, nobody_waits, &asked);
+		good = !backend->store(txn, &write, 1, &error) && !backend->commit(txn, &error) && asked == 0;
+	}
+	if (store)
+		close_store(store);
+	return good;
+}
+
 /* A connection that was lost while it was idle is replaced, with the locks that it would have. */
 static bool locks_on_a_new_connection(ff_store *other)
 {
@@ -524,6 +572,8 @@ int main(void)
 		told(keeps_few_sessions(), "of many connections at a time some are kept, until the store is closed");
 		told(commits_no_more(other, 7, false), "a batch that has lost its locks writes nothing");
 		told(commits_no_more(other, 9, true), "nor does one that lay idle for too long");
+		told(loads_no_more(), "and loads nothing");
+		told(asks_who_waits(11), "who waits no longer is told so, and asked no more");
 		told(locks_on_a_new_connection(other), "a lost connection is replaced by one that holds the locks");
 		told(waits_for_nobody(other), "a timeout of 0 waits for nobody");
 		told(migrates_between_batches(store),
