@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <netinet/in.h>
@@ -253,18 +254,27 @@ static bool sees_another_schema(ff_store *store, int64_t value)
 	       error.code == FF_E_CONFLICT && is_done("UPDATE ff_schema SET version = 1");
 }
 
-/* Somebody reads across roots. */
-static bool waits_for_every_lane(ff_store *store, ff_store *other, int64_t value)
+/* A transaction that reads across roots, and holds every lane; NULL where it could not. */
+static ff_txn *load_all(ff_store *store)
 {
 	ff_read all = { .table = &table, .kind = FF_READ_RANGE, .limit = 1 };
 	static _Alignas(16) char room[4096];
 	ff_arena arena = { room, room + sizeof(room), grow };
-	ff_txn *theirs;
-	if (backend->begin(other, FF_TXN_WRITE, &theirs, &error))
-		return false;
-	bool waits = backend->load(theirs, &arena, &all, 1, &error) == FF_OK && !adds_in_one_round_trip(store, value) &&
-	             error.code == FF_E_BUSY;
-	backend->abort(theirs);
+	ff_txn *txn;
+	if (backend->begin(store, FF_TXN_WRITE, &txn, &error))
+		return NULL;
+	if (backend->load(txn, &arena, &all, 1, &error) == FF_OK)
+		return txn;
+	backend->abort(txn);
+	return NULL;
+}
+
+static bool waits_for_every_lane(ff_store *store, ff_store *other, int64_t value)
+{
+	ff_txn *theirs = load_all(other);
+	bool waits = theirs && !adds_in_one_round_trip(store, value) && error.code == FF_E_BUSY;
+	if (theirs)
+		backend->abort(theirs);
 	return waits;
 }
 
@@ -446,6 +456,41 @@ static bool asks_who_waits(int64_t value)
 	return good;
 }
 
+static bool waits_a_little(void *asked)
+{
+	return ++*(int *)asked < 5;
+}
+
+/* More is to be sent than the server takes while it waits for a lock, for five seconds, and than what lies between holds. */
+static bool gives_up_while_it_sends(ff_store *other)
+{
+	enum { COUNT = 32, SIZE = 1 << 20 };
+	static char id[SIZE];
+	memset(id, 'k', SIZE);
+	const item key = { .id = { id, SIZE } };
+	static _Alignas(16) char room[4096];
+	ff_arena arena = { room, room + sizeof(room), grow };
+	ff_read reads[COUNT];
+	int asked = 0;
+	for (int i = 0; i < COUNT; i++)
+		reads[i] = (ff_read){ .table = &table, .kind = FF_READ_GET, .low = &key.row };
+	ff_store *store = open_named("30000");
+	ff_txn *theirs = store ? load_all(other) : NULL;
+	ff_txn *ours;
+	bool late = false;
+	const time_t begun = time(NULL);
+	if (theirs && backend->begin(store, FF_TXN_WRITE, &ours, &error) == FF_OK) {
+		backend->wait_while(ours, waits_a_little, &asked);
+		late = backend->load(ours, &arena, reads, COUNT, &error) == FF_E_DEADLINE && time(NULL) - begun < 4;
+		backend->abort(ours);
+	}
+	if (theirs)
+		backend->abort(theirs);
+	if (store)
+		close_store(store);
+	return late;
+}
+
 /* A connection that was lost while it was idle is replaced, with the locks that it would have. */
 static bool locks_on_a_new_connection(ff_store *other)
 {
@@ -574,6 +619,7 @@ int main(void)
 		told(commits_no_more(other, 9, true), "nor does one that lay idle for too long");
 		told(loads_no_more(), "and loads nothing");
 		told(asks_who_waits(11), "who waits no longer is told so, and asked no more");
+		told(gives_up_while_it_sends(other), "also while it sends what the server does not take");
 		told(locks_on_a_new_connection(other), "a lost connection is replaced by one that holds the locks");
 		told(waits_for_nobody(other), "a timeout of 0 waits for nobody");
 		told(migrates_between_batches(store),
