@@ -156,7 +156,7 @@ static void drop_where_lost(ff_txn *txn)
 {
 	struct pollfd socket = { .fd = PQsocket(txn->pg), .events = POLLIN };
 	while (txn->pg && poll(&socket, 1, 0) > 0)
-		if (!PQconsumeInput(txn->pg) || PQstatus(txn->pg) != CONNECTION_OK)
+		if (!PQconsumeInput(txn->pg))
 			ffp_disconnect(txn);
 }
 
@@ -197,9 +197,7 @@ static void abort_txn(ff_txn *txn)
 {
 	if (txn->process == getpid())
 		ffp_roll_back(txn);
-	else
-		ffp_disconnect(txn);
-	release(txn);
+	release(txn); /* and who takes or frees a parent's connection drops it */
 }
 
 /* What a transaction writes and has not loaded, no root of it, is locked first, with a round trip of its own. */

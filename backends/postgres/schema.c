@@ -8,10 +8,7 @@
 
 static ff_code run(ff_txn *txn, const char *sql, PGresult **answer, ff_error *error)
 {
-	ff_code code = ffp_run(txn, sql, "open", answer, error);
-	if (code != FF_OK && strcmp(error->native_code, "25006") == 0)
-		code = error->code = FF_E_UNAVAILABLE;
-	return code;
+	return ffp_run(txn, sql, "open", answer, error);
 }
 
 /* What the server is, and does. */
