@@ -425,7 +425,6 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 		return code;
 	unsigned failures = store->failures;
 	bool refused_by_us = false;
-	txn->process = getpid();
 	if (!reach(txn, &refused_by_us)) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
 		error->retryable = !refused_by_us && !(meaning_of(error->native_code)->flags & SETTLED);

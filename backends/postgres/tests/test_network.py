@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -582,12 +583,16 @@ class Idle(NetworkTest):
     def test_connections_that_are_refused_for_a_while(self):
         host = self.host()
         self.ok(host.ask("report", "b", "-", 5))
-        self.proxy.refuse(2)
+        self.proxy.refuse(8)
         self.proxy.cut()
-        for _ in range(2):
+        begun = time.monotonic()
+        for _ in range(8):
             self.assert_error(host.ask("report", "b", "-", 5), "io", True)
+        self.assertGreater(time.monotonic() - begun, 1.27, "the pauses grow")
         self.ok(host.ask("report", "b", "-", 5))
-        self.assertEqual(self.used("b"), 10)
+        self.proxy.cut()
+        self.ok(host.ask("report", "b", "-", 5, 1200))  # and there is none any more, which would be longer
+        self.assertEqual(self.used("b"), 15)
 
 
 class Errors(NetworkTest):
