@@ -115,7 +115,8 @@ class Opening(Server):
 
     def test_where_nobody_answers(self):
         for host, port in (("127.0.0.1", 1), ("no-such-host.invalid", 5432)):
-            fields = self.fields("budget", "create", "b", store=f"postgres://u:se%2Dcret@{host}:{port}/ff")
+            fields = self.fields("budget", "create", "b",
+                                 store=f"postgres://u:se%2Dcret@{host}:{port}/ff?connect_timeout=0")  # and nobody is waited for
             self.assertEqual((fields["code"], fields["retryable"]), ("io", True))
             self.assertIn(f"{host}:{port}/ff", fields["message"])
             self.assertNotIn("cret", json.dumps(fields))

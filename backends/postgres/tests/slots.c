@@ -423,6 +423,16 @@ static bool loads_no_more(void)
 	return refused;
 }
 
+/* A rollback's answer is not waited for, and of a connection that was lost since none comes. */
+static bool waits_for_no_rollback(int64_t value)
+{
+	ff_store *store = open_named("30000");
+	bool done = store && rolls_back(store) && end_sessions() && adds_in_one_round_trip(store, value);
+	if (store)
+		close_store(store);
+	return done;
+}
+
 static bool nobody_waits(void *asked)
 {
 	++*(int *)asked;
@@ -619,6 +629,7 @@ int main(void)
 		told(commits_no_more(other, 9, true), "nor does one that lay idle for too long");
 		told(loads_no_more(), "and loads nothing");
 		told(asks_who_waits(11), "who waits no longer is told so, and asked no more");
+		told(waits_for_no_rollback(12), "what was sent over a connection that was lost is not waited for");
 		told(gives_up_while_it_sends(other), "also while it sends what the server does not take");
 		told(locks_on_a_new_connection(other), "a lost connection is replaced by one that holds the locks");
 		told(waits_for_nobody(other), "a timeout of 0 waits for nobody");
