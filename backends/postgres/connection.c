@@ -203,8 +203,9 @@ static ff_code parse_uri(ff_store *store, const ff_store_config *config, ff_erro
 /* The URI's parameters that are libpq's, and what is otherwise than its defaults. */
 static ff_code give_options(const ff_store *store, const ff_store_config *config, ff_error *error)
 {
+	const char *timeout = getenv("PGCONNECT_TIMEOUT"); /* libpq looks there where nothing is given */
 	bool given = give(store, "client_encoding", "UTF8") && give(store, "fallback_application_name", "ff") &&
-	             give(store, "connect_timeout", "10");
+	             give(store, "connect_timeout", timeout ? timeout : "10");
 	for (size_t i = 0; i < config->params_count; i++)
 		given = given && give(store, config->params[i].name, config->params[i].value);
 	return given ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");

@@ -62,6 +62,7 @@ class Opening(Server):
         for wrong in ("postgres:ff", "postgres:///ff?schema=", "postgres:///ff?pool=0", "postgres:///ff?sslmode=x&pool=y",
                       "postgres:///ff?pool=1&pool=2", "postgres://[::1/ff", "postgres:///ff?schema=" + "x" * 64):
             self.assertEqual(self.fields("budget", "list", store=wrong)["code"], "invalid", wrong)
+        self.assertNotIn("cret", self.fields("budget", "list", store="postgres://u:se%2Dcret@[::1/ff")["message"])
         message = self.fields("budget", "list", store="postgres:///ff?nonsense=1")["message"]
         for known in ("'nonsense'", "schema", "pool", "busy_timeout_ms", "statement_timeout_ms", "durability", "partitions", "host",
                       "port", "user", "dbname", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl",
