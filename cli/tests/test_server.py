@@ -202,6 +202,24 @@ class Opening(Server):
             f" END$$; CREATE TRIGGER t BEFORE UPDATE ON {self.schema()}.ff_budget_usage EXECUTE FUNCTION {self.schema()}.f()")
         self.assertEqual(self.run_raw("report", "b", "x=1").stderr, "")
 
+    def capabilities(self, query=""):
+        backends = {backend["name"]: backend for backend in self.lines("backends", store=self.store + query)}
+        return backends["postgres"]["capabilities"]
+
+    def test_what_a_store_claims(self):
+        self.one("budget", "create", "b")
+        always = ["MULTI_PROCESS", "SNAPSHOT_READ"]
+        self.assertEqual(self.capabilities(), always, "the server does not sync")
+        self.assertEqual(self.capabilities("&pool=2"), [*always, "CONCURRENT_WRITERS"])
+        self.addCleanup(server, "reload")
+        self.addCleanup(sql, "ALTER SYSTEM RESET fsync")
+        sql("ALTER SYSTEM SET fsync TO on")
+        server("reload")
+        while sql("SHOW fsync") != "on":
+            pass
+        self.assertEqual(self.capabilities(), ["DURABLE_COMMIT", *always])
+        self.assertEqual(self.capabilities("&durability=normal"), always)
+
     def scans(self):
         """How often tables were read from end to end, and by an index, once the sessions that did so are gone."""
         while sql(f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{self.dir.name}'") != "0":

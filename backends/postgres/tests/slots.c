@@ -534,6 +534,17 @@ static bool waits_for_nobody(ff_store *other)
 	return busy;
 }
 
+static bool has_lanes(void)
+{
+	const ff_param params[] = { { "schema", schema }, { "pool", "3" } };
+	ff_store *store = open_store(&catalog, params, sizeof(params) / sizeof(*params));
+	ff_store_limits limits = { 0 };
+	bool has = store && backend->limits(store, &limits, &error) == FF_OK && limits.lanes == 3;
+	if (store)
+		close_store(store);
+	return has;
+}
+
 /* A newer library brings the store up to date when no batch is under way, and no batch of an older one comes then. */
 static bool migrates_between_batches(ff_store *store)
 {
@@ -633,6 +644,7 @@ int main(void)
 		told(gives_up_while_it_sends(other), "also while it sends what the server does not take");
 		told(locks_on_a_new_connection(other), "a lost connection is replaced by one that holds the locks");
 		told(waits_for_nobody(other), "a timeout of 0 waits for nobody");
+		told(has_lanes(), "there are as many lanes as the pool has connections");
 		told(migrates_between_batches(store),
 		     "a newer library waits for who is under way, and then for nobody");
 		backend->close(store);
