@@ -471,6 +471,30 @@ static bool waits_a_little(void *asked)
 	return ++*(int *)asked < 5;
 }
 
+/* The lock of another row, whose lane lies above that of the first. */
+static bool gives_up_while_it_waits(ff_store *other)
+{
+	static _Alignas(16) char room[4096];
+	ff_arena arena = { room, room + sizeof(room), grow };
+	const item key = { .id = { "y", 1 } };
+	ff_read read = { .table = &table, .kind = FF_READ_GET, .low = &key.row };
+	int asked = 0;
+	ff_store *store = open_named("30000");
+	ff_txn *theirs = store ? load(other, "y") : NULL;
+	ff_txn *ours = theirs ? load(store, "x") : NULL;
+	bool late = false;
+	if (ours) {
+		backend->wait_while(ours, waits_a_little, &asked);
+		late = backend->load(ours, &arena, &read, 1, &error) == FF_E_DEADLINE;
+		backend->abort(ours);
+	}
+	if (theirs)
+		backend->abort(theirs);
+	if (store)
+		close_store(store);
+	return late;
+}
+
 /* More is to be sent than the server takes while it waits for a lock, for five seconds, and than what lies between holds. */
 static bool gives_up_while_it_sends(ff_store *other)
 {
@@ -641,6 +665,7 @@ int main(void)
 		told(loads_no_more(), "and loads nothing");
 		told(asks_who_waits(11), "who waits no longer is told so, and asked no more");
 		told(waits_for_no_rollback(12), "what was sent over a connection that was lost is not waited for");
+		told(gives_up_while_it_waits(other), "a lock is waited for as long as somebody waits for it");
 		told(gives_up_while_it_sends(other), "also while it sends what the server does not take");
 		told(locks_on_a_new_connection(other), "a lost connection is replaced by one that holds the locks");
 		told(waits_for_nobody(other), "a timeout of 0 waits for nobody");
