@@ -99,15 +99,17 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 		state = found;
 	}
 	state = state ? state : "";
-	if (!*message)
-		message = "nobody answered";
 	if (strcmp(state, "25006") == 0)
 		message = "the server is a read-only standby";
 	/* Memory that is out may be that for locks; the hint alone tells which setting is too low. */
 	if (strcmp(state, "53200") != 0)
 		hint = NULL;
-	ff_error_set(error, txn->pg ? meaning_of(state)->code : FF_E_NO_MEMORY, "cannot %s '%s': %.*s%s%s", doing,
-	             txn->store->name, (int)strcspn(message, "\n"), message, hint ? ": " : "", hint ? hint : "");
+	/* libpq says nothing, or leaves the end of what it says to whoever waited in vain. */
+	int size = (int)strcspn(message, "\n");
+	bool is_silent = size == 0 || message[size - 1] == ' ';
+	ff_error_set(error, txn->pg ? meaning_of(state)->code : FF_E_NO_MEMORY, "cannot %s '%s': %.*s%s%s%s", doing,
+	             txn->store->name, size, message, is_silent ? "nobody answered" : "", hint ? ": " : "",
+	             hint ? hint : "");
 	snprintf(error->native_code, sizeof(error->native_code), "%s", state);
 	error->retryable |= PQstatus(txn->pg) == CONNECTION_BAD || meaning_of(state)->flags & RETRY;
 	return txn->late ? ffp_ask(txn, error) : error->code;

@@ -112,6 +112,7 @@ class NetworkTest(unittest.TestCase):
     def assert_error(self, answer, code, retryable, message=None):
         self.assertEqual((answer["code"], answer["retryable"]), (code, retryable), answer)
         self.assertNotIn("\n", answer["message"])
+        self.assertRegex(answer["message"], "[^ :]$")  # the reason, too
         if message:
             self.assertIn(message, answer["message"])
 
@@ -610,13 +611,14 @@ class Errors(NetworkTest):
     def test_a_host_that_is_off_in_front_of_one_that_serves(self):
         with socket.create_server(("127.0.0.1", 0), backlog=0) as off:
             port = off.getsockname()[1]
-            with socket.create_connection(("127.0.0.1", port)):  # and who comes after it is not heard
-                both = self.uri(f"{port},127.0.0.1:{self.server.port}", connect_timeout=1)
-                self.assertEqual(self.ffctl(both, "report", "b", "n=1")[0], 0)
-                begun = time.monotonic()
-                with mock.patch.dict(os.environ, PGCONNECT_TIMEOUT="1"):
-                    error = self.failed(self.uri(port))
-                self.assertLess(time.monotonic() - begun, 9)  # in place of 10
+            error = self.failed(self.uri(port, connect_timeout=1))  # it fills the queue, and who comes behind it is not heard
+            self.assert_error(error, "io", True, "nobody answered")
+            both = self.uri(f"{port},127.0.0.1:{self.server.port}", connect_timeout=1)
+            self.assertEqual(self.ffctl(both, "report", "b", "n=1")[0], 0)
+            begun = time.monotonic()
+            with mock.patch.dict(os.environ, PGCONNECT_TIMEOUT="1"):
+                error = self.failed(self.uri(port))
+            self.assertLess(time.monotonic() - begun, 9)  # in place of 10
         self.assert_error(error, "io", True, str(port))
 
     def test_a_wrong_password(self):
