@@ -443,7 +443,7 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	return code;
 }
 
-/* Puts nothing in the place of a parent's socket, so that a goodbye does not reach its server. */
+/* Puts nothing in the place of a parent's socket, so that a goodbye does not reach its server. One that was lost has none. */
 static void leave_socket(const ff_txn *txn)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -455,7 +455,7 @@ static void leave_socket(const ff_txn *txn)
 
 void ffp_disconnect(ff_txn *txn)
 {
-	if (txn->pg && txn->process != getpid() && PQsocket(txn->pg) >= 0)
+	if (txn->pg && txn->process != getpid())
 		leave_socket(txn);
 	PQfinish(txn->pg);
 	txn->pg = NULL;
