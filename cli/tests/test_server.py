@@ -64,8 +64,8 @@ class Opening(Server):
             self.assertEqual(self.fields("budget", "list", store=wrong)["code"], "invalid", wrong)
         self.assertNotIn("cret", self.fields("budget", "list", store="postgres://u:se%2Dcret@[::1/ff")["message"])
         message = self.fields("budget", "list", store="postgres:///ff?nonsense=1")["message"]
-        for known in ("'nonsense'", "schema", "pool", "busy_timeout_ms", "statement_timeout_ms", "durability", "partitions", "host",
-                      "port", "user", "dbname", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl",
+        for known in ("'nonsense'", "schema", "pool", "busy_timeout_ms", "statement_timeout_ms", "durability",
+                      "partitions", "host", "port", "user", "dbname", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl",
                       "connect_timeout", "application_name", "target_session_attrs", "tcp_user_timeout", "channel_binding",
                       "gssencmode", "service"):
             self.assertRegex(message, rf"(^|\W){known}($|\W)")
@@ -116,17 +116,19 @@ class Opening(Server):
 
     def test_where_nobody_answers(self):
         for host, port in (("127.0.0.1", 1), ("no-such-host.invalid", 5432)):
-            fields = self.fields("budget", "create", "b",
-                                 store=f"postgres://u:se%2Dcret@{host}:{port}/ff?connect_timeout=0")  # and nobody is waited for
+            store = f"postgres://u:se%2Dcret@{host}:{port}/ff?connect_timeout=0"  # and nobody is waited for
+            fields = self.fields("budget", "create", "b", store=store)
             self.assertEqual((fields["code"], fields["retryable"]), ("io", True))
             self.assertIn(f"{host}:{port}/ff", fields["message"])
+            self.assertFalse(fields["native_code"])
             self.assertNotIn("cret", json.dumps(fields))
 
     def test_what_the_server_refuses(self):
-        for store, state in ((self.store.replace("///", "///nowhere"), "3D000"),
-                             (self.store.replace("///", "//nobody@/"), "28000")):
+        for store, state, words in ((self.store.replace("///", "///nowhere"), "3D000", 'database "nowhere" does not exist'),
+                                    (self.store.replace("///", "//nobody@/"), "28000", 'role "nobody" does not exist')):
             fields = self.fields("budget", "create", "b", store=store)
             self.assertEqual((fields["code"], fields["native_code"]), ("io", state), fields)
+            self.assertTrue(fields["message"].endswith(f"': {words}"), fields)
 
     def test_a_wrong_password_is_told_and_not_repeated(self):
         folder = os.environ["FF_POSTGRES"]
