@@ -347,7 +347,7 @@ static bool is_refused_by_us(const ff_txn *txn, ConnStatusType stage)
 	return peeked > 0 || (peeked < 0 && errno == EAGAIN);
 }
 
-static bool reach(ff_txn *txn, bool *refused_by_us)
+static bool reach(ff_txn *txn, bool *refused_by_us, bool *is_off)
 {
 	ff_store *store = txn->store;
 	const char *keywords[OPTIONS_MAX] = { NULL };
@@ -375,7 +375,8 @@ static bool reach(ff_txn *txn, bool *refused_by_us)
 		if (!ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1)) {
 			if (txn->late || PQstatus(txn->pg) != CONNECTION_STARTED)
 				return false;
-			/* A machine that is off. libpq then takes its address for one that refuses, and tries the next. */
+			/* libpq then takes its address for one that refuses, and tries the next. */
+			*is_off = true;
 			shutdown(PQsocket(txn->pg), SHUT_RDWR);
 		}
 		ConnStatusType stage = PQstatus(txn->pg);
@@ -428,8 +429,11 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 		return code;
 	unsigned failures = store->failures;
 	bool refused_by_us = false;
-	if (!reach(txn, &refused_by_us)) {
+	bool is_off = false;
+	if (!reach(txn, &refused_by_us, &is_off)) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
+		if (is_off && code == FF_E_IO && !*error->native_code) /* libpq tells of a reset, which was ours */
+			ff_error_set(error, code, "cannot connect to '%s': nobody answered", store->name);
 		error->retryable = !refused_by_us && !(meaning_of(error->native_code)->flags & SETTLED);
 	}
 	if (code == FF_OK)

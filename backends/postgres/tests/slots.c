@@ -395,7 +395,7 @@ static bool keeps_few_sessions(void)
 /* A batch that has loaded and lost its locks writes nothing by what it has loaded. */
 static bool commits_no_more(ff_store *other, int64_t value, bool idles)
 {
-	ff_store *store = open_named(idles ? "100" : "30000");
+	ff_store *store = open_named(idles ? "500" : "30000");
 	ff_txn *txn = store ? load(store, "x") : NULL;
 	const item before = { .id = { "x", 1 }, .value = value };
 	const item after = { .id = { "x", 1 }, .value = value + 100 };
