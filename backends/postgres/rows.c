@@ -95,7 +95,7 @@ bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count)
 	if (keys_count == 0)
 		return false;
 	ffp_params_begin(txn);
-	if (first && !reads && !wanted[0] && keys_count == 2) {
+	if (first && !reads && keys_count == 2) {
 		ffp_param_int64(txn, keys[0]);
 		ffp_param_int64(txn, keys[1]);
 		ffp_send(txn, (ffp_sent){ .kind = FFP_LOCK_ROOT });
@@ -319,10 +319,11 @@ void ffp_rows_expect(ff_txn *txn)
 
 /* ---- writes ------------------------------------------------------------------------------------------------- */
 
+/* Of a write of one row. */
 static ffp_statement_kind kind_of(const ff_write *write)
 {
-	if (write->kind != FF_WRITE_PUT)
-		return write->kind == FF_WRITE_DELETE ? FFP_DELETE : FFP_DELETE_RANGE;
+	if (write->kind == FF_WRITE_DELETE)
+		return FFP_DELETE;
 	return write->before ? FFP_UPDATE : FFP_INSERT;
 }
 
