@@ -167,11 +167,31 @@ static void a_text_survives_lack_of_memory(ff_test *t)
 	for (unsigned i = 0; i < 10; i++)
 		ff_sql_insert(&text, &postgres, odd_v1());
 	FF_CHECK(t, text.failed);
+	left = 6000; /* too late */
+	ff_sql_insert(&text, &postgres, odd_v1());
+	FF_CHECK(t, text.failed);
+	left = 0; /* and what it has is kept */
 	ff_sql_clear(&text);
 	ff_sql_append(&text, "COMMIT");
 	FF_CHECK(t, !text.failed);
 	FF_CHECK_STR(t, text.data, "COMMIT");
 	ff_sql_free(&text);
+}
+
+/* Wherever it ends, also where that is what is allocated. */
+static void a_text_has_room_for_its_end(ff_test *t)
+{
+	char words[1100];
+	for (size_t size = 1; size < sizeof(words); size++) {
+		ff_sql_text text = { .allocator = &test_allocator };
+		memset(words, 'w', size);
+		words[size] = '\0';
+		for (size_t times = 1; times <= 2; times++) {
+			ff_sql_append(&text, words);
+			FF_CHECK(t, text.size == times * size && text.capacity > text.size);
+		}
+		ff_sql_free(&text);
+	}
 }
 
 /* ---- plans --------------------------------------------------------------------------------------------------- */
@@ -254,10 +274,8 @@ static void every_range_is_planned_by_its_order(ff_test *t)
 }
 
 static const ff_case cases[] = {
-	CASE(statements_of_a_dialect, "", 0),
-	CASE(statements_on_many_rows, "", 0),
-	CASE(ranges_are_row_values, "", 0),
-	CASE(a_text_survives_lack_of_memory, "", 0),
-	CASE(every_range_is_planned_by_its_order, "", FF_CASE_BULK),
+	CASE(statements_of_a_dialect, "", 0),     CASE(statements_on_many_rows, "", 0),
+	CASE(ranges_are_row_values, "", 0),       CASE(a_text_survives_lack_of_memory, "", 0),
+	CASE(a_text_has_room_for_its_end, "", 0), CASE(every_range_is_planned_by_its_order, "", FF_CASE_BULK),
 };
 FAMILY(cases_sql, cases);
