@@ -1,8 +1,8 @@
 /*
  * The backend's slots, called as the core calls them. A forked child and its parent's connections: it may begin, end
- * and close, and the parent goes on as if nothing were. And whose turn it is where a transaction wants every lane,
- * what a rollback that fails has to say, what a refusal means, and what becomes of sessions that end, wait or are many.
- * And a wait that signals interrupt.
+ * and close, and the parent goes on as if nothing were. And which locks are waited for, by whom and in which order; what
+ * a rollback that fails has to say, what a refusal means, and what becomes of sessions that end, wait or are many; and a
+ * wait that signals interrupt.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -30,18 +30,37 @@ static const ff_column columns[] = {
 	{ .name = "id", .offset = offsetof(item, id), .type = FF_TYPE_TEXT, .since = 1 },
 	{ .name = "value", .offset = offsetof(item, value), .type = FF_TYPE_INT64, .since = 1 },
 };
-static const ff_table table = {
-	.name = "item", .columns = columns, .row_size = sizeof(item), .columns_count = 2, .key_count = 1, .since = 1
+/* A pair's root is its number, which is not what its key begins with. */
+enum { ITEM, PAIR };
+
+static const ff_table tables[] = {
+	{ .name = "item",
+	  .columns = columns,
+	  .row_size = sizeof(item),
+	  .columns_count = 2,
+	  .key_count = 1,
+	  .since = 1 },
+	{ .name = "pair",
+	  .columns = columns,
+	  .row_size = sizeof(item),
+	  .columns_count = 2,
+	  .key_count = 2,
+	  .id = 1,
+	  .root = 1,
+	  .since = 1 },
 };
-static const ff_catalog catalog = { .tables = &table, .tables_count = 1, .version = 1 };
-static const ff_catalog next_catalog = { .tables = &table, .tables_count = 1, .version = 2 };
+static const ff_catalog catalog = { .tables = tables, .tables_count = 2, .version = 1 };
+static const ff_catalog next_catalog = { .tables = tables, .tables_count = 2, .version = 2 };
+
+/* So many times there is memory, and then once there is none; < 0: there always is. */
+static int64_t memory_left = -1;
 
 static void *resize(void *context, void *old, size_t old_size, size_t size)
 {
 	(void)context;
 	(void)old_size;
 	if (size)
-		return realloc(old, size);
+		return memory_left >= 0 && memory_left-- == 0 ? NULL : realloc(old, size);
 	free(old);
 	return NULL;
 }
@@ -63,13 +82,19 @@ static int64_t add(ff_store *store, ff_txn **hold)
 	static _Alignas(16) char room[4096];
 	ff_arena arena = { room, room + sizeof(room), grow };
 	item after = { .id = { "x", 1 }, .value = 1 };
-	ff_read read = { .table = &table, .kind = FF_READ_GET, .low = &after.row };
+	ff_read read = { .table = &tables[ITEM], .kind = FF_READ_GET, .low = &after.row };
 	ff_txn *txn;
-	if (backend->begin(store, FF_TXN_WRITE, &txn, &error) || backend->load(txn, &arena, &read, 1, &error))
+	if (backend->begin(store, FF_TXN_WRITE, &txn, &error))
 		return -1;
+	if (backend->load(txn, &arena, &read, 1, &error)) {
+		backend->abort(txn);
+		return -1;
+	}
 	if (read.row)
 		after.value = ((const item *)(const void *)read.row)->value + 1;
-	const ff_write write = { .table = &table, .kind = FF_WRITE_PUT, .before = read.row, .after = &after.row };
+	const ff_write write = {
+		.table = &tables[ITEM], .kind = FF_WRITE_PUT, .before = read.row, .after = &after.row
+	};
 	if (hold) {
 		*hold = txn;
 		return after.value;
@@ -123,7 +148,7 @@ static bool in_child(ff_store *store, ff_txn *held, bool closes)
 {
 	pid_t child = fork();
 	if (child == 0) {
-		ff_read none = { .table = &table };
+		ff_read none = { .table = &tables[ITEM] };
 		bool good = !held || backend->load(held, NULL, &none, 0, &error) == FF_E_IO;
 		if (held)
 			backend->abort(held);
@@ -146,7 +171,7 @@ static bool commits_in_child(ff_store *store, ff_txn *held)
 		ff_write writes[COUNT];
 		for (int i = 0; i < COUNT; i++) {
 			others[i] = (item){ .id = { &ids[i], 1 }, .value = 1 };
-			writes[i] = (ff_write){ .table = &table, .kind = FF_WRITE_PUT, .after = &others[i].row };
+			writes[i] = (ff_write){ .table = &tables[ITEM], .kind = FF_WRITE_PUT, .after = &others[i].row };
 		}
 		bool refused = !backend->store(held, writes, COUNT, &error) && backend->commit(held, &error) == FF_E_IO;
 		backend->close(store);
@@ -159,21 +184,47 @@ static bool commits_in_child(ff_store *store, ff_txn *held)
 static bool deletes(ff_txn *txn, int64_t value)
 {
 	const item before = { .id = { "x", 1 }, .value = value };
-	const ff_write gone = { .table = &table, .kind = FF_WRITE_DELETE, .before = &before.row };
+	const ff_write gone = { .table = &tables[ITEM], .kind = FF_WRITE_DELETE, .before = &before.row };
 	return backend->store(txn, &gone, 1, &error) == FF_OK && backend->commit(txn, &error) == FF_OK;
 }
 
-/* A transaction that has loaded a row, and holds its lane; NULL where it could not. */
-static ff_txn *load(ff_store *store, const char *id)
+/* What a transaction may do with a root, or across all of them. A pair's is the letter's number. */
+typedef enum way { ROAMS, GETS, GETS_PAIRS, WALKS, EXPECTS, PUTS, CLEARS, WAYS } way;
+
+enum { LETTERS_MAX = 2 };
+
+/* A read of each letter's rows. */
+static void list_reads(const char *letters, way how, item *rows, ff_read *reads)
 {
-	const item key = { .id = { id, 1 } };
-	ff_read read = { .table = &table, .kind = FF_READ_GET, .low = &key.row };
+	for (size_t i = 0; letters[i]; i++) {
+		rows[i] = (item){ .id = { how == GETS_PAIRS ? "p" : &letters[i], 1 }, .value = letters[i] };
+		reads[i] =
+		    (ff_read){ .table = &tables[how == GETS_PAIRS ? PAIR : ITEM],
+			       .kind = how == ROAMS || how == WALKS || how == CLEARS ? FF_READ_RANGE : FF_READ_GET,
+			       .equal_count = how != ROAMS,
+			       .limit = 1,
+			       .low = &rows[i].row,
+			       .row = &rows[i].row };
+	}
+}
+
+static ff_code load_each(ff_txn *txn, const char *letters, way how)
+{
+	item rows[LETTERS_MAX];
+	ff_read reads[LETTERS_MAX];
 	static _Alignas(16) char room[4096];
 	ff_arena arena = { room, room + sizeof(room), grow };
+	list_reads(letters, how, rows, reads);
+	return backend->load(txn, &arena, reads, strlen(letters), &error);
+}
+
+/* A transaction that has loaded rows, and holds their lanes; NULL where it could not. */
+static ff_txn *load(ff_store *store, const char *letters, way how)
+{
 	ff_txn *txn;
 	if (backend->begin(store, FF_TXN_WRITE, &txn, &error))
 		return NULL;
-	if (backend->load(txn, &arena, &read, 1, &error) == FF_OK)
+	if (load_each(txn, letters, how) == FF_OK)
 		return txn;
 	backend->abort(txn);
 	return NULL;
@@ -182,21 +233,79 @@ static ff_txn *load(ff_store *store, const char *id)
 /* A delete in every lane is tried at commit, while another holds one of them; the next one begins with all of them. */
 static bool takes_all_next(ff_store *store, ff_store *other)
 {
-	const ff_read all = { .table = &table, .kind = FF_READ_RANGE };
-	const ff_write gone = { .table = &table, .kind = FF_WRITE_DELETE_RANGE, .range = &all };
-	ff_txn *theirs = load(other, "y");
-	ff_txn *ours = load(store, "x");
+	const ff_read all = { .table = &tables[ITEM], .kind = FF_READ_RANGE };
+	const ff_write gone = { .table = &tables[ITEM], .kind = FF_WRITE_DELETE_RANGE, .range = &all };
+	ff_txn *theirs = load(other, "y", GETS);
+	ff_txn *ours = load(store, "x", GETS);
 	bool tried = theirs && ours && backend->store(ours, &gone, 1, &error) == FF_OK &&
 	             backend->commit(ours, &error) == FF_E_CONFLICT;
 	if (!tried)
 		return false;
 	backend->abort(theirs);
-	ours = load(store, "x");
-	theirs = load(other, "y");
+	ours = load(store, "x", GETS);
+	theirs = load(other, "y", GETS);
 	bool waits = ours && !theirs && error.code == FF_E_BUSY;
 	if (theirs)
 		backend->abort(theirs);
 	return waits && backend->store(ours, &gone, 1, &error) == FF_OK && backend->commit(ours, &error) == FF_OK;
+}
+
+/* Does all of it in `txn`, or in a new transaction where that is NULL, and ends it. */
+static ff_code touch(ff_store *store, ff_txn *txn, const char *letters, way how)
+{
+	size_t count = strlen(letters);
+	item rows[LETTERS_MAX];
+	ff_read reads[LETTERS_MAX];
+	ff_write writes[LETTERS_MAX];
+	ff_code code = txn ? FF_OK : backend->begin(store, FF_TXN_WRITE, &txn, &error);
+	if (code != FF_OK)
+		return code;
+	list_reads(letters, how, rows, reads);
+	for (size_t i = 0; i < count; i++)
+		writes[i] = (ff_write){ .table = reads[i].table,
+			                .kind = how == CLEARS ? FF_WRITE_DELETE_RANGE : FF_WRITE_PUT,
+			                .before = &rows[i].row,
+			                .after = &rows[i].row,
+			                .range = &reads[i] };
+	if (how == EXPECTS)
+		backend->expect(txn, reads, count);
+	else
+		code = how <= WALKS ? load_each(txn, letters, how) : backend->store(txn, writes, count, &error);
+	if (code == FF_OK)
+		return backend->commit(txn, &error);
+	backend->abort(txn);
+	return code;
+}
+
+/* Whatever is done with a root waits for who holds its lock, and for nobody else. */
+static bool waits_for_its_root(ff_store *store, ff_store *other, way how)
+{
+	ff_txn *theirs = load(other, "y", how == GETS_PAIRS ? GETS_PAIRS : GETS);
+	bool waits = theirs && touch(store, NULL, "y", how) == FF_E_BUSY &&
+	             touch(store, NULL, "xy", how) == FF_E_BUSY && touch(store, NULL, "xz", how) != FF_E_BUSY;
+	if (theirs)
+		backend->abort(theirs);
+	return waits;
+}
+
+/* What a transaction wants that has loaded x, while another holds `theirs`. */
+static ff_code touch_late(ff_store *store, ff_store *other, const char *theirs, const char *letter, way how)
+{
+	ff_txn *holds = load(other, theirs, GETS);
+	ff_txn *ours = load(store, "x", GETS);
+	ff_code code = holds && ours ? touch(store, ours, letter, how) : FF_E_IO;
+	if (holds)
+		backend->abort(holds);
+	return code;
+}
+
+/* The locks of z, x and y come in this order. */
+static bool waits_in_order(ff_store *store, ff_store *other, way how)
+{
+	return touch_late(store, other, "y", "y", how) == FF_E_BUSY &&
+	       touch_late(store, other, "z", "z", how) == FF_E_CONFLICT &&
+	       touch_late(store, other, "z", "zy", how) == FF_E_CONFLICT &&
+	       touch_late(store, other, "y", "z", how) == FF_OK && touch_late(store, other, "z", "y", how) == FF_OK;
 }
 
 /* What a person does to the store. */
@@ -217,21 +326,27 @@ static bool is_done(const char *sql)
 
 static bool rolls_back(ff_store *store)
 {
-	ff_txn *txn = load(store, "x");
+	ff_txn *txn = load(store, "x", GETS);
 	if (txn)
 		backend->abort(txn);
 	return txn != NULL;
 }
 
-/* A commit that the server refuses, and with it goes the statement that would roll back. */
-static bool loses_rollback(ff_store *store)
+static const char no_statement[] =
+    "EXECUTE (SELECT 'DEALLOCATE ' || name FROM pg_prepared_statements WHERE statement = 'ROLLBACK');";
+static const char no_name[] = "FOR i IN 0..99 LOOP BEGIN EXECUTE format('PREPARE ff%s AS SELECT 1', i); EXCEPTION WHEN"
+			      " duplicate_prepared_statement THEN NULL; END; END LOOP;";
+
+/* A commit that the server refuses, and with it goes the statement that would roll back, or the name that it would get. */
+static bool loses_rollback(ff_store *store, const char *how)
 {
-	static const char trigger[] =
-	    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN EXECUTE (SELECT 'DEALLOCATE ' || name"
-	    " FROM pg_prepared_statements WHERE statement = 'ROLLBACK'); RAISE 'no'; END$$;"
+	static const char made[] =
+	    "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN %s RAISE 'no'; END$$;"
 	    "CREATE CONSTRAINT TRIGGER t AFTER UPDATE ON item INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()";
-	return rolls_back(store) && is_done(trigger) && add(store, NULL) == -1 &&
-	       strcmp(error.native_code, "P0001") == 0 && is_done("DROP TRIGGER t ON item");
+	char trigger[512];
+	snprintf(trigger, sizeof(trigger), made, how);
+	return is_done(trigger) && add(store, NULL) == -1 && strcmp(error.native_code, "P0001") == 0 &&
+	       is_done("DROP TRIGGER t ON item");
 }
 
 /* Without a load, by what is known. */
@@ -239,8 +354,10 @@ static bool adds_in_one_round_trip(ff_store *store, int64_t value)
 {
 	item before = { .id = { "x", 1 }, .value = value };
 	const item after = { .id = { "x", 1 }, .value = value + 1 };
-	const ff_read read = { .table = &table, .kind = FF_READ_GET, .low = &before.row, .row = &before.row };
-	const ff_write write = { .table = &table, .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row };
+	const ff_read read = { .table = &tables[ITEM], .kind = FF_READ_GET, .low = &before.row, .row = &before.row };
+	const ff_write write = {
+		.table = &tables[ITEM], .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row
+	};
 	ff_txn *txn;
 	if (backend->begin(store, FF_TXN_WRITE, &txn, &error))
 		return false;
@@ -248,30 +365,23 @@ static bool adds_in_one_round_trip(ff_store *store, int64_t value)
 	return !backend->store(txn, &write, 1, &error) && !backend->commit(txn, &error);
 }
 
-static bool sees_another_schema(ff_store *store, int64_t value)
+/* With a load or without. */
+static bool refuses_schema(ff_store *store, int64_t value, const char *change)
 {
-	return is_done("UPDATE ff_schema SET version = 2") && !adds_in_one_round_trip(store, value) &&
-	       error.code == FF_E_CONFLICT && is_done("UPDATE ff_schema SET version = 1");
+	return is_done(change) && !adds_in_one_round_trip(store, value) && error.code == FF_E_CONFLICT &&
+	       add(store, NULL) == -1 && error.code == FF_E_IO;
 }
 
-/* A transaction that reads across roots, and holds every lane; NULL where it could not. */
-static ff_txn *load_all(ff_store *store)
+static bool sees_another_schema(ff_store *store, int64_t value)
 {
-	ff_read all = { .table = &table, .kind = FF_READ_RANGE, .limit = 1 };
-	static _Alignas(16) char room[4096];
-	ff_arena arena = { room, room + sizeof(room), grow };
-	ff_txn *txn;
-	if (backend->begin(store, FF_TXN_WRITE, &txn, &error))
-		return NULL;
-	if (backend->load(txn, &arena, &all, 1, &error) == FF_OK)
-		return txn;
-	backend->abort(txn);
-	return NULL;
+	return refuses_schema(store, value, "UPDATE ff_schema SET version = 2") &&
+	       refuses_schema(store, value, "UPDATE ff_schema SET version = 1; INSERT INTO ff_schema VALUES (1)") &&
+	       is_done("DELETE FROM ff_schema; INSERT INTO ff_schema VALUES (1)");
 }
 
 static bool waits_for_every_lane(ff_store *store, ff_store *other, int64_t value)
 {
-	ff_txn *theirs = load_all(other);
+	ff_txn *theirs = load(other, "x", ROAMS);
 	bool waits = theirs && !adds_in_one_round_trip(store, value) && error.code == FF_E_BUSY;
 	if (theirs)
 		backend->abort(theirs);
@@ -319,6 +429,52 @@ static bool is_told(ff_store *store, const struct refusal *refusal)
 	       (strstr(error.message, ": the hint") != NULL) == (strcmp(refusal->state, "53200") == 0);
 }
 
+/* Who wants every lane at once waits for each, and where that was in vain the next one wants no more than its own. */
+static bool wants_every_lane_once(ff_store *store, ff_store *other)
+{
+	ff_txn *theirs = load(other, "y", GETS);
+	bool waits = theirs && touch(store, NULL, "x", ROAMS) == FF_E_BUSY && touch(store, NULL, "x", GETS) == FF_OK;
+	if (theirs)
+		backend->abort(theirs);
+	return waits;
+}
+
+/* An arena that says once that memory is out. */
+typedef struct scarce {
+	ff_arena arena;
+	unsigned left; /* takes until then */
+	size_t taken;
+	_Alignas(16) char room[1024];
+} scarce;
+
+static void *grow_scarce(ff_arena *arena, size_t size)
+{
+	scarce *of = (scarce *)(void *)arena;
+	if (of->left-- == 0)
+		return NULL;
+	of->taken += size;
+	return of->taken <= sizeof(of->room) ? of->room + of->taken - size : NULL;
+}
+
+/* Wherever memory is out in a load of the one row. */
+static bool tells_lack_of_memory(ff_store *store, ff_read_kind kind)
+{
+	const item key = { .id = { "x", 1 } };
+	ff_read read = { .table = &tables[ITEM], .kind = (uint8_t)kind, .low = &key.row, .limit = 1 };
+	static scarce memory;
+	ff_code code = FF_E_NO_MEMORY;
+	for (unsigned i = 0; code == FF_E_NO_MEMORY && i < 10; i++) {
+		ff_txn *txn;
+		memory = (scarce){ .arena = { .grow = grow_scarce }, .left = i };
+		if (backend->begin(store, FF_TXN_READ, &txn, &error))
+			return false;
+		code = backend->load(txn, &memory.arena, &read, 1, &error);
+		backend->abort(txn);
+	}
+	const ff_row *row = kind == FF_READ_GET || !read.rows_count ? read.row : read.rows[0];
+	return code == FF_OK && row && ff_text_compare(((const item *)(const void *)row)->id, key.id) == 0;
+}
+
 static ff_store *open_store(const ff_catalog *as, const ff_param *params, size_t count)
 {
 	static const ff_allocator allocator = { resize, NULL };
@@ -349,7 +505,8 @@ static ff_store *open_named(const char *timeout_ms)
 
 static void close_store(ff_store *store)
 {
-	backend->close(store);
+	if (store)
+		backend->close(store);
 	free(store);
 }
 
@@ -378,7 +535,7 @@ static bool keeps_few_sessions(void)
 	enum { MANY = 9, KEPT = 1 + 4 };
 	ff_store *store = open_named("30000");
 	ff_txn *txns[MANY];
-	ff_read none = { .table = &table };
+	ff_read none = { .table = &tables[ITEM] };
 	bool good = store != NULL;
 	for (int i = 0; i < MANY && good; i++)
 		good = backend->begin(store, FF_TXN_READ, &txns[i], &error) == FF_OK &&
@@ -387,8 +544,7 @@ static bool keeps_few_sessions(void)
 	for (int i = 0; i < MANY && good; i++)
 		backend->abort(txns[i]);
 	good = good && are_sessions(KEPT);
-	if (store)
-		close_store(store);
+	close_store(store);
 	return good && are_sessions(0);
 }
 
@@ -396,15 +552,17 @@ static bool keeps_few_sessions(void)
 static bool commits_no_more(ff_store *other, int64_t value, bool idles)
 {
 	ff_store *store = open_named(idles ? "500" : "30000");
-	ff_txn *txn = store ? load(store, "x") : NULL;
+	ff_txn *txn = store ? load(store, "x", GETS) : NULL;
 	const item before = { .id = { "x", 1 }, .value = value };
 	const item after = { .id = { "x", 1 }, .value = value + 100 };
-	const ff_write write = { .table = &table, .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row };
+	const ff_write write = {
+		.table = &tables[ITEM], .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row
+	};
 	bool good = txn && (idles || end_sessions()) && are_sessions(0) && add(other, NULL) == value + 1 &&
 	            backend->store(txn, &write, 1, &error) == FF_OK &&
-	            backend->commit(txn, &error) == (idles ? FF_E_CONFLICT : FF_E_IO) && error.retryable;
-	if (store)
-		close_store(store);
+	            backend->commit(txn, &error) == (idles ? FF_E_CONFLICT : FF_E_IO) && error.retryable &&
+	            (!idles || strcmp(error.native_code, "25P03") == 0);
+	close_store(store);
 	return good && adds_in_one_round_trip(other, value + 1);
 }
 
@@ -412,14 +570,13 @@ static bool commits_no_more(ff_store *other, int64_t value, bool idles)
 static bool loads_no_more(void)
 {
 	ff_store *store = open_named("30000");
-	ff_txn *txn = store ? load(store, "x") : NULL;
-	ff_read none = { .table = &table };
+	ff_txn *txn = store ? load(store, "x", GETS) : NULL;
+	ff_read none = { .table = &tables[ITEM] };
 	bool refused =
 	    txn && end_sessions() && backend->load(txn, NULL, &none, 0, &error) == FF_E_IO && error.retryable;
 	if (txn)
 		backend->abort(txn);
-	if (store)
-		close_store(store);
+	close_store(store);
 	return refused;
 }
 
@@ -428,8 +585,7 @@ static bool waits_for_no_rollback(int64_t value)
 {
 	ff_store *store = open_named("30000");
 	bool done = store && rolls_back(store) && end_sessions() && adds_in_one_round_trip(store, value);
-	if (store)
-		close_store(store);
+	close_store(store);
 	return done;
 }
 
@@ -443,11 +599,13 @@ static bool nobody_waits(void *asked)
 static bool asks_who_waits(int64_t value)
 {
 	ff_store *store = open_named("30000");
-	ff_txn *txn = store ? load(store, "x") : NULL;
-	ff_read none = { .table = &table };
+	ff_txn *txn = store ? load(store, "x", GETS) : NULL;
+	ff_read none = { .table = &tables[ITEM] };
 	const item before = { .id = { "x", 1 }, .value = value };
 	const item after = { .id = { "x", 1 }, .value = value + 1 };
-	const ff_write write = { .table = &table, .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row };
+	const ff_write write = {
+		.table = &tables[ITEM], .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row
+	};
 	int asked = 0;
 	if (txn) {
 		backend->wait_while(txn, nobody_waits, &asked);
@@ -461,8 +619,7 @@ static bool asks_who_waits(int64_t value)
 		backend->wait_while(txn, nobody_waits, &asked);
 		good = !backend->store(txn, &write, 1, &error) && !backend->commit(txn, &error) && asked == 0;
 	}
-	if (store)
-		close_store(store);
+	close_store(store);
 	return good;
 }
 
@@ -477,11 +634,11 @@ static bool gives_up_while_it_waits(ff_store *other)
 	static _Alignas(16) char room[4096];
 	ff_arena arena = { room, room + sizeof(room), grow };
 	const item key = { .id = { "y", 1 } };
-	ff_read read = { .table = &table, .kind = FF_READ_GET, .low = &key.row };
+	ff_read read = { .table = &tables[ITEM], .kind = FF_READ_GET, .low = &key.row };
 	int asked = 0;
 	ff_store *store = open_named("30000");
-	ff_txn *theirs = store ? load(other, "y") : NULL;
-	ff_txn *ours = theirs ? load(store, "x") : NULL;
+	ff_txn *theirs = store ? load(other, "y", GETS) : NULL;
+	ff_txn *ours = theirs ? load(store, "x", GETS) : NULL;
 	bool late = false;
 	if (ours) {
 		backend->wait_while(ours, waits_a_little, &asked);
@@ -490,8 +647,7 @@ static bool gives_up_while_it_waits(ff_store *other)
 	}
 	if (theirs)
 		backend->abort(theirs);
-	if (store)
-		close_store(store);
+	close_store(store);
 	return late;
 }
 
@@ -507,9 +663,9 @@ static bool gives_up_while_it_sends(ff_store *other)
 	ff_read reads[COUNT];
 	int asked = 0;
 	for (int i = 0; i < COUNT; i++)
-		reads[i] = (ff_read){ .table = &table, .kind = FF_READ_GET, .low = &key.row };
+		reads[i] = (ff_read){ .table = &tables[ITEM], .kind = FF_READ_GET, .low = &key.row };
 	ff_store *store = open_named("30000");
-	ff_txn *theirs = store ? load_all(other) : NULL;
+	ff_txn *theirs = store ? load(other, "x", ROAMS) : NULL;
 	ff_txn *ours;
 	bool late = false;
 	const time_t begun = time(NULL);
@@ -520,8 +676,7 @@ static bool gives_up_while_it_sends(ff_store *other)
 	}
 	if (theirs)
 		backend->abort(theirs);
-	if (store)
-		close_store(store);
+	close_store(store);
 	return late;
 }
 
@@ -530,15 +685,14 @@ static bool locks_on_a_new_connection(ff_store *other)
 {
 	ff_store *store = open_named("30000");
 	bool good = store && add(store, NULL) > 0 && end_sessions();
-	ff_txn *ours = good ? load(store, "x") : NULL;
-	ff_txn *theirs = ours ? load(other, "x") : NULL;
+	ff_txn *ours = good ? load(store, "x", GETS) : NULL;
+	ff_txn *theirs = ours ? load(other, "x", GETS) : NULL;
 	good = ours && !theirs && error.code == FF_E_BUSY;
 	if (theirs)
 		backend->abort(theirs);
 	if (ours)
 		backend->abort(ours);
-	if (store)
-		close_store(store);
+	close_store(store);
 	return good;
 }
 
@@ -549,12 +703,11 @@ static bool waits_for_nobody(ff_store *other)
 		                    { "busy_timeout_ms", "0" },
 		                    { "statement_timeout_ms", "5000" } };
 	ff_store *store = open_store(&catalog, params, sizeof(params) / sizeof(*params));
-	ff_txn *theirs = store ? load(other, "x") : NULL;
-	bool busy = theirs && !load(store, "x") && error.code == FF_E_BUSY;
+	ff_txn *theirs = store ? load(other, "x", GETS) : NULL;
+	bool busy = theirs && !load(store, "x", GETS) && error.code == FF_E_BUSY;
 	if (theirs)
 		backend->abort(theirs);
-	if (store)
-		close_store(store);
+	close_store(store);
 	return busy;
 }
 
@@ -564,8 +717,7 @@ static bool has_lanes(void)
 	ff_store *store = open_store(&catalog, params, sizeof(params) / sizeof(*params));
 	ff_store_limits limits = { 0 };
 	bool has = store && backend->limits(store, &limits, &error) == FF_OK && limits.lanes == 3;
-	if (store)
-		close_store(store);
+	close_store(store);
 	return has;
 }
 
@@ -573,16 +725,32 @@ static bool has_lanes(void)
 static bool migrates_between_batches(ff_store *store)
 {
 	const ff_param params[] = { { "schema", schema }, { "busy_timeout_ms", "100" } };
-	ff_txn *txn = load(store, "x");
+	ff_txn *txn = load(store, "x", GETS);
 	ff_store *newer = txn ? open_store(&next_catalog, params, 2) : NULL;
 	bool waits = txn && !newer && error.code == FF_E_BUSY;
 	if (txn)
 		backend->abort(txn);
 	newer = waits ? open_store(&next_catalog, params, 2) : newer;
-	bool good = newer && !load(store, "x") && error.code == FF_E_IO;
-	if (newer)
-		close_store(newer);
+	bool good = newer && !load(store, "x", GETS) && error.code == FF_E_IO;
+	close_store(newer);
 	return waits && good;
+}
+
+/* The keys that other versions of this library lock on the same server: of this schema, and of x in it. */
+static bool locks_what_others_do(void)
+{
+	static const char held[] =
+	    "SELECT 1 / (count(*) = 2 AND bool_and(mode = CASE key - 6551424982217850880 WHEN 0 THEN 'ShareLock'"
+	    " WHEN 292 THEN 'ExclusiveLock' ELSE '' END))::int FROM (SELECT classid::bigint << 32 | objid::bigint AS"
+	    " key, mode FROM pg_locks WHERE locktype = 'advisory') k WHERE key >> 12 = 6551424982217850880 >> 12";
+	const ff_param params[] = { { "schema", "lanes" } };
+	ff_store *store = open_store(&catalog, params, 1);
+	ff_txn *txn = store ? load(store, "x", GETS) : NULL;
+	bool good = txn && is_done(held);
+	if (txn)
+		backend->abort(txn);
+	close_store(store);
+	return good;
 }
 
 /* Ten seconds of them. */
@@ -620,6 +788,65 @@ static bool gives_up_among_signals(void)
 	return refused && signals < SIGNALS_MAX;
 }
 
+/* Somebody shares the locks of all and of x: who works on another root shares the one, and nobody the other. */
+static bool shares_the_lock_of_all_alone(void)
+{
+	static const char shared[] = "SELECT pg_advisory_lock_shared(6551424982217850880),"
+				     " pg_advisory_lock_shared(6551424982217850880 + 292)";
+	const ff_param params[] = { { "schema", "lanes" }, { "busy_timeout_ms", "100" } };
+	ff_store *store = open_store(&catalog, params, sizeof(params) / sizeof(*params));
+	PGconn *person = PQconnectdb("");
+	PGresult *result = PQexec(person, shared);
+	bool good = store && PQresultStatus(result) == PGRES_TUPLES_OK;
+	for (way how = GETS; how <= PUTS; how++)
+		good = good && (how == GETS_PAIRS || touch(store, NULL, "x", how) == FF_E_BUSY) &&
+		       touch(store, NULL, "y", how) != FF_E_BUSY;
+	good = good && touch(store, NULL, "y", ROAMS) == FF_E_BUSY;
+	PQclear(result);
+	PQfinish(person);
+	close_store(store);
+	return good;
+}
+
+/* On a connection that has had nothing to roll back. */
+static bool goes_on_without_rollback(int64_t value)
+{
+	const ff_param params[] = { { "schema", schema } };
+	ff_store *store = open_store(&catalog, params, 1);
+	bool good = store && add(store, NULL) == value + 1 && adds_in_one_round_trip(store, value + 1) &&
+	            loses_rollback(store, no_name) && adds_in_one_round_trip(store, value + 2) &&
+	            add(store, NULL) == value + 4;
+	close_store(store);
+	return good;
+}
+
+/* Wherever a connection's memory is out, once, nothing is written. What it has by then is kept, and what it lacked is what
+ * it asks for first the next time. */
+static bool bears_lack_of_memory(int64_t value)
+{
+	const ff_param params[] = { { "schema", schema } };
+	ff_store *store = open_store(&catalog, params, 1);
+	int64_t added = store ? -1 : 0;
+	for (unsigned i = 0; added == -1 && i < 100; i++) {
+		memory_left = i > 0;
+		added = add(store, NULL);
+		if (added == -1 && error.code != FF_E_NO_MEMORY)
+			break;
+	}
+	memory_left = -1;
+	close_store(store);
+	return added == value + 1;
+}
+
+static const char *const ways[] = {
+	[GETS] = "a row that is loaded waits for who holds its root, and for nobody else",
+	[GETS_PAIRS] = "so does one whose root is a number",
+	[WALKS] = "and a range within a root",
+	[EXPECTS] = "and what is expected",
+	[PUTS] = "and what is written",
+	[CLEARS] = "and a range that is deleted",
+};
+
 int main(void)
 {
 	snprintf(schema, sizeof(schema), "slots_%ld", (long)getpid());
@@ -636,7 +863,7 @@ int main(void)
 		told(add(store, NULL) == 4, "that took the parent nothing, either");
 		told(add(store, &held) == 5 && in_child(store, held, false),
 		     "a child can only drop a transaction of its parent");
-		ff_read read = { .table = &table };
+		ff_read read = { .table = &tables[ITEM] };
 		told(held && backend->load(held, NULL, &read, 0, &error) == FF_OK, "which goes on in the parent");
 		told(held && commits_in_child(store, held), "nor can it commit that");
 		told(held && deletes(held, 4), "which the parent can");
@@ -645,13 +872,14 @@ int main(void)
 		told(add(store, NULL) == 3, "which writes all the same");
 		told(takes_all_next(store, other),
 		     "who finds at commit that it wants every lane begins with them the next time");
-		told(add(store, NULL) == 1 && loses_rollback(store) && adds_in_one_round_trip(store, 1),
+		told(add(store, NULL) == 1 && rolls_back(store) && loses_rollback(store, no_statement) &&
+		         adds_in_one_round_trip(store, 1),
 		     "a rollback that fails, with nothing to roll back, is no failure of what is sent with it");
 		told(add(store, NULL) == 3, "which was done, and once");
 		told(rolls_back(store) && adds_in_one_round_trip(store, 3),
 		     "where there is something to roll back, that has another connection");
 		told(add(store, NULL) == 5, "on which it was done once, too");
-		told(sees_another_schema(store, 5), "one round trip looks at the schema's version, too");
+		told(sees_another_schema(store, 5), "each transaction looks at the schema's version");
 		told(waits_for_every_lane(store, other, 5), "and waits for who holds every lane");
 		told(adds_in_one_round_trip(store, 5) && add(store, NULL) == 7, "and for nobody then");
 		for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
@@ -659,22 +887,36 @@ int main(void)
 			snprintf(what, sizeof(what), "a statement refused with %s is told as that", refusals[i].state);
 			told(is_told(store, &refusals[i]), what);
 		}
+		told(goes_on_without_rollback(7),
+		     "a rollback that was never prepared, and cannot be, is no failure, either");
+		told(bears_lack_of_memory(11), "memory for a connection may be out anywhere");
+		told(tells_lack_of_memory(store, FF_READ_GET) && tells_lack_of_memory(store, FF_READ_RANGE),
+		     "memory for rows may be out anywhere in a load");
 		told(keeps_few_sessions(), "of many connections at a time some are kept, until the store is closed");
-		told(commits_no_more(other, 7, false), "a batch that has lost its locks writes nothing");
-		told(commits_no_more(other, 9, true), "nor does one that lay idle for too long");
+		told(commits_no_more(other, 12, false), "a batch that has lost its locks writes nothing");
+		told(commits_no_more(other, 14, true), "nor does one that lay idle for too long");
 		told(loads_no_more(), "and loads nothing");
-		told(asks_who_waits(11), "who waits no longer is told so, and asked no more");
-		told(waits_for_no_rollback(12), "what was sent over a connection that was lost is not waited for");
+		told(asks_who_waits(16), "who waits no longer is told so, and asked no more");
+		told(waits_for_no_rollback(17), "what was sent over a connection that was lost is not waited for");
 		told(gives_up_while_it_waits(other), "a lock is waited for as long as somebody waits for it");
 		told(gives_up_while_it_sends(other), "also while it sends what the server does not take");
 		told(locks_on_a_new_connection(other), "a lost connection is replaced by one that holds the locks");
 		told(waits_for_nobody(other), "a timeout of 0 waits for nobody");
 		told(has_lanes(), "there are as many lanes as the pool has connections");
+		told(wants_every_lane_once(store, other), "who waits for them in vain leaves them to others");
+		for (way how = GETS; how < WAYS; how++)
+			told(waits_for_its_root(store, other, how), ways[how]);
+		told(waits_in_order(store, other, GETS) && waits_in_order(store, other, PUTS) &&
+		         waits_in_order(store, other, CLEARS),
+		     "what is wanted late is waited for in order, and else tried");
 		told(migrates_between_batches(store),
 		     "a newer library waits for who is under way, and then for nobody");
 		backend->close(store);
 		backend->close(other);
 	}
+	told(locks_what_others_do(), "the locks are those of every version");
+	told(shares_the_lock_of_all_alone(),
+	     "and that of all is shared by those who work on a root, and that of no root");
 	free(store);
 	free(other);
 	told(gives_up_among_signals(), "a server that says nothing is given up in time, whatever interrupts the wait");

@@ -93,6 +93,24 @@ class NetworkTest(unittest.TestCase):
         self.addCleanup(made.close)
         return made
 
+    def trigger(self, body, when=""):
+        """Where a usage is written, or at that commit."""
+        self.psql().ask(f"CREATE FUNCTION {self.schema}.f() RETURNS trigger LANGUAGE plpgsql AS"
+                        f" $$BEGIN {body} RETURN NULL; END$$; CREATE CONSTRAINT TRIGGER t AFTER INSERT OR UPDATE ON"
+                        f" {self.schema}.ff_budget_usage {when} FOR EACH ROW EXECUTE FUNCTION {self.schema}.f()")
+
+    def let_in(self, role):
+        """A new one, which may do what docs/postgres.md says that it must."""
+        self.psql().ask(f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {self.schema} TO {role};"
+                        f" GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {self.schema} TO {role}")
+
+    def forbid_to_emit(self):
+        """Only the role that owns the server may write to the log what makes a commit last."""
+        emit = "EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text)"
+        person = self.psql()
+        person.ask(f"REVOKE {emit} FROM PUBLIC")
+        self.addCleanup(person.ask, f"GRANT {emit} TO PUBLIC")
+
     def used(self, budget):
         """What the table says, whatever the engine would."""
         if not hasattr(self, "reader"):
@@ -248,6 +266,15 @@ class Cuts(NetworkTest):
         NOTES.append(f"without keys, what was told and what was used: {sorted(seen)}")
         self.assertIn(("commit_unknown", 5), seen)
         self.assertIn(("ok", 5), seen)
+
+    def test_a_commit_that_was_answered_is_done(self):
+        host = self.host(durability="normal")
+        messages = self.messages_of(host, "report", "count", "-", 5)["server"]
+        for at, code in ((messages - 1, "commit_unknown"), (messages, "ok")):
+            self.renew(host)
+            self.proxy.arm("server", at, "before")
+            self.assertEqual(host.ask("report", f"b-{at}", "-", 5)["code"], code)
+            self.assertEqual(self.used(f"b-{at}"), 5)
 
     def kill(self, person, done):
         person.ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'ff'")
@@ -423,6 +450,26 @@ class Durability(Sessions):
         self.assertFalse(self.ok(answers[0])["replayed"])
         self.assertEqual(self.used("b"), 15)
 
+    def test_a_replay_that_cannot_make_it_last(self):
+        self.let_in("app")
+        other = self.host(self.server.port, user="app")
+        self.forbid_to_emit()
+        thread, answers = self.hold("key")
+        self.assert_error(other.ask("report", "b", "key2", 5), "io", True)
+        self.go_on(thread)
+        self.ok(answers[0])
+        self.assertTrue(self.ok(other.ask("report", "b", "key2", 5))["replayed"])
+        self.assertEqual(self.used("b"), 15)
+
+    def test_a_replay_of_what_lasts_writes_nothing(self):
+        end = "SELECT pg_current_wal_insert_lsn()"
+        for _ in range(2):  # a key that was taken for fresh in vain, and what it had written
+            self.ok(self.other.ask("report", "b", "key", 5))
+        self.stop_writers()
+        before = self.person.ask(end)
+        self.assertTrue(self.ok(self.other.ask("report", "b", "key", 5))["replayed"])
+        self.assertEqual(self.person.ask(end), before)
+
     def test_a_session_that_ends_meanwhile(self):
         thread, answers = self.hold("-")
         self.terminate()
@@ -493,10 +540,9 @@ class Deadlines(Sessions):
         self.assertFalse(self.ok(second.ask("report", "b", "key", 5))["replayed"])
         self.assertEqual(self.used("b"), 10)
 
-    def test_its_neighbour_is_decided(self):
-        host = self.patient_host()
+    def assert_neighbour_is_decided(self, host, budget):
         unlock = self.lock()
-        thread, answers = self.ask(host, "pair", "b", "key", 5, self.WAIT_MS)
+        thread, answers = self.ask(host, "pair", budget, "key", 5, self.WAIT_MS)
         self.wait_for_sessions(1, "wait_event_type = 'Lock'")
         first = self.person.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'ff'")[0]
         self.wait_for_sessions(1, f"wait_event_type = 'Lock' AND pid <> {first}")
@@ -505,9 +551,18 @@ class Deadlines(Sessions):
         thread.join()
         self.assert_error(answers[0], "deadline", True)
         self.assertEqual(answers[0]["other"], "ok")
-        self.assertEqual(self.used("b"), 5)
-        self.ok(host.ask("report", "b", "key", 5))
-        self.assertEqual(self.used("b"), 10)
+        self.assertEqual(self.used(budget), 5)
+        self.ok(host.ask("report", budget, "key", 5))
+        self.assertEqual(self.used(budget), 10)
+
+    def test_its_neighbour_is_decided(self):
+        self.assert_neighbour_is_decided(self.patient_host(), "b")
+
+    def test_so_it_is_where_the_connection_was_lost_before(self):
+        host = self.patient_host()
+        self.proxy.cut()
+        self.wait_for_sessions(0)
+        self.assert_neighbour_is_decided(host, "b")
 
     def test_a_queue_behind_others_that_wait(self):
         host = self.patient_host()
@@ -659,12 +714,24 @@ class Errors(NetworkTest):
                    f" GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO weak")
         weak = self.server.uri(user="weak", schema=self.schema)
         self.assert_error(self.failed(weak), "io", False, "permission denied")
-        emit = "EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text)"
-        person.ask(f"REVOKE {emit} FROM PUBLIC")
-        self.addCleanup(person.ask, f"GRANT {emit} TO PUBLIC")
+        self.forbid_to_emit()
         self.assert_error(self.failed(weak), "unavailable", False, "pg_logical_emit_message")
         self.assert_error(self.failed(f"{weak}&durability=normal"), "io", False, "permission denied")
         self.assertEqual(self.ffctl(weak, "budget", "status", "b")[0], 0)
+
+    def test_values_that_no_core_wrote(self):
+        self.ok(self.host().ask("create", "b", 0))
+        person = self.psql()
+        table = f"{self.schema}.ff_budget_policy"
+        # The last is followed by a NULL that may be.
+        for change in ("ALTER breach_count TYPE int", "ALTER breach_count TYPE bigint, ALTER scope_id TYPE varchar",
+                       "ALTER scope_id TYPE text, ALTER breach_count DROP NOT NULL"):
+            with self.subTest(change=change):
+                person.ask(f"ALTER TABLE {table} {change}")
+                if "NULL" in change:
+                    self.assertEqual(self.ffctl(self.uri(), "budget", "status", "b")[0], 0)
+                    person.ask(f"UPDATE {table} SET breach_count = NULL")
+                self.assertEqual(self.failed(self.uri(), "budget", "status", "b")["code"], "corrupt")
 
     def lock_usage(self):
         person = self.psql()
@@ -880,6 +947,46 @@ class Tables(NetworkTest):
         self.assertEqual(self.used("b"), 5)
 
 
+class Commits(NetworkTest):
+    """What is told of a commit that fails, where no key could tell what became of it."""
+
+    END = "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60);"
+    REFUSE = "RAISE 'no';"
+    AT_COMMIT = "DEFERRABLE INITIALLY DEFERRED"
+
+    def assert_told(self, code, retryable, body, when=""):
+        host = self.host()
+        self.ok(host.ask("report", "b", "-", 5))
+        self.trigger(body, when)
+        self.assert_error(host.ask("report", "b", "-", 5), code, retryable)
+        self.assertEqual(self.used("b"), 5)
+
+    def test_a_write_is_refused(self):
+        self.assert_told("io", False, self.REFUSE)
+
+    def test_a_commit_is_refused(self):
+        self.assert_told("io", False, self.REFUSE, self.AT_COMMIT)
+
+    def test_the_session_ends_in_front_of_it(self):
+        self.assert_told("io", True, self.END)
+
+    def test_the_session_ends_in_it(self):
+        self.assert_told("commit_unknown", False, self.END, self.AT_COMMIT)
+
+    def test_it_cannot_be_made_to_last(self):
+        """Others see it by then."""
+        self.host().close()
+        person = self.psql()
+        self.let_in("clerk")
+        host, hasty = self.host(user="clerk"), self.host(user="clerk", durability="normal")
+        for told in (host.ask("report", "b", "-", 5), hasty.ask("report", "b", "-", 5)):
+            self.ok(told)
+        self.forbid_to_emit()
+        self.assert_error(host.ask("report", "b", "-", 5), "commit_unknown", False)
+        self.ok(hasty.ask("report", "b", "-", 5))  # who does not wait for that needs no leave for it
+        self.assertEqual(self.used("b"), 20)
+
+
 class Prepared(NetworkTest):
     """Sessions that lose what was prepared, or have what was not: as behind a pooler that gives one out to many. Here a
     trigger does it to them."""
@@ -892,12 +999,6 @@ class Prepared(NetworkTest):
         super().setUp()
         self.open = self.host(durability="normal")
         self.person = self.psql()
-
-    def trigger(self, body, when=""):
-        """Where a usage is written, or at that commit."""
-        self.person.ask(f"CREATE FUNCTION {self.schema}.f() RETURNS trigger LANGUAGE plpgsql AS"
-                        f" $$BEGIN {body} RETURN NULL; END$$; CREATE CONSTRAINT TRIGGER t AFTER INSERT OR UPDATE ON"
-                        f" {self.schema}.ff_budget_usage {when} FOR EACH ROW EXECUTE FUNCTION {self.schema}.f()")
 
     def test_none_is_there_any_more_between_two_transactions(self):
         self.trigger(self.ALL, "DEFERRABLE INITIALLY DEFERRED")
