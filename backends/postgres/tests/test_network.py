@@ -111,6 +111,15 @@ class NetworkTest(unittest.TestCase):
         person.ask(f"REVOKE {emit} FROM PUBLIC")
         self.addCleanup(person.ask, f"GRANT {emit} TO PUBLIC")
 
+    def wait_until(self, holds):
+        """For a minute and more: then this fails, and leaves nothing running."""
+        person = self.psql()
+        for _ in range(6000):
+            if holds():
+                return
+            person.ask("SELECT pg_sleep(0.01)")
+        self.fail("what was waited for did not come")
+
     def used(self, budget):
         """What the table says, whatever the engine would."""
         if not hasattr(self, "reader"):
@@ -372,8 +381,7 @@ class Sessions(NetworkTest):
         return int(self.person.ask(sql)[0])
 
     def wait_for_sessions(self, count, which="true"):
-        while self.sessions(which) != count:
-            self.person.ask("SELECT pg_sleep(0.01)")
+        self.wait_until(lambda: self.sessions(which) == count)
 
     def ask(self, host, *words):
         """In a thread; the list gets the answer."""
@@ -417,9 +425,8 @@ class Durability(Sessions):
         reached = threading.Event()
         self.proxy.arm("client", messages - 3, "call", call=lambda: (reached.set(), self.goes_on.wait()))
         thread, answers = self.ask(self.writer, *words[2])
-        reached.wait()
-        while self.used("b") != 15:
-            self.person.ask("SELECT pg_sleep(0.01)")
+        self.assertTrue(reached.wait(60))
+        self.wait_until(lambda: self.used("b") == 15)
         self.assertFalse(self.all_lasts())
         return thread, answers
 
@@ -489,8 +496,8 @@ class Durability(Sessions):
         self.ok(self.writer.ask("report", "b", "-", 5))
         self.addCleanup(self.set_up_server, "synchronous_standby_names = ''")
         self.set_up_server("synchronous_standby_names = 'nobody'")
-        while self.psql().ask("SHOW synchronous_standby_names") != ["nobody"]:
-            pass  # what a new session has, older ones are about to have
+        # What a new session has, older ones are about to have.
+        self.wait_until(lambda: self.psql().ask("SHOW synchronous_standby_names") == ["nobody"])
         self.writer.ask("start", "b", 1, "-")  # until one waits
         self.wait_for_sessions(1, "wait_event = 'SyncRep'")
         thread, answers = self.ask(self.other, "report", "b", "-", 5)
@@ -1097,18 +1104,17 @@ class Standby(NetworkTest):
         self.reader = self.psql()
         self.reader.ask("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
         self.reader.ask("SELECT pg_reload_conf()")
-        self.wait_until("sync_state = 'sync'")
+        self.wait_for("sync_state = 'sync'")
 
-    def wait_until(self, state):
+    def wait_for(self, state):
         """Until the primary says so of the standby."""
-        while self.reader.ask(f"SELECT {state} FROM pg_stat_replication") != ["t"]:
-            self.reader.ask("SELECT pg_sleep(0.01)")
+        self.wait_until(lambda: self.reader.ask(f"SELECT {state} FROM pg_stat_replication") == ["t"])
 
     def test_the_standby_is_read_and_not_written(self):
         host = self.host()
         self.ok(host.ask("create", "b", 0))
         self.ok(host.ask("report", "b", "-", 5))
-        self.wait_until("replay_lsn >= pg_current_wal_lsn()")
+        self.wait_for("replay_lsn >= pg_current_wal_lsn()")
         uri = self.server.uri(self.standby.port)
         status, answer = self.ffctl(uri, "budget", "status", "b")
         self.assertEqual((status, answer["usage"]), (0, {"n": 5}), answer)
