@@ -254,6 +254,7 @@ def main():
     options = parser.parse_args()
     mutants = [m for m in read_mutants(options.list) if options.only in m.title or options.only in m.file]
     mutants = [m for m in mutants if not options.find or not m.by]
+    mutants.sort(key=lambda m: m.file)  # or the one that is mended is compiled again, besides the one that is broken
     if not mutants:
         sys.exit("there is no such mutant")
     with tempfile.TemporaryDirectory(prefix="ff-mutants-") as scratch:
