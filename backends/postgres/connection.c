@@ -448,20 +448,21 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 }
 
 /* Puts nothing in the place of a parent's socket, so that a goodbye does not reach its server. One that was lost has none. */
-static void leave_socket(const ff_txn *txn)
+static bool leave_socket(const ff_txn *txn)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (nothing < 0)
-		return;
+		return false;
 	dup2(nothing, PQsocket(txn->pg));
 	close(nothing);
+	return true;
 }
 
 void ffp_disconnect(ff_txn *txn)
 {
-	if (txn->pg && txn->process != getpid())
-		leave_socket(txn);
-	PQfinish(txn->pg);
+	/* Where a child can open nothing, what it has of the connection is never given back. */
+	if (txn->pg && (txn->process == getpid() || leave_socket(txn)))
+		PQfinish(txn->pg);
 	txn->pg = NULL;
 	txn->stage = FFP_NEW;
 	txn->no_memory = false;

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -143,11 +144,14 @@ static bool in_daemon(ff_store *store)
 	return ends_well(child);
 }
 
-/* What the child does ends with status 0 where all of it could be done. */
-static bool in_child(ff_store *store, ff_txn *held, bool closes)
+/* What the child does ends with status 0 where all of it could be done. It may open nothing, where it has no files left. */
+static bool in_child(ff_store *store, ff_txn *held, bool closes, bool has_files)
 {
 	pid_t child = fork();
 	if (child == 0) {
+		const struct rlimit files = { 0 };
+		if (!has_files && setrlimit(RLIMIT_NOFILE, &files))
+			_exit(1);
 		ff_read none = { .table = &tables[ITEM] };
 		bool good = !held || backend->load(held, NULL, &none, 0, &error) == FF_E_IO;
 		if (held)
@@ -857,12 +861,14 @@ int main(void)
 	told(store && other, "a store is opened twice");
 	if (store && other) {
 		told(add(store, NULL) == 1, "the parent writes");
-		told(in_child(store, NULL, false), "a child writes on a connection of its own, and closes the store");
+		told(in_child(store, NULL, false, true),
+		     "a child writes on a connection of its own, and closes the store");
 		told(add(store, NULL) == 3, "the parent's connection was left alone");
-		told(in_child(store, NULL, true), "a child closes the store at once");
+		told(in_child(store, NULL, true, true), "a child closes the store at once");
 		told(add(store, NULL) == 4, "that took the parent nothing, either");
-		told(add(store, &held) == 5 && in_child(store, held, false),
-		     "a child can only drop a transaction of its parent");
+		told(add(store, &held) == 5 && in_child(store, held, false, true) &&
+		         in_child(store, held, false, false),
+		     "a child can only drop a transaction of its parent, also without a file to spare");
 		ff_read read = { .table = &tables[ITEM] };
 		told(held && backend->load(held, NULL, &read, 0, &error) == FF_OK, "which goes on in the parent");
 		told(held && commits_in_child(store, held), "nor can it commit that");
