@@ -374,8 +374,9 @@ static lines *new_lines(ff_test *test)
 
 static ff_code add_line(void *stream, const char *line, size_t size, ff_error *error)
 {
-	fwrite(line, 1, size, stream);
-	return putc('\n', stream) == '\n' ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "no memory for a line");
+	return fwrite(line, 1, size, stream) == size && putc('\n', stream) == '\n'
+	           ? FF_OK
+	           : ff_error_set(error, FF_E_NO_MEMORY, "no memory for a line");
 }
 
 const char *ffp_export(ff_test *test, ff_engine *engine, int64_t now_ms)
@@ -388,7 +389,7 @@ const char *ffp_export(ff_test *test, ff_engine *engine, int64_t now_ms)
 	return code ? show_error(test, code) : held->text;
 }
 
-/* Each is memory of its own, of its own size: who reads behind it is found out. */
+/* Each is memory of its own, and has no NUL: who reads behind it is found out. */
 static ff_code next_line(void *context, const char **line, size_t *size, ff_error *error)
 {
 	lines *held = context;
@@ -400,11 +401,10 @@ static ff_code next_line(void *context, const char **line, size_t *size, ff_erro
 	*line = NULL;
 	if (!length)
 		return FF_OK;
-	held->line = malloc(length + 1);
+	held->line = malloc(length);
 	if (!held->line)
 		return ff_error_set(error, FF_E_NO_MEMORY, "no memory for a line");
 	memcpy(held->line, text, length);
-	held->line[length] = '\0';
 	held->at += length + (end != NULL);
 	*line = held->line;
 	*size = length;

@@ -424,7 +424,8 @@ static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
 		ffp_slot *slot = request->scan->slots[slice->looked_at];
 		if (!reset_if_due(batch, slot, request->now_ms, slice))
 			return FF_E_NO_MEMORY;
-		/* Where the store has it. What else the batch has loaded of a row that cannot be read may tell another. */
+		/* Where the scan found it: a call of the same batch may have loaded a row that cannot be read by its key, which
+		 * does not tell when it falls due. */
 		ffp_place_set(&slice->next, slot->table, slice->index, request->scan->read.rows[slice->looked_at]);
 	}
 	return FF_OK;

@@ -9,8 +9,8 @@
 #include "text.h"
 
 #define EXACT_MAX (INT64_C(1) << 53)
-/* Far more than the contract's texts have. Whoever goes over a text recurses with it, and a host's thread may have a small
- * stack. */
+/* Far more than the contract's texts have; find_fault tells the number. Whoever goes over a text recurses with it, and a
+ * host's thread may have a small stack. */
 #define DEPTH_MAX 128
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */

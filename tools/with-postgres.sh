@@ -90,7 +90,7 @@ done
 	exit 1
 }
 export FF_POSTGRES="$folder" FF_POSTGRES_BIN="$bin" FF_POSTGRES_AS="$as_user" PGHOST=127.0.0.1 PGPORT="$port" PGUSER=ff PGDATABASE=ff
-unset PGPASSWORD PGSERVICE PGOPTIONS PGSSLMODE
+unset PGPASSWORD PGSERVICE PGOPTIONS PGSSLMODE PGCONNECT_TIMEOUT
 "$bin/createdb" -h 127.0.0.1 -p "$port" -U ff -T template0 ff
 cd "$OLDPWD"
 # In the background, so that a signal is not held back until the command ends.

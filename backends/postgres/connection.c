@@ -85,6 +85,9 @@ static const char *state_in(const char *message, char state[6])
 			return at + 9 + strspn(at + 9, " ");
 		}
 	}
+	/* libpq tells of one host after the other; the last one is why there was no further one. */
+	for (const char *at = message; (at = strstr(at, "\nconnection to server")) != NULL;)
+		message = ++at;
 	return message;
 }
 
@@ -106,7 +109,7 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 		hint = NULL;
 	/* libpq says nothing, or leaves the end of what it says to whoever waited in vain. */
 	int size = (int)strcspn(message, "\n");
-	bool is_silent = size == 0 || message[size - 1] == ' ';
+	bool is_silent = size == 0 || (!result && message[size - 1] == ' ');
 	ff_error_set(error, txn->pg ? meaning_of(state)->code : FF_E_NO_MEMORY, "cannot %s '%s': %.*s%s%s%s", doing,
 	             txn->store->name, size, message, is_silent ? "nobody answered" : "", hint ? ": " : "",
 	             hint ? hint : "");
@@ -206,8 +209,13 @@ static ff_code parse_uri(ff_store *store, const ff_store_config *config, ff_erro
 static ff_code give_options(const ff_store *store, const ff_store_config *config, ff_error *error)
 {
 	const char *timeout = getenv("PGCONNECT_TIMEOUT"); /* libpq looks there where nothing is given */
+	timeout = timeout && *timeout ? timeout : "10";
+	if (!ff_config_param(config, "connect_timeout") &&
+	    (strspn(timeout, "0123456789") != strlen(timeout) || strlen(timeout) > 9))
+		return ff_error_set(error, FF_E_INVALID, "PGCONNECT_TIMEOUT is '%s', which is no number of seconds",
+		                    timeout);
 	bool given = give(store, "client_encoding", "UTF8") && give(store, "fallback_application_name", "ff") &&
-	             give(store, "connect_timeout", timeout ? timeout : "10");
+	             give(store, "connect_timeout", timeout);
 	for (size_t i = 0; i < config->params_count; i++)
 		given = given && give(store, config->params[i].name, config->params[i].value);
 	return given ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI");
@@ -372,11 +380,11 @@ static bool reach(ff_txn *txn, bool *refused_by_us, bool *is_off)
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
 		short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		if (!ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1)) {
+		*is_off = !ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1);
+		if (*is_off) {
 			if (txn->late || PQstatus(txn->pg) != CONNECTION_STARTED)
 				return false;
 			/* libpq then takes its address for one that refuses, and tries the next. */
-			*is_off = true;
 			shutdown(PQsocket(txn->pg), SHUT_RDWR);
 		}
 		ConnStatusType stage = PQstatus(txn->pg);
@@ -447,20 +455,20 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	return code;
 }
 
-/* Puts nothing in the place of a parent's socket, so that a goodbye does not reach its server. One that was lost has none. */
+/* Puts nothing in the place of a parent's socket, so that a goodbye does not reach its server. False: it would. */
 static bool leave_socket(const ff_txn *txn)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (nothing < 0)
 		return false;
-	dup2(nothing, PQsocket(txn->pg));
+	bool left = PQsocket(txn->pg) < 0 || dup2(nothing, PQsocket(txn->pg)) >= 0;
 	close(nothing);
-	return true;
+	return left;
 }
 
 void ffp_disconnect(ff_txn *txn)
 {
-	/* Where a child can open nothing, what it has of the connection is never given back. */
+	/* Where a child can put nothing there, what it has of the connection is never given back. */
 	if (txn->pg && (txn->process == getpid() || leave_socket(txn)))
 		PQfinish(txn->pg);
 	txn->pg = NULL;

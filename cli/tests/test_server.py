@@ -116,7 +116,7 @@ class Opening(Server):
 
     def test_where_nobody_answers(self):
         for host, port in (("127.0.0.1", 1), ("no-such-host.invalid", 5432)):
-            store = f"postgres://u:se%2Dcret@{host}:{port}/ff?connect_timeout=0"  # and nobody is waited for
+            store = f"postgres://u:se%2Dcret@{host}:{port}/ff?connect_timeout=0"  # for ever, but who refuses is not waited for
             fields = self.fields("budget", "create", "b", store=store)
             self.assertEqual((fields["code"], fields["retryable"]), ("io", True))
             self.assertIn(f"{host}:{port}/ff", fields["message"])
@@ -217,15 +217,21 @@ class Opening(Server):
         self.addCleanup(sql, "ALTER SYSTEM RESET fsync")
         sql("ALTER SYSTEM SET fsync TO on")
         server("reload")
-        while sql("SHOW fsync") != "on":
-            pass
+        self.wait_until(lambda: sql("SHOW fsync") == "on")
         self.assertEqual(self.capabilities(), ["DURABLE_COMMIT", *always])
         self.assertEqual(self.capabilities("&durability=normal"), always)
 
+    def wait_until(self, holds):
+        for _ in range(600):
+            if holds():
+                return
+            sql("SELECT pg_sleep(0.1)")
+        self.fail("what was waited for did not come")
+
     def scans(self):
         """How often tables were read from end to end, and by an index, once the sessions that did so are gone."""
-        while sql(f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{self.dir.name}'") != "0":
-            pass
+        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{self.dir.name}'"
+        self.wait_until(lambda: sql(sessions) == "0")
         counts = sql("SELECT sum(seq_scan), sum(idx_scan) FROM pg_stat_user_tables WHERE schemaname ="
                      f" '{self.dir.name}_store' AND relname <> 'ff_schema'")
         return [int(count) for count in counts.split("|")]

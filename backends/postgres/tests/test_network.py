@@ -3,6 +3,7 @@
 A real server is started in a temporary folder. What may be charged is what callers were told: a key once and no more,
 whatever was sent again; a call without a key as often as it answered, and where it answered commit_unknown, perhaps.
 """
+import contextlib
 import json
 import os
 import re
@@ -470,9 +471,9 @@ class Durability(Sessions):
 
     def test_a_replay_of_what_lasts_writes_nothing(self):
         end = "SELECT pg_current_wal_insert_lsn()"
+        self.stop_writers()
         for _ in range(2):  # a key that was taken for fresh in vain, and what it had written
             self.ok(self.other.ask("report", "b", "key", 5))
-        self.stop_writers()
         before = self.person.ask(end)
         self.assertTrue(self.ok(self.other.ask("report", "b", "key", 5))["replayed"])
         self.assertEqual(self.person.ask(end), before)
@@ -492,12 +493,16 @@ class Durability(Sessions):
         self.assertTrue(self.all_lasts())
         self.assertEqual(self.used("b"), 15)
 
+    def shown_to_new(self, setting):
+        with contextlib.closing(Psql(self.server)) as session:
+            return session.ask(f"SHOW {setting}")
+
     def test_locks_are_kept_where_a_standby_is_waited_for(self):
         self.ok(self.writer.ask("report", "b", "-", 5))
         self.addCleanup(self.set_up_server, "synchronous_standby_names = ''")
         self.set_up_server("synchronous_standby_names = 'nobody'")
         # What a new session has, older ones are about to have.
-        self.wait_until(lambda: self.psql().ask("SHOW synchronous_standby_names") == ["nobody"])
+        self.wait_until(lambda: self.shown_to_new("synchronous_standby_names") == ["nobody"])
         self.writer.ask("start", "b", 1, "-")  # until one waits
         self.wait_for_sessions(1, "wait_event = 'SyncRep'")
         thread, answers = self.ask(self.other, "report", "b", "-", 5)
@@ -677,12 +682,18 @@ class Errors(NetworkTest):
             self.assert_error(error, "io", True, "nobody answered")
             both = self.uri(f"{port},127.0.0.1:{self.server.port}", connect_timeout=1)
             self.assertEqual(self.ffctl(both, "report", "b", "n=1")[0], 0)
+            neither = self.uri(f"{port},127.0.0.1:1", connect_timeout=1)
+            self.assert_error(self.failed(neither), "io", True, "refused")
             begun = time.monotonic()
             with mock.patch.dict(os.environ, PGCONNECT_TIMEOUT="1"):
                 error = self.failed(self.uri(port))
             self.assertLess(time.monotonic() - begun, 9)  # in place of 10
         self.assert_error(error, "io", True, "nobody answered")
         self.assertIn(f":{port}/", error["message"])
+        with mock.patch.dict(os.environ, PGCONNECT_TIMEOUT="soon"):
+            self.assert_error(self.failed(self.uri()), "invalid", False, "PGCONNECT_TIMEOUT")
+        with mock.patch.dict(os.environ, PGCONNECT_TIMEOUT=""):
+            self.assertEqual(self.ffctl(self.uri(), "report", "b", "n=1")[0], 0)
 
     def test_a_wrong_password(self):
         self.psql().ask("CREATE ROLE locked LOGIN PASSWORD 'secret'")
