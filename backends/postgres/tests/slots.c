@@ -104,6 +104,25 @@ static int64_t add(ff_store *store, ff_txn **hold)
 	return backend->store(txn, &write, 1, &error) || backend->commit(txn, &error) ? -1 : after.value;
 }
 
+/* Ends it, where it began. */
+static void drop(ff_txn *txn)
+{
+	if (txn)
+		backend->abort(txn);
+}
+
+/* Writes the row x, and commits; what it was is known. */
+static ff_code change(ff_txn *txn, int64_t from, int64_t to)
+{
+	const item before = { .id = { "x", 1 }, .value = from };
+	const item after = { .id = { "x", 1 }, .value = to };
+	const ff_write write = {
+		.table = &tables[ITEM], .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row
+	};
+	ff_code code = backend->store(txn, &write, 1, &error);
+	return code == FF_OK ? backend->commit(txn, &error) : code;
+}
+
 static unsigned number, failed;
 
 static void told(bool held, const char *what)
@@ -250,8 +269,7 @@ static bool takes_all_next(ff_store *store, ff_store *other)
 	ours = load(store, "x", GETS);
 	theirs = load(other, "y", GETS);
 	bool waits = ours && !theirs && error.code == FF_E_BUSY;
-	if (theirs)
-		backend->abort(theirs);
+	drop(theirs);
 	return waits && backend->store(ours, &gone, 1, &error) == FF_OK && backend->commit(ours, &error) == FF_OK;
 }
 
@@ -282,19 +300,18 @@ static ff_code touch(ff_store *store, ff_txn *txn, const char *letters, way how)
 	return code;
 }
 
-/* Whatever is done with a root waits for who holds its lock, and for nobody else. */
 static bool is_let_in(ff_code code)
 {
 	return code == FF_OK || code == FF_E_CONFLICT;
 }
 
+/* Whatever is done with a root waits for who holds its lock, and for nobody else. */
 static bool waits_for_its_root(ff_store *store, ff_store *other, way how)
 {
 	ff_txn *theirs = load(other, "y", how == GETS_PAIRS ? GETS_PAIRS : GETS);
 	bool waits = theirs && touch(store, NULL, "y", how) == FF_E_BUSY &&
 	             touch(store, NULL, "xy", how) == FF_E_BUSY && is_let_in(touch(store, NULL, "xz", how));
-	if (theirs)
-		backend->abort(theirs);
+	drop(theirs);
 	return waits;
 }
 
@@ -304,8 +321,7 @@ static ff_code touch_late(ff_store *store, ff_store *other, const char *theirs, 
 	ff_txn *holds = load(other, theirs, GETS);
 	ff_txn *ours = load(store, "x", GETS);
 	ff_code code = holds && ours ? touch(store, ours, letter, how) : FF_E_IO;
-	if (holds)
-		backend->abort(holds);
+	drop(holds);
 	return code;
 }
 
@@ -337,8 +353,7 @@ static bool is_done(const char *sql)
 static bool rolls_back(ff_store *store)
 {
 	ff_txn *txn = load(store, "x", GETS);
-	if (txn)
-		backend->abort(txn);
+	drop(txn);
 	return txn != NULL;
 }
 
@@ -363,16 +378,12 @@ static bool loses_rollback(ff_store *store, const char *how)
 static bool adds_in_one_round_trip(ff_store *store, int64_t value)
 {
 	item before = { .id = { "x", 1 }, .value = value };
-	const item after = { .id = { "x", 1 }, .value = value + 1 };
 	const ff_read read = { .table = &tables[ITEM], .kind = FF_READ_GET, .low = &before.row, .row = &before.row };
-	const ff_write write = {
-		.table = &tables[ITEM], .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row
-	};
 	ff_txn *txn;
 	if (backend->begin(store, FF_TXN_WRITE, &txn, &error))
 		return false;
 	backend->expect(txn, &read, 1);
-	return !backend->store(txn, &write, 1, &error) && !backend->commit(txn, &error);
+	return change(txn, value, value + 1) == FF_OK;
 }
 
 /* With a load or without. */
@@ -393,8 +404,7 @@ static bool waits_for_every_lane(ff_store *store, ff_store *other, int64_t value
 {
 	ff_txn *theirs = load(other, "x", ROAMS);
 	bool waits = theirs && !adds_in_one_round_trip(store, value) && error.code == FF_E_BUSY;
-	if (theirs)
-		backend->abort(theirs);
+	drop(theirs);
 	return waits;
 }
 
@@ -444,8 +454,7 @@ static bool wants_every_lane_once(ff_store *store, ff_store *other)
 {
 	ff_txn *theirs = load(other, "y", GETS);
 	bool waits = theirs && touch(store, NULL, "x", ROAMS) == FF_E_BUSY && touch(store, NULL, "x", GETS) == FF_OK;
-	if (theirs)
-		backend->abort(theirs);
+	drop(theirs);
 	return waits;
 }
 
@@ -566,14 +575,8 @@ static bool commits_no_more(ff_store *other, int64_t value, bool idles)
 {
 	ff_store *store = open_named(idles ? "2000" : "30000");
 	ff_txn *txn = store ? load(store, "x", GETS) : NULL;
-	const item before = { .id = { "x", 1 }, .value = value };
-	const item after = { .id = { "x", 1 }, .value = value + 100 };
-	const ff_write write = {
-		.table = &tables[ITEM], .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row
-	};
 	bool good = txn && (idles || end_sessions()) && are_sessions(0) && add(other, NULL) == value + 1 &&
-	            backend->store(txn, &write, 1, &error) == FF_OK &&
-	            backend->commit(txn, &error) == (idles ? FF_E_CONFLICT : FF_E_IO) && error.retryable &&
+	            change(txn, value, value + 100) == (idles ? FF_E_CONFLICT : FF_E_IO) && error.retryable &&
 	            (!idles || strcmp(error.native_code, "25P03") == 0);
 	close_store(store);
 	return good && adds_in_one_round_trip(other, value + 1);
@@ -587,8 +590,7 @@ static bool loads_no_more(void)
 	ff_read none = { .table = &tables[ITEM] };
 	bool refused =
 	    txn && end_sessions() && backend->load(txn, NULL, &none, 0, &error) == FF_E_IO && error.retryable;
-	if (txn)
-		backend->abort(txn);
+	drop(txn);
 	close_store(store);
 	return refused;
 }
@@ -614,11 +616,6 @@ static bool asks_who_waits(int64_t value)
 	ff_store *store = open_named("30000");
 	ff_txn *txn = store ? load(store, "x", GETS) : NULL;
 	ff_read none = { .table = &tables[ITEM] };
-	const item before = { .id = { "x", 1 }, .value = value };
-	const item after = { .id = { "x", 1 }, .value = value + 1 };
-	const ff_write write = {
-		.table = &tables[ITEM], .kind = FF_WRITE_PUT, .before = &before.row, .after = &after.row
-	};
 	int asked = 0;
 	if (txn) {
 		backend->wait_while(txn, nobody_waits, &asked);
@@ -630,7 +627,7 @@ static bool asks_who_waits(int64_t value)
 	bool good = false;
 	if (txn) {
 		backend->wait_while(txn, nobody_waits, &asked);
-		good = !backend->store(txn, &write, 1, &error) && !backend->commit(txn, &error) && asked == 0;
+		good = change(txn, value, value + 1) == FF_OK && asked == 0;
 	}
 	close_store(store);
 	return good;
@@ -644,10 +641,6 @@ static bool waits_a_little(void *asked)
 /* The lock of another row, whose lane lies above that of the first. */
 static bool gives_up_while_it_waits(ff_store *other)
 {
-	static _Alignas(16) char room[4096];
-	ff_arena arena = { room, room + sizeof(room), grow };
-	const item key = { .id = { "y", 1 } };
-	ff_read read = { .table = &tables[ITEM], .kind = FF_READ_GET, .low = &key.row };
 	int asked = 0;
 	ff_store *store = open_named("30000");
 	ff_txn *theirs = store ? load(other, "y", GETS) : NULL;
@@ -655,11 +648,10 @@ static bool gives_up_while_it_waits(ff_store *other)
 	bool late = false;
 	if (ours) {
 		backend->wait_while(ours, waits_a_little, &asked);
-		late = backend->load(ours, &arena, &read, 1, &error) == FF_E_DEADLINE;
+		late = load_each(ours, "y", GETS) == FF_E_DEADLINE;
 		backend->abort(ours);
 	}
-	if (theirs)
-		backend->abort(theirs);
+	drop(theirs);
 	close_store(store);
 	return late;
 }
@@ -689,8 +681,7 @@ static bool gives_up_while_it_sends(ff_store *other)
 		late = backend->load(ours, &arena, reads, COUNT, &error) == FF_E_DEADLINE && asked == 5;
 		backend->abort(ours);
 	}
-	if (theirs)
-		backend->abort(theirs);
+	drop(theirs);
 	close_store(store);
 	return late;
 }
@@ -703,10 +694,8 @@ static bool locks_on_a_new_connection(ff_store *other)
 	ff_txn *ours = good ? load(store, "x", GETS) : NULL;
 	ff_txn *theirs = ours ? load(other, "x", GETS) : NULL;
 	good = ours && !theirs && error.code == FF_E_BUSY;
-	if (theirs)
-		backend->abort(theirs);
-	if (ours)
-		backend->abort(ours);
+	drop(theirs);
+	drop(ours);
 	close_store(store);
 	return good;
 }
@@ -720,8 +709,7 @@ static bool waits_for_nobody(ff_store *other)
 	ff_store *store = open_store(&catalog, params, sizeof(params) / sizeof(*params));
 	ff_txn *theirs = store ? load(other, "x", GETS) : NULL;
 	bool busy = theirs && !load(store, "x", GETS) && error.code == FF_E_BUSY;
-	if (theirs)
-		backend->abort(theirs);
+	drop(theirs);
 	close_store(store);
 	return busy;
 }
@@ -743,8 +731,7 @@ static bool migrates_between_batches(ff_store *store)
 	ff_txn *txn = load(store, "x", GETS);
 	ff_store *newer = txn ? open_store(&next_catalog, params, 2) : NULL;
 	bool waits = txn && !newer && error.code == FF_E_BUSY;
-	if (txn)
-		backend->abort(txn);
+	drop(txn);
 	newer = waits ? open_store(&next_catalog, params, 2) : newer;
 	bool good = newer && !load(store, "x", GETS) && error.code == FF_E_IO;
 	close_store(newer);
@@ -762,8 +749,7 @@ static bool locks_what_others_do(void)
 	ff_store *store = open_store(&catalog, params, 1);
 	ff_txn *txn = store ? load(store, "x", GETS) : NULL;
 	bool good = txn && is_done(held);
-	if (txn)
-		backend->abort(txn);
+	drop(txn);
 	close_store(store);
 	return good;
 }
@@ -931,14 +917,12 @@ int main(void)
 		     "what is wanted late is waited for in order, and else tried");
 		told(migrates_between_batches(store),
 		     "a newer library waits for who is under way, and then for nobody");
-		backend->close(store);
-		backend->close(other);
 	}
+	close_store(store);
+	close_store(other);
 	told(locks_what_others_do(), "the locks are those of every version");
 	told(shares_the_lock_of_all_alone(),
 	     "and that of all is shared by those who work on a root, and that of no root");
-	free(store);
-	free(other);
 	told(gives_up_among_signals(), "a server that says nothing is given up in time, whatever interrupts the wait");
 	printf("1..%u\n", number);
 	return failed != 0;
