@@ -164,14 +164,18 @@ static bool in_daemon(ff_store *store)
 	return ends_well(child);
 }
 
-/* What the child does ends with status 0 where all of it could be done. It may open nothing, where it has no files left. */
-static bool in_child(ff_store *store, ff_txn *held, bool closes, bool has_files)
+/* What the child does ends with status 0 where all of it could be done. Its files have numbers below `files`: with 1 it can
+ * open one, and put none in the place of a socket. */
+static bool in_child(ff_store *store, ff_txn *held, bool closes, rlim_t files)
 {
 	pid_t child = fork();
 	if (child == 0) {
-		const struct rlimit files = { 0 };
-		if (!has_files && setrlimit(RLIMIT_NOFILE, &files))
+		struct rlimit limit;
+		getrlimit(RLIMIT_NOFILE, &limit);
+		limit.rlim_cur = files < limit.rlim_cur ? files : limit.rlim_cur;
+		if (setrlimit(RLIMIT_NOFILE, &limit))
 			_exit(1);
+		close(STDIN_FILENO);
 		ff_read none = { .table = &tables[ITEM] };
 		bool good = !held || backend->load(held, NULL, &none, 0, &error) == FF_E_IO;
 		if (held)
@@ -861,13 +865,13 @@ int main(void)
 	told(store && other, "a store is opened twice");
 	if (store && other) {
 		told(add(store, NULL) == 1, "the parent writes");
-		told(in_child(store, NULL, false, true),
+		told(in_child(store, NULL, false, RLIM_INFINITY),
 		     "a child writes on a connection of its own, and closes the store");
 		told(add(store, NULL) == 3, "the parent's connection was left alone");
-		told(in_child(store, NULL, true, true), "a child closes the store at once");
+		told(in_child(store, NULL, true, RLIM_INFINITY), "a child closes the store at once");
 		told(add(store, NULL) == 4, "that took the parent nothing, either");
-		told(add(store, &held) == 5 && in_child(store, held, false, true) &&
-		         in_child(store, held, false, false),
+		told(add(store, &held) == 5 && in_child(store, held, false, RLIM_INFINITY) &&
+		         in_child(store, held, false, 0) && in_child(store, held, false, 1),
 		     "a child can only drop a transaction of its parent, also without a file to spare");
 		ff_read read = { .table = &tables[ITEM] };
 		told(held && backend->load(held, NULL, &read, 0, &error) == FF_OK, "which goes on in the parent");
