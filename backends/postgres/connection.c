@@ -162,9 +162,9 @@ static ff_code check_choices(const ff_store_config *config, ff_error *error)
 	return FF_OK;
 }
 
-static PQconninfoOption *option(const ff_store *store, const char *keyword)
+static PQconninfoOption *option(PQconninfoOption *options, const char *keyword)
 {
-	PQconninfoOption *at = store->options;
+	PQconninfoOption *at = options;
 	while (at->keyword && strcmp(at->keyword, keyword) != 0)
 		at++;
 	return at->keyword ? at : NULL;
@@ -174,7 +174,7 @@ static PQconninfoOption *option(const ff_store *store, const char *keyword)
  * newer than it. */
 static bool give(const ff_store *store, const char *keyword, const char *value)
 {
-	PQconninfoOption *found = option(store, keyword);
+	PQconninfoOption *found = option(store->options, keyword);
 	char *copy = found ? strdup(value) : NULL;
 	if (copy) {
 		free(found->val);
@@ -233,8 +233,8 @@ static size_t count_of(const char *list)
 /* One for each host, or one for all; an empty one is the default. */
 static ff_code check_ports(const ff_store *store, ff_error *error)
 {
-	const char *ports = option(store, "port")->val;
-	const char *hosts = option(store, "host")->val;
+	const char *ports = option(store->options, "port")->val;
+	const char *hosts = option(store->options, "host")->val;
 	ports = ports ? ports : "";
 	if (hosts && count_of(ports) != 1 && count_of(ports) != count_of(hosts))
 		return ff_error_set(error, FF_E_INVALID, "the store names %zu ports for %zu hosts", count_of(ports),
@@ -355,43 +355,97 @@ static bool is_refused_by_us(const ff_txn *txn, ConnStatusType stage)
 	return peeked > 0 || (peeked < 0 && errno == EAGAIN);
 }
 
-static bool reach(ff_txn *txn, bool *refused_by_us, bool *is_off)
+typedef enum attempt { REACHED, FAILED, REFUSED_BY_US, SILENT } attempt;
+
+/* Hosts and ports: NULL: those of the options. */
+static attempt try_hosts(ff_txn *txn, const char *hosts, const char *ports)
 {
 	ff_store *store = txn->store;
 	const char *keywords[OPTIONS_MAX] = { NULL };
 	const char *values[OPTIONS_MAX] = { NULL };
-	int64_t timeout_ms = 1000 * (int64_t)atoi(option(store, "connect_timeout")->val);
-	for (unsigned i = 0; i < OPTIONS_MAX - 1 && store->options[i].keyword; i++) {
-		keywords[i] = store->options[i].keyword;
-		values[i] = store->options[i].val; /* NULL: as if it was not named */
+	int64_t timeout_ms = 1000 * (int64_t)atoi(option(store->options, "connect_timeout")->val);
+	unsigned count = 0;
+	for (; count < OPTIONS_MAX - 3 && store->options[count].keyword; count++) {
+		keywords[count] = store->options[count].keyword;
+		values[count] = store->options[count].val; /* NULL: as if it was not named */
 	}
+	keywords[count] = "host"; /* of what is named twice libpq takes the last */
+	values[count++] = hosts;
+	keywords[count] = "port";
+	values[count] = ports;
 	ffp_hold_standard_quietly();
 	txn->pg = PQconnectStartParams(keywords, values, 0);
 	if (!txn->pg)
-		return false;
+		return FAILED;
 	/* Only now is known what the environment and libpq's files say; and only open comes here without a name. */
 	if (!store->name[0])
 		snprintf(store->name, sizeof(store->name), "%s:%s/%s", PQhost(txn->pg), PQport(txn->pg),
 		         PQdb(txn->pg) ? PQdb(txn->pg) : "");
 	if (PQstatus(txn->pg) == CONNECTION_BAD)
-		return false;
+		return FAILED;
 	PQsetNoticeReceiver(txn->pg, say_nothing, NULL);
 	PQsetErrorVerbosity(txn->pg, PQERRORS_VERBOSE); /* the SQLSTATE of a refusal is told nowhere else */
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
+	while (status != PGRES_POLLING_OK) {
+		ConnStatusType stage = PQstatus(txn->pg);
 		short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		*is_off = !ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1);
-		if (*is_off) {
-			if (txn->late || PQstatus(txn->pg) != CONNECTION_STARTED)
-				return false;
-			/* libpq then takes its address for one that refuses, and tries the next. */
+		bool is_silent = !ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1);
+		if (is_silent) {
+			if (txn->late)
+				return SILENT;
+			/* libpq then takes an address that it has not reached for one that refuses, and tries the next. */
 			shutdown(PQsocket(txn->pg), SHUT_RDWR);
 		}
-		ConnStatusType stage = PQstatus(txn->pg);
 		status = PQconnectPoll(txn->pg);
-		*refused_by_us = status == PGRES_POLLING_FAILED && is_refused_by_us(txn, stage);
+		if (status == PGRES_POLLING_FAILED)
+			return is_silent ? SILENT : is_refused_by_us(txn, stage) ? REFUSED_BY_US : FAILED;
 	}
-	return status == PGRES_POLLING_OK;
+	return REACHED;
+}
+
+/* An element that is empty is the default; behind a list's end, one stands for all. */
+static bool begins_with(const char *list, const char *element)
+{
+	size_t size = list ? strcspn(list, ",") : 0;
+	return size == 0 || (size == strlen(element) && memcmp(list, element, size) == 0);
+}
+
+static const char *behind_first(const char *list)
+{
+	list = list ? strchr(list, ',') : NULL;
+	return list ? list + 1 : NULL;
+}
+
+/* Leaves in the lists what comes behind the host that was tried last. False: nothing does. */
+static bool go_on(const ff_txn *txn, const char **hosts, const char **ports)
+{
+	bool found = false;
+	while (*hosts && !found) {
+		found = begins_with(*hosts, PQhost(txn->pg)) && begins_with(*ports, PQport(txn->pg));
+		*hosts = behind_first(*hosts);
+		*ports = behind_first(*ports); /* of one for all nothing is left, and then that of the options holds */
+	}
+	return *hosts != NULL;
+}
+
+/* libpq itself goes on only from a host that it cannot reach: not from one that takes the connection and says nothing. */
+static attempt reach(ff_txn *txn)
+{
+	const char *hosts = NULL;
+	const char *ports = NULL;
+	PQconninfoOption *told = NULL; /* which, unlike ours, has what the environment and libpq's files say */
+	attempt ended;
+	while ((ended = try_hosts(txn, hosts, ports)) == SILENT && !txn->late) {
+		if (!told && (told = PQconninfo(txn->pg)) != NULL && !option(told, "hostaddr")->val) {
+			hosts = option(told, "host")->val;
+			ports = option(told, "port")->val;
+		}
+		if (!go_on(txn, &hosts, &ports))
+			break;
+		PQfinish(txn->pg);
+	}
+	PQconninfoFree(told);
+	return ended;
 }
 
 static void write_setup(const ff_store *store, ff_sql_text *sql)
@@ -436,13 +490,13 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	if (code != FF_OK)
 		return code;
 	unsigned failures = store->failures;
-	bool refused_by_us = false;
-	bool is_off = false;
-	if (!reach(txn, &refused_by_us, &is_off)) {
+	attempt ended = reach(txn);
+	if (ended != REACHED) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
-		if (is_off && code == FF_E_IO && !*error->native_code) /* libpq tells of a reset, which was ours */
+		if (ended == SILENT && code == FF_E_IO &&
+		    !*error->native_code) /* libpq tells of a reset, which was ours */
 			ff_error_set(error, code, "cannot connect to '%s': nobody answered", store->name);
-		error->retryable = !refused_by_us && !(meaning_of(error->native_code)->flags & SETTLED);
+		error->retryable = ended != REFUSED_BY_US && !(meaning_of(error->native_code)->flags & SETTLED);
 	}
 	if (code == FF_OK)
 		code = set_up(txn, error);

@@ -695,6 +695,30 @@ class Errors(NetworkTest):
         with mock.patch.dict(os.environ, PGCONNECT_TIMEOUT=""):
             self.assertEqual(self.ffctl(self.uri(), "report", "b", "n=1")[0], 0)
 
+    def test_a_host_that_says_nothing_in_front_of_one_that_serves(self):
+        """Its queue takes who comes, and nobody reads. The second has the port of the server, at another address."""
+        serves = self.server.port
+        with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.2", serves)) as second:
+            silent = f"127.0.0.1:{first.getsockname()[1]}"
+            for hosts, mode in ((f"{silent},127.0.0.1:{serves}", "disable"),
+                                (f"127.0.0.1:1,{silent},127.0.0.1:{serves}", "prefer"),
+                                (f"{silent},127.0.0.2:{serves},127.0.0.1:{serves}", "prefer")):
+                uri = f"postgresql://ff@{hosts}/postgres?schema={self.schema}&connect_timeout=1&sslmode={mode}"
+                self.assertEqual(self.ffctl(uri, "report", "b", "n=1")[0], 0, hosts)
+            with mock.patch.dict(os.environ, PGHOST="127.0.0.3,127.0.0.2,127.0.0.1", PGPORT=str(serves)):
+                uri = f"postgresql://ff@/postgres?schema={self.schema}&connect_timeout=1"
+                self.assertEqual(self.ffctl(uri, "report", "b", "n=1")[0], 0)
+            self.assertEqual(self.used("b"), 4)
+            for hosts, why in ((silent, "nobody answered"), (f"{silent},127.0.0.1:1", "refused"),
+                               (f"127.0.0.1:1,{silent}", "nobody answered")):
+                error = self.failed(f"postgresql://ff@{hosts}/postgres?connect_timeout=1")
+                self.assert_error(error, "io", True, why)
+            for listener, count in ((first, 6), (second, 2)):
+                listener.setblocking(False)
+                for _ in range(count):  # once by each that named it
+                    listener.accept()[0].close()
+                self.assertRaises(BlockingIOError, listener.accept)
+
     def test_a_wrong_password(self):
         self.psql().ask("CREATE ROLE locked LOGIN PASSWORD 'secret'")
         wrong = self.server.uri(user="locked:wrong", schema=self.schema)
