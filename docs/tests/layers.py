@@ -6,6 +6,7 @@ import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)', re.M)
 STORAGE = re.compile(r"sqlite|lmdb|libpq|postgres|redis|valkey", re.I)
+STANDARD = "backends/support/standard.h"  # what else a program includes
 top = pathlib.Path(sys.argv[1])
 
 
@@ -18,10 +19,12 @@ def includes(folder):
     return [(path, *found) for path in sources(folder) for found in INCLUDE.findall(path.read_text("utf-8"))]
 
 
-def strangers(folder):
-    """Headers in quotes that do not lie beside their file."""
-    return [f"{path}: {name}" for path, quote, name in includes(folder)
-            if quote == '"' and not (path.parent / name).exists()]
+def strangers(folder, *others):
+    """Headers in quotes that are not there, or lie neither in the folder nor in the others."""
+    near = [(top / name).resolve() for name in (folder, *others)]
+    quoted = [(path, name, (path.parent / name).resolve()) for path, quote, name in includes(folder) if quote == '"']
+    return [f"{path}: {name}" for path, name, header in quoted
+            if not header.exists() or not any(header.is_relative_to(place) for place in near)]
 
 
 def storage(folder):
@@ -42,12 +45,13 @@ backends = sorted(str(path.relative_to(top)) for path in (top / "backends").iter
 checks = [
     ("core/ includes <ff/…> and its own headers", strangers("core")),
     ("core/ names no storage", mentions("core")),
-    ("cli/ includes <ff/…> and its own headers, and no storage", strangers("cli") + storage("cli")),
+    ("cli/ includes <ff/…> and its own headers, and no storage", strangers("cli", STANDARD) + storage("cli")),
     ("conformance/ includes <ff/…> and its own headers, and no storage",
-     [fault for fault in strangers("conformance") if "criterion_tests.h" not in fault] + storage("conformance")),
-    ("bench/ includes <ff/…> and its own headers; only its floors and peers know a storage", strangers("bench") +
-     [fault for fault in storage("bench") if "/floors/" not in fault and "/peers/" not in fault]),
-    ("a backend includes nothing of core/ or of another", [fault for name in backends for fault in strangers(name)]),
+     [fault for fault in strangers("conformance", STANDARD) if "criterion_tests.h" not in fault] + storage("conformance")),
+    ("bench/ includes <ff/…> and its own headers; only its floors and peers know a storage",
+     strangers("bench", STANDARD) + [fault for fault in storage("bench") if "/floors/" not in fault and "/peers/" not in fault]),
+    ("a backend includes nothing of core/ or of another", [fault for name in backends
+                                                              for fault in strangers(name, "backends/support")]),
     ("public headers include one another and C's", beyond_the_library("include")),
 ]
 assert all(sources(folder) for folder in ("core", "cli", "conformance", "bench", "include")) and backends
