@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the queries of docs/sqlite.md against a store that the engine made, at a fixed time.
+# Runs the queries of docs/sqlite.md against a store that the engine made, at a fixed time, and copies it as told there.
 # usage: sqlite.sh FFCTL DOCS_FOLDER
 set -eu
 ffctl=$1
@@ -92,5 +92,17 @@ quota_policy_id|in_window|max_in_window|active|max_active
 calls|2|3|1|2
 slow|0|1|1|0
 END
+
+number=$((number + 1))
+at 0 export "$folder/export"
+sqlite3 "$store" "VACUUM INTO '$folder/copy.db'"
+store=$folder/copy.db
+at 0 export "$folder/export-of-copy"
+if diff "$folder/export" "$folder/export-of-copy" >&2; then
+	echo "ok $number - docs/sqlite.md: a copy"
+else
+	echo "not ok $number - docs/sqlite.md: a copy"
+	status=1
+fi
 echo "1..$number"
 exit $status
