@@ -340,7 +340,7 @@ FF_API ff_code ff_config_int64(const ff_store_config *config, const char *name, 
 /* Reads durability=full|normal|none; full where it was not given. FF_E_INVALID for any other word. */
 FF_API ff_code ff_config_durability(const ff_store_config *config, ff_durability *durability, ff_error *error);
 
-/* Reads busy_timeout_ms, 0 to INT32_MAX, into the limit of a wait; 5,000 where it was not given. */
+/* Makes a wait of busy_timeout_ms, 0 to INT32_MAX; 5,000 where it was not given. */
 FF_API ff_code ff_config_wait(const ff_store_config *config, ff_wait *wait, ff_error *error);
 
 /* What the open store gives. */

@@ -89,6 +89,7 @@ typedef struct ff_engine_options {
  * Opens the store that `uri` names: SCHEME:PATH[?NAME=VALUE[&…]], percent-encoded where a path holds %, ? or #.
  *     sqlite:PATH  sqlite::memory:      ?durability=full|normal|none&busy_timeout_ms=N
  *     lmdb:DIR                          ?durability=full|normal|none&map_size=BYTES&… (docs/lmdb.md)
+ *     postgres://USER@HOST/DATABASE     ?schema=NAME&durability=full|normal|none&… (docs/postgres.md)
  * A scheme that is not compiled in or registered is looked for in the folders of FF_BACKEND_PATH (ff/backend.h).
  * The schema of an empty store is created, an older one migrated in one transaction (FF-MT-2).
  * Errors: INVALID (malformed URI; unknown scheme or parameter: those known are listed), NOT_FOUND (missing store),
