@@ -87,6 +87,7 @@ struct ctl_command {
 	uint64_t required;   /* those of them that must be given */
 	uint64_t repeatable; /* those of them that may be given more than once */
 	const char *notes;   /* more for `help COMMAND`, or NULL */
+	const char *fields;  /* of an object that --json prints, or NULL */
 };
 
 int ctl_budget_create(ctl_session *session);

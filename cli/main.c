@@ -64,6 +64,16 @@ static const option_text options[OPT_COUNT] = {
 #define QUOTA_LIMITS (BIT(OPT_WINDOW) | BIT(OPT_MAX) | BIT(OPT_CONCURRENCY))
 #define ANY SIZE_MAX
 
+#define OUTCOME_FIELDS \
+	"outcome (ok, soft_breach, hard_breach, already_applied), applied, replayed, dimension,\ncurrent_usage, limit"
+#define BUDGET_FIELDS                                                                                           \
+	"budget_id, scope_type, scope_id, enforcement_mode, on_hard_limit, on_soft_limit,\n"                    \
+	"reset_interval_ms, usage, hard_limits, soft_limits (by dimension), breach_count, soft_breach_count,\n" \
+	"last_breach_at, last_breach_dim, next_reset_at, created_at, updated_at"
+#define QUOTA_FIELDS                                                                             \
+	"quota_policy_id, window_seconds, max_requests_per_window, max_concurrent, in_window,\n" \
+	"active, next_admission_at"
+
 static int help(ctl_session *session);
 
 static const ctl_command commands[] = {
@@ -72,6 +82,7 @@ static const ctl_command commands[] = {
 	               "[--reset-every DURATION] [--on-hard S] [--on-soft S]",
 	  .summary = "creates a budget, where there is none of that id",
 	  .run = ctl_budget_create,
+	  .fields = "result (created, already_satisfied), same, budget_id",
 	  .arguments_min = 1,
 	  .arguments_max = 1,
 	  .options = BIT(OPT_SCOPE) | BIT(OPT_MODE) | BIT(OPT_LIMIT) | BIT(OPT_RESET_EVERY) | BIT(OPT_ON_HARD) |
@@ -82,24 +93,28 @@ static const ctl_command commands[] = {
 	  .arguments = "ID",
 	  .summary = "shows a budget's limits, usage and breaches",
 	  .run = ctl_budget_status,
+	  .fields = BUDGET_FIELDS,
 	  .arguments_min = 1,
 	  .arguments_max = 1 },
 	{ .name = "budget list",
 	  .arguments = "[--after ID] [--limit N]",
 	  .summary = "shows the budgets, in order of id",
 	  .run = ctl_budget_list,
+	  .fields = BUDGET_FIELDS,
 	  .options = LIST_OPTIONS,
 	  .notes = "--limit N shows at most N of them." },
 	{ .name = "budget reset",
 	  .arguments = "ID",
 	  .summary = "begins a new period of a budget: its usage is 0",
 	  .run = ctl_budget_reset,
+	  .fields = "result (reset), next_reset_at",
 	  .arguments_min = 1,
 	  .arguments_max = 1 },
 	{ .name = "report",
 	  .arguments = "ID DIM=N… [--key K] [--retry-refused]",
 	  .summary = "charges usage to a budget",
 	  .run = ctl_report,
+	  .fields = OUTCOME_FIELDS,
 	  .arguments_min = 2,
 	  .arguments_max = ANY,
 	  .options = BIT(OPT_KEY) | BIT(OPT_RETRY_REFUSED) },
@@ -107,6 +122,7 @@ static const ctl_command commands[] = {
 	  .arguments = "ID --execution E DIM=N… [--key K] [--retry-refused]",
 	  .summary = "charges usage to a budget, and records it for an execution",
 	  .run = ctl_report,
+	  .fields = OUTCOME_FIELDS,
 	  .arguments_min = 2,
 	  .arguments_max = ANY,
 	  .options = BIT(OPT_EXECUTION) | BIT(OPT_KEY) | BIT(OPT_RETRY_REFUSED),
@@ -115,6 +131,7 @@ static const ctl_command commands[] = {
 	  .arguments = "ID --execution E",
 	  .summary = "takes an execution's usage back out of a budget",
 	  .run = ctl_release,
+	  .fields = "result (released), released (by dimension)",
 	  .arguments_min = 1,
 	  .arguments_max = 1,
 	  .options = BIT(OPT_EXECUTION),
@@ -123,6 +140,7 @@ static const ctl_command commands[] = {
 	  .arguments = "ID --window DURATION --max N --concurrency N",
 	  .summary = "creates a quota policy, where there is none of that id",
 	  .run = ctl_quota_create,
+	  .fields = "result (created, already_satisfied), same, quota_policy_id",
 	  .arguments_min = 1,
 	  .arguments_max = 1,
 	  .options = QUOTA_LIMITS,
@@ -131,12 +149,14 @@ static const ctl_command commands[] = {
 	  .arguments = "ID",
 	  .summary = "shows a quota policy's limits and what of them is in use",
 	  .run = ctl_quota_status,
+	  .fields = QUOTA_FIELDS,
 	  .arguments_min = 1,
 	  .arguments_max = 1 },
 	{ .name = "quota list",
 	  .arguments = "[--after ID] [--limit N]",
 	  .summary = "shows the quota policies, in order of id",
 	  .run = ctl_quota_list,
+	  .fields = QUOTA_FIELDS,
 	  .options = LIST_OPTIONS,
 	  .notes = "--limit N shows at most N of them." },
 	{ .name = "quota admit",
@@ -144,6 +164,7 @@ static const ctl_command commands[] = {
 	               "[--window DURATION --max N --concurrency N]",
 	  .summary = "asks whether an execution may begin",
 	  .run = ctl_quota_admit,
+	  .fields = "outcome (admitted, already_admitted, rate_exceeded, concurrency_exceeded),\nretry_after_ms",
 	  .arguments_min = 1,
 	  .arguments_max = 1,
 	  .options = BIT(OPT_EXECUTION) | BIT(OPT_LEASE) | BIT(OPT_JITTER) | QUOTA_LIMITS,
@@ -153,6 +174,7 @@ static const ctl_command commands[] = {
 	  .arguments = "ID --execution E",
 	  .summary = "frees an execution's slot",
 	  .run = ctl_quota_release,
+	  .fields = "result (released), held",
 	  .arguments_min = 1,
 	  .arguments_max = 1,
 	  .options = BIT(OPT_EXECUTION),
@@ -163,6 +185,8 @@ static const ctl_command commands[] = {
 	               "[--batch N] [--threads N]",
 	  .summary = "reports every line of a log of usage",
 	  .run = ctl_replay,
+	  .fields = "lines, accepted, soft_breaches, refused, replayed, invalid, amounts (by dimension),\nseconds, "
+	            "per_second",
 	  .arguments_min = 1,
 	  .arguments_max = 1,
 	  .options = BIT(OPT_POLICY) | BIT(OPT_BUDGET) | BIT(OPT_BUDGET_FROM) | BIT(OPT_DIM) | BIT(OPT_TIME_FROM) |
@@ -186,6 +210,7 @@ static const ctl_command commands[] = {
 	  .arguments = "[--limit N]",
 	  .summary = "makes due resets visible in the tables, and deletes what has expired",
 	  .run = ctl_tick,
+	  .fields = "resets, failed, purged_keys, purged_admissions",
 	  .options = BIT(OPT_LIMIT),
 	  .notes = "--limit N moves or deletes at most N rows; 0 = any number." },
 	{ .name = "export",
@@ -201,17 +226,23 @@ static const ctl_command commands[] = {
 	  .arguments = "FILE",
 	  .summary = "reads what export wrote into an empty store ('-': stdin)",
 	  .run = ctl_import,
+	  .fields = "imported",
 	  .arguments_min = 1,
 	  .arguments_max = 1,
 	  .notes =
 	      "One that failed, or was killed, is run again, and begins anew; until then the store takes no other\n"
 	      "writes. `import /dev/null` gives it up, and leaves the store empty. A file or a pipe without a line is\n"
 	      "refused, as one that was cut off." },
-	{ .name = "check", .arguments = "", .summary = "looks for damage in the store", .run = ctl_check },
+	{ .name = "check",
+	  .arguments = "",
+	  .summary = "looks for damage in the store",
+	  .run = ctl_check,
+	  .fields = "ok, problems" },
 	{ .name = "backends",
 	  .arguments = "",
 	  .summary = "shows the backends, and what the open store gives",
 	  .run = ctl_backends,
+	  .fields = "name, schemes, capabilities, version",
 	  .notes = "Backends are compiled in, or modules ff_backend_NAME.so in the folders of $FF_BACKEND_PATH." },
 	{ .name = "help",
 	  .arguments = "[COMMAND]",
@@ -260,7 +291,9 @@ static void print_overview(FILE *to)
 	fputs("\noptions of every command, before it or behind:\n", to);
 	print_options(to, BIT(OPT_COMMON) - 1);
 	fputs("\nDURATION: 1500ms, 60s, 5m, 1h, 1d. What follows '--' is no option.\n"
-	      "exit status: 0 done, 1 an error, 2 wrong usage, 3 refused\n",
+	      "exit status: 0 done, 1 an error, 2 wrong usage, 3 refused\n"
+	      "with --json integers above 2^53 are strings, and an error is an object 'error' with the fields code,\n"
+	      "entity, message, retryable, backend, native_code\n",
 	      to);
 }
 
@@ -274,6 +307,8 @@ static int print_command_help(const ctl_command *command)
 	}
 	if (command->notes)
 		printf("\n%s\n", command->notes);
+	if (command->fields)
+		printf("\nfields with --json: %s\n", command->fields);
 	fputs("\noptions of every command:\n", stdout);
 	print_options(stdout, BIT(OPT_COMMON) - 1);
 	return CTL_DONE;

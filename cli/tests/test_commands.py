@@ -106,6 +106,23 @@ class CommandLine(Case):
         self.assertEqual(self.run_raw("help", "nonsense").returncode, 2)
         self.assertRegex(self.run_raw("--version").stdout, r"^ffctl \d+\.\d+\.\d+, library \d+\.\d+\.\d+\n$")
 
+    def test_help_names_the_fields_of_json(self):
+        log, execution = self.write("log.csv", "n\n1\n"), ("--execution", "e")
+        for command, *more in (
+                ("budget create", "b"), ("budget status", "b"), ("budget list",), ("budget reset", "b"), ("report", "b", "x=1"),
+                ("spend", "b", *execution, "x=1"), ("release", "b", *execution),
+                ("quota create", "q", "--window", "1s", "--max", "1", "--concurrency", "1"), ("quota status", "q"),
+                ("quota list",), ("quota admit", "q", *execution), ("quota release", "q", *execution),
+                ("replay", log, "--budget", "b", "--dim", "x=n"), ("tick",), ("check",), ("backends",)):
+            with self.subTest(command):
+                self.assertEqual(self.fields_in_help(command), set(self.lines(*command.split(), *more)[0]))
+        export = self.write("export", self.run_raw("export").stdout)
+        self.assertEqual(self.fields_in_help("import"), set(self.one("import", export, store=self.uri("other"))))
+
+    def fields_in_help(self, command):
+        text = self.run_raw("help", *command.split()).stdout.partition("fields with --json: ")[2].partition("\n\n")[0]
+        return set(re.sub(r"\(.*?\)", "", text, flags=re.S).replace(" ", "").replace("\n", "").split(","))
+
     def test_options_stand_anywhere_and_end_at_two_dashes(self):
         self.one("budget", "--scope", "a:b", "create", "x")
         self.one("--scope=a:b", "budget", "create", "y")
