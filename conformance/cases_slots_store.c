@@ -242,6 +242,32 @@ static void slots_a_newer_schema_is_left_untouched(ff_test *t)
 	refuse(t, ff_test_uri(t), &ffp_odd_catalog_1, 0, FF_E_VERSION);
 }
 
+/* Of a row that is not there. */
+static ff_code begin_and_load(ff_test *t, ffp_raw *raw, ff_txn_kind kind)
+{
+	ffp_odd_row key = ffp_odd("none", 0, "", 0);
+	ff_read read = { .table = ffp_odd_table(), .kind = FF_READ_GET, .low = &key.row };
+	ffp_slots_txn txn = { .raw = raw };
+	ff_code code = ffp_slots_try_begin(t, raw, kind, &txn.txn);
+	if (code != FF_OK)
+		return code;
+	code = ffp_slots_try_load(t, &txn, &read, 1);
+	raw->backend->abort(txn.txn);
+	return code;
+}
+
+/* By a newer library, in another process as a rule. */
+static void slots_a_store_that_is_migrated_while_it_is_open(ff_test *t)
+{
+	ffp_raw *older = ffp_odd_open(t), *newer = NULL;
+	fill_old(t, older);
+	FF_REQUIRE_OK(t, ffp_raw_open(t, &ffp_odd_catalog_2, 0, &newer));
+	FF_CHECK_CODE(t, begin_and_load(t, older, FF_TXN_READ), FF_E_IO);
+	FF_CHECK_CODE(t, begin_and_load(t, older, FF_TXN_WRITE), FF_E_IO);
+	check_migrated(t, newer, &ffp_odd_catalog_2.tables[FFP_TABLE_ODD]);
+	use_what_is_new(t, newer, &ffp_odd_catalog_2);
+}
+
 static const ff_case table[] = {
 	CASE(slots_limits_are_kept_to, "FF-MT-2", 0),
 	CASE(slots_an_unknown_parameter_is_refused, "FF-ERR-1", 0),
@@ -251,6 +277,7 @@ static const ff_case table[] = {
 	CASE(slots_a_much_older_schema_is_migrated, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(slots_an_older_schema_is_not_read, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(slots_a_newer_schema_is_left_untouched, "FF-MT-2", FF_CASE_SECOND_HANDLE),
+	CASE(slots_a_store_that_is_migrated_while_it_is_open, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 };
 
 FAMILY(ffp_cases_slots_store, table);

@@ -182,6 +182,22 @@ static ff_code a_newer_schema_is_refused_and_touched(broken_store *store, ff_sto
 	return code;
 }
 
+static ff_code open_with_own_catalog(broken_store *store, ff_store_config *config, ff_error *error)
+{
+	store->catalog = *config->catalog;
+	config->catalog = &store->catalog;
+	return broken_open(store, config, error);
+}
+
+/* Only opening looks at the version. */
+static ff_code a_newer_schema_is_gone_on_with(ff_txn *txn, ff_error *error)
+{
+	ff_code code = broken_inner_begin(txn, txn->kind, &txn->inner, error);
+	while (code == FF_E_IO && txn->store->catalog.version++ < 9)
+		code = broken_inner_begin(txn, txn->kind, &txn->inner, error);
+	return code;
+}
+
 static bool is_known(const char *name)
 {
 	return !strcmp(name, "fault") || !strcmp(name, "durability") || !strcmp(name, "busy_timeout_ms");
@@ -330,6 +346,7 @@ static const broken_fault table[] = {
 	FAULT("a_newer_schema_is_taken", .open = a_newer_schema_is_taken),
 	FAULT("a_newer_schema_is_read", .open = a_newer_schema_is_read),
 	FAULT("a_newer_schema_is_refused_and_touched", .open = a_newer_schema_is_refused_and_touched),
+	FAULT("a_newer_schema_is_gone_on_with", .open = open_with_own_catalog, .begin = a_newer_schema_is_gone_on_with),
 	FAULT("unknown_parameters_are_taken", .configure = unknown_parameters_are_taken),
 	FAULT("unknown_parameters_are_not_named", .failed = unknown_parameters_are_not_named),
 	FAULT("known_parameters_are_not_listed", .failed = known_parameters_are_not_listed),

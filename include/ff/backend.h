@@ -398,7 +398,7 @@ typedef struct ff_engine_backend {
 	 * writers and hold them up). Where a round trip is dear, begin sends nothing, and what it would have waited for
 	 * or failed with comes from the first load.
 	 * Errors: BUSY (after the backend's own waiting), FULL, MISUSE (a write transaction of a store that was opened
-	 * read only; a handle that is dead).
+	 * read only; a handle that is dead). IO where a newer library has migrated the store since it was opened.
 	 */
 	ff_code (*begin)(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error);
 
