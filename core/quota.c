@@ -25,6 +25,11 @@ int64_t ffp_quota_time(const ffp_quota_row *row, int64_t now_ms)
 	return row && row->latest_ms > now_ms ? row->latest_ms : now_ms;
 }
 
+bool ffp_quota_exists(const ffp_quota_row *row)
+{
+	return row && (row->row.state != FF_ROW_OK || row->limits_stored);
+}
+
 const char *ffp_quota_fault(const ffp_quota_row *row)
 {
 	if (row->row.state != FF_ROW_OK)
@@ -153,7 +158,7 @@ static ff_code decide_create(ffp_batch *batch, ffp_request *request)
 	const char *fault = stored ? ffp_quota_fault(stored) : NULL;
 	if (fault)
 		return corrupt(request, fault);
-	ff_created created = { .created = !stored || !stored->limits_stored, .same = true };
+	ff_created created = { .created = !ffp_quota_exists(stored), .same = true };
 	if (created.created) {
 		ffp_quota_row *row = (ffp_quota_row *)ffp_rows_change(&batch->rows, request->root);
 		if (!row)
@@ -218,7 +223,7 @@ static ff_code look_at_policy(ffp_request *request, admission *found)
 {
 	found->policy = (const ffp_quota_row *)request->root->after;
 	const ff_quota_limits *own = request->call->in.admission->limits;
-	if (!own && (!found->policy || !found->policy->limits_stored))
+	if (!own && !ffp_quota_exists(found->policy))
 		return ffp_fail(request, FF_E_NOT_FOUND, "there is no quota policy '%.*s'", FFP_SHOWN(request->id));
 	const char *fault = found->policy ? ffp_quota_fault(found->policy) : NULL;
 	found->held = (const ffp_slot_row *)request->held->after;

@@ -11,6 +11,10 @@ extern const ffp_op ffp_op_release_admission;
 /* The time that a call at `now_ms` has for a quota policy (NULL: none yet), whose time never goes back (FF-CLK-4). */
 int64_t ffp_quota_time(const ffp_quota_row *row, int64_t now_ms);
 
+/* Whether a row (NULL: none) is that of a policy, and not only what admissions with limits of their own left (FF-QA-9). One
+ * that cannot be read may be. */
+bool ffp_quota_exists(const ffp_quota_row *row);
+
 /* Why a row cannot be trusted, or NULL. */
 const char *ffp_quota_fault(const ffp_quota_row *row);
 const char *ffp_entry_fault(const ffp_entry_row *row);

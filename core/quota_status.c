@@ -108,8 +108,7 @@ static ff_code read_status(ffp_reading *reading, void *context)
 	const ffp_quota_row key = { .quota_policy_id = asked->about.id };
 	ff_read read = { .table = ffp_table(FFP_QUOTA_POLICY), .kind = FF_READ_GET, .low = &key.row };
 	ff_code code = ffp_load(&reading->txn, reading->arena, &read, 1, reading->error);
-	const ffp_quota_row *row = (const ffp_quota_row *)read.row;
-	if (code == FF_OK && (!row || (row->row.state == FF_ROW_OK && !row->limits_stored)))
+	if (code == FF_OK && !ffp_quota_exists((const ffp_quota_row *)read.row))
 		code = ff_error_set(reading->error, FF_E_NOT_FOUND, "there is no quota policy '%.*s'",
 		                    FFP_SHOWN(asked->about.id));
 	if (code == FF_OK)
@@ -158,7 +157,7 @@ static ff_code read_page(ffp_reading *reading, void *context)
 		code = ffp_load(&reading->txn, reading->arena, &read, 1, reading->error);
 		more = code == FF_OK && read.rows_count == rows;
 		for (size_t i = 0; code == FF_OK && i < read.rows_count && count <= asked->about.limit; i++)
-			if (read.rows[i]->state != FF_ROW_OK || ((const ffp_quota_row *)read.rows[i])->limits_stored)
+			if (ffp_quota_exists((const ffp_quota_row *)read.rows[i]))
 				kept[count++] = read.rows[i];
 		if (more)
 			ffp_place_set(&last, read.table, NULL, read.rows[rows - 1]);

@@ -226,6 +226,7 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 	FF_CHECK_CODE(t, ff_engine_list_quotas(e, "c", 1, &page, ff_test_error(t)), FF_E_CORRUPT);
 	FF_CHECK_STR(t, ff_test_error(t)->id, "q");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "window=1 max=1"), "!corrupt");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", ""), "!corrupt"); /* nobody knows that there is none */
 	FF_CHECK_STR(t, ffp_release_slot(t, e, "q", "x", 0), "!corrupt");
 	FF_CHECK_STR(t, ffp_admit(t, e, "w", "x", ""), "!corrupt");
 	FF_CHECK_STR(t, ffp_quota(t, e, "w"), "!corrupt");
