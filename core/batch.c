@@ -413,12 +413,20 @@ static ff_code try_batch(batch_run *run)
 	return code;
 }
 
+/* Fails those that became late while contention kept the batch from being decided. False: nobody waits for another try. */
+static bool is_waited_for(batch_run *run, ff_code code)
+{
+	if (code == FF_E_BUSY || code == FF_E_CONFLICT)
+		fail_late(run);
+	return !run->is_idle;
+}
+
 size_t ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
 {
 	ff_error error; /* begin clears it */
 	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count, .error = &error };
 	ff_code code = try_batch(&run);
-	for (uint32_t attempt = 0; ffp_engine_retries(engine, code, attempt); attempt++)
+	for (uint32_t attempt = 0; is_waited_for(&run, code) && ffp_engine_retries(engine, code, attempt); attempt++)
 		code = try_batch(&run);
 	if (code == FF_E_CONFLICT && error.code == FF_E_COMMIT_UNKNOWN)
 		code = error.code = FF_E_IO; /* it is known now: nothing was changed */

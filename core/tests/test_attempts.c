@@ -136,6 +136,32 @@ static void time_passes_between_attempts(ff_test *t)
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
 }
 
+/* Nobody waits for another attempt on behalf of a call whose deadline has passed, and what it is told is that. */
+static void deadlines_pass_while_the_store_is_busy(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(3);
+	const ff_clock clock = { .now_ms = now_of, .sleep_ms = sleep_past_the_deadline, .context = t };
+	options.clock = &clock;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	const ff_amount amount = { "a", 1 };
+	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	ff_call calls[] = { { .op = FF_OP_REPORT_USAGE, .deadline_ms = T0 + 5, .in.report = &report },
+		            { .op = FF_OP_REPORT_USAGE, .in.report = &report } };
+	ffp_fault_set(FFP_SLOT_BEGIN, 1, FF_E_BUSY);
+	ffp_fault.repeat = true;
+	FF_CHECK_CODE(t, ff_engine_submit(e, calls, 1, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, calls[0].code, FF_E_DEADLINE);
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 2);
+	FF_CHECK_EQ_INT(t, ff_test_time(t), T0 + 5);
+	calls[0].deadline_ms = ff_test_time(t) + 15; /* which is when the last of three attempts is made */
+	ffp_fault_set(FFP_SLOT_BEGIN, 1, FF_E_BUSY);
+	ffp_fault.repeat = true;
+	FF_CHECK_CODE(t, ff_engine_submit(e, calls, 2, ff_test_error(t)), FF_E_BUSY);
+	FF_CHECK_EQ_INT(t, calls[0].code, FF_E_DEADLINE);
+	FF_CHECK_EQ_INT(t, calls[1].code, FF_E_BUSY);
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 3);
+}
+
 static const ff_case cases[] = {
 	CASE(contention_that_stays, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(attempts_can_be_set, "FF-ERR-4", 0),
@@ -143,6 +169,7 @@ static const ff_case cases[] = {
 	CASE(resets_that_are_left_undone_are_told, "FF-RB-4", 0),
 	CASE(resets_that_were_made_later_are_no_error, "FF-RB-4", 0),
 	CASE(time_passes_between_attempts, "FF-CLK-1 FF-ERR-4", 0),
+	CASE(deadlines_pass_while_the_store_is_busy, "FF-ERR-4 FF-ERR-7", 0),
 };
 
 FAMILY(ffp_tests_attempts, cases);
