@@ -3,6 +3,7 @@
 
 #include "arena.h"
 #include "engine.h"
+#include "report.h"
 
 /* ---- submitting --------------------------------------------------------------------------------------------- */
 
@@ -293,12 +294,17 @@ ff_code ff_engine_release_admission(ff_engine *engine, const char *quota_policy_
 	return submit_one(engine, &call, error);
 }
 
+/* Completes the error of a list of reports as a whole. */
+static void about_reports(const ff_engine *engine, ff_error *error)
+{
+	ffp_error_about(engine, error, ffp_op_report_usage.name, ffp_op_report_usage.entity, (ff_text){ "", 0 });
+}
+
 /* What is wrong with a list of reports as a whole is each one's result and error. */
 static void refuse_reports(const ff_engine *engine, ff_report_result *results, ff_error *errors, size_t count,
                            ff_error *own, ff_error *error)
 {
-	const ffp_op *op = ffp_op_of(FF_OP_REPORT_USAGE);
-	ffp_error_about(engine, own, op->name, op->entity, (ff_text){ "", 0 });
+	about_reports(engine, own);
 	for (size_t i = 0; results && i < count; i++)
 		results[i] = (ff_report_result){ .code = own->code };
 	for (size_t i = 0; errors && i < count; i++)
@@ -327,6 +333,8 @@ ff_code ff_engine_report_usage_batch(ff_engine *engine, const ff_report *reports
 			              .error = errors ? &errors[i] : NULL };
 	if (calls)
 		code = ff_engine_submit(engine, calls, count, error);
+	if (calls && code != FF_OK)
+		about_reports(engine, error);
 	for (size_t i = 0; calls && i < count; i++)
 		results[i].code = calls[i].code;
 	if (spare)

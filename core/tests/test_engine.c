@@ -533,6 +533,11 @@ static void refused_lists_tell_each_call(ff_test *t)
 	ff_engine *e = ff_test_open(t, NULL);
 	FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, NULL, 1, &result, NULL, error), FF_E_INVALID);
 	FF_CHECK_EQ_INT(t, result.code, FF_E_INVALID);
+	FF_CHECK_STR(t, ffp_import(t, e, "x\n"), "!invalid"); /* which is left unfinished */
+	FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, &report, 1, &result, &each, error), FF_E_MISUSE);
+	FF_CHECK_STR(t, each.operation, "report_usage");
+	FF_CHECK_STR(t, error->operation, "report_usage");
+	FF_CHECK_STR(t, error->entity, "budget");
 }
 
 /* ---- what a batch costs ------------------------------------------------------------------------------------- */
