@@ -416,8 +416,6 @@ static bool reset_if_due(ffp_batch *batch, ffp_slot *slot, int64_t now_ms, ffp_s
 static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
 {
 	ffp_slice *slice = request->slice;
-	if (!request->scan->loaded)
-		return FFP_PENDING;
 	slice->looked_at = slice->changed = slice->failed = 0;
 	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
 	     slice->looked_at++) {

@@ -187,8 +187,6 @@ static ff_code purge_row(ffp_batch *batch, ffp_slot *slot, ffp_slice *slice)
 static ff_code decide_purge(ffp_batch *batch, ffp_request *request)
 {
 	ffp_slice *slice = request->slice;
-	if (!request->scan->loaded)
-		return FFP_PENDING;
 	bool pending = false;
 	slice->looked_at = slice->changed = 0;
 	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
