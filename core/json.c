@@ -163,18 +163,7 @@ const cJSON *ffp_json_member(const cJSON *object, const char *name)
 	return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-bool ffp_json_int64(const cJSON *item, int64_t *value)
-{
-	if (cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= (double)EXACT_MAX) {
-		*value = (int64_t)item->valuedouble; /* exact: ffp_json_parse let no other number pass */
-		return true;
-	}
-	if (!cJSON_IsString(item))
-		return false;
-	const char *end = item->valuestring + strlen(item->valuestring);
-	return read_digits(item->valuestring, end, value) == end;
-}
-
+/* A number is exact: ffp_json_parse let no other pass. */
 bool ffp_json_signed(const cJSON *item, int64_t *value)
 {
 	if (cJSON_IsNumber(item)) {
@@ -187,6 +176,11 @@ bool ffp_json_signed(const cJSON *item, int64_t *value)
 	char digits[32];
 	snprintf(digits, sizeof(digits), "%" PRId64, *value);
 	return strcmp(digits, item->valuestring) == 0; /* all of it, in range, and in its one canonical form */
+}
+
+bool ffp_json_int64(const cJSON *item, int64_t *value)
+{
+	return ffp_json_signed(item, value) && *value >= 0;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
