@@ -1,9 +1,39 @@
-/* What a connection's file does in its own way, below SQLite: locks on the log's index, and syncs in bites. */
+/* What a connection's file does in its own way, below SQLite: locks on the log's index, a look at it, and syncs in bites. */
 #include "store.h"
 
 static ffp_file *file_of(sqlite3_file *file)
 {
 	return (ffp_file *)(uintptr_t)file->pMethods;
+}
+
+/*
+ * SQLite before 3.51.3 (but 3.44.6 and 3.50.7) may fold a log that is no more: a checkpoint reads the index's header, and
+ * then how much of the log is in the file, and where a commit begins the log anew between the two, it counts what the old
+ * log held as folded of the new one, whose commits are lost (sqlite.org/wal.html, "the WAL-reset bug"). So when it has the
+ * lock that keeps the log from beginning anew, we look whether that is the one that it was when it began, by the salts; if
+ * not, the lock is not given, and the checkpoint does nothing, as beside a reader.
+ */
+enum { CHECKPOINT_LOCK = 1, UNUSED_LOG_LOCK = 3, INDEX_REGION_SIZE = 32768, INDEX_SALTS = 8 };
+
+static uint64_t salts_of(sqlite3_file *file)
+{
+	void volatile *region = NULL;
+	if (file_of(file)->real->xShmMap(file, 0, INDEX_REGION_SIZE, 0, &region) != SQLITE_OK || !region)
+		return 0;
+	const uint32_t volatile *words = region;
+	return (uint64_t)words[INDEX_SALTS] << 32 | words[INDEX_SALTS + 1];
+}
+
+/* With the lock taken for one alone; answers what the taking does. */
+static int look_at_log(sqlite3_file *file, int offset)
+{
+	ffp_file *of = file_of(file);
+	if (offset == CHECKPOINT_LOCK)
+		of->salts = salts_of(file);
+	if (offset != UNUSED_LOG_LOCK || of->salts == salts_of(file))
+		return SQLITE_OK;
+	of->real->xShmLock(file, offset, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+	return SQLITE_BUSY;
 }
 
 /*
@@ -28,6 +58,8 @@ static int lock_index(sqlite3_file *file, int offset, int count, int flags)
 	for (unsigned looks = 0; looks < LOOKS_MAX && !is_free(of->store); looks++)
 		;
 	int result = of->real->xShmLock(file, offset, count, flags);
+	if (result == SQLITE_OK && flags == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE))
+		result = look_at_log(file, offset);
 	atomic_store_explicit(&of->store->locking, false, memory_order_release);
 	return result;
 }

@@ -48,6 +48,7 @@ typedef struct ffp_file {
 	sqlite3_io_methods methods;
 	const sqlite3_io_methods *real; /* the system's; NULL: it has none */
 	ff_store *store;
+	uint64_t salts;  /* of the log when this connection began to fold it */
 	unsigned writes; /* so far, where it is synced in bites */
 } ffp_file;
 

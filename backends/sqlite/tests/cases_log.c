@@ -308,6 +308,54 @@ static void a_disk_of_which_nothing_is_known(ff_test *t)
 	close_store(store);
 }
 
+/* ---- a log that begins anew while it is folded ----------------------------------------------------------------- */
+
+static ff_test *meanwhile_test;
+static ff_store *meanwhile_store;
+
+/* SQLite calls it when it has read the index's header, if that has changed, and before it looks how much was folded. */
+static int commit_meanwhile(sqlite3_file *file, sqlite3_int64 offset, void *page)
+{
+	(void)file;
+	(void)offset;
+	(void)page;
+	ff_store *store = meanwhile_store;
+	meanwhile_store = NULL;
+	if (store)
+		put_small(meanwhile_test, store, 1000);
+	return SQLITE_OK;
+}
+
+/* SQLite before 3.51.3 would take the new log's commits for folded, and lose them when the log is removed. */
+static void a_log_that_begins_anew_while_it_is_folded(ff_test *t)
+{
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	store->unfolded_pages = 4000;
+	keep_house(store); /* opens the keeper */
+	FF_REQUIRE(t, store->keeper != NULL);
+	store->keeper->file.methods.iVersion = 3;
+	store->keeper->file.methods.xUnfetch = commit_meanwhile;
+	for (int64_t number = 0; number < 50; number++)
+		put_small(t, store, number);
+	/* All of it is in the file, so that the next commit begins the log anew; it comes when the keeper looks at the log. */
+	FF_REQUIRE(t, sqlite3_wal_checkpoint(store->writer->db, "main") == SQLITE_OK);
+	unsigned begun = times_begun(t);
+	meanwhile_test = t;
+	meanwhile_store = store;
+	store->unfolded_pages = 4000;
+	keep_house(store);
+	FF_CHECK(t, meanwhile_store == NULL);
+	FF_CHECK_EQ_INT(t, times_begun(t), begun + 1);
+	store->log_kept = false;
+	put_small(t, store, 1001);
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 52);
+	close_store(store);
+	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
+	store = must_open(t, path_of(t, "a.db"));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 52);
+	close_store(store);
+}
+
 static const ff_case cases[] = {
 	CASE(the_log_does_not_grow_for_ever, "", 0),
 	CASE(housekeeping_folds_before_a_commit_would, "FF-MT-1", 0),
@@ -317,6 +365,7 @@ static const ff_case cases[] = {
 	CASE(commits_fold_by_themselves, "", 0),
 	CASE(a_log_on_a_disk_that_is_nearly_full, "", 0),
 	CASE(a_disk_of_which_nothing_is_known, "", 0),
+	CASE(a_log_that_begins_anew_while_it_is_folded, "FF-RU-13", 0),
 	CASE(housekeeping_beside_transactions, "FF-MT-1", 0),
 	CASE(housekeeping_syncs_in_bites, "", 0),
 	CASE(housekeeping_that_fails, "FF-MT-1", FF_CASE_BULK),
