@@ -254,15 +254,21 @@ static bool is_there(const char *path, int directory)
 	       named.st_ino == locked.st_ino;
 }
 
-static ff_code lock_directory(const char *path, bool must_exist, ffp_opening *opening, ff_error *error)
+static ff_code lock_directory(const char *path, bool must_exist, ff_wait *wait, ffp_opening *opening, ff_error *error)
 {
+	ff_wait_start(wait);
 	for (int tries = 0; tries < TRIES_MAX; tries++) {
 		ff_code code = open_directory(path, must_exist, opening, error);
 		if (code != FF_OK)
 			return code;
-		while (flock(opening->lock, LOCK_EX) != 0)
-			if (errno != EINTR)
+		while (flock(opening->lock, LOCK_EX | LOCK_NB) != 0) {
+			if (errno != EWOULDBLOCK)
 				return no_directory(path, errno, "lock", error);
+			if (ff_wait_pause(wait))
+				continue;
+			opening->made_directory = false; /* it is for who has the lock to take it away */
+			return ffp_lmdb_fail(path, EBUSY, "open", error);
+		}
 		if (is_there(path, opening->lock))
 			return FF_OK;
 		close(opening->lock);
@@ -419,7 +425,7 @@ ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, boo
 		                  .write_map = write_map,
 		                  .lock = -1 };
 	ffp_hold_standard_quietly();
-	ff_code code = lock_directory(config->path, must_exist, opening, error);
+	ff_code code = lock_directory(config->path, must_exist, &wait, opening, error);
 	if (code == FF_OK)
 		code = find_data(config->path, must_exist, opening, error);
 	if (code == FF_OK)

@@ -671,6 +671,22 @@ static void two_openings_without_standard_files(ff_test *t)
 	close(other.lock);
 }
 
+/* Nor does an opening wait longer for another one. */
+static void an_opening_that_does_not_end(ff_test *t)
+{
+	static const char *const patient[] = { "busy_timeout_ms", "20", NULL };
+	ff_store *store;
+	mkdir(path_of(t, "a.db"), 0700);
+	int held = open(path_of(t, "a.db"), O_RDONLY | O_DIRECTORY);
+	FF_REQUIRE(t, flock(held, LOCK_EX) == 0);
+	FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, patient, &store), FF_E_BUSY);
+	FF_CHECK(t, ff_test_error(t)->retryable && ff_test_error(t)->native_code[0]);
+	FF_CHECK(t, file_exists(path_of(t, "a.db")));
+	close(held);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, patient, &store));
+	close_store(store);
+}
+
 /* ---- signals ---------------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t came;
@@ -731,6 +747,7 @@ static const ff_case cases[] = {
 	CASE(a_child_of_an_opening_keeps_no_lock, "FF-ERR-6", 0),
 	CASE(a_writer_without_pause_lets_others_in, "FF-ERR-4", 0),
 	CASE(two_openings_without_standard_files, "", 0),
+	CASE(an_opening_that_does_not_end, "FF-ERR-4", 0),
 	CASE(an_opening_that_signals_interrupt, "", 0),
 };
 FAMILY(cases_share, cases);
