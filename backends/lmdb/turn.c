@@ -3,8 +3,8 @@
  * machine held that lost power is given back by who opens the file first and alone; each who has it open holds a shared
  * lock on it, by which that is seen.
  *
- * The mutex's own waiting wants a clock, so who finds it taken sleeps on a number that is counted up when it is given,
- * and for a moment at most: a holder that dies counts nothing.
+ * Who finds it taken sleeps on a number that is counted up when it is given, and for a moment at most: a holder that dies
+ * counts nothing.
  */
 #include "turn.h"
 
@@ -20,7 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The longest sleep, and what each counts for, since nobody knows how long one took that was cut short. */
+#include "../support/seat.h"
+
+/* The longest sleep. */
 #define SLEEP_US 1000
 
 typedef struct ffp_turn_memory {
@@ -108,7 +110,8 @@ int ffp_turn_take(const ffp_turn *turn, int64_t limit_us)
 {
 	ffp_turn_memory *memory = turn->memory;
 	int result = memory ? try_to_take(memory) : 0;
-	for (int64_t slept_us = 0; result == EBUSY && slept_us < limit_us; slept_us += SLEEP_US) {
+	int64_t end_us = result == EBUSY ? ffp_monotonic_us() + limit_us : 0;
+	while (result == EBUSY && ffp_monotonic_us() < end_us) {
 		uint32_t gives = atomic_load(&memory->gives);
 		atomic_store(&memory->waiting, 1); /* also for those who still wait when we have it */
 		result = try_to_take(memory);

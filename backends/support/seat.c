@@ -15,7 +15,7 @@ void ffp_seat_destroy(ffp_seat *seat)
 	pthread_mutex_destroy(&seat->lock);
 }
 
-static int64_t monotonic_us(void)
+int64_t ffp_monotonic_us(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -31,11 +31,11 @@ static int64_t monotonic_us(void)
 /* Until the seat is given back, or so long. */
 static void wait_for(ffp_seat *seat, ff_wait *wait, int64_t until_us)
 {
-	int64_t began_us = monotonic_us();
+	int64_t began_us = ffp_monotonic_us();
 	int64_t end_us = began_us + until_us - wait->slept_us;
 	const struct timespec end = { .tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000 };
 	pthread_cond_clockwait(&seat->given, &seat->lock, CLOCK_MONOTONIC, &end);
-	wait->slept_us += monotonic_us() - began_us + 1;
+	wait->slept_us += ffp_monotonic_us() - began_us + 1;
 }
 
 /* With the lock held. */

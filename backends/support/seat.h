@@ -20,4 +20,7 @@ void ffp_seat_destroy(ffp_seat *seat);
 bool ffp_seat_take(ffp_seat *seat, ff_wait *wait);
 void ffp_seat_give(ffp_seat *seat);
 
+/* To tell how long a wait took. */
+int64_t ffp_monotonic_us(void);
+
 #endif

@@ -2,6 +2,7 @@
 #include "lmdb_test.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -9,10 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../support/seat.h"
 #include "faulty.h"
 
 static const ff_engine_backend *const lmdb = &ffp_lmdb_backend;
@@ -122,6 +126,50 @@ static void one_writer_in_all_processes(ff_test *t)
 	close_store(other);
 	close_store(one);
 	FF_CHECK_STR(t, check_store(t, path_of(t, "a.db")).lines, "");
+}
+
+/* Where the turn's file has the number that is counted up when the turn is given. */
+enum { GIVES_AT = sizeof(pthread_mutex_t) };
+
+typedef struct waker {
+	_Atomic uint32_t *gives;
+	atomic_bool ends;
+} waker;
+
+static void *wake_in_vain(void *context)
+{
+	waker *self = context;
+	while (!self->ends) {
+		atomic_fetch_add(self->gives, 1);
+		syscall(SYS_futex, self->gives, FUTEX_WAKE, 1, NULL, NULL, 0);
+	}
+	return NULL;
+}
+
+/* Nor less long, though others take the turn and give it all the time. */
+static void a_turn_that_others_are_given(ff_test *t)
+{
+	static const char *const params[] = { "busy_timeout_ms", "200", NULL };
+	waker other = { .ends = false };
+	pthread_t thread;
+	ff_store *store;
+	ff_txn *txn;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
+	pid_t writer = start_writer(t);
+	int turn = open(path_of(t, "a.db/ff.lock"), O_RDWR);
+	char *memory = mmap(NULL, GIVES_AT + sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED, turn, 0);
+	FF_REQUIRE(t, memory != MAP_FAILED);
+	other.gives = (_Atomic uint32_t *)(void *)(memory + GIVES_AT);
+	FF_REQUIRE(t, pthread_create(&thread, NULL, wake_in_vain, &other) == 0);
+	int64_t began_us = ffp_monotonic_us();
+	FF_CHECK_CODE(t, lmdb->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_BUSY);
+	FF_CHECK(t, ffp_monotonic_us() - began_us >= 200000);
+	other.ends = true;
+	pthread_join(thread, NULL);
+	end_writer(t, writer);
+	munmap(memory, GIVES_AT + sizeof(uint32_t));
+	close(turn);
+	close_store(store);
 }
 
 static int find_the_turn_taken(ff_test *t, int number)
@@ -730,6 +778,7 @@ static const ff_case cases[] = {
 	CASE(a_second_open_shares_the_first, "", 0),
 	CASE(one_writer_in_a_process, "FF-ERR-4", 0),
 	CASE(one_writer_in_all_processes, "FF-ERR-4", 0),
+	CASE(a_turn_that_others_are_given, "FF-ERR-4", 0),
 	CASE(a_turn_outlives_who_opened_first, "FF-ERR-4", 0),
 	CASE(a_turn_that_nobody_gives_back, "", 0),
 	CASE(each_store_has_its_durability, "", 0),
