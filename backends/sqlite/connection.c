@@ -236,10 +236,13 @@ static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
 	return ffp_statement_get(connection, FFP_ROLLBACK, NULL, 0, NULL, &statement, error);
 }
 
+/* Each transaction has its connection to itself, and its pages, whatever the host has enabled. */
+#define OPEN_FLAGS (SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE)
+
 static ff_code open_file(ff_txn *connection, bool writes, ff_error *error)
 {
 	const ff_store *store = connection->store;
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writes ? SQLITE_OPEN_CREATE : 0);
+	int flags = OPEN_FLAGS | SQLITE_OPEN_READWRITE | (writes ? SQLITE_OPEN_CREATE : 0);
 	int result = sqlite3_open_v2(store->path, &connection->db, flags, NULL);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
@@ -299,8 +302,8 @@ static ff_code open_unchanging(ff_txn *connection, ff_error *error)
 	if (uri->failed)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's path");
 	close_database(connection);
-	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
-	int result = sqlite3_open_v2(uri->data, &connection->db, flags, NULL);
+	int result =
+	    sqlite3_open_v2(uri->data, &connection->db, OPEN_FLAGS | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
 	connection->once = true;

@@ -402,6 +402,32 @@ static void a_reader_sees_what_a_writer_commits(ff_test *t)
 	close_store(writer);
 }
 
+/* A host may let its connections share their pages; ours stay apart, or readers would see no snapshot of their own. */
+static void stop_sharing(void *context)
+{
+	(void)context;
+	sqlite3_enable_shared_cache(0);
+}
+
+static void a_host_that_shares_caches(ff_test *t)
+{
+	ff_txn *reader, *writer;
+	ff_test_defer(t, stop_sharing, t);
+	FF_REQUIRE(t, sqlite3_enable_shared_cache(1) == SQLITE_OK);
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	ff_store *other = must_open(t, path_of(t, "a.db"));
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
+	FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_READ, &reader, ff_test_error(t)));
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	FF_REQUIRE_OK(t, sqlite->begin(other, FF_TXN_WRITE, &writer, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
+	sqlite->abort(writer);
+	close_store(other);
+	sqlite->abort(reader);
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
+	close_store(store);
+}
+
 /* ---- the file's methods ----------------------------------------------------------------------------------------- */
 
 static void restore_version(void *context)
@@ -463,6 +489,7 @@ static const ff_case cases[] = {
 	CASE(reading_where_no_log_can_be_made, "FF-ERR-1", 0),
 	CASE(a_reader_makes_no_store, "", 0),
 	CASE(a_reader_sees_what_a_writer_commits, "", 0),
+	CASE(a_host_that_shares_caches, "FF-GS-3", 0),
 	CASE(methods_of_other_versions, "", 0),
 	CASE(a_lock_is_asked_for_whoever_is_at_it, "", 0),
 };
