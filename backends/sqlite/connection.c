@@ -291,7 +291,7 @@ static ff_code open_unchanging(ff_txn *connection, ff_error *error)
 	const ff_store *store = connection->store;
 	ff_sql_text *uri = &connection->sql;
 	ff_sql_clear(uri);
-	ff_sql_append(uri, "file:");
+	ff_sql_append(uri, "file://"); /* of no host, though the path may begin with two slashes */
 	for (const char *at = store->path; *at; at++) {
 		char escaped[4];
 		bool plain = *at != '%' && *at != '?' && *at != '#';

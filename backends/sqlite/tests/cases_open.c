@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -373,6 +374,11 @@ static void reading_where_no_log_can_be_made(ff_test *t)
 	make_one_row(t, path_of(t, "a.db"));
 	FF_REQUIRE(t, symlink("none", path_of(t, "a.db-wal")) == 0); /* which SQLite does not follow */
 	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
+	close_store(store);
+	char twice[512]; /* as of sqlite://tmp/a.db, which is no URI of SQLite's with a host */
+	snprintf(twice, sizeof(twice), "/%s", path_of(t, "a.db"));
+	FF_REQUIRE_OK(t, open_store(t, twice, &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
 	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 1);
 	close_store(store);
 }
