@@ -58,6 +58,8 @@ ff_code ffp_lmdb_fail(const char *path, int result, const char *doing, ff_error 
 	const char *text = mdb_strerror(result);
 	if (result == MDB_PANIC)
 		text = "an earlier failure left it unusable until all of this process have closed it";
+	else if (result == EAGAIN) /* LMDB tells processes apart by their numbers */
+		text = "another process has it open, whose number in its PID namespace is that of this one";
 	else if (result == MDB_VERSION_MISMATCH)
 		text = "it was made by another version of LMDB";
 	else if (result == MDB_INVALID)

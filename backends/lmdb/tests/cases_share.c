@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -556,6 +558,41 @@ static void a_writer_without_pause_lets_others_in(ff_test *t)
 	close_store(busy);
 }
 
+/* Opens as process 1 of a namespace of its own, where there are such; tells where it could, or else it must say why not. */
+static int open_as_number_one(ff_test *t, int told)
+{
+	int status = -1;
+	if (unshare(CLONE_NEWPID) != 0)
+		return 1;
+	pid_t one = fork();
+	if (one == 0) {
+		ff_store *store;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		ff_code code = open_store(t, path_of(t, "a.db"), &catalog_v1, 0, NULL, &store);
+		if (code == FF_OK && write(told, "!", 1) == 1)
+			pause();
+		_exit(code == FF_E_BUSY && strstr(ff_test_error(t)->message, "namespace") ? 0 : 1);
+	}
+	close(told);
+	FF_CHECK(t, waitpid(one, &status, 0) == one && status == 0);
+	return 0;
+}
+
+/* LMDB takes two processes of one number for one; the second is told so. */
+static void processes_of_one_number(ff_test *t)
+{
+	int ends[2];
+	char byte;
+	close_store(must_open(t, path_of(t, "a.db")));
+	FF_REQUIRE(t, pipe(ends) == 0);
+	pid_t first = start_process(t, open_as_number_one, ends[1]);
+	close(ends[1]);
+	if (read(ends[0], &byte, 1) == 1)
+		FF_CHECK_EQ_INT(t, in_process(t, open_as_number_one, -1), 0);
+	close(ends[0]);
+	FF_CHECK(t, kill(first, SIGKILL) == 0 && waitpid(first, NULL, 0) == first);
+}
+
 static void idle_readers_hold_no_pages(ff_test *t)
 {
 	ff_txn *readers[3];
@@ -791,6 +828,7 @@ static const ff_case cases[] = {
 	CASE(stores_that_come_and_go_keep_no_slots, "", 0),
 	CASE(slots_of_the_dead_are_freed, "", 0),
 	CASE(a_dead_reader_holds_no_pages, "", 0),
+	CASE(processes_of_one_number, "FF-ERR-1", 0),
 	CASE(idle_readers_hold_no_pages, "", 0),
 	CASE(a_fork_while_another_thread_opens, "FF-ERR-6", 0),
 	CASE(a_child_of_an_opening_keeps_no_lock, "FF-ERR-6", 0),
