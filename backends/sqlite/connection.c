@@ -285,6 +285,18 @@ static bool must_do_without_log(const ff_txn *connection)
 	return result == SQLITE_CANTOPEN || result == SQLITE_READONLY;
 }
 
+static struct timespec written_at(const char *path)
+{
+	struct stat status;
+	return stat(path, &status) == 0 ? status.st_mtim : (struct timespec){ 0 };
+}
+
+bool ffp_connection_is_overtaken(const ff_txn *connection)
+{
+	struct timespec now = written_at(connection->store->path), then = connection->as_of;
+	return now.tv_sec != then.tv_sec || now.tv_nsec != then.tv_nsec;
+}
+
 /* Opens the file once more, to read it as it is, for one transaction: a writer with more rights may come after it. */
 static ff_code open_unchanging(ff_txn *connection, ff_error *error)
 {
@@ -302,6 +314,7 @@ static ff_code open_unchanging(ff_txn *connection, ff_error *error)
 	if (uri->failed)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's path");
 	close_database(connection);
+	connection->as_of = written_at(store->path);
 	int result =
 	    sqlite3_open_v2(uri->data, &connection->db, OPEN_FLAGS | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 	if (result != SQLITE_OK)

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include <ff/backend.h>
 #include <ff/sql.h>
@@ -58,7 +59,8 @@ struct ff_txn {
 	ffp_file file;
 	ff_txn *next; /* in the store's list of idle readers */
 	ff_txn_kind kind;
-	bool once;             /* not kept after its transaction */
+	bool once;             /* reads a file without a log as it is; not kept after its transaction */
+	struct timespec as_of; /* when such a file was written last, before it was opened */
 	bool untouched;        /* since this writer's last commit nobody has written */
 	int folded_pages;      /* of the log, when this writer saw to it last */
 	int looked_pages;      /* of those after them, when it looked at the disk's room last */
@@ -101,6 +103,8 @@ ff_code ffp_sqlite_fail(sqlite3 *db, int result, const char *doing, const char *
 /* Opens a connection for writing, or one that never writes. */
 ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, ff_error *error);
 void ffp_connection_close(ff_txn *connection);
+/* Whether a file that is read as it is was written meanwhile, so that what was read may be of no one state. */
+bool ffp_connection_is_overtaken(const ff_txn *connection);
 /* The kept statement of a kind; `table` and `range` are NULL where the kind has none. On failure NULL, and a code. */
 ff_code ffp_statement_get(ff_txn *connection, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
                           const ff_read *range, sqlite3_stmt **statement, ff_error *error);

@@ -383,6 +383,30 @@ static void reading_where_no_log_can_be_made(ff_test *t)
 	close_store(store);
 }
 
+/* Nothing keeps others from writing to such a file: where they did, what was read is of no one state. */
+static void a_file_that_is_written_while_it_is_read_without_a_log(ff_test *t)
+{
+	ff_store *store;
+	ff_txn *txn;
+	ffp_odd_row first = ffp_odd("a", 1, "c", 1), second = ffp_odd("b", 1, "c", 1);
+	ff_read read = { .table = odd_v1(), .kind = FF_READ_GET, .low = &first.row };
+	make_one_row(t, path_of(t, "a.db"));
+	FF_REQUIRE(t, symlink("none", path_of(t, "a.db-wal")) == 0);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_READ, &txn, ff_test_error(t)));
+	FF_REQUIRE_OK(t, sqlite->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t)));
+	FF_REQUIRE_OK(t, sqlite->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t)));
+	FF_CHECK(t, read.row != NULL && unlink(path_of(t, "a.db-wal")) == 0);
+	ff_store *writer = must_open(t, path_of(t, "a.db"));
+	FF_REQUIRE_OK(t, put_row(t, writer, odd_v1(), NULL, &second.row));
+	close_store(writer);
+	FF_CHECK_CODE(t, sqlite->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t)), FF_E_BUSY);
+	FF_CHECK(t, ff_test_error(t)->retryable);
+	sqlite->abort(txn);
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 2);
+	close_store(store);
+}
+
 /* Nor does a reader make one where somebody took the store away. */
 static void a_reader_makes_no_store(ff_test *t)
 {
@@ -493,6 +517,7 @@ static const ff_case cases[] = {
 	CASE(who_may_only_read_sees_what_others_write, "", 0),
 	CASE(reading_leaves_the_files_as_they_are, "", 0),
 	CASE(reading_where_no_log_can_be_made, "FF-ERR-1", 0),
+	CASE(a_file_that_is_written_while_it_is_read_without_a_log, "FF-GS-1", 0),
 	CASE(a_reader_makes_no_store, "", 0),
 	CASE(a_reader_sees_what_a_writer_commits, "", 0),
 	CASE(a_host_that_shares_caches, "FF-GS-3", 0),
