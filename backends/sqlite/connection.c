@@ -222,6 +222,8 @@ static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
 	const ff_store *store = connection->store;
 	sqlite3_extended_result_codes(connection->db, 1);
 	sqlite3_busy_handler(connection->db, ffp_sqlite_on_busy, &connection->wait);
+	/* Else a column that is missing is read as a text, its own name. */
+	sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	const char *pragma = writes ? synchronous[store->durability] : "PRAGMA query_only = ON";
 	int result = sqlite3_exec(connection->db, pragma, NULL, NULL, NULL);
 	/* A log that a slow reader made long gives its room back. */
