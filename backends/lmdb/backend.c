@@ -510,6 +510,13 @@ static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_
 	return ff_kv_check(store, tell, &to, error);
 }
 
+/* Who died in the middle of a read keeps what it saw from being used again, and the file grows with each commit. */
+static void free_dead_readers(ff_store *store)
+{
+	int dead;
+	mdb_reader_check(store->environment->env, &dead);
+}
+
 /* ---- opening and closing ------------------------------------------------------------------------------------- */
 
 /* A map that may be written saves a copy of each page; what it costs in safety only a store that may be lost can pay. */
@@ -665,4 +672,5 @@ const ff_engine_backend ffp_lmdb_backend = {
 	.abort = end,
 	.check = check,
 	.is_untouched = is_untouched,
+	.housekeep = free_dead_readers,
 };

@@ -558,6 +558,25 @@ static void a_writer_without_pause_lets_others_in(ff_test *t)
 	close_store(busy);
 }
 
+/* Nor in a map with room for more than the disk has: house is kept. */
+static void housekeeping_frees_what_the_dead_held(ff_test *t)
+{
+	static const char *const params[] = { "durability", "none", NULL };
+	ff_store *store;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &store));
+	FF_REQUIRE_OK(t, add_row(t, store, 0));
+	in_processes(t, 1, die_with_one_reader);
+	for (int64_t i = 0; i < 400; i++) {
+		ffp_odd_row before = ffp_odd("a", 0, "c", i);
+		ffp_odd_row after = ffp_odd("a", 0, "c", i + 1);
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), &before.row, &after.row));
+		if (i % 10 == 0 && lmdb->housekeep)
+			lmdb->housekeep(store);
+	}
+	FF_CHECK(t, pages_of(t, path_of(t, "a.db")) <= 100);
+	close_store(store);
+}
+
 /* Opens as process 1 of a namespace of its own, where there are such; tells where it could, or else it must say why not. */
 static int open_as_number_one(ff_test *t, int told)
 {
@@ -828,6 +847,7 @@ static const ff_case cases[] = {
 	CASE(stores_that_come_and_go_keep_no_slots, "", 0),
 	CASE(slots_of_the_dead_are_freed, "", 0),
 	CASE(a_dead_reader_holds_no_pages, "", 0),
+	CASE(housekeeping_frees_what_the_dead_held, "FF-MT-1", 0),
 	CASE(processes_of_one_number, "FF-ERR-1", 0),
 	CASE(idle_readers_hold_no_pages, "", 0),
 	CASE(a_fork_while_another_thread_opens, "FF-ERR-6", 0),
