@@ -301,15 +301,33 @@ static ff_code commit_writing(ff_txn *writer, ff_error *error)
 {
 	ff_store *store = writer->kv.store;
 	MDB_envinfo info;
+	if (store->durability != FF_DURABILITY_FULL)
+		ffp_turn_set_loose(&store->environment->turn, true);
 	int result = mdb_txn_commit(writer->txn);
 	writer->txn = NULL;
 	store->last_id = 0;
 	if (result)
 		return failed_commit(writer, result, error);
+	if (store->durability == FF_DURABILITY_FULL)
+		ffp_turn_set_loose(&store->environment->turn, false);
 	mdb_env_info(store->environment->env, &info);
 	if (info.me_last_txnid == writer->id)
 		store->last_id = writer->id;
 	store->has_room = ffp_environment_has_room(store->environment, &info, store->map_max);
+	return FF_OK;
+}
+
+/* An answer that changes nothing may rest on a commit of a store with less durability, and is to be as durable as ours. */
+static ff_code sync_what_was_read(ff_txn *writer, ff_error *error)
+{
+	const ff_store *store = writer->kv.store;
+	const ffp_environment *environment = store->environment;
+	if (store->durability != FF_DURABILITY_FULL || !ffp_turn_is_loose(&environment->turn))
+		return FF_OK;
+	int result = mdb_env_sync(environment->env, 1);
+	if (result)
+		return ffp_txn_fail(writer, result, "sync", error);
+	ffp_turn_set_loose(&environment->turn, false);
 	return FF_OK;
 }
 
@@ -470,8 +488,9 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	if (is_copy(txn->kv.store))
 		return copied(txn->kv.store, FF_E_IO, error);
 	/* One that changed nothing takes no number, and the next one of whoever it is has it. */
-	bool has_number = txn->kv.kind == FF_TXN_WRITE && txn->writes_count;
-	ff_code code = has_number ? commit_all(txn, error) : FF_OK;
+	ff_code code = FF_OK;
+	if (txn->kv.kind == FF_TXN_WRITE)
+		code = txn->writes_count ? commit_all(txn, error) : sync_what_was_read(txn, error);
 	end_txn(txn);
 	return code;
 }

@@ -29,6 +29,7 @@ typedef struct ffp_turn_memory {
 	pthread_mutex_t mutex;
 	_Atomic uint32_t gives;
 	_Atomic uint32_t waiting; /* somebody may be */
+	_Atomic uint32_t loose;   /* the last commit is not synced, or not all of it */
 } ffp_turn_memory;
 
 static int init_mutex(pthread_mutex_t *mutex)
@@ -134,4 +135,15 @@ void ffp_turn_give(const ffp_turn *turn)
 	atomic_store(&memory->waiting, 0);
 	atomic_fetch_add(&memory->gives, 1);
 	syscall(SYS_futex, &memory->gives, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+void ffp_turn_set_loose(const ffp_turn *turn, bool loose)
+{
+	if (turn->memory)
+		atomic_store_explicit(&turn->memory->loose, loose, memory_order_relaxed);
+}
+
+bool ffp_turn_is_loose(const ffp_turn *turn)
+{
+	return turn->memory && atomic_load_explicit(&turn->memory->loose, memory_order_relaxed);
 }

@@ -1,5 +1,5 @@
 /*
- * The turn to write, which one process has at a time. It lies before LMDB's own lock, which knows no limit to waiting,
+ * The turn to write, which one process has at a time, and what it tells who has it next. It lies before LMDB's own lock, which knows no limit to waiting,
  * and does no more than that: who writes without it (a program that is not ff) waits in LMDB's queue, as before.
  */
 #ifndef FFP_LMDB_TURN_H
@@ -24,5 +24,9 @@ void ffp_turn_close(ffp_turn *turn);
  * took it, or ends with the process. Costs no call of the system where nobody waits. */
 int ffp_turn_take(const ffp_turn *turn, int64_t limit_us);
 void ffp_turn_give(const ffp_turn *turn);
+
+/* Whether the last commit, of whichever process, may be lost with the power. With the turn taken. */
+void ffp_turn_set_loose(const ffp_turn *turn, bool loose);
+bool ffp_turn_is_loose(const ffp_turn *turn);
 
 #endif

@@ -262,6 +262,40 @@ static void a_commit_is_synced_as_its_store_wants(ff_test *t)
 		close_store(stores[i]);
 }
 
+static int add_loosely(ff_test *t, int number)
+{
+	static const char *const none[] = { "durability", "none", NULL };
+	ff_store *store;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, none, &store));
+	FF_REQUIRE_OK(t, add_row(t, store, number));
+	close_store(store);
+	return 0;
+}
+
+static unsigned syncs_of_an_answer(ff_test *t, ff_store *store)
+{
+	unsigned before = faulty_files_synced();
+	FF_REQUIRE_OK(t, write_once(t, store, NULL, 0));
+	return faulty_files_synced() - before;
+}
+
+/* An answer that writes nothing, such as that of a key that is known, is as durable as one that does. */
+static void an_answer_is_as_durable_as_its_store(ff_test *t)
+{
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	FF_REQUIRE_OK(t, add_row(t, store, 0));
+	FF_CHECK_EQ_INT(t, syncs_of_an_answer(t, store), 0);
+	FF_CHECK_EQ_INT(t, add_loosely(t, 1), 0);
+	FF_CHECK_EQ_INT(t, syncs_of_an_answer(t, store), 1);
+	FF_CHECK_EQ_INT(t, syncs_of_an_answer(t, store), 0);
+	FF_CHECK_EQ_INT(t, in_process(t, add_loosely, 2), 0);
+	FF_CHECK_EQ_INT(t, syncs_of_an_answer(t, store), 1);
+	FF_CHECK_EQ_INT(t, add_loosely(t, 3), 0);
+	FF_REQUIRE_OK(t, add_row(t, store, 4));
+	FF_CHECK_EQ_INT(t, syncs_of_an_answer(t, store), 0);
+	close_store(store);
+}
+
 static int add_elsewhere(ff_test *t, int number)
 {
 	ff_store *store = must_open(t, path_of(t, "a.db"));
@@ -839,6 +873,7 @@ static const ff_case cases[] = {
 	CASE(a_turn_that_nobody_gives_back, "", 0),
 	CASE(each_store_has_its_durability, "", 0),
 	CASE(a_commit_is_synced_as_its_store_wants, "", 0),
+	CASE(an_answer_is_as_durable_as_its_store, "FF-ERR-2", 0),
 	CASE(what_another_process_wrote_is_noticed, "FF-RU-13", 0),
 	CASE(a_directory_made_anew, "", 0),
 	CASE(a_fork_takes_nothing_away, "", 0),
