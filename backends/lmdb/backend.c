@@ -450,12 +450,33 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	return code;
 }
 
+/*
+ * Where the file system is mounted read-only there are no locks, and a reader has no slot. Who writes by another mount knows
+ * nothing of it, and what it sees may be written over from the third commit behind it on: that one begins after the second.
+ */
+static bool is_overtaken(const ff_store *store, size_t id)
+{
+	MDB_envinfo info;
+	if (!store->environment->read_only)
+		return false;
+	mdb_env_info(store->environment->env, &info);
+	return info.me_numreaders == 0 && info.me_last_txnid > id + 1;
+}
+
+static ff_code overtaken(const ff_store *store, ff_error *error)
+{
+	return ff_error_set(error, FF_E_BUSY, "'%s' was written to while it was read without locks",
+	                    store->environment->path);
+}
+
 static ff_code load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
 	bool reader = txn->kv.kind == FF_TXN_READ;
 	if (reader)
 		enter(txn->kv.store);
 	ff_code code = ff_kv_load(txn, arena, reads, count, error);
+	if (reader && is_overtaken(txn->kv.store, mdb_txn_id(txn->txn)))
+		code = overtaken(txn->kv.store, error);
 	if (reader)
 		leave(txn->kv.store);
 	return code;
@@ -508,6 +529,7 @@ static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
 
 typedef struct listener {
 	const ff_store *store;
+	size_t id; /* of what is checked, or an older one's */
 	ff_problem_fn *problem;
 	void *context;
 } listener;
@@ -516,6 +538,8 @@ typedef struct listener {
 static void tell(void *context, const char *problem)
 {
 	const listener *to = context;
+	if (is_overtaken(to->store, to->id))
+		return;
 	leave(to->store);
 	to->problem(to->context, problem);
 	enter(to->store);
@@ -523,10 +547,20 @@ static void tell(void *context, const char *problem)
 
 static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
 {
-	listener to = { store, problem, context };
+	listener to = { store, 0, problem, context };
+	MDB_envinfo info;
 	if (is_copy(store))
 		return copied(store, FF_E_IO, error);
-	return ff_kv_check(store, tell, &to, error);
+	enter(store);
+	mdb_env_info(store->environment->env, &info);
+	leave(store);
+	to.id = info.me_last_txnid;
+	ff_code code = ff_kv_check(store, tell, &to, error);
+	enter(store);
+	if (is_overtaken(store, to.id))
+		code = overtaken(store, error);
+	leave(store);
+	return code;
 }
 
 /* Who died in the middle of a read keeps what it saw from being used again, and the file grows with each commit. */

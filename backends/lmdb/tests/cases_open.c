@@ -1,8 +1,11 @@
 /* Opening: what is not a store, what cannot be written, and that a failed open leaves nothing. */
 #include "lmdb_test.h"
 
+#include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "faulty.h"
@@ -262,6 +265,65 @@ static void reading_leaves_the_data_as_it_is(ff_test *t)
 	FF_CHECK(t, file_hash(data_of(t, path)) == was);
 }
 
+/* ---- mounted read-only ---------------------------------------------------------------------------------------- */
+
+static int gates[2][2]; /* by which a process and its child take turns */
+
+/* For this process alone; false where it may not. */
+static bool mount_read_only(const char *path)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount(path, path, NULL, MS_BIND, NULL) == 0 &&
+	       mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0;
+}
+
+static int read_what_is_mounted(ff_test *t, int number)
+{
+	ff_store *store;
+	ff_txn *txn;
+	char byte = '!';
+	ff_read all = { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 10 };
+	(void)number;
+	close(gates[1][1]);
+	if (!FF_CHECK(t, true) || !mount_read_only(path_of(t, "a.db")))
+		return 0;
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	FF_REQUIRE_OK(t, subject.backend->begin(store, FF_TXN_READ, &txn, ff_test_error(t)));
+	for (int commits = 0; commits < 3; commits++) {
+		bool is_old = commits == 2;
+		FF_CHECK_CODE(t, subject.backend->load(txn, ffp_raw_arena(t), &all, 1, ff_test_error(t)),
+		              is_old ? FF_E_BUSY : FF_OK);
+		FF_CHECK(t, is_old ? ff_test_error(t)->retryable : all.rows_count == 1);
+		FF_REQUIRE(t, write(gates[0][1], &byte, 1) == 1 && read(gates[1][0], &byte, 1) == 1);
+	}
+	subject.backend->abort(txn);
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 4);
+	close_store(store);
+	return 0;
+}
+
+/* There LMDB has no locks, and who writes by another mount does not wait for those who read: they are told. */
+static void a_directory_that_is_mounted_read_only(ff_test *t)
+{
+	int status = -1;
+	char byte;
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	FF_REQUIRE(t, pipe(gates[0]) == 0 && pipe(gates[1]) == 0);
+	pid_t reader = start_process(t, read_what_is_mounted, 0);
+	close(gates[0][1]);
+	for (row.b = 2; read(gates[0][0], &byte, 1) == 1; row.b++) {
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+		FF_CHECK(t, write(gates[1][1], &byte, 1) == 1);
+	}
+	FF_CHECK(t, waitpid(reader, &status, 0) == reader && status == 0);
+	close(gates[0][0]);
+	close(gates[1][0]);
+	close(gates[1][1]);
+	close_store(store);
+}
+
 static const ff_case cases[] = {
 	CASE(what_is_no_store, "FF-ERR-1", 0),
 	CASE(an_environment_of_others, "FF-ERR-1", 0),
@@ -271,6 +333,7 @@ static const ff_case cases[] = {
 	CASE(a_directory_comes_and_goes, "FF-ERR-2", 0),
 	CASE(parameters, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
+	CASE(a_directory_that_is_mounted_read_only, "FF-GS-1", 0),
 	CASE(reading_leaves_the_data_as_it_is, "", 0),
 };
 FAMILY(cases_open, cases);
