@@ -277,11 +277,25 @@ static bool mount_read_only(const char *path)
 	       mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0;
 }
 
+/* Lets the parent commit, once. */
+static void let_write(ff_test *t)
+{
+	char byte = '!';
+	FF_REQUIRE(t, write(gates[0][1], &byte, 1) == 1 && read(gates[1][0], &byte, 1) == 1);
+}
+
+static void let_write_twice(void *context, const char *problem)
+{
+	note_problem(context, problem);
+	let_write(((problems *)context)->test);
+	let_write(((problems *)context)->test);
+}
+
 static int read_what_is_mounted(ff_test *t, int number)
 {
 	ff_store *store;
 	ff_txn *txn;
-	char byte = '!';
+	problems found = { .test = t };
 	ff_read all = { .table = odd_v1(), .kind = FF_READ_RANGE, .limit = 10 };
 	(void)number;
 	close(gates[1][1]);
@@ -294,10 +308,12 @@ static int read_what_is_mounted(ff_test *t, int number)
 		FF_CHECK_CODE(t, subject.backend->load(txn, ffp_raw_arena(t), &all, 1, ff_test_error(t)),
 		              is_old ? FF_E_BUSY : FF_OK);
 		FF_CHECK(t, is_old ? ff_test_error(t)->retryable : all.rows_count == 1);
-		FF_REQUIRE(t, write(gates[0][1], &byte, 1) == 1 && read(gates[1][0], &byte, 1) == 1);
+		let_write(t);
 	}
 	subject.backend->abort(txn);
 	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 4);
+	FF_CHECK_CODE(t, subject.backend->check(store, let_write_twice, &found, ff_test_error(t)), FF_E_BUSY);
+	FF_CHECK_EQ_INT(t, found.count, 1);
 	close_store(store);
 	return 0;
 }
@@ -307,6 +323,9 @@ static void a_directory_that_is_mounted_read_only(ff_test *t)
 {
 	int status = -1;
 	char byte;
+	close_store(must_open(t, path_of(t, "a.db")));
+	raw_put(t, path_of(t, "a.db"), "odd_by_n", raw_text("none", 4, "", 0));
+	raw_put(t, path_of(t, "a.db"), "odd_by_v", raw_text("none", 4, "", 0));
 	ff_store *store = must_open(t, path_of(t, "a.db"));
 	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
 	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
