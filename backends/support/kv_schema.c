@@ -256,7 +256,7 @@ ff_code ff_kv_begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *e
 /* ---- check -------------------------------------------------------------------------------------------------- */
 
 /* So many entries are looked at before the walk rests. */
-enum { SLICE = 1000, LINE_SIZE = 512, LINES_AN_ENTRY = 1 + FF_INDEXES_MAX };
+enum { SLICE = 1000, LINES_AN_ENTRY = 1 + FF_INDEXES_MAX };
 
 /* A walk over one tree. Problems are kept until the walk rests, since a host may do anything when it is told one. */
 typedef struct checking {
@@ -265,7 +265,7 @@ typedef struct checking {
 	const ff_index *index; /* NULL: the table's own tree */
 	bool begun;
 	ffp_kv_key last; /* that was looked at */
-	char lines[16][LINE_SIZE];
+	char lines[16][sizeof(((ff_error *)NULL)->message)];
 	unsigned lines_count;
 	ff_error *error;
 } checking;
@@ -286,13 +286,16 @@ static void describe(const ff_table *table, const ff_row *row, char *text, size_
 	}
 }
 
+/* What a spoiled key holds may be no text, and is told as one, as in an error. */
 static void tell(checking *of, const ff_index *index, const ff_row *row, const char *fault)
 {
-	char key[400] = "";
+	char key[256] = "";
+	ff_error line;
 	if (row)
 		describe(of->table, row, key, sizeof(key));
-	snprintf(of->lines[of->lines_count++], LINE_SIZE, "%s '%s'%s%s%s: %s", index ? "index" : "table",
-	         index ? index->name : of->table->name, row ? ", row (" : "", key, row ? ")" : "", fault);
+	ff_error_set(&line, FF_E_CORRUPT, "%s '%s'%s%s%s: %s", index ? "index" : "table",
+	             index ? index->name : of->table->name, row ? ", row (" : "", key, row ? ")" : "", fault);
+	memcpy(of->lines[of->lines_count++], line.message, sizeof(line.message));
 }
 
 /* Whether each index of the table has its entry of the row. */

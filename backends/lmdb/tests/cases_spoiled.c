@@ -138,6 +138,17 @@ static void keys_that_are_none(ff_test *t)
 	close_store(store);
 }
 
+static void keys_that_are_no_text(ff_test *t)
+{
+	const char *path = make_store(t);
+	raw_put(t, path, ODD,
+	        raw_text("\x1b[\n\0\x80\0\0\0\0\0\0\x01"
+	                 "c",
+	                 13, "", 0));
+	FF_CHECK_STR(t, check_store(t, path).lines,
+	             "table 'odd \"table\"', row ('?[?', 1, 'c'): a row cannot be read|");
+}
+
 /* A store whose first row's value cannot be read. */
 static const char *make_corrupt(ff_test *t)
 {
@@ -420,10 +431,10 @@ static const ff_case cases[] = {
 	CASE(an_entry_is_missing, "FF-MT-4", 0),        CASE(an_entry_without_a_row, "FF-MT-4", 0),
 	CASE(an_entry_that_is_old, "FF-MT-4", 0),       CASE(an_entry_with_a_value, "FF-MT-4", 0),
 	CASE(an_entry_of_a_null, "FF-MT-4", 0),         CASE(keys_that_are_none, "FF-MT-4", 0),
-	CASE(a_row_that_cannot_be_read, "FF-RU-8", 0),  CASE(a_corrupt_row_can_be_written_over, "", 0),
-	CASE(a_corrupt_row_can_be_deleted, "", 0),      CASE(all_problems_are_told, "FF-MT-4", 0),
-	CASE(a_file_that_was_cut_short, "FF-ERR-1", 0), CASE(a_tree_that_is_missing, "FF-MT-2", 0),
-	CASE(a_version_that_is_none, "FF-MT-2", 0),     CASE(a_page_that_is_none, "FF-ERR-1", 0),
-	CASE(a_file_without_its_last_pages, "", 0),
+	CASE(keys_that_are_no_text, "FF-MT-4", 0),      CASE(a_row_that_cannot_be_read, "FF-RU-8", 0),
+	CASE(a_corrupt_row_can_be_written_over, "", 0), CASE(a_corrupt_row_can_be_deleted, "", 0),
+	CASE(all_problems_are_told, "FF-MT-4", 0),      CASE(a_file_that_was_cut_short, "FF-ERR-1", 0),
+	CASE(a_tree_that_is_missing, "FF-MT-2", 0),     CASE(a_version_that_is_none, "FF-MT-2", 0),
+	CASE(a_page_that_is_none, "FF-ERR-1", 0),       CASE(a_file_without_its_last_pages, "", 0),
 };
 FAMILY(cases_spoiled, cases);
