@@ -371,6 +371,19 @@ static void close_connections(ff_store *store)
 
 static const char *const file_suffixes[] = { "-journal", "-wal", "-shm", "" };
 
+/* A log of a store that somebody removed would be folded into the new one. SQLite removes it where it finds the file empty,
+ * so there the store is created in its place. */
+static bool has_old_log(const ff_store *store)
+{
+	bool has = false;
+	for (size_t i = 0; i < 2; i++) {
+		char *file = sqlite3_mprintf("%s%s", store->path, file_suffixes[i]);
+		has = has || !file || access(file, F_OK) == 0;
+		sqlite3_free(file);
+	}
+	return has;
+}
+
 static void remove_draft(const char *path)
 {
 	for (size_t i = 0; i < sizeof(file_suffixes) / sizeof(*file_suffixes); i++) {
@@ -433,7 +446,7 @@ static ff_code open_file(ff_store *store, bool must_exist, ff_error *error)
 {
 	bool exists;
 	ff_code code = look_at_file(store, must_exist, &exists, error);
-	if (code == FF_OK && !exists)
+	if (code == FF_OK && !exists && !has_old_log(store))
 		code = create(store, error);
 	if (code == FF_OK)
 		code = store->read_only ? open_reader(store, error) : open_writer(store, must_exist, error);

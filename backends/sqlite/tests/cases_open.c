@@ -279,6 +279,18 @@ static void make_crashed(ff_test *t, const char *path, const char *log)
 	FF_CHECK(t, unlink(path_of(t, "scratch.db")) == 0);
 }
 
+/* What was in the log of a store that somebody removed is not in a new one of its name. */
+static void a_log_without_its_store(ff_test *t)
+{
+	make_crashed(t, path_of(t, "a.db"), path_of(t, "a.db-wal"));
+	FF_CHECK(t, unlink(path_of(t, "a.db")) == 0);
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 0);
+	close_store(store);
+	FF_CHECK_EQ_INT(t, check_store(t, path_of(t, "a.db")).count, 0);
+	FF_CHECK_EQ_INT(t, count_files(t), 1);
+}
+
 static int read_with_its_log(ff_test *t, int number)
 {
 	ff_store *store;
@@ -513,6 +525,7 @@ static const ff_case cases[] = {
 	CASE(a_few_readers_are_kept, "", 0),
 	CASE(one_transaction_at_a_time, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),
+	CASE(a_log_without_its_store, "FF-MT-2", 0),
 	CASE(a_log_that_may_not_be_written, "", 0),
 	CASE(who_may_only_read_sees_what_others_write, "", 0),
 	CASE(reading_leaves_the_files_as_they_are, "", 0),
