@@ -1,6 +1,6 @@
 /*
- * The turn to write, which one process has at a time, and what it tells who has it next. It lies before LMDB's own lock, which knows no limit to waiting,
- * and does no more than that: who writes without it (a program that is not ff) waits in LMDB's queue, as before.
+ * The turn to write, which one process has at a time, and what it tells who has it next. It lies before LMDB's own lock,
+ * which knows no limit to waiting: who writes without it (a program that is not ff) waits in LMDB's queue, as before.
  */
 #ifndef FFP_LMDB_TURN_H
 #define FFP_LMDB_TURN_H
