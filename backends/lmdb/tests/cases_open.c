@@ -272,9 +272,9 @@ static int gates[2][2]; /* by which a process and its child take turns */
 /* For this process alone; false where it may not. */
 static bool mount_read_only(const char *path)
 {
-	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount(path, path, NULL, MS_BIND, NULL) == 0 &&
-	       mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0;
+	return unshare(CLONE_NEWNS) == 0 && mount("", "/", "", MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount(path, path, "", MS_BIND, NULL) == 0 &&
+	       mount("", path, "", MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0;
 }
 
 /* Lets the parent commit, once. */
