@@ -379,6 +379,28 @@ static int call_in_child(void *context)
 }
 
 /* Each in a process of its own, for what is wrong here ends in a signal. */
+/* What was not begun with its INIT, or is another library's, is not read. */
+static void structs_of_another_size_are_invalid(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	ff_error *error = ff_test_error(t);
+	ff_budget_spec budget = FF_BUDGET_SPEC_INIT;
+	ff_quota_spec quota = FF_QUOTA_SPEC_INIT;
+	ff_admission admission = FF_ADMISSION_INIT;
+	const ff_limit_arrays limits = { 0 };
+	budget.budget_id = quota.quota_policy_id = admission.quota_policy_id = admission.execution_id = "x";
+	for (int larger = 0; larger <= 1; larger++) {
+		budget.size = larger ? sizeof(budget) + 8 : 0;
+		quota.size = larger ? sizeof(quota) + 8 : 0;
+		admission.size = larger ? sizeof(admission) + 8 : 0;
+		FF_CHECK_CODE(t, ff_engine_create_budget(e, &budget, NULL, error), FF_E_INVALID);
+		FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, &budget, &limits, NULL, error), FF_E_INVALID);
+		FF_CHECK_CODE(t, ff_engine_create_quota_policy(e, &quota, NULL, error), FF_E_INVALID);
+		FF_CHECK_CODE(t, ff_engine_admit(e, &admission, NULL, error), FF_E_INVALID);
+	}
+	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
+}
+
 static void null_is_invalid(ff_test *t)
 {
 	child_call call = { ff_test_uri(t), call_without_structs };
@@ -767,6 +789,7 @@ static const ff_case cases[] = {
 	CASE(open_read_only, "", 0),
 	CASE(closed_engine_is_misuse, "", 0),
 	CASE(forked_engine_is_misuse, "", 0),
+	CASE(structs_of_another_size_are_invalid, "", 0),
 	CASE(null_is_invalid, "", 0),
 	CASE(null_arrays_are_invalid, "FF-CB-6", 0),
 	CASE(every_error_names_its_operation, "FF-ERR-1", 0),
