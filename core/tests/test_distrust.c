@@ -208,6 +208,14 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 		                    .execution_id = BYTES("x") };
 	ffp_fake_put(fake, FFP_QUOTA_POLICY, &counting.row);
 	ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &slot.row);
+	const ffp_quota_row at_fault = {
+		.quota_policy_id = BYTES("r"), .active_concurrency = 1, .next_entry = -1, .limits_stored = 1
+	};
+	const ffp_slot_row sound = { .row.nulls = 1u << FFP_SLOT_LEASE_UNTIL,
+		                     .quota_policy_id = BYTES("r"),
+		                     .execution_id = BYTES("x") };
+	ffp_fake_put(fake, FFP_QUOTA_POLICY, &at_fault.row);
+	ffp_fake_put(fake, FFP_QUOTA_ADMITTED, &sound.row);
 	FF_CHECK_STR(t, ffp_create(t, e, "u", "a=5"), "created");
 	const char *before = ffp_fake_dump(t, fake);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!corrupt");
@@ -232,6 +240,8 @@ static void corrupt_rows_fail_their_calls(ff_test *t)
 	FF_CHECK_STR(t, ffp_quota(t, e, "w"), "!corrupt");
 	FF_CHECK_STR(t, ffp_admit(t, e, "c", "x", ""), "!corrupt");
 	FF_CHECK_STR(t, ffp_release_slot(t, e, "c", "x", 0), "!corrupt");
+	FF_CHECK_STR(t, ffp_admit(t, e, "r", "x", ""), "!corrupt"); /* however sound its slot is */
+	FF_CHECK_STR(t, ffp_release_slot(t, e, "r", "x", 0), "!corrupt");
 	FF_CHECK_STR(t, ffp_export(t, e, 0), "!corrupt");
 	FF_CHECK_STR(t, ffp_fake_dump(t, fake), before);
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
