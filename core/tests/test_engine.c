@@ -378,7 +378,6 @@ static int call_in_child(void *context)
 	return CHILD_ANSWERS + (int)code;
 }
 
-/* Each in a process of its own, for what is wrong here ends in a signal. */
 /* What was not begun with its INIT, or is another library's, is not read. */
 static void structs_of_another_size_are_invalid(ff_test *t)
 {
@@ -401,6 +400,7 @@ static void structs_of_another_size_are_invalid(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
 }
 
+/* Each in a process of its own, for what is wrong here ends in a signal. */
 static void null_is_invalid(ff_test *t)
 {
 	child_call call = { ff_test_uri(t), call_without_structs };

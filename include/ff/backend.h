@@ -20,7 +20,7 @@
  * `retryable` too (the latter not of COMMIT_UNKNOWN, where the core says it of calls with a key). The core adds the
  * operation, the entity and the backend's name. The codes that a slot may return are listed with it; FF_E_NO_MEMORY and
  * FF_E_IO are always allowed; any other is turned into FF_E_IO, with a message that says so. Nothing may be printed; a
- * backend's own code sets no signal handler, starts no thread and reads no clock (waiting is counted in what was slept).
+ * backend's own code sets no signal handler, starts no thread and reads no clock, but to bound a wait.
  *
  * Memory: what is one open store's or one transaction's comes from the config's allocator, rows from the arena. What
  * several stores share may outlive each of them, and is of none's.
