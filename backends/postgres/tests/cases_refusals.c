@@ -111,7 +111,7 @@ static void a_rollback_that_is_gone(ff_test *t)
 	FF_CHECK_EQ_INT(t, add(t, raw), 5);
 }
 
-/* On a connection that has had nothing to roll back. */
+/* On a connection that has had nothing to roll back. Once there is something, no other statement of that name is sent. */
 static void a_rollback_that_cannot_be_prepared(ff_test *t)
 {
 	ffp_raw *raw = open_with(t, "");
@@ -122,6 +122,9 @@ static void a_rollback_that_cannot_be_prepared(ff_test *t)
 	              " EXCEPTION WHEN duplicate_prepared_statement THEN NULL; END; END LOOP;");
 	FF_CHECK_CODE(t, try_add_to(t, raw, 2), FF_OK);
 	FF_CHECK_EQ_INT(t, add(t, raw), 4);
+	roll_back(t, raw);
+	FF_CHECK_CODE(t, touch(t, open_with(t, ""), "x", GETS), FF_OK);
+	FF_CHECK_CODE(t, try_add_to(t, raw, 4), FF_OK);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
