@@ -238,6 +238,9 @@ static ff_code start_in_map(ff_txn *reader, ff_error *error)
 			continue;
 		ff_code code =
 		    result == MDB_MAP_RESIZED ? follow_map(store, error) : ffp_txn_fail(reader, result, "read", error);
+		if (result == EAGAIN) /* LMDB tells processes apart by their numbers */
+			ff_error_prefix(error, "another process has it open, whose number in its PID namespace is that"
+			                       " of this one");
 		if (code != FF_OK)
 			return code;
 	}
@@ -297,26 +300,6 @@ static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 	return error->code = code;
 }
 
-static ff_code commit_writing(ff_txn *writer, ff_error *error)
-{
-	ff_store *store = writer->kv.store;
-	MDB_envinfo info;
-	if (store->durability != FF_DURABILITY_FULL)
-		ffp_turn_set_loose(&store->environment->turn, true);
-	int result = mdb_txn_commit(writer->txn);
-	writer->txn = NULL;
-	store->last_id = 0;
-	if (result)
-		return failed_commit(writer, result, error);
-	if (store->durability == FF_DURABILITY_FULL)
-		ffp_turn_set_loose(&store->environment->turn, false);
-	mdb_env_info(store->environment->env, &info);
-	if (info.me_last_txnid == writer->id)
-		store->last_id = writer->id;
-	store->has_room = ffp_environment_has_room(store->environment, &info, store->map_max);
-	return FF_OK;
-}
-
 /* An answer that changes nothing may rest on a commit of a store with less durability, and is to be as durable as ours. */
 static ff_code sync_what_was_read(ff_txn *writer, ff_error *error)
 {
@@ -328,6 +311,27 @@ static ff_code sync_what_was_read(ff_txn *writer, ff_error *error)
 	if (result)
 		return ffp_txn_fail(writer, result, "sync", error);
 	ffp_turn_set_loose(&environment->turn, false);
+	return FF_OK;
+}
+
+static ff_code commit_writing(ff_txn *writer, ff_error *error)
+{
+	ff_store *store = writer->kv.store;
+	MDB_envinfo info;
+	if (store->durability != FF_DURABILITY_FULL)
+		ffp_turn_set_loose(&store->environment->turn, true);
+	int result = mdb_txn_commit(writer->txn);
+	writer->txn = NULL;
+	store->last_id = 0;
+	if (result)
+		return failed_commit(writer, result, error);
+	mdb_env_info(store->environment->env, &info);
+	store->has_room = ffp_environment_has_room(store->environment, &info, store->map_max);
+	if (info.me_last_txnid != writer->id) /* it changed nothing */
+		return sync_what_was_read(writer, error);
+	store->last_id = writer->id;
+	if (store->durability == FF_DURABILITY_FULL)
+		ffp_turn_set_loose(&store->environment->turn, false);
 	return FF_OK;
 }
 

@@ -58,8 +58,6 @@ ff_code ffp_lmdb_fail(const char *path, int result, const char *doing, ff_error 
 	const char *text = mdb_strerror(result);
 	if (result == MDB_PANIC)
 		text = "an earlier failure left it unusable until all of this process have closed it";
-	else if (result == EAGAIN) /* LMDB tells processes apart by their numbers */
-		text = "another process has it open, whose number in its PID namespace is that of this one";
 	else if (result == MDB_VERSION_MISMATCH)
 		text = "it was made by another version of LMDB";
 	else if (result == MDB_INVALID)
@@ -256,19 +254,23 @@ static bool is_there(const char *path, int directory)
 	       named.st_ino == locked.st_ino;
 }
 
+/* An opening is waited for so long whatever busy_timeout_ms is, since it is soon over unless something is wrong with it. */
+#define OPENING_WAIT_US 100000
+
 static ff_code lock_directory(const char *path, bool must_exist, ff_wait *wait, ffp_opening *opening, ff_error *error)
 {
+	wait->limit_us = wait->limit_us > OPENING_WAIT_US ? wait->limit_us : OPENING_WAIT_US;
 	ff_wait_start(wait);
 	for (int tries = 0; tries < TRIES_MAX; tries++) {
 		ff_code code = open_directory(path, must_exist, opening, error);
 		if (code != FF_OK)
 			return code;
 		while (flock(opening->lock, LOCK_EX | LOCK_NB) != 0) {
-			if (errno != EWOULDBLOCK)
+			if (errno != EWOULDBLOCK && errno != EINTR)
 				return no_directory(path, errno, "lock", error);
 			if (ff_wait_pause(wait))
 				continue;
-			opening->made_directory = false; /* it is for who has the lock to take it away */
+			opening->made_directory = false; /* somebody else uses it */
 			return ffp_lmdb_fail(path, EBUSY, "open", error);
 		}
 		if (is_there(path, opening->lock))

@@ -145,5 +145,5 @@ void ffp_turn_set_loose(const ffp_turn *turn, bool loose)
 
 bool ffp_turn_is_loose(const ffp_turn *turn)
 {
-	return turn->memory && atomic_load_explicit(&turn->memory->loose, memory_order_relaxed);
+	return !turn->memory || atomic_load_explicit(&turn->memory->loose, memory_order_relaxed);
 }

@@ -25,7 +25,7 @@ void ffp_turn_close(ffp_turn *turn);
 int ffp_turn_take(const ffp_turn *turn, int64_t limit_us);
 void ffp_turn_give(const ffp_turn *turn);
 
-/* Whether the last commit, of whichever process, may be lost with the power. With the turn taken. */
+/* Whether the last commit, of whichever process, may be lost with the power; true where nobody knows. With the turn taken. */
 void ffp_turn_set_loose(const ffp_turn *turn, bool loose);
 bool ffp_turn_is_loose(const ffp_turn *turn);
 

@@ -372,7 +372,7 @@ static attempt try_hosts(ff_txn *txn, const char *hosts, const char *ports)
 	keywords[count] = "host"; /* of what is named twice libpq takes the last */
 	values[count++] = hosts;
 	keywords[count] = "port";
-	values[count] = ports;
+	values[count] = ports && !*ports ? option(store->options, "port")->compiled : ports; /* "" would be none */
 	ffp_hold_standard_quietly();
 	txn->pg = PQconnectStartParams(keywords, values, 0);
 	if (!txn->pg)
@@ -493,8 +493,8 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	attempt ended = reach(txn);
 	if (ended != REACHED) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
-		if (ended == SILENT && code == FF_E_IO &&
-		    !*error->native_code) /* libpq tells of a reset, which was ours */
+		/* Where it was silent libpq tells of a reset, which was ours. */
+		if (ended == SILENT && code == FF_E_IO && !*error->native_code)
 			ff_error_set(error, code, "cannot connect to '%s': nobody answered", store->name);
 		error->retryable = ended != REFUSED_BY_US && !(meaning_of(error->native_code)->flags & SETTLED);
 	}

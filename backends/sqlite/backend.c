@@ -120,7 +120,8 @@ static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 	/* A writer has its snapshot now. Where the store is as it was left by our last commit, its version is, too. */
 	connection->untouched =
 	    kind == FF_TXN_WRITE && connection->content_left && content_of(connection) == connection->content_left;
-	return connection->untouched ? FF_OK : check_version(connection, error);
+	return connection->untouched ? FF_OK
+	                             : ffp_connection_answer(connection, check_version(connection, error), error);
 }
 
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
@@ -344,6 +345,7 @@ static ff_code open_reader(ff_store *store, ff_error *error)
 		code = no_store(store, error);
 	if (code == FF_OK)
 		code = check_schema(store, version, error);
+	code = ffp_connection_answer(reader, code, error);
 	release(reader);
 	return code;
 }
@@ -370,13 +372,14 @@ static void close_connections(ff_store *store)
  */
 
 static const char *const file_suffixes[] = { "-journal", "-wal", "-shm", "" };
+enum { LOG_SUFFIXES = 2 }; /* the first */
 
 /* A log of a store that somebody removed would be folded into the new one. SQLite removes it where it finds the file empty,
  * so there the store is created in its place. */
 static bool has_old_log(const ff_store *store)
 {
 	bool has = false;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < LOG_SUFFIXES; i++) {
 		char *file = sqlite3_mprintf("%s%s", store->path, file_suffixes[i]);
 		has = has || !file || access(file, F_OK) == 0;
 		sqlite3_free(file);
@@ -528,15 +531,31 @@ static ff_code check_integrity(ff_txn *connection, ff_problem_fn *problem, void 
 	return code;
 }
 
+typedef struct listener {
+	const ff_txn *connection;
+	ff_problem_fn *problem;
+	void *context;
+} listener;
+
+/* What was found where somebody wrote meanwhile may be none. */
+static void tell(void *context, const char *problem)
+{
+	const listener *to = context;
+	if (!ffp_connection_is_overtaken(to->connection))
+		to->problem(to->context, problem);
+}
+
 static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
 {
 	ff_txn *connection = NULL;
 	ff_code code =
 	    store->memory ? acquire_writer(store, &connection, error) : acquire_reader(store, &connection, error);
 	if (code == FF_OK) {
-		code = check_integrity(connection, problem, context, error);
+		listener to = { connection, problem, context };
+		code = check_integrity(connection, tell, &to, error);
 		if (code == FF_OK)
-			code = ffp_schema_check(connection, problem, context, error);
+			code = ffp_schema_check(connection, tell, &to, error);
+		code = ffp_connection_answer(connection, code, error);
 		release(connection);
 	}
 	if (code == FF_E_FULL)

@@ -40,6 +40,8 @@ static ff_code code_of(int result, int system_error)
 	case SQLITE_IOERR:
 		if (result == SQLITE_IOERR_NOMEM)
 			return FF_E_NO_MEMORY;
+		if (result == SQLITE_IOERR_DELETE_NOENT) /* of two who make a store, one has removed the old log */
+			return FF_E_BUSY;
 		return no_room(system_error) ? FF_E_FULL : FF_E_IO;
 	default:
 		return FF_E_IO;
@@ -295,8 +297,18 @@ static struct timespec written_at(const char *path)
 
 bool ffp_connection_is_overtaken(const ff_txn *connection)
 {
+	if (!connection->once)
+		return false;
 	struct timespec now = written_at(connection->store->path), then = connection->as_of;
 	return now.tv_sec != then.tv_sec || now.tv_nsec != then.tv_nsec;
+}
+
+ff_code ffp_connection_answer(const ff_txn *connection, ff_code code, ff_error *error)
+{
+	return ffp_connection_is_overtaken(connection)
+	           ? ff_error_set(error, FF_E_BUSY, "'%s' was written to while it was read without a log",
+	                          connection->store->path)
+	           : code;
 }
 
 /* Opens the file once more, to read it as it is, for one transaction: a writer with more rights may come after it. */

@@ -11,9 +11,10 @@ static ffp_file *file_of(sqlite3_file *file)
  * then how much of the log is in the file, and where a commit begins the log anew between the two, it counts what the old
  * log held as folded of the new one, whose commits are lost (sqlite.org/wal.html, "the WAL-reset bug"). So when it has the
  * lock that keeps the log from beginning anew, we look whether that is the one that it was when it began, by the salts; if
- * not, the lock is not given, and the checkpoint does nothing, as beside a reader.
+ * not, the lock is not given, and the checkpoint does nothing, as beside a reader. One that waits for the writer's place
+ * reads the header behind that.
  */
-enum { CHECKPOINT_LOCK = 1, UNUSED_LOG_LOCK = 3, INDEX_REGION_SIZE = 32768, INDEX_SALTS = 8 };
+enum { WRITE_LOCK = 0, CHECKPOINT_LOCK = 1, UNUSED_LOG_LOCK = 3, INDEX_REGION_SIZE = 32768, INDEX_SALTS = 8 };
 
 static uint64_t salts_of(sqlite3_file *file)
 {
@@ -28,7 +29,8 @@ static uint64_t salts_of(sqlite3_file *file)
 static int look_at_log(sqlite3_file *file, int offset)
 {
 	ffp_file *of = file_of(file);
-	if (offset == CHECKPOINT_LOCK)
+	of->folds = of->folds || offset == CHECKPOINT_LOCK;
+	if (of->folds && offset <= CHECKPOINT_LOCK)
 		of->salts = salts_of(file);
 	if (offset != UNUSED_LOG_LOCK || of->salts == salts_of(file))
 		return SQLITE_OK;
@@ -54,12 +56,14 @@ static bool is_free(ff_store *store)
 
 static int lock_index(sqlite3_file *file, int offset, int count, int flags)
 {
-	const ffp_file *of = file_of(file);
+	ffp_file *of = file_of(file);
 	for (unsigned looks = 0; looks < LOOKS_MAX && !is_free(of->store); looks++)
 		;
 	int result = of->real->xShmLock(file, offset, count, flags);
 	if (result == SQLITE_OK && flags == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE))
 		result = look_at_log(file, offset);
+	else if (offset == CHECKPOINT_LOCK)
+		of->folds = false;
 	atomic_store_explicit(&of->store->locking, false, memory_order_release);
 	return result;
 }

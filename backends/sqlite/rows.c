@@ -171,8 +171,7 @@ ff_code ffp_rows_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count
 	for (size_t i = 0; code == FF_OK && i < count; i++)
 		code = reads[i].kind == FF_READ_GET ? get(txn, arena, &reads[i], error)
 		                                    : range(txn, arena, &reads[i], error);
-	if (txn->once && ffp_connection_is_overtaken(txn))
-		return ff_error_set(error, FF_E_BUSY, "'%s' was written to while it was read", txn->store->path);
+	code = ffp_connection_answer(txn, code, error);
 	/* To read, SQLite may need room for the log's index. */
 	if (code == FF_E_FULL)
 		code = error->code = FF_E_IO;

@@ -49,7 +49,8 @@ typedef struct ffp_file {
 	sqlite3_io_methods methods;
 	const sqlite3_io_methods *real; /* the system's; NULL: it has none */
 	ff_store *store;
-	uint64_t salts;  /* of the log when this connection began to fold it */
+	bool folds;      /* the log */
+	uint64_t salts;  /* of the log when this connection began to */
 	unsigned writes; /* so far, where it is synced in bites */
 } ffp_file;
 
@@ -103,8 +104,10 @@ ff_code ffp_sqlite_fail(sqlite3 *db, int result, const char *doing, const char *
 /* Opens a connection for writing, or one that never writes. */
 ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, ff_error *error);
 void ffp_connection_close(ff_txn *connection);
-/* Whether a file that is read as it is was written meanwhile, so that what was read may be of no one state. */
+/* Whether this reads a file as it is that was written meanwhile, so that what was read may be of no one state. */
 bool ffp_connection_is_overtaken(const ff_txn *connection);
+/* What reading answered, or BUSY where it was overtaken. */
+ff_code ffp_connection_answer(const ff_txn *connection, ff_code code, ff_error *error);
 /* The kept statement of a kind; `table` and `range` are NULL where the kind has none. On failure NULL, and a code. */
 ff_code ffp_statement_get(ff_txn *connection, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
                           const ff_read *range, sqlite3_stmt **statement, ff_error *error);

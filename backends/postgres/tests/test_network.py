@@ -703,17 +703,17 @@ class Errors(NetworkTest):
             for hosts, mode in ((f"{silent},127.0.0.1:{serves}", "disable"),
                                 (f"127.0.0.1:1,{silent},127.0.0.1:{serves}", "prefer"),
                                 (f"{silent},127.0.0.2:{serves},127.0.0.1:{serves}", "prefer")):
-                uri = f"postgresql://ff@{hosts}/postgres?schema={self.schema}&connect_timeout=1&sslmode={mode}"
+                uri = f"postgresql://ff@{hosts}/postgres?schema={self.schema}&connect_timeout=2&sslmode={mode}"
                 self.assertEqual(self.ffctl(uri, "report", "b", "n=1")[0], 0, hosts)
             with mock.patch.dict(os.environ, PGHOST="127.0.0.3,127.0.0.2,127.0.0.1", PGPORT=str(serves)):
-                uri = f"postgresql://ff@/postgres?schema={self.schema}&connect_timeout=1"
+                uri = f"postgresql://ff@/postgres?schema={self.schema}&connect_timeout=2"
                 self.assertEqual(self.ffctl(uri, "report", "b", "n=1")[0], 0)
             self.assertEqual(self.used("b"), 4)
             for hosts, why in ((silent, "nobody answered"), (f"{silent},127.0.0.1:1", "refused"),
-                               (f"127.0.0.1:1,{silent}", "nobody answered")):
+                               (f"127.0.0.1:1,{silent}", "nobody answered"), (f"{silent},127.0.0.3", "refused")):
                 error = self.failed(f"postgresql://ff@{hosts}/postgres?connect_timeout=1")
                 self.assert_error(error, "io", True, why)
-            for listener, count in ((first, 6), (second, 2)):
+            for listener, count in ((first, 7), (second, 2)):
                 listener.setblocking(False)
                 for _ in range(count):  # once by each that named it
                     listener.accept()[0].close()

@@ -395,27 +395,65 @@ static void reading_where_no_log_can_be_made(ff_test *t)
 	close_store(store);
 }
 
+/* Such a store, open to be read. It was last written long ago: file times may be coarse. */
+static ff_store *open_without_log(ff_test *t)
+{
+	static const struct timespec long_ago[] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	ff_store *store;
+	FF_REQUIRE(t, symlink("none", path_of(t, "a.db-wal")) == 0);
+	FF_REQUIRE(t, utimensat(AT_FDCWD, path_of(t, "a.db"), long_ago, 0) == 0);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	return store;
+}
+
+static void write_meanwhile(ff_test *t)
+{
+	ffp_odd_row row = ffp_odd("b", 1, "c", 1);
+	FF_REQUIRE(t, unlink(path_of(t, "a.db-wal")) == 0);
+	ff_store *writer = must_open(t, path_of(t, "a.db"));
+	FF_REQUIRE_OK(t, put_row(t, writer, odd_v1(), NULL, &row.row));
+	close_store(writer);
+}
+
 /* Nothing keeps others from writing to such a file: where they did, what was read is of no one state. */
 static void a_file_that_is_written_while_it_is_read_without_a_log(ff_test *t)
 {
-	ff_store *store;
 	ff_txn *txn;
-	ffp_odd_row first = ffp_odd("a", 1, "c", 1), second = ffp_odd("b", 1, "c", 1);
-	ff_read read = { .table = odd_v1(), .kind = FF_READ_GET, .low = &first.row };
+	ffp_odd_row key = ffp_odd("a", 1, "c", 1);
+	ff_read read = { .table = odd_v1(), .kind = FF_READ_GET, .low = &key.row };
 	make_one_row(t, path_of(t, "a.db"));
-	FF_REQUIRE(t, symlink("none", path_of(t, "a.db-wal")) == 0);
-	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, FF_STORE_READ_ONLY, NULL, &store));
+	ff_store *store = open_without_log(t);
 	FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_READ, &txn, ff_test_error(t)));
 	FF_REQUIRE_OK(t, sqlite->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t)));
 	FF_REQUIRE_OK(t, sqlite->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t)));
-	FF_CHECK(t, read.row != NULL && unlink(path_of(t, "a.db-wal")) == 0);
-	ff_store *writer = must_open(t, path_of(t, "a.db"));
-	FF_REQUIRE_OK(t, put_row(t, writer, odd_v1(), NULL, &second.row));
-	close_store(writer);
+	FF_CHECK(t, read.row != NULL);
+	write_meanwhile(t);
 	FF_CHECK_CODE(t, sqlite->load(txn, ffp_raw_arena(t), &read, 1, ff_test_error(t)), FF_E_BUSY);
 	FF_CHECK(t, ff_test_error(t)->retryable);
 	sqlite->abort(txn);
 	FF_CHECK_EQ_INT(t, count_rows(t, store, odd_v1()), 2);
+	close_store(store);
+}
+
+static void note_and_write(void *context, const char *problem)
+{
+	problems *found = context;
+	note_problem(found, problem);
+	if (found->count == 1)
+		write_meanwhile(found->test);
+}
+
+/* Nor is what a check finds then. */
+static void a_file_that_is_written_while_it_is_checked_without_a_log(ff_test *t)
+{
+	problems found = { .test = t };
+	make_one_row(t, path_of(t, "a.db"));
+	run_sql(t, path_of(t, "a.db"), "DROP INDEX odd_by_many; DROP INDEX \"odd by \"\"a\"\" and t\"");
+	ff_store *store = open_without_log(t);
+	FF_CHECK_CODE(t, sqlite->check(store, note_and_write, &found, ff_test_error(t)), FF_E_BUSY);
+	FF_CHECK_EQ_INT(t, found.count, 1);
+	FF_CHECK_CODE(t, sqlite->check(store, note_problem, &found, ff_test_error(t)), FF_OK);
+	FF_CHECK_EQ_INT(t, found.count, 3);
 	close_store(store);
 }
 
@@ -531,6 +569,7 @@ static const ff_case cases[] = {
 	CASE(reading_leaves_the_files_as_they_are, "", 0),
 	CASE(reading_where_no_log_can_be_made, "FF-ERR-1", 0),
 	CASE(a_file_that_is_written_while_it_is_read_without_a_log, "FF-GS-1", 0),
+	CASE(a_file_that_is_written_while_it_is_checked_without_a_log, "FF-MT-4", 0),
 	CASE(a_reader_makes_no_store, "", 0),
 	CASE(a_reader_sees_what_a_writer_commits, "", 0),
 	CASE(a_host_that_shares_caches, "FF-GS-3", 0),
