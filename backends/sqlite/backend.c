@@ -120,6 +120,7 @@ static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 	/* A writer has its snapshot now. Where the store is as it was left by our last commit, its version is, too. */
 	connection->untouched =
 	    kind == FF_TXN_WRITE && connection->content_left && content_of(connection) == connection->content_left;
+	connection->changes_seen = sqlite3_total_changes(connection->db);
 	return connection->untouched ? FF_OK
 	                             : ffp_connection_answer(connection, check_version(connection, error), error);
 }
@@ -187,6 +188,25 @@ static ff_code store_rows(ff_txn *txn, const ff_write *writes, size_t count, ff_
 	return code == FF_E_FULL ? undo_full(txn, false, error) : code;
 }
 
+static ff_code sync_file(ff_txn *txn, int which, ff_error *error)
+{
+	sqlite3_file *file = NULL;
+	sqlite3_file_control(txn->db, "main", which, &file);
+	int result = file && file->pMethods ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : SQLITE_OK;
+	return result == SQLITE_OK ? FF_OK : ffp_sqlite_fail(txn->db, result, "sync", txn->store->path, error);
+}
+
+/* An answer that changes nothing may rest on a commit of a handle with less durability, in the log or folded by now, and is
+ * to be as durable as ours. */
+static ff_code sync_what_was_read(ff_txn *txn, ff_error *error)
+{
+	bool is_ours = txn->untouched || sqlite3_total_changes(txn->db) != txn->changes_seen;
+	if (is_ours || txn->store->memory || txn->store->durability != FF_DURABILITY_FULL)
+		return FF_OK;
+	ff_code code = sync_file(txn, SQLITE_FCNTL_JOURNAL_POINTER, error);
+	return code == FF_OK ? sync_file(txn, SQLITE_FCNTL_FILE_POINTER, error) : code;
+}
+
 static ff_code commit(ff_txn *txn, ff_error *error)
 {
 	const ff_store *store = txn->store;
@@ -202,6 +222,8 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	}
 	if (code == FF_E_FULL)
 		code = undo_full(txn, true, error);
+	if (code == FF_OK && txn->kind == FF_TXN_WRITE)
+		code = sync_what_was_read(txn, error);
 	roll_back(txn);
 	txn->content_left = code == FF_OK && txn->kind == FF_TXN_WRITE ? content_of(txn) : 0;
 	if (txn->content_left)

@@ -67,6 +67,7 @@ struct ff_txn {
 	int looked_pages;      /* of those after them, when it looked at the disk's room last */
 	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */
 	uint32_t content_full; /* and where it last found no room, and is to be tried again; 0: no */
+	int changes_seen;      /* of rows, by this writer until its present transaction began */
 	ff_wait wait;
 	ff_sql_text sql;
 	ffp_statement *statements; /* capacity is 0 or a power of two, never full */

@@ -156,6 +156,37 @@ static void a_failed_sync_leaves_the_commit_unknown(ff_test *t)
 	}
 }
 
+/* Commits nothing, while a sync fails: whether there was one, by which the answer would be as durable as its store. */
+static bool syncs_what_it_read(ff_test *t, ff_store *store, unsigned n)
+{
+	fault_arm(FAULT_SYNC, n);
+	ff_code code = write_once(t, store, NULL, 0);
+	bool synced = fault_disarm();
+	FF_CHECK_CODE(t, code, synced ? FF_E_IO : FF_OK);
+	return synced;
+}
+
+/* Of the log and of the file, where another handle, which does not, has written since. */
+static void an_answer_is_as_durable_as_its_store(ff_test *t)
+{
+	static const char *const params[] = { "durability", "none", NULL };
+	ff_store *loose, *store = must_open(t, path_of(t, "a.db"));
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, params, &loose));
+	for (int64_t i = 0; i < 2; i++) {
+		ffp_odd_row ours = ffp_odd("a", i, "c", 1), theirs = ffp_odd("b", i, "c", 1);
+		FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &ours.row));
+		FF_CHECK(t, !syncs_what_it_read(t, store, 1));
+		FF_REQUIRE_OK(t, put_row(t, loose, odd_v1(), NULL, &theirs.row));
+		FF_CHECK(t, !syncs_what_it_read(t, loose, 1));
+		FF_CHECK(t, syncs_what_it_read(t, store, 1));
+		FF_CHECK(t, syncs_what_it_read(t, store, 2));
+		FF_CHECK(t, !syncs_what_it_read(t, store, 3));
+		FF_CHECK(t, !syncs_what_it_read(t, store, 1));
+	}
+	close_store(loose);
+	close_store(store);
+}
+
 /* ---- reads ------------------------------------------------------------------------------------------------------ */
 
 static const ff_code read_codes[] = { FF_E_IO, FF_E_NO_MEMORY, FF_OK };
@@ -379,6 +410,7 @@ static const ff_case cases[] = {
 	CASE(a_commit_answers_the_truth, "FF-ERR-2", 0),
 	CASE(a_begin_that_fails, "FF-ERR-2", 0),
 	CASE(a_failed_sync_leaves_the_commit_unknown, "FF-ERR-2", 0),
+	CASE(an_answer_is_as_durable_as_its_store, "FF-ERR-2", 0),
 	CASE(a_failed_read_is_no_answer, "FF-ERR-1", 0),
 	CASE(a_full_disk, "FF-ERR-1", 0),
 	CASE(a_disk_that_is_full_from_the_start, "FF-ERR-1", 0),
