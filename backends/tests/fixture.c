@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -285,6 +286,13 @@ pid_t start_process(ff_test *t, process_fn *body, int number)
 	own.number = number;
 	ff_case_run(&of, &same, ff_test_given(t), ff_test_random(t), &own.result);
 	end_process(own.status);
+}
+
+void kill_process(ff_test *t, pid_t process)
+{
+	int status = 0;
+	FF_CHECK(t, kill(process, SIGKILL) == 0 && waitpid(process, &status, 0) == process);
+	FF_CHECK(t, WIFSIGNALED(status));
 }
 
 int in_process(ff_test *t, process_fn *body, int number)

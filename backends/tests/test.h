@@ -110,7 +110,9 @@ void in_processes(ff_test *t, int count, process_fn *body);
 int in_process(ff_test *t, process_fn *body, int number);
 /* Does not wait for it; the caller does. Negative where there is none. */
 pid_t start_process(ff_test *t, process_fn *body, int number);
-/* Ends such a process here, with all that it holds. */
+/* Kills such a process, which has not ended by itself. */
+void kill_process(ff_test *t, pid_t process);
+/* Ends one here, with all that it holds. */
 _Noreturn void end_process(int status);
 /* Takes root's rights from such a process; the case's directory has to be open to all. */
 void drop_rights(ff_test *t);

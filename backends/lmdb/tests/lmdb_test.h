@@ -7,7 +7,15 @@
 #include "lmdb_backend.h"
 #include "test.h"
 
-extern const ffp_family cases_kv, cases_open, cases_spoiled, cases_map, cases_share, cases_disk;
+extern const ffp_family cases_kv, cases_open, cases_spoiled, cases_map, cases_share, cases_openings, cases_readers,
+    cases_disk;
+
+/* Adds the number-th row, ("a", number, "c"). */
+static inline ff_code add_row(ff_test *t, ff_store *store, int64_t number)
+{
+	ffp_odd_row row = ffp_odd("a", number, "c", number);
+	return put_row(t, store, odd_v1(), NULL, &row.row);
+}
 
 /* An entry of a tree, by LMDB itself, where no store has the environment open. A tree that is not there is made. */
 typedef struct raw_entry {

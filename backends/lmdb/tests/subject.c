@@ -12,6 +12,7 @@ const test_subject subject = {
 
 const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_lmdb_backend, NULL };
 
-const ffp_family *const families[] = { &cases_kv,   &cases_versions, &cases_processes, &cases_stores, &cases_spoiled,
-	                               &cases_open, &cases_map,      &cases_share,     &cases_faults, &cases_disk,
-	                               NULL };
+const ffp_family *const families[] = {
+	&cases_kv,    &cases_versions, &cases_processes, &cases_stores, &cases_spoiled, &cases_open, &cases_map,
+	&cases_share, &cases_openings, &cases_readers,   &cases_faults, &cases_disk,    NULL
+};
