@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../support/seat.h"
 #include "faulty.h"
 
 static const ff_engine_backend *const lmdb = &ffp_lmdb_backend;
@@ -238,7 +239,7 @@ static void two_openings_without_standard_files(ff_test *t)
 	close(other.lock);
 }
 
-/* None waits longer for another one than it was told. */
+/* None waits longer for another one than it was told, nor less than one takes. */
 static void an_opening_that_does_not_end(ff_test *t)
 {
 	static const char *const patient[] = { "busy_timeout_ms", "20", NULL };
@@ -246,7 +247,9 @@ static void an_opening_that_does_not_end(ff_test *t)
 	mkdir(path_of(t, "a.db"), 0700);
 	int held = open(path_of(t, "a.db"), O_RDONLY | O_DIRECTORY);
 	FF_REQUIRE(t, flock(held, LOCK_EX) == 0);
+	int64_t began_us = ffp_monotonic_us();
 	FF_CHECK_CODE(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, patient, &store), FF_E_BUSY);
+	FF_CHECK(t, ffp_monotonic_us() - began_us >= 100000);
 	FF_CHECK(t, ff_test_error(t)->retryable && ff_test_error(t)->native_code[0]);
 	FF_CHECK(t, file_exists(path_of(t, "a.db")));
 	close(held);
