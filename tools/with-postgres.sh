@@ -71,7 +71,7 @@ $as_user "$bin/initdb" -D "$folder/data" -U ff -A trust -E UTF8 --locale=C -N >"
 cat >>"$folder/data/postgresql.conf" <<END
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$folder'
-max_connections = 100
+max_connections = 400
 shared_buffers = 64MB
 fsync = off
 autovacuum = off
