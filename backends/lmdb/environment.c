@@ -335,7 +335,7 @@ static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening 
 	int dead;
 	int result = make_lock_file(opening);
 	if (result == 0)
-		result = ffp_turn_open(&environment->turn, opening->lock);
+		result = ffp_turn_open(&environment->turn, opening->lock, FFP_TURN_FILE, NULL);
 	/* Nobody makes a writable map larger while this one is made, or it would cut off the file there, too. */
 	bool has_turn = result == 0 && opening->write_map;
 	if (has_turn && (result = ffp_turn_take(&environment->turn, opening->turn_limit_us)) != 0)
@@ -384,7 +384,6 @@ static ff_code make_environment(const ff_store_config *config, void *context, vo
 	if (!environment)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an environment");
 	init_locks(environment);
-	environment->turn.file = -1;
 	environment->path = strdup(config->path);
 	int result = environment->path ? open_files(environment, config->flags, opening) : ENOMEM;
 	if (result) {

@@ -7,7 +7,10 @@
 
 #include <ff/kv.h>
 
-#include "turn.h"
+#include "../support/turn.h"
+
+/* The turn to write, in the directory. */
+#define FFP_TURN_FILE "ff.lock"
 
 typedef struct ffp_environment {
 	MDB_env *env;

@@ -29,7 +29,18 @@ static ff_code acquire_writer(ff_store *store, ff_txn **connection, ff_error *er
 		           ? ff_error_set(error, FF_E_BUSY, "the in-memory store is held by another transaction")
 		           : ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
 	*connection = store->writer;
-	return FF_OK;
+	/* SQLite's lock knows no queue. It is what counts; the turn keeps those waiting for it from looking in vain. */
+	int64_t end_us = ffp_monotonic_us() + store->busy_timeout_us;
+	int result = ffp_turn_take(&store->turn, store->busy_timeout_us);
+	if (result == 0) {
+		int64_t left_us = end_us - ffp_monotonic_us();
+		store->writer->wait.limit_us = left_us > 0 ? left_us : 0;
+		return FF_OK;
+	}
+	ffp_seat_give(&store->seat);
+	return result == EBUSY
+	           ? ffp_sqlite_fail(NULL, SQLITE_BUSY, "write to", store->path, error)
+	           : ff_error_set(error, FF_E_IO, "cannot write to '%s': %s", store->path, strerror(result));
 }
 
 static ff_code acquire_reader(ff_store *store, ff_txn **connection, ff_error *error)
@@ -52,6 +63,7 @@ static void release(ff_txn *connection)
 	ff_store *store = connection->store;
 	bool kept = !connection->once;
 	if (connection == store->writer) {
+		ffp_turn_give(&store->turn);
 		ffp_seat_give(&store->seat);
 		return;
 	}
@@ -467,6 +479,31 @@ static ff_code create(const ff_store *store, ff_error *error)
 	return code;
 }
 
+/* What has the turn to write lies beside the file itself, whatever links lead there, as the log does; NULL: memory is out. */
+static char *turn_path(const ff_store *store)
+{
+	return sqlite3_mprintf("%s-turn", sqlite3_db_filename(store->writer->db, "main"));
+}
+
+/* Where that cannot be the store does without. */
+static void open_turn(ff_store *store)
+{
+	struct stat file;
+	char *path = turn_path(store);
+	if (path && stat(store->path, &file) == 0)
+		ffp_turn_open(&store->turn, AT_FDCWD, path, &file);
+	sqlite3_free(path);
+}
+
+static void close_turn(ff_store *store)
+{
+	char *path = store->writer ? turn_path(store) : NULL;
+	if (path)
+		ffp_turn_remove(&store->turn, AT_FDCWD, path);
+	ffp_turn_close(&store->turn);
+	sqlite3_free(path);
+}
+
 static ff_code open_file(ff_store *store, bool must_exist, ff_error *error)
 {
 	bool exists;
@@ -475,11 +512,14 @@ static ff_code open_file(ff_store *store, bool must_exist, ff_error *error)
 		code = create(store, error);
 	if (code == FF_OK)
 		code = store->read_only ? open_reader(store, error) : open_writer(store, must_exist, error);
+	if (code == FF_OK && store->writer)
+		open_turn(store);
 	return code;
 }
 
 static void close_store(ff_store *store)
 {
+	close_turn(store);
 	close_connections(store);
 	if (store->path)
 		store->allocator->resize(store->allocator->context, store->path, store->path_size, 0);

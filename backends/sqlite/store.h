@@ -14,6 +14,7 @@
 #include <ff/sql.h>
 
 #include "../support/seat.h"
+#include "../support/turn.h"
 
 extern const ff_sql_dialect ffp_sqlite_dialect;
 
@@ -91,6 +92,7 @@ struct ff_store {
 	_Atomic int unfolded_pages; /* of the log, as of the last commit */
 	ff_txn *writer;             /* NULL: read-only */
 	ffp_seat seat;              /* of whose transaction has the writer */
+	ffp_turn turn;              /* and of which process */
 	pthread_mutex_t mutex;      /* guards what is below */
 	ff_txn *idle;               /* readers for transactions to come */
 	unsigned idle_count;

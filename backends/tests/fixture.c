@@ -350,7 +350,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 /* SQLite has files beside that of the rows. Nothing else is removed, so that what should not be there is found. */
 void remove_store(const char *path)
 {
-	static const char *const parts[] = { "", "-wal", "-shm", "-journal" };
+	static const char *const parts[] = { "", "-wal", "-shm", "-turn", "-journal" };
 	char name[4096];
 	for (size_t i = 0; i < COUNT(parts); i++)
 		if ((size_t)snprintf(name, sizeof(name), "%s%s", path, parts[i]) < sizeof(name))

@@ -122,7 +122,7 @@ static void close_floor(bench_floor *floor)
 
 static void remove_store(const char *path)
 {
-	static const char *const ends[] = { "-wal", "-shm", "-journal", "" };
+	static const char *const ends[] = { "-wal", "-shm", "-turn", "-journal", "" };
 	floor_remove_files(path, ends, sizeof(ends) / sizeof(*ends));
 }
 

@@ -109,7 +109,7 @@ static void one_writer_in_all_processes(ff_test *t)
 }
 
 /* Where the turn's file has the number that is counted up when the turn is given. */
-enum { GIVES_AT = sizeof(pthread_mutex_t) };
+enum { GIVES_AT = sizeof(uint32_t) };
 
 typedef struct waker {
 	_Atomic uint32_t *gives;

@@ -162,6 +162,46 @@ static void a_file_that_is_read_while_it_is_opened(ff_test *t)
 	FF_CHECK_STR(t, ask_sql(t, path, "PRAGMA journal_mode"), "wal");
 }
 
+/* Processes that write take turns, by whatever name they know the file. */
+static void writers_take_turns(ff_test *t)
+{
+	static const char *const params[] = { "busy_timeout_ms", "0", NULL };
+	const char *path = path_of(t, "a.db");
+	ffp_turn turn = { 0 };
+	ff_store *store;
+	ff_txn *txn;
+	mkdir(path_of(t, "links"), 0700);
+	close_store(must_open(t, path));
+	FF_REQUIRE(t, symlink(path, path_of(t, "links/b.db")) == 0);
+	FF_REQUIRE(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, "a.db-turn"), NULL) == 0 && turn.memory);
+	FF_REQUIRE_OK(t, open_store(t, path_of(t, "links/b.db"), &catalog_v1, 0, params, &store));
+	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, 0), 0);
+	FF_CHECK_CODE(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_BUSY);
+	FF_CHECK_STR(t, ff_test_error(t)->native_code, "5");
+	FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_READ, &txn, ff_test_error(t)));
+	sqlite->abort(txn);
+	ffp_turn_give(&turn);
+	FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, 0), EBUSY);
+	sqlite->abort(txn);
+	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, 0), 0);
+	ffp_turn_give(&turn);
+	ffp_turn_close(&turn);
+	close_store(store);
+	FF_CHECK(t, !file_exists(path_of(t, "a.db-turn")));
+}
+
+/* The turn is a courtesy: SQLite's own lock is what counts. */
+static void a_store_without_a_turn(ff_test *t)
+{
+	ffp_odd_row row = ffp_odd("a", 1, "c", 1);
+	mkdir(path_of(t, "a.db-turn"), 0700);
+	ff_store *store = must_open(t, path_of(t, "a.db"));
+	FF_REQUIRE_OK(t, put_row(t, store, odd_v1(), NULL, &row.row));
+	close_store(store);
+	FF_CHECK(t, file_exists(path_of(t, "a.db-turn")));
+}
+
 static void a_few_readers_are_kept(ff_test *t)
 {
 	enum { AT_ONCE = 20, KEPT = 8 };
@@ -560,6 +600,8 @@ static const ff_case cases[] = {
 	CASE(two_memory_stores_are_two, "", 0),
 	CASE(a_file_system_without_links, "FF-ERR-8", 0),
 	CASE(a_file_that_is_read_while_it_is_opened, "FF-ERR-4", 0),
+	CASE(writers_take_turns, "FF-ERR-4", 0),
+	CASE(a_store_without_a_turn, "FF-ERR-4", 0),
 	CASE(a_few_readers_are_kept, "", 0),
 	CASE(one_transaction_at_a_time, "", 0),
 	CASE(files_that_may_not_be_written, "FF-ERR-1", 0),

@@ -7,7 +7,7 @@
 #include "sqlite.h"
 #include "test.h"
 
-extern const ffp_family cases_sql, cases_values, cases_open, cases_schema, cases_disk, cases_log;
+extern const ffp_family cases_sql, cases_turn, cases_values, cases_open, cases_schema, cases_disk, cases_log;
 
 /* Runs SQL on a file by a connection of its own, which must work. */
 void run_sql(ff_test *t, const char *path, const char *sql);

@@ -25,6 +25,6 @@ const test_subject subject = {
 const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_sqlite_backend, NULL };
 
 const ffp_family *const families[] = {
-	&cases_sql,    &cases_versions, &cases_processes, &cases_stores, &cases_values, &cases_open,
-	&cases_schema, &cases_faults,   &cases_disk,      &cases_log,    NULL,
+	&cases_sql,  &cases_turn,   &cases_versions, &cases_processes, &cases_stores, &cases_values,
+	&cases_open, &cases_schema, &cases_faults,   &cases_disk,      &cases_log,    NULL,
 };

@@ -20,16 +20,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../support/seat.h"
+#include "seat.h"
 
 /* The longest sleep. */
 #define SLEEP_US 1000
 
+/* Of a file that others remove and make meanwhile. */
+#define OPENS_MAX 100
+
 typedef struct ffp_turn_memory {
-	pthread_mutex_t mutex;
+	_Atomic uint32_t size; /* of this; a process of another word size has another */
 	_Atomic uint32_t gives;
 	_Atomic uint32_t waiting; /* somebody may be */
 	_Atomic uint32_t loose;   /* the last commit is not synced, or not all of it */
+	pthread_mutex_t mutex;
 } ffp_turn_memory;
 
 static int init_mutex(pthread_mutex_t *mutex)
@@ -71,34 +75,106 @@ static int map_memory(ffp_turn *turn)
 	return 0;
 }
 
-int ffp_turn_open(ffp_turn *turn, int directory)
+/* Takes a share of the file. Where two are alone with it one after the other, the first has not begun to use it. */
+static int share(ffp_turn *turn)
 {
-	turn->memory = NULL;
-	turn->file = openat(directory, FFP_TURN_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (turn->file < 0)
-		return errno == EACCES || errno == EROFS ? 0 : errno;
 	bool alone = lock_file(turn->file, LOCK_EX | LOCK_NB) == 0;
 	int result = map_memory(turn);
-	if (alone && turn->memory)
-		result = init_mutex(&turn->memory->mutex);
-	if (result == 0)
-		result = lock_file(turn->file, LOCK_SH);
-	return result;
+	if (result == 0 && alone) {
+		ffp_turn_memory *memory = turn->memory;
+		result = init_mutex(&memory->mutex);
+		if (memory->size != sizeof(*memory))
+			memory->loose = true;
+		memory->size = sizeof(*memory);
+	}
+	return result ? result : lock_file(turn->file, LOCK_SH);
+}
+
+/* Whether the file that is open still has the name. */
+static bool is_named(const ffp_turn *turn, int directory, const char *name)
+{
+	struct stat ours, named;
+	return fstat(turn->file, &ours) == 0 && fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+/* EAGAIN: it was removed just now. */
+static int open_file(int directory, const char *name, const struct stat *like)
+{
+	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+	mode_t mode = like ? like->st_mode & 0666 : 0644;
+	int file = openat(directory, name, flags | O_CREAT | O_EXCL, mode);
+	if (file < 0 && errno == EEXIST) {
+		file = openat(directory, name, flags);
+		if (file < 0 && errno == ENOENT)
+			errno = EAGAIN;
+	} else if (file >= 0 && like) {
+		/* As SQLite does for its own: root's are for who has the store. Who may not open it goes without a turn. */
+		bool is_like =
+		    fchmod(file, mode) == 0 && (geteuid() != 0 || fchown(file, like->st_uid, like->st_gid) == 0);
+		(void)is_like;
+	}
+	return file;
+}
+
+static int open_and_share(ffp_turn *turn, int directory, const char *name, const struct stat *like)
+{
+	turn->memory = NULL;
+	turn->process = getpid();
+	turn->file = open_file(directory, name, like);
+	if (turn->file < 0)
+		return errno;
+	int result = share(turn);
+	bool is_removed = result == 0 && !is_named(turn, directory, name);
+	if (result || is_removed || turn->memory->size != sizeof(ffp_turn_memory)) {
+		if (turn->memory)
+			munmap(turn->memory, sizeof(ffp_turn_memory));
+		turn->memory = NULL;
+		close(turn->file);
+	}
+	return is_removed ? EAGAIN : result;
+}
+
+int ffp_turn_open(ffp_turn *turn, int directory, const char *name, const struct stat *like)
+{
+	int result = EAGAIN;
+	for (unsigned i = 0; i < OPENS_MAX && result == EAGAIN; i++)
+		result = open_and_share(turn, directory, name, like);
+	return result == EACCES || result == EROFS ? 0 : result;
+}
+
+/* A child that was forked has its parent's lock, which stays when only one of the two closes the file. */
+static bool is_ours(const ffp_turn *turn)
+{
+	return turn->memory && turn->process == getpid();
 }
 
 void ffp_turn_close(ffp_turn *turn)
 {
-	if (turn->memory)
+	if (is_ours(turn))
+		lock_file(turn->file, LOCK_UN);
+	if (turn->memory) {
 		munmap(turn->memory, sizeof(ffp_turn_memory));
-	if (turn->file >= 0)
 		close(turn->file);
-	*turn = (ffp_turn){ .file = -1 };
+	}
+	turn->memory = NULL;
+}
+
+void ffp_turn_remove(ffp_turn *turn, int directory, const char *name)
+{
+	if (is_ours(turn) && lock_file(turn->file, LOCK_EX | LOCK_NB) == 0 && is_named(turn, directory, name))
+		unlinkat(directory, name, 0);
+	ffp_turn_close(turn);
 }
 
 static int try_to_take(ffp_turn_memory *memory)
 {
 	int result = pthread_mutex_trylock(&memory->mutex);
-	return result == EOWNERDEAD ? pthread_mutex_consistent(&memory->mutex) : result;
+	if (result == EOWNERDEAD)
+		result = pthread_mutex_consistent(&memory->mutex);
+	if (result == 0)
+		atomic_store(&memory->waiting, 0);
+	return result;
 }
 
 static void sleep_until_given(ffp_turn_memory *memory, uint32_t gives)
@@ -110,11 +186,16 @@ static void sleep_until_given(ffp_turn_memory *memory, uint32_t gives)
 int ffp_turn_take(const ffp_turn *turn, int64_t limit_us)
 {
 	ffp_turn_memory *memory = turn->memory;
-	int result = memory ? try_to_take(memory) : 0;
+	if (!memory)
+		return 0;
+	/* Who comes leaves it to those who wait; but not for long, since they may have died. */
+	if (limit_us > 0 && atomic_load(&memory->waiting))
+		sleep_until_given(memory, atomic_load(&memory->gives));
+	int result = try_to_take(memory);
 	int64_t end_us = result == EBUSY ? ffp_monotonic_us() + limit_us : 0;
 	while (result == EBUSY && ffp_monotonic_us() < end_us) {
 		uint32_t gives = atomic_load(&memory->gives);
-		atomic_store(&memory->waiting, 1); /* also for those who still wait when we have it */
+		atomic_store(&memory->waiting, 1);
 		result = try_to_take(memory);
 		if (result == EBUSY) {
 			sleep_until_given(memory, gives);
@@ -132,7 +213,6 @@ void ffp_turn_give(const ffp_turn *turn)
 	pthread_mutex_unlock(&memory->mutex);
 	if (atomic_load_explicit(&memory->waiting, memory_order_relaxed) == 0)
 		return;
-	atomic_store(&memory->waiting, 0);
 	atomic_fetch_add(&memory->gives, 1);
 	syscall(SYS_futex, &memory->gives, FUTEX_WAKE, 1, NULL, NULL, 0);
 }

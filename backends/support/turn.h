@@ -1,0 +1,35 @@
+/*
+ * The turn to write, which one process has at a time, and what it tells who has it next. It lies before a store's own lock,
+ * which knows no limit to waiting, or no queue: who writes without it (a program that is not ff) waits for that, as before.
+ */
+#ifndef FFP_SUPPORT_TURN_H
+#define FFP_SUPPORT_TURN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+typedef struct ffp_turn {
+	struct ffp_turn_memory *memory; /* of the file; NULL: there is none */
+	int file;
+	pid_t process; /* that opened it */
+} ffp_turn;
+
+/* Opens the file, in a directory or AT_FDCWD, or makes it, with the rights and the owner of `like` if that is not NULL, and
+ * answers 0 or an errno. Without the right to do so there is no turn, and it is 0, too. */
+int ffp_turn_open(ffp_turn *turn, int directory, const char *name, const struct stat *like);
+void ffp_turn_close(ffp_turn *turn);
+/* Closes it, and removes the file, if nobody else has it open. */
+void ffp_turn_remove(ffp_turn *turn, int directory, const char *name);
+
+/* Takes the turn, and answers 0, EBUSY where others had it for so long, or another errno; 0 where there is none. It is given
+ * by the thread that took it, or ends with the process. Costs no call of the system where nobody waits. */
+int ffp_turn_take(const ffp_turn *turn, int64_t limit_us);
+void ffp_turn_give(const ffp_turn *turn);
+
+/* Whether the last commit, of whichever process, may be lost with the power; true where nobody knows. With the turn taken. */
+void ffp_turn_set_loose(const ffp_turn *turn, bool loose);
+bool ffp_turn_is_loose(const ffp_turn *turn);
+
+#endif
