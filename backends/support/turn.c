@@ -29,12 +29,16 @@
 #define OPENS_MAX 100
 
 typedef struct ffp_turn_memory {
-	_Atomic uint32_t size; /* of this; a process of another word size has another */
+	_Atomic uint32_t kind; /* KIND; 0: of one that is new */
 	_Atomic uint32_t gives;
 	_Atomic uint32_t waiting; /* somebody may be */
 	_Atomic uint32_t loose;   /* the last commit is not synced, or not all of it */
 	pthread_mutex_t mutex;
 } ffp_turn_memory;
+
+/* Whose file it is, and how long this is, which it is not for a process of another word size. */
+#define KIND_OF_FF UINT32_C(0xff7e)
+#define KIND (KIND_OF_FF << 16 | (uint32_t)sizeof(ffp_turn_memory))
 
 static int init_mutex(pthread_mutex_t *mutex)
 {
@@ -59,11 +63,21 @@ static int lock_file(int file, int kind)
 	return result ? errno : 0;
 }
 
+/* Whether a file is one of these, or a new one, and not somebody's own that happens to have the name. */
+static bool is_turn(int file, const struct stat *status)
+{
+	uint32_t kind = 0;
+	return S_ISREG(status->st_mode) && status->st_size <= (off_t)sizeof(ffp_turn_memory) &&
+	       pread(file, &kind, sizeof(kind), 0) >= 0 && (kind == 0 || kind >> 16 == KIND_OF_FF);
+}
+
 /* The room is taken on the disk, or a disk that is full later would end the process. */
 static int map_memory(ffp_turn *turn)
 {
 	struct stat status;
 	int result = fstat(turn->file, &status) != 0 ? errno : 0;
+	if (result == 0 && !is_turn(turn->file, &status))
+		result = EEXIST;
 	if (result == 0 && status.st_size < (off_t)sizeof(ffp_turn_memory))
 		result = posix_fallocate(turn->file, 0, (off_t)sizeof(ffp_turn_memory));
 	if (result)
@@ -79,14 +93,16 @@ static int map_memory(ffp_turn *turn)
 static int share(ffp_turn *turn)
 {
 	bool alone = lock_file(turn->file, LOCK_EX | LOCK_NB) == 0;
-	int result = map_memory(turn);
-	if (result == 0 && alone) {
-		ffp_turn_memory *memory = turn->memory;
-		result = init_mutex(&memory->mutex);
-		if (memory->size != sizeof(*memory))
-			memory->loose = true;
-		memory->size = sizeof(*memory);
-	}
+	int result = alone ? 0 : lock_file(turn->file, LOCK_SH);
+	if (result == 0)
+		result = map_memory(turn);
+	if (result || !alone)
+		return result;
+	ffp_turn_memory *memory = turn->memory;
+	result = init_mutex(&memory->mutex);
+	if (memory->kind != KIND)
+		memory->loose = true;
+	memory->kind = KIND;
 	return result ? result : lock_file(turn->file, LOCK_SH);
 }
 
@@ -126,7 +142,7 @@ static int open_and_share(ffp_turn *turn, int directory, const char *name, const
 		return errno;
 	int result = share(turn);
 	bool is_removed = result == 0 && !is_named(turn, directory, name);
-	if (result || is_removed || turn->memory->size != sizeof(ffp_turn_memory)) {
+	if (result || is_removed || turn->memory->kind != KIND) {
 		if (turn->memory)
 			munmap(turn->memory, sizeof(ffp_turn_memory));
 		turn->memory = NULL;
@@ -140,7 +156,7 @@ int ffp_turn_open(ffp_turn *turn, int directory, const char *name, const struct 
 	int result = EAGAIN;
 	for (unsigned i = 0; i < OPENS_MAX && result == EAGAIN; i++)
 		result = open_and_share(turn, directory, name, like);
-	return result == EACCES || result == EROFS ? 0 : result;
+	return result == EACCES || result == EROFS || result == EEXIST ? 0 : result;
 }
 
 /* A child that was forked has its parent's lock, which stays when only one of the two closes the file. */

@@ -17,7 +17,8 @@ typedef struct ffp_turn {
 } ffp_turn;
 
 /* Opens the file, in a directory or AT_FDCWD, or makes it, with the rights and the owner of `like` if that is not NULL, and
- * answers 0 or an errno. Without the right to do so there is no turn, and it is 0, too. */
+ * answers 0 or an errno. Without the right to do so, or where the name is a file of somebody's own, there is no turn, and it is 0,
+ * too. */
 int ffp_turn_open(ffp_turn *turn, int directory, const char *name, const struct stat *like);
 void ffp_turn_close(ffp_turn *turn);
 /* Closes it, and removes the file, if nobody else has it open. */

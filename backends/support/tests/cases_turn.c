@@ -14,7 +14,7 @@
 #include "../turn.h"
 
 /* Where the file has these, each a number of 32 bits. */
-enum { SIZE_AT = 0, GIVES_AT = 4, WAITING_AT = 8, FILE_MAX = 4096 };
+enum { KIND_AT = 0, GIVES_AT = 4, WAITING_AT = 8, FILE_MAX = 4096 };
 
 #define LONG_US 20000000
 
@@ -266,6 +266,20 @@ static void where_there_is_no_turn(ff_test *t)
 	FF_CHECK_EQ_INT(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, "link"), NULL), ELOOP);
 	FF_CHECK_EQ_INT(t, ffp_turn_open(&turn, AT_FDCWD, directory(t), NULL), EISDIR);
 	FF_CHECK(t, !turn.memory);
+	/* Somebody's own file stays as it is. */
+	static const char zeros[FILE_MAX];
+	static const struct {
+		const char *bytes;
+		size_t size;
+	} theirs[] = { { "SQLite format 3", 16 }, { "a", 1 }, { zeros, sizeof(zeros) } };
+	for (size_t i = 0; i < sizeof(theirs) / sizeof(*theirs); i++) {
+		write_file(t, path_of(t, "theirs"), theirs[i].bytes, theirs[i].size);
+		uint64_t was = file_hash(path_of(t, "theirs"));
+		turn = open_turn(t, "theirs");
+		FF_CHECK(t, !turn.memory);
+		ffp_turn_remove(&turn, AT_FDCWD, path_of(t, "theirs"));
+		FF_CHECK(t, file_hash(path_of(t, "theirs")) == was);
+	}
 	turn = open_turn(t, "turn");
 	FF_CHECK(t, chmod(path_of(t, "turn"), 0400) == 0 && chmod(directory(t), 0777) == 0);
 	FF_CHECK_EQ_INT(t, in_process(t, find_no_turn, 0), 0);
@@ -278,7 +292,7 @@ static void what_is_laid_out_in_another_way(ff_test *t)
 	int descriptors = count_descriptors();
 	ffp_turn one = open_turn(t, "turn");
 	_Atomic uint32_t *numbers = numbers_of(t, "turn");
-	*number_at(numbers, SIZE_AT) -= 16;
+	*number_at(numbers, KIND_AT) -= 16;
 	ffp_turn other = open_turn(t, "turn");
 	FF_CHECK(t, one.memory && !other.memory);
 	ffp_turn_close(&one);
