@@ -12,27 +12,40 @@
 #include "text.h"
 #include "walk.h"
 
-typedef struct check_run {
+/* Who is told. */
+typedef struct listener {
 	ff_problem_fn *problem;
 	void *context;
+} listener;
+
+typedef struct check_run {
+	listener *to;
 	unsigned tables;       /* so many of them */
 	const ff_table *table; /* that is walked */
 	uint64_t told;         /* problems; a second try would tell them again */
 } check_run;
 
+/* Every line of a check, a store's and ours, goes by here. What it quotes may be anything, and is cleaned as an error's
+ * message is. */
+static void tell_line(void *context, const char *problem)
+{
+	const listener *to = context;
+	ff_error line;
+	ff_error_set(&line, FF_E_CORRUPT, "%s", problem);
+	to->problem(to->context, line.message);
+}
+
 static void tell(check_run *checking, const char *format, ...) FF_PRINTF(2, 3);
 
 static void tell(check_run *checking, const char *format, ...)
 {
-	ff_error line; /* whose message is cleaned */
-	char text[sizeof(line.message)];
+	char text[2 * sizeof(((ff_error *)NULL)->message)];
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	ff_error_set(&line, FF_E_CORRUPT, "%s", text);
 	checking->told++;
-	checking->problem(checking->context, line.message);
+	tell_line(checking->to, text);
 }
 
 static ff_code check_budget(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)
@@ -183,15 +196,16 @@ static ff_code read_check(ffp_reading *reading, void *context)
 	return code;
 }
 
-static ff_code check_tables(ff_engine *engine, unsigned tables, ff_problem_fn *problem, void *context, ff_error *error)
+static ff_code check_tables(ff_engine *engine, unsigned tables, listener *to, ff_error *error)
 {
-	check_run checking = { .problem = problem, .context = context, .tables = tables };
+	check_run checking = { .to = to, .tables = tables };
 	return ffp_engine_read(engine, "check", 0, read_check, &checking, error);
 }
 
 ff_code ffp_check_rows(ff_engine *engine, ff_problem_fn *problem, void *context, ff_error *error)
 {
-	return check_tables(engine, FFP_SWEEP, problem, context, error);
+	listener to = { problem, context };
+	return check_tables(engine, FFP_SWEEP, &to, error);
 }
 
 ff_code ff_engine_check(ff_engine *engine, ff_problem_fn *problem, void *context, ff_error *error)
@@ -204,9 +218,10 @@ ff_code ff_engine_check(ff_engine *engine, ff_problem_fn *problem, void *context
 		return code;
 	}
 	ff_error own;
-	code = ffp_store_check(&engine->store, problem, context, &own);
+	listener to = { problem, context };
+	code = ffp_store_check(&engine->store, tell_line, &to, &own);
 	if (code == FF_OK)
-		return check_tables(engine, FFP_TABLES_COUNT, problem, context, error);
+		return check_tables(engine, FFP_TABLES_COUNT, &to, error);
 	ffp_error_about(engine, &own, "check", "store", (ff_text){ "", 0 });
 	if (error)
 		*error = own;

@@ -567,7 +567,7 @@ static ff_code limits(ff_store *store, ff_store_limits *limits, ff_error *error)
 /* One answer of integrity_check may hold several lines, and a heading. */
 static void tell_lines(const char *text, ff_problem_fn *problem, void *context)
 {
-	char line[256];
+	char line[512]; /* more than the core passes on */
 	while (*text) {
 		size_t size = strcspn(text, "\n");
 		snprintf(line, sizeof(line), "%.*s", (int)size, text);

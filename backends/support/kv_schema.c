@@ -286,16 +286,14 @@ static void describe(const ff_table *table, const ff_row *row, char *text, size_
 	}
 }
 
-/* What a spoiled key holds may be no text, and is told as one, as in an error. */
+/* What a spoiled key holds may be no text; the core makes one of it. */
 static void tell(checking *of, const ff_index *index, const ff_row *row, const char *fault)
 {
 	char key[256] = "";
-	ff_error line;
 	if (row)
 		describe(of->table, row, key, sizeof(key));
-	ff_error_set(&line, FF_E_CORRUPT, "%s '%s'%s%s%s: %s", index ? "index" : "table",
-	             index ? index->name : of->table->name, row ? ", row (" : "", key, row ? ")" : "", fault);
-	memcpy(of->lines[of->lines_count++], line.message, sizeof(line.message));
+	snprintf(of->lines[of->lines_count++], sizeof(of->lines[0]), "%s '%s'%s%s%s: %s", index ? "index" : "table",
+	         index ? index->name : of->table->name, row ? ", row (" : "", key, row ? ")" : "", fault);
 }
 
 /* Whether each index of the table has its entry of the row. */

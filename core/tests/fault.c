@@ -125,6 +125,8 @@ static bool is_untouched(ff_txn *txn)
 static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error)
 {
 	ff_code code = fault(FFP_SLOT_CHECK, error);
+	if (code == FF_OK && ffp_fault.problem)
+		problem(context, ffp_fault.problem);
 	return code != FF_OK ? code : ffp_fake_backend.check(store, problem, context, error);
 }
 

@@ -1,4 +1,6 @@
 /* What is not trusted: backends that break their word, rows that cannot be read, lines that are imported. */
+#include <stdio.h>
+
 #include "move.h"
 #include "tests.h"
 
@@ -136,6 +138,29 @@ static void scribbled_errors_are_cleaned(ff_test *t)
 	FF_CHECK_CODE(t, call_slot(t, e, FFP_SLOT_OPEN), FF_E_FULL);
 	FF_CHECK_STR(t, error->entity, "store");
 	FF_CHECK_STR(t, error->id, ff_test_text(t, "faulty%s", strchr(ff_test_uri(t), ':')));
+}
+
+static void keep_problem(void *context, const char *problem)
+{
+	snprintf(context, sizeof(((ff_error *)NULL)->message) + 1, "%s", problem);
+}
+
+/* What its check tells, too: a line that a terminal can be shown and JSON can hold, and no longer than an error's. */
+static void told_problems_are_cleaned(ff_test *t)
+{
+	enum { LONGEST = sizeof(((ff_error *)NULL)->message) - 1 };
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	char told[LONGEST + 2] = "";
+	ffp_fault.problem = "row ('\x1b[2J', '\xc3\xa9\xc3'):\r\ntwo\tlines\xff\xc2\x85";
+	FF_REQUIRE_OK(t, ff_engine_check(e, keep_problem, told, ff_test_error(t)));
+	FF_CHECK_STR(t, told, "row ('?[2J', '\xc3\xa9?'):??two?lines???");
+	ffp_fault.problem = ffp_name_of_size(t, 'n', 100000);
+	FF_REQUIRE_OK(t, ff_engine_check(e, keep_problem, told, ff_test_error(t)));
+	FF_CHECK_STR(t, told, ffp_name_of_size(t, 'n', LONGEST));
+	ffp_fault.problem =
+	    ff_test_text(t, "%s\xc3\xa9", ffp_name_of_size(t, 'n', LONGEST - 1)); /* cut before the last */
+	FF_REQUIRE_OK(t, ff_engine_check(e, keep_problem, told, ff_test_error(t)));
+	FF_CHECK_STR(t, told, ffp_name_of_size(t, 'n', LONGEST - 1));
 }
 
 static void answer_too_many(ff_read *reads, size_t count)
@@ -582,6 +607,7 @@ static void imports_of_one_engine_are_told_apart(ff_test *t)
 static const ff_case cases[] = {
 	CASE(undocumented_codes_are_io, "", 0),
 	CASE(silent_errors_get_a_message, "FF-ERR-1", 0),
+	CASE(told_problems_are_cleaned, "FF-MT-4 FF-ERR-1", 0),
 	CASE(scribbled_errors_are_cleaned, "FF-ERR-1", 0),
 	CASE(too_many_rows_are_io, "", 0),
 	CASE(corrupt_rows_fail_their_calls, "FF-RU-8", 0),

@@ -93,6 +93,7 @@ typedef struct ffp_fault_plan {
 	void (*scribble)(ff_error *error); /* into it, past ff_error_set; or NULL */
 	ffp_slot_id then; /* once the call has failed this slot fails, too, with IO; FFP_SLOT_OPEN: none */
 	void (*mangle)(ff_read *reads, size_t count); /* of a load that worked; or NULL */
+	const char *problem;                          /* that a check which works tells; or NULL */
 	bool (*stalls)(void);                         /* a load waits for as long as this says so; or NULL */
 	bool never_asks;                              /* and not whether it is waited for */
 	_Atomic uint64_t seen;                        /* calls of the slot since the plan was made */

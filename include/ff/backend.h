@@ -434,8 +434,10 @@ typedef struct ff_engine_backend {
 	void (*abort)(ff_txn *txn);
 
 	/*
-	 * May provide. Verifies the store's own structure and calls `problem` for each fault; `context` is passed on.
-	 * FF_OK where the check itself could be made. NULL: the core checks only what it can read through load.
+	 * May provide. Verifies the store's own structure and calls `problem` for each fault, with `context` and a text
+	 * that names the place and the fault, and ends with NUL. It may quote what it found, of any bytes and length:
+	 * the core passes it on as ff_error_set would keep it, printable UTF-8 on one line. Several lines are several
+	 * calls. FF_OK where the check itself could be made. NULL: the core checks only what it can read through load.
 	 */
 	ff_code (*check)(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
 

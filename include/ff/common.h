@@ -35,7 +35,7 @@ typedef enum ff_durability {
 	FF_DURABILITY_NONE = 2    /* what the backend says */
 } ff_durability;
 
-/* Told one problem that check found, in one line. */
+/* Told one problem that was found, in one line, as clean and no longer than an error's message. */
 typedef void ff_problem_fn(void *context, const char *problem);
 
 #endif

@@ -142,11 +142,11 @@ static void keys_that_are_no_text(ff_test *t)
 {
 	const char *path = make_store(t);
 	raw_put(t, path, ODD,
-	        raw_text("\x1b[\n\0\x80\0\0\0\0\0\0\x01"
+	        raw_text("\x1b[\xff\0\x80\0\0\0\0\0\0\x01"
 	                 "c",
 	                 13, "", 0));
 	FF_CHECK_STR(t, check_store(t, path).lines,
-	             "table 'odd \"table\"', row ('?[?', 1, 'c'): a row cannot be read|");
+	             "table 'odd \"table\"', row ('\x1b[\xff', 1, 'c'): a row cannot be read|");
 }
 
 /* A store whose first row's value cannot be read. */
