@@ -44,6 +44,24 @@ static void a_relative_path_stays_where_it_was(ff_test *t)
 	FF_CHECK(t, chdir(before) == 0);
 }
 
+/* A row that a range brings and that is not found by its key is damage, and no race that others won: nobody else writes
+ * within the transaction. */
+static void a_row_that_its_key_does_not_find(ff_test *t)
+{
+	const char *path = path_of(t, "a.db");
+	const char *uri = ff_test_text(t, "%s:%s", subject.backend->name, path);
+	ff_engine *e = ff_test_open_uri(t, uri, NULL);
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "", "a=1 b=2 c=3"), "ok");
+	ff_test_undo(t, e);
+	subject.turn_round(t, path, "ff_budget_usage_by_exec");
+	e = ff_test_open_uri(t, uri, NULL);
+	FF_CHECK_STR(t, ffp_release(t, e, "b", "x"), "!corrupt"); /* which deletes each */
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "by its key") != NULL);
+	FF_CHECK_EQ_INT(t, ff_test_sleeps(t), 0);
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "y", "", "a=1"), "ok"); /* another's rows are sound */
+	FF_CHECK_STR(t, ffp_release(t, e, "b", "y"), "a=1");
+}
+
 /* ---- descriptors --------------------------------------------------------------------------------------------- */
 
 /* A process without standard input, output and error prints into nobody's files. */
@@ -91,6 +109,7 @@ static void programs_that_are_started_have_none_of_it(ff_test *t)
 static const ff_case cases[] = {
 	CASE(durability_is_what_was_asked_for, "", 0),
 	CASE(a_relative_path_stays_where_it_was, "", 0),
+	CASE(a_row_that_its_key_does_not_find, "FF-ERR-4 FF-ERR-1", 0),
 	CASE(a_process_that_closed_its_standard_files, "", 0),
 	CASE(programs_that_are_started_have_none_of_it, "", 0),
 };

@@ -23,6 +23,9 @@ typedef struct test_subject {
 	const ff_code *open_codes; /* what an open answers then; FF_OK ends them */
 	/* Whether a file that a failed open leaves is a new store that is whole. NULL: it leaves none. */
 	bool (*is_new)(ff_test *t, const char *path);
+	/* Turns the rows of a table that the engine made the wrong way round, by the last column of their key: who goes
+	 * through it finds each, and who looks for one does not. Nobody has the store open. */
+	void (*turn_round)(ff_test *t, const char *path, const char *table);
 } test_subject;
 
 extern const test_subject subject;

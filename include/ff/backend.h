@@ -415,7 +415,8 @@ typedef struct ff_engine_backend {
 	 * Must provide. Takes all of `writes` (count may be 0). They stay valid until commit or abort: a backend may
 	 * hold them back, and their errors may then come from commit. Write transactions only, at most once, after the
 	 * last load.
-	 * Errors, after which the core aborts: BUSY, CONFLICT, FULL, CORRUPT.
+	 * Errors, after which the core aborts: BUSY, CONFLICT, FULL, CORRUPT (such as a row that is there and that its
+	 * key does not find: it would stay a CONFLICT however often the batch is run).
 	 */
 	ff_code (*store)(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 

@@ -9,6 +9,21 @@ static bool is_new(ff_test *t, const char *path)
 	       strcmp(ask_sql(t, path, "SELECT count(*) FROM \"odd \"\"table\"\"\""), "0") == 0;
 }
 
+/* Puts them in under a schema by which they go down, and the schema back. */
+static void turn_round(ff_test *t, const char *path, const char *table)
+{
+	static const char *const down = "'\")' || char(10), '\" DESC)' || char(10)";
+	static const char *const up = "'\" DESC)' || char(10), '\")' || char(10)";
+	static const char *const schema = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, %s)"
+					  " WHERE name = '%s'; PRAGMA writable_schema = RESET;";
+	run_sql(t, path,
+	        ff_test_text(t,
+	                     "CREATE TABLE kept AS SELECT * FROM %s; DELETE FROM %s;%s"
+	                     "INSERT INTO %s SELECT * FROM kept; DROP TABLE kept;%s",
+	                     table, table, ff_test_text(t, schema, down, table), table,
+	                     ff_test_text(t, schema, up, table)));
+}
+
 static const ff_code open_codes[] = { FF_E_IO, FF_E_FULL, FF_E_NO_MEMORY, FF_OK };
 
 const test_subject subject = {
@@ -20,6 +35,7 @@ const test_subject subject = {
 	          1u << FAULT_MALLOC,
 	.open_codes = open_codes,
 	.is_new = is_new,
+	.turn_round = turn_round,
 };
 
 const ff_engine_backend *const ffp_builtin_backends[] = { &ffp_sqlite_backend, NULL };
