@@ -210,7 +210,7 @@ static const ctl_command commands[] = {
 	  .arguments = "[--limit N]",
 	  .summary = "makes due resets visible in the tables, and deletes what has expired",
 	  .run = ctl_tick,
-	  .fields = "resets, failed, purged_keys, purged_admissions",
+	  .fields = "resets, failed, purged_keys, purged_admissions, purged_ledger_rows",
 	  .options = BIT(OPT_LIMIT),
 	  .notes = "--limit N moves or deletes at most N rows; 0 = any number." },
 	{ .name = "export",

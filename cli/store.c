@@ -29,6 +29,7 @@ int ctl_tick(ctl_session *session)
 		ctl_json_integer(object, "failed", result.failed);
 		ctl_json_integer(object, "purged_keys", result.purged_keys);
 		ctl_json_integer(object, "purged_admissions", result.purged_admissions);
+		ctl_json_integer(object, "purged_ledger_rows", result.purged_ledger_rows);
 		return ctl_json_print(object);
 	}
 	printf("resets               %s\nfailed               %s\npurged keys          %s\npurged admissions    %s\n"
