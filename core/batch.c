@@ -39,23 +39,11 @@ static ff_code no_memory(batch_run *run)
 
 /* ---- plan and load ------------------------------------------------------------------------------------------ */
 
-/* Fails a request whose deadline has passed by now, for which the clock is asked once (*now_ms < 0: not yet). Where time is
- * the data's, each request has its own, and it does not pass (FF-CLK-3). */
-static bool fail_where_late(batch_run *run, ffp_request *request, int64_t *now_ms)
-{
-	bool data_clock = run->engine->flags & FF_OPEN_DATA_CLOCK;
-	if (request->deadline_ms && *now_ms < 0 && !data_clock)
-		*now_ms = ffp_engine_now(run->engine);
-	if (ffp_is_late(request, data_clock ? request->now_ms : *now_ms))
-		return true;
-	run->is_idle = false;
-	run->has_deadlines |= request->deadline_ms != 0;
-	return false;
-}
-
-/* Fails all that are late by now. True: there were any. */
+/* Fails all whose deadline has passed by now, for which the clock is asked once, if at all. Where time is the data's, each
+ * request has its own, and it does not pass (FF-CLK-3). True: there were any. */
 static bool fail_late(batch_run *run)
 {
+	bool data_clock = run->engine->flags & FF_OPEN_DATA_CLOCK;
 	int64_t now_ms = -1;
 	bool found = false;
 	run->is_idle = true;
@@ -63,8 +51,16 @@ static bool fail_late(batch_run *run)
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (!request->is_late && fail_where_late(run, request, &now_ms))
+			if (request->is_late)
+				continue;
+			if (request->deadline_ms && now_ms < 0 && !data_clock)
+				now_ms = ffp_engine_now(run->engine);
+			if (ffp_is_late(request, data_clock ? request->now_ms : now_ms)) {
 				found = true;
+				continue;
+			}
+			run->is_idle = false;
+			run->has_deadlines |= request->deadline_ms != 0;
 		}
 	}
 	return found;
@@ -81,17 +77,11 @@ static bool goes_on(void *context)
 /* Plans what is not late by now, which begin may have made it: the store was waited for. */
 static bool plan(batch_run *run)
 {
-	int64_t now_ms = -1;
-	run->is_idle = true;
-	run->has_deadlines = false;
+	run->txn.is_late = fail_late(run);
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
-			if (request->is_late)
-				continue;
-			if (fail_where_late(run, request, &now_ms))
-				run->txn.is_late = true;
-			else if (!request->op->plan(&run->batch, request))
+			if (!request->is_late && !request->op->plan(&run->batch, request))
 				return false;
 		}
 	}

@@ -393,12 +393,15 @@ ff_code ffp_error_corrupt(ff_error *error, const char *entity, ff_text id, const
 	return FF_E_CORRUPT;
 }
 
+int64_t ffp_monotonic_now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 struct timespec ffp_monotonic_in(int64_t ms)
 {
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	time.tv_nsec += (long)(ms % 1000) * 1000000;
-	time.tv_sec += ms / 1000 + time.tv_nsec / 1000000000;
-	time.tv_nsec %= 1000000000;
-	return time;
+	int64_t at_us = ffp_monotonic_now_us() + ms * 1000;
+	return (struct timespec){ .tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000 };
 }

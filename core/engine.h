@@ -145,7 +145,8 @@ void ffp_error_about(const ff_engine *engine, ff_error *error, const char *opera
 /* Fills in, and answers, that something of a budget or a quota policy cannot be trusted. */
 ff_code ffp_error_corrupt(ff_error *error, const char *entity, ff_text id, const char *fault);
 
-/* So long from now, of CLOCK_MONOTONIC. */
+/* CLOCK_MONOTONIC, by which waits are bounded: now, and so long from now. */
+int64_t ffp_monotonic_now_us(void);
 struct timespec ffp_monotonic_in(int64_t ms);
 
 /* Reads in one snapshot: calls `read` within a read transaction, again after contention. Errors are about `entity`. */

@@ -67,13 +67,6 @@ static uint32_t slice_rows(const tick_work *work, const ffp_op *op)
 	return rows ? rows : 1;
 }
 
-static int64_t monotonic_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /*
  * Lets those go first whom the last slice's commit has answered. It takes them some microseconds to wake and to call
  * again, in which the next slice would begin without them, and they would wait for two commits.
@@ -88,10 +81,10 @@ static void give_way(tick_work *work)
 		work->wary--;
 	if (!work->wary)
 		return;
-	int64_t end_us = monotonic_us() + GIVE_WAY_US;
+	int64_t end_us = ffp_monotonic_now_us() + GIVE_WAY_US;
 	do
 		sched_yield();
-	while (!ffp_queue_is_led(work->engine) && monotonic_us() < end_us);
+	while (!ffp_queue_is_led(work->engine) && ffp_monotonic_now_us() < end_us);
 }
 
 /* One slice is one request in the queue, so that other calls share its commit or go between two of them. */
@@ -266,9 +259,9 @@ static void *tick_thread(void *context)
 	pthread_mutex_lock(&engine->tick_lock);
 	while (!engine->tick_stops) {
 		pthread_mutex_unlock(&engine->tick_lock);
-		const int64_t began_us = monotonic_us();
+		const int64_t began_us = ffp_monotonic_now_us();
 		tick(engine, 0, 0, true, NULL, NULL);
-		const int64_t took_us = monotonic_us() - began_us;
+		const int64_t took_us = ffp_monotonic_now_us() - began_us;
 		pthread_mutex_lock(&engine->tick_lock);
 		rest(engine, ffp_tick_rest_ms(engine->tick_interval_ms, took_us));
 	}
