@@ -411,13 +411,16 @@ static bool is_waited_for(batch_run *run, ff_code code)
 	return !run->is_idle;
 }
 
-size_t ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
+/* False: one of them has met damage, which is to fail no stranger's call. */
+static bool run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count, size_t *decided)
 {
 	ff_error error; /* begin clears it */
 	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count, .error = &error };
 	ff_code code = try_batch(&run);
 	for (uint32_t attempt = 0; is_waited_for(&run, code) && ffp_engine_retries(engine, code, attempt); attempt++)
 		code = try_batch(&run);
+	if (code == FF_E_CORRUPT && count > 1)
+		return false;
 	if (code == FF_E_CONFLICT && error.code == FF_E_COMMIT_UNKNOWN)
 		code = error.code = FF_E_IO; /* it is known now: nothing was changed */
 	else if (code == FF_E_CONFLICT)
@@ -425,5 +428,15 @@ size_t ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *ticke
 	for (size_t t = 0; t < count; t++)
 		end_ticket(&run, tickets[t], code);
 	ffp_arena_reset(&lane->arena); /* now, and not when the next batch comes */
-	return code == FF_OK ? count_requests(&run) : 0;
+	*decided += code == FF_OK ? count_requests(&run) : 0;
+	return true;
+}
+
+size_t ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
+{
+	size_t decided = 0;
+	if (!run(engine, lane, tickets, count, &decided))
+		for (size_t t = 0; t < count; t++)
+			run(engine, lane, &tickets[t], 1, &decided);
+	return decided;
 }

@@ -1,5 +1,5 @@
 /* Orders of rows, as the catalog describes them. Pure; used by the core and by backends. */
-#include <ff/backend.h>
+#include "order.h"
 
 static bool index_names(const ff_index *index, unsigned column)
 {
@@ -31,9 +31,11 @@ unsigned ff_order_count(const ff_table *table, const ff_index *index)
 	return count;
 }
 
-int ff_row_compare(const ff_table *table, const ff_index *index, const ff_row *a, const ff_row *b, unsigned count)
+/* Compares the columns first … end of an order. */
+static int compare_columns(const ff_table *table, const ff_index *index, const ff_row *a, const ff_row *b,
+                           unsigned first, unsigned end)
 {
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = first; i < end; i++) {
 		const ff_column *column = &table->columns[index ? ff_order_column(table, index, i) : i];
 		int order;
 		if (column->type == FF_TYPE_TEXT) {
@@ -47,4 +49,32 @@ int ff_row_compare(const ff_table *table, const ff_index *index, const ff_row *a
 			return order;
 	}
 	return 0;
+}
+
+int ff_row_compare(const ff_table *table, const ff_index *index, const ff_row *a, const ff_row *b, unsigned count)
+{
+	return compare_columns(table, index, a, b, 0, count);
+}
+
+bool ffp_range_holds(const ff_read *read, const ff_row *row)
+{
+	const ff_table *table = read->table;
+	const ff_index *index = read->index;
+	unsigned equal = read->equal_count;
+	for (unsigned i = 0; index && i < index->columns_count; i++)
+		if (ff_row_is_null(row, index->columns[i]))
+			return false;
+	if (equal && compare_columns(table, index, row, read->low, 0, equal) != 0)
+		return false;
+	if (read->low_count > equal) {
+		int order = compare_columns(table, index, row, read->low, equal, read->low_count);
+		if (order < 0 || (order == 0 && read->flags & FF_READ_LOW_EXCLUSIVE))
+			return false;
+	}
+	if (read->high_count > equal) {
+		int order = compare_columns(table, index, row, read->high, equal, read->high_count);
+		if (order > 0 || (order == 0 && read->flags & FF_READ_HIGH_EXCLUSIVE))
+			return false;
+	}
+	return true;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "order.h"
 #include "registry.h"
 
 #define BIT(code) (UINT64_C(1) << ((code) == FF_E_CONFLICT ? 63 : (code)))
@@ -175,13 +176,49 @@ void ffp_housekeep(ffp_store *store)
 		store->backend->housekeep(store->instance);
 }
 
-/* A range that holds more than was asked for would make a bounded call unbounded. */
-static ff_code check_answers(const ff_engine_backend *backend, const ff_read *reads, size_t count, ff_error *error)
+static bool is_row_asked_for(const ff_read *get)
 {
-	for (size_t i = 0; i < count; i++)
-		if (reads[i].kind == FF_READ_RANGE && reads[i].rows_count > reads[i].limit)
-			return ff_error_set(error, FF_E_IO, "backend '%s' answered %zu rows of at most %u",
-			                    backend->name, reads[i].rows_count, reads[i].limit);
+	const ff_row *row = get->row;
+	return !row || row->state == FF_ROW_CORRUPT ||
+	       ff_row_compare(get->table, NULL, row, get->low, get->table->key_count) == 0;
+}
+
+/* Whether the rows belong to the range, and ascend, as all ranges of ours do: who walks through a table goes on behind the
+ * last of them, and else might walk without end. */
+static bool are_rows_in_order(const ff_read *range)
+{
+	unsigned columns = ff_order_count(range->table, range->index);
+	const ff_row *last = NULL;
+	for (size_t i = 0; i < range->rows_count; i++) {
+		const ff_row *row = range->rows[i];
+		if (row->state == FF_ROW_CORRUPT) /* which its caller sees */
+			continue;
+		if (!ffp_range_holds(range, row) ||
+		    (last && ff_row_compare(range->table, range->index, last, row, columns) >= 0))
+			return false;
+		last = row;
+	}
+	return true;
+}
+
+/*
+ * What a store answers is looked at before it is believed. A range that holds more than was asked for would make a bounded
+ * call unbounded. And where a bit of a key has turned over, a look for another one may end at that row, in stores that do
+ * not compare what they have found.
+ */
+static ff_code check_answers(const ff_read *reads, size_t count, ff_error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		const ff_read *read = &reads[i];
+		bool is_get = read->kind == FF_READ_GET;
+		if (!is_get && read->rows_count > read->limit)
+			return ff_error_set(error, FF_E_IO, "%zu rows were answered, of at most %u", read->rows_count,
+			                    read->limit);
+		if (is_get ? !is_row_asked_for(read) : !are_rows_in_order(read))
+			return ff_error_set(error, FF_E_CORRUPT, "table '%s': %s", read->table->name,
+			                    is_get ? "a key leads to another one's row"
+			                           : "rows are not in their order");
+	}
 	return FF_OK;
 }
 
@@ -190,8 +227,9 @@ ff_code ffp_load(ffp_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff
 	const ff_engine_backend *backend = txn->store->backend;
 	atomic_fetch_add_explicit(&txn->store->loads, 1, memory_order_relaxed);
 	ff_code code = backend->load(txn->txn, arena, reads, count, error);
-	code = answer(backend, "load", load_codes | (txn->is_late ? BIT(FF_E_DEADLINE) : 0), code, error);
-	return code == FF_OK ? check_answers(backend, reads, count, error) : code;
+	if (code == FF_OK)
+		code = check_answers(reads, count, error);
+	return answer(backend, "load", load_codes | (txn->is_late ? BIT(FF_E_DEADLINE) : 0), code, error);
 }
 
 ff_code ffp_put(ffp_txn *txn, const ff_write *writes, size_t count, ff_error *error)

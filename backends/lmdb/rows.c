@@ -106,21 +106,6 @@ static int update(ffp_way *way, MDB_val *key, MDB_val *row)
 	return result ? result : mdb_cursor_put(way->cursor, key, row, MDB_CURRENT);
 }
 
-/* Why a key was not found: it is gone, or it is there all the same, which who goes through the tree sees. */
-static ff_code missed(ff_txn *txn, ffp_way *way, ff_kv_bytes key, ff_error *error)
-{
-	MDB_val at, row;
-	int result = mdb_cursor_get(way->cursor, &at, &row, MDB_FIRST);
-	while (result == 0 && (at.mv_size != key.size || memcmp(at.mv_data, key.data, key.size) != 0))
-		result = mdb_cursor_get(way->cursor, &at, &row, MDB_NEXT);
-	if (result == MDB_NOTFOUND)
-		return FF_E_CONFLICT;
-	if (result)
-		return ffp_txn_fail(txn, result, "read", error);
-	return ff_error_set(error, FF_E_CORRUPT, "'%s' has an entry that is not found by its key",
-	                    txn->kv.store->environment->path);
-}
-
 ff_code ffp_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error)
 {
 	MDB_val name = val_of(key);
@@ -129,10 +114,8 @@ ff_code ffp_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes val
 	int result = find_way(txn, tree, &way);
 	if (result == 0)
 		result = (kind == FF_KV_UPDATE ? update : insert)(way, &name, &row);
-	if (result == MDB_KEYEXIST)
+	if (result == MDB_KEYEXIST || result == MDB_NOTFOUND)
 		return FF_E_CONFLICT;
-	if (result == MDB_NOTFOUND)
-		return missed(txn, way, key, error);
 	return result ? ffp_txn_fail(txn, result, "write to", error) : FF_OK;
 }
 
@@ -147,7 +130,7 @@ ff_code ffp_key_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *er
 	if (result == 0)
 		result = mdb_cursor_del(way->cursor, 0);
 	if (result == MDB_NOTFOUND)
-		return missed(txn, way, key, error);
+		return FF_E_CONFLICT;
 	return result ? ffp_txn_fail(txn, result, "write to", error) : FF_OK;
 }
 

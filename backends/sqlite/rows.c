@@ -180,63 +180,18 @@ ff_code ffp_rows_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count
 
 /* ---- store -------------------------------------------------------------------------------------------------- */
 
-static ff_code not_as_loaded(ff_error *error)
-{
-	return ff_error_set(error, FF_E_CONFLICT, "a row is not as it was loaded");
-}
-
-/* Whether a row of the answer has the key columns of `key`, which come first. */
-static bool has_key(sqlite3_stmt *statement, const ff_table *table, const ff_row *key)
-{
-	for (int i = 0; i < table->key_count; i++) {
-		const ff_column *column = &table->columns[i];
-		if (column->type == FF_TYPE_INT64) {
-			if (sqlite3_column_int64(statement, i) != *ff_row_int64(key, column))
-				return false;
-			continue;
-		}
-		const void *data = sqlite3_column_blob(statement, i);
-		const ff_text found = { data, (size_t)sqlite3_column_bytes(statement, i) };
-		if (ff_text_compare(found, *ff_row_text(key, column)) != 0)
-			return false;
-	}
-	return true;
-}
-
-/* Why a row was not found by its key: it is gone, or it is there all the same, which who goes through the table sees. */
-static ff_code missed(ff_txn *txn, const ff_table *table, const ff_row *key, ff_error *error)
-{
-	const ff_read all = { .table = table, .kind = FF_READ_RANGE };
-	sqlite3_stmt *statement;
-	ff_code code =
-	    ffp_statement_get(txn, FFP_SELECT_RANGE, table, ff_sql_range_shape(&all), &all, &statement, error);
-	if (code != FF_OK)
-		return code;
-	int result = sqlite3_bind_int64(statement, 1, -1); /* no limit */
-	if (result == SQLITE_OK)
-		while ((result = sqlite3_step(statement)) == SQLITE_ROW && !has_key(statement, table, key))
-			;
-	if (result == SQLITE_ROW)
-		code = ff_error_set(error, FF_E_CORRUPT, "table '%s' of '%s' has a row that is not found by its key",
-		                    table->name, txn->store->path);
-	else
-		code = result == SQLITE_DONE ? not_as_loaded(error) : fail(txn, result, "read", error);
-	ffp_statement_done(statement);
-	return code;
-}
-
-/* Runs a bound statement, which must change one row, unless it deletes a range. */
-static ff_code change(ff_txn *txn, sqlite3_stmt *statement, int bound, const ff_write *write, ff_error *error)
+/* Runs a bound statement. Where it must change one row, and did not, the row is not as it was loaded. */
+static ff_code change(ff_txn *txn, sqlite3_stmt *statement, int bound, bool one_row, ff_error *error)
 {
 	int result = bound == SQLITE_OK ? sqlite3_step(statement) : bound;
-	bool has_missed = result == SQLITE_DONE && write->before && sqlite3_changes(txn->db) != 1;
 	ff_code code = FF_OK;
-	if (result == SQLITE_CONSTRAINT_PRIMARYKEY)
-		code = not_as_loaded(error);
+	if (result == SQLITE_CONSTRAINT_PRIMARYKEY ||
+	    (result == SQLITE_DONE && one_row && sqlite3_changes(txn->db) != 1))
+		code = ff_error_set(error, FF_E_CONFLICT, "a row is not as it was loaded");
 	else if (result != SQLITE_DONE)
 		code = fail(txn, result, "write to", error);
 	ffp_statement_done(statement);
-	return has_missed ? missed(txn, write->table, write->before, error) : code;
+	return code;
 }
 
 static ffp_statement_kind kind_of(const ff_write *write)
@@ -286,7 +241,7 @@ static ff_code apply(ff_txn *txn, const ff_write *write, ff_error *error)
 	ff_code code = ffp_statement_get(txn, kind, write->table, shape, write->range, &statement, error);
 	if (code != FF_OK)
 		return code;
-	return change(txn, statement, bind_write(statement, kind, write, shape), write, error);
+	return change(txn, statement, bind_write(statement, kind, write, shape), kind != FFP_DELETE_RANGE, error);
 }
 
 ff_code ffp_rows_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "order.h"
 #include "tests.h"
 
 typedef struct rows {
@@ -441,43 +442,11 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	return FF_OK;
 }
 
-/* Compares the columns from..to of an order. */
-static int compare_columns(const ff_read *read, const ff_row *a, const ff_row *b, unsigned from, unsigned to)
-{
-	ff_index one = { .columns_count = 1 };
-	int order = 0;
-	for (unsigned i = from; order == 0 && i < to; i++) {
-		one.columns[0] = (uint8_t)ff_order_column(read->table, read->index, i);
-		order = ff_row_compare(read->table, &one, a, b, 1);
-	}
-	return order;
-}
-
-static bool is_in(const ff_read *read, const ff_row *row)
-{
-	for (unsigned i = 0; read->index && i < read->index->columns_count; i++)
-		if (ff_row_is_null(row, read->index->columns[i]))
-			return false;
-	if (compare_columns(read, row, read->low, 0, read->equal_count) != 0)
-		return false;
-	if (read->low_count > read->equal_count) {
-		int order = compare_columns(read, row, read->low, read->equal_count, read->low_count);
-		if (order < 0 || (order == 0 && read->flags & FF_READ_LOW_EXCLUSIVE))
-			return false;
-	}
-	if (read->high_count > read->equal_count) {
-		int order = compare_columns(read, row, read->high, read->equal_count, read->high_count);
-		if (order > 0 || (order == 0 && read->flags & FF_READ_HIGH_EXCLUSIVE))
-			return false;
-	}
-	return true;
-}
-
 static int compare_in_order(const void *a, const void *b, void *context)
 {
 	const ff_read *read = context;
-	int order = compare_columns(read, *(ff_row *const *)a, *(ff_row *const *)b, 0,
-	                            ff_order_count(read->table, read->index));
+	int order = ff_row_compare(read->table, read->index, *(ff_row *const *)a, *(ff_row *const *)b,
+	                           ff_order_count(read->table, read->index));
 	return read->flags & FF_READ_DESCENDING ? -order : order;
 }
 
@@ -494,7 +463,7 @@ static ff_code read_range(const ffp_fake *fake, ff_arena *arena, ff_read *read)
 		return FF_E_NO_MEMORY;
 	size_t count_in = 0;
 	for (size_t i = 0; i < of->count; i++)
-		if (is_in(read, of->rows[i]))
+		if (ffp_range_holds(read, of->rows[i]))
 			found[count_in++] = of->rows[i];
 	if (count_in > 1)
 		qsort_r(found, count_in, sizeof(*found), compare_in_order, read);
@@ -533,7 +502,7 @@ static void delete_range(ffp_fake *fake, const ff_read *range)
 {
 	const rows *of = &fake->tables[range->table->id];
 	for (size_t i = of->count; i-- > 0;)
-		if (is_in(range, of->rows[i]))
+		if (ffp_range_holds(range, of->rows[i]))
 			drop_row(fake, range->table, of->rows[i]);
 }
 

@@ -178,13 +178,100 @@ static void too_many_rows_are_io(ff_test *t)
 	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
 	ffp_fault.mangle = answer_too_many;
 	FF_CHECK_CODE(t, ff_engine_list_budgets(e, NULL, 1, &page, ff_test_error(t)), FF_E_IO);
-	FF_CHECK_STR(t, ff_test_error(t)->message, "backend 'faulty' answered 3 rows of at most 2");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "3 rows were answered, of at most 2");
 	FF_CHECK_STR(t, ff_test_error(t)->backend, "faulty");
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "!io");
 	FF_CHECK_STR(t, ff_test_error(t)->operation, "tick");
 	ffp_fault_clear();
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* What a load answers instead of what was asked for. */
+static struct {
+	const ff_table *table;
+	const char *id;       /* of what a look for a key finds, and of a range's first; NULL: their own */
+	size_t first, second; /* of a range, which change places */
+	size_t twice;         /* is the first again; 0: none */
+} wrong;
+
+static void name_wrongly(ff_row *row)
+{
+	if (row && wrong.id)
+		*ff_row_text(row, &wrong.table->columns[0]) = (ff_text){ wrong.id, strlen(wrong.id) };
+}
+
+static void answer_wrongly(ff_read *reads, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (reads[i].table != wrong.table)
+			continue;
+		ff_row **rows = reads[i].rows;
+		bool is_range = reads[i].kind == FF_READ_RANGE && reads[i].rows_count >= 3;
+		name_wrongly(is_range ? rows[0] : reads[i].row);
+		if (!is_range)
+			continue;
+		ff_row *first = rows[wrong.first];
+		rows[wrong.first] = rows[wrong.second];
+		rows[wrong.second] = first;
+		if (wrong.twice)
+			rows[wrong.twice] = rows[0];
+	}
+}
+
+/* A row that has another key than was asked for, as where bits of a file have turned over, is nobody's. */
+static void rows_of_other_keys_are_corrupt(ff_test *t)
+{
+	static const ffp_table_id tables[] = { FFP_BUDGET_POLICY, FFP_BUDGET_USAGE, FFP_BUDGET_USAGE_DEDUP };
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "a", "d=10"), "created");
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "d=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "a", "k", "d=4"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "d=8"), "ok");
+	ffp_fault.mangle = answer_wrongly;
+	wrong.id = "b";
+	for (size_t i = 0; i < COUNT_OF(tables); i++) {
+		wrong.table = ffp_table(tables[i]);
+		FF_CHECK_STR(t, ffp_report(t, e, "a", "k", "d=4"), "!corrupt");
+		FF_CHECK_STR(t, ff_test_error(t)->message,
+		             ff_test_text(t, "table '%s': a key leads to another one's row", wrong.table->name));
+		FF_CHECK_STR(t, ff_test_error(t)->backend, "faulty");
+	}
+	ffp_fault_clear();
+	FF_CHECK_STR(t, ffp_usage(t, e, "a"), "d=4");
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "d=8");
+}
+
+/* Rows that go up and down would lead a walk astray: what is missing then is not told, or there is no end. */
+static void rows_out_of_order_are_corrupt(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	const ff_budget_page *page = NULL;
+	for (unsigned i = 0; i < 6; i++)
+		FF_CHECK_STR(t, ffp_create(t, e, ff_test_text(t, "b%u", i), "d=10"), "created");
+	static const struct {
+		size_t first, second, twice;
+		const char *id, *after;
+		ff_code code;
+	} ways[] = {
+		{ 0, 0, 0, NULL, "b1", FF_OK },        { 0, 1, 0, NULL, NULL, FF_E_CORRUPT },
+		{ 2, 1, 0, NULL, NULL, FF_E_CORRUPT }, { 0, 0, 1, NULL, NULL, FF_E_CORRUPT },
+		{ 0, 0, 0, "b0", "b1", FF_E_CORRUPT },
+	};
+	wrong.table = ffp_table(FFP_BUDGET_POLICY);
+	for (size_t i = 0; i < COUNT_OF(ways); i++) {
+		wrong.id = ways[i].id;
+		wrong.first = ways[i].first;
+		wrong.second = ways[i].second;
+		wrong.twice = ways[i].twice;
+		ffp_fault.mangle = answer_wrongly;
+		FF_CHECK_CODE(t, ff_engine_list_budgets(e, ways[i].after, 4, &page, ff_test_error(t)), ways[i].code);
+		if (ways[i].code)
+			FF_CHECK_STR(t, ff_test_error(t)->message,
+			             "table 'ff_budget_policy': rows are not in their order");
+		ffp_fault_clear();
+		ff_free(page);
+	}
 }
 
 /* ---- rows that cannot be trusted ---------------------------------------------------------------------------- */
@@ -610,6 +697,8 @@ static const ff_case cases[] = {
 	CASE(told_problems_are_cleaned, "FF-MT-4 FF-ERR-1", 0),
 	CASE(scribbled_errors_are_cleaned, "FF-ERR-1", 0),
 	CASE(too_many_rows_are_io, "", 0),
+	CASE(rows_of_other_keys_are_corrupt, "FF-RU-8", 0),
+	CASE(rows_out_of_order_are_corrupt, "FF-RU-8", 0),
 	CASE(corrupt_rows_fail_their_calls, "FF-RU-8", 0),
 	CASE(the_last_period_is_the_last, "FF-RU-8 FF-RB-1", 0),
 	CASE(unreadable_entries_are_in_no_window, "", 0),

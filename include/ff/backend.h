@@ -405,7 +405,7 @@ typedef struct ff_engine_backend {
 	/*
 	 * Must provide. Answers all of `reads` (count may be 0), taking rows and texts from `arena`; they are copies
 	 * that no later call disturbs, and the core never changes them. What was asked is left as it was. One round trip
-	 * over a network.
+	 * over a network. Rows that were not asked for, or ranges that are out of order, the core takes for damage.
 	 * Errors, after which the core aborts: BUSY, CONFLICT, FULL, CORRUPT (the store as a whole; one bad row is
 	 * answered by its state); DEADLINE where nobody waits for it any more (wait_while).
 	 */
@@ -415,8 +415,7 @@ typedef struct ff_engine_backend {
 	 * Must provide. Takes all of `writes` (count may be 0). They stay valid until commit or abort: a backend may
 	 * hold them back, and their errors may then come from commit. Write transactions only, at most once, after the
 	 * last load.
-	 * Errors, after which the core aborts: BUSY, CONFLICT, FULL, CORRUPT (such as a row that is there and that its
-	 * key does not find: it would stay a CONFLICT however often the batch is run).
+	 * Errors, after which the core aborts: BUSY, CONFLICT, FULL, CORRUPT.
 	 */
 	ff_code (*store)(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error);
 
