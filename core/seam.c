@@ -179,8 +179,7 @@ void ffp_housekeep(ffp_store *store)
 static bool is_row_asked_for(const ff_read *get)
 {
 	const ff_row *row = get->row;
-	return !row || row->state == FF_ROW_CORRUPT ||
-	       ff_row_compare(get->table, NULL, row, get->low, get->table->key_count) == 0;
+	return !row || ff_row_compare(get->table, NULL, row, get->low, get->table->key_count) == 0;
 }
 
 /* Whether the rows belong to the range, and ascend, as all ranges of ours do: who walks through a table goes on behind the
@@ -191,7 +190,7 @@ static bool are_rows_in_order(const ff_read *range)
 	const ff_row *last = NULL;
 	for (size_t i = 0; i < range->rows_count; i++) {
 		const ff_row *row = range->rows[i];
-		if (row->state == FF_ROW_CORRUPT) /* which its caller sees */
+		if (row->state == FF_ROW_CORRUPT && range->index) /* its key holds, and no more */
 			continue;
 		if (!ffp_range_holds(range, row) ||
 		    (last && ff_row_compare(range->table, range->index, last, row, columns) >= 0))

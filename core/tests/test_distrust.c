@@ -193,6 +193,7 @@ static struct {
 	const char *id;       /* of what a look for a key finds, and of a range's first; NULL: their own */
 	size_t first, second; /* of a range, which change places */
 	size_t twice;         /* is the first again; 0: none */
+	bool is_spoiled;      /* what is the first then cannot be read; but its key holds */
 } wrong;
 
 static void name_wrongly(ff_row *row)
@@ -216,6 +217,8 @@ static void answer_wrongly(ff_read *reads, size_t count)
 		rows[wrong.second] = first;
 		if (wrong.twice)
 			rows[wrong.twice] = rows[0];
+		if (wrong.is_spoiled)
+			rows[0]->state = FF_ROW_CORRUPT;
 	}
 }
 
@@ -253,10 +256,11 @@ static void rows_out_of_order_are_corrupt(ff_test *t)
 		size_t first, second, twice;
 		const char *id, *after;
 		ff_code code;
+		bool is_spoiled;
 	} ways[] = {
-		{ 0, 0, 0, NULL, "b1", FF_OK },        { 0, 1, 0, NULL, NULL, FF_E_CORRUPT },
-		{ 2, 1, 0, NULL, NULL, FF_E_CORRUPT }, { 0, 0, 1, NULL, NULL, FF_E_CORRUPT },
-		{ 0, 0, 0, "b0", "b1", FF_E_CORRUPT },
+		{ 0, 0, 0, NULL, "b1", FF_OK, false },        { 0, 1, 0, NULL, NULL, FF_E_CORRUPT, false },
+		{ 2, 1, 0, NULL, NULL, FF_E_CORRUPT, false }, { 0, 0, 1, NULL, NULL, FF_E_CORRUPT, false },
+		{ 0, 0, 0, "b0", "b1", FF_E_CORRUPT, false }, { 0, 1, 0, NULL, NULL, FF_E_CORRUPT, true },
 	};
 	wrong.table = ffp_table(FFP_BUDGET_POLICY);
 	for (size_t i = 0; i < COUNT_OF(ways); i++) {
@@ -264,6 +268,7 @@ static void rows_out_of_order_are_corrupt(ff_test *t)
 		wrong.first = ways[i].first;
 		wrong.second = ways[i].second;
 		wrong.twice = ways[i].twice;
+		wrong.is_spoiled = ways[i].is_spoiled;
 		ffp_fault.mangle = answer_wrongly;
 		FF_CHECK_CODE(t, ff_engine_list_budgets(e, ways[i].after, 4, &page, ff_test_error(t)), ways[i].code);
 		if (ways[i].code)
