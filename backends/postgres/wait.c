@@ -19,6 +19,20 @@ static bool is_late(ff_txn *txn)
 	return txn->late;
 }
 
+/*
+ * Of an encrypted record libpq reads what it has room for, 8 KiB at least of 16, and of the rest the socket says nothing:
+ * two reads take it. Where another record came between them, or none of that is known, the end of a slice finds it.
+ */
+static bool read_input(const ff_txn *txn)
+{
+	return PQconsumeInput(txn->pg) && (!PQsslInUse(txn->pg) || PQconsumeInput(txn->pg));
+}
+
+static bool has_rest(const ff_txn *txn)
+{
+	return PQstatus(txn->pg) == CONNECTION_OK && (!read_input(txn) || !PQisBusy(txn->pg));
+}
+
 /* Signals are let in between the slices: who is interrupted knows nothing of how long he has waited. */
 bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms)
 {
@@ -29,7 +43,7 @@ bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms)
 		int64_t slice_ms = left_ms < 0 || left_ms > SLICE_MS ? SLICE_MS : left_ms;
 		const struct timespec slice = { .tv_nsec = (long)slice_ms * 1000000 };
 		int ready = ppoll(&socket, 1, &slice, &all);
-		if (ready > 0)
+		if (ready > 0 || (ready == 0 && events == POLLIN && has_rest(txn)))
 			return true;
 		if (ready == 0 && left_ms > 0)
 			left_ms -= slice_ms;
@@ -75,7 +89,7 @@ PGresult *ffp_next_result(ff_txn *txn, bool *lost)
 		bool silent = !ffp_wait(txn, POLLIN, silence_ms(txn));
 		if (silent)
 			give_up(txn);
-		if (silent || !PQconsumeInput(txn->pg)) {
+		if (silent || !read_input(txn)) {
 			*lost = true;
 			return NULL;
 		}

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ from unittest import mock
 from server import Psql, Server, find_programs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
-from proxy import SIDES, Proxy  # noqa: E402
+from proxy import PIECE, SIDES, Proxy  # noqa: E402
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "postgres.md"
 CUTS = ("before", "middle", "after")
@@ -810,6 +811,48 @@ class Errors(NetworkTest):
         self.assertFalse(self.ok(host.ask("report", "b", "key", 5))["replayed"])
 
 
+class Sealer:
+    """Encrypts in front of a server, as a balancer or a pooler does: an answer is in records of 16 KiB, as long as there
+    are any, where those of PostgreSQL 15 itself have 8."""
+
+    READY = b"Z\0\0\0\5"
+
+    def __init__(self, port, certificate):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+        self.server = ("127.0.0.1", port)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
+
+    def serve(self, client):
+        client.recv(8)  # it asks for encryption
+        client.sendall(b"S")
+        with self.context.wrap_socket(client, server_side=True) as sealed, socket.create_connection(self.server) as open_:
+            threading.Thread(target=self.answer, args=(open_, sealed), daemon=True).start()
+            while data := sealed.recv(PIECE):
+                open_.sendall(data)
+            open_.shutdown(socket.SHUT_RDWR)
+
+    def answer(self, open_, sealed):
+        answers = b""
+        with contextlib.suppress(OSError):
+            while data := open_.recv(PIECE):
+                answers += data
+                if answers[-6:-1] == self.READY:
+                    sealed.sendall(answers)
+                    answers = b""
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
 @unittest.skipUnless(find_programs() and shutil.which("openssl"), f"{MISSING}, or no openssl (Debian's package)")
 class Encryption(NetworkTest):
     """A server with a certificate that signs itself; its address is its name."""
@@ -889,6 +932,16 @@ class Encryption(NetworkTest):
             self.ok(host.ask("report", "b", "-", 5))
             self.assertTrue(self.is_encrypted())
             self.assertEqual(self.used("b"), 10 + 5 * number)
+
+    def test_records_longer_than_what_is_read_at_a_time(self):
+        sealer = Sealer(self.server.port, self.certificate)
+        self.addCleanup(sealer.close)
+        limits = [f"--limit={'d' * 60}{number}=1" for number in range(10, 74)]
+        for number in range(1, 6):
+            self.assertEqual(self.ffctl(self.uri(), "budget", "create", f"b{number}", *limits)[0], 0)
+            uri = self.uri(sealer.port, sslmode="require", statement_timeout_ms=1000)
+            status, answer = self.ffctl(uri, "check")
+            self.assertEqual(status, 0, answer)
 
     def test_a_connection_that_is_lost_while_it_is_negotiated(self):
         for side in SIDES:
