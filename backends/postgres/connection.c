@@ -456,6 +456,8 @@ static void write_setup(const ff_store *store, ff_sql_text *sql)
 	/* A standby has nothing to do with serializable, which may be the default. */
 	ff_sql_append(sql, "BEGIN ISOLATION LEVEL READ COMMITTED; SET search_path TO ");
 	ff_sql_append_name(sql, &ffp_postgres_dialect, store->schema);
+	/* A schema that may not be used is passed over, as if it were not there, unless it is named. */
+	ff_sql_append(sql, "; SELECT to_regclass(current_setting('search_path') || '.ff_schema')");
 	/* Plans are made once, and for one way only: a loop over the keys, each looked up in an index. A plan that was
 	 * made while a table was empty is then as good as any. */
 	ff_sql_append(sql, "; SET default_transaction_isolation TO 'read committed'; SET plan_cache_mode TO "

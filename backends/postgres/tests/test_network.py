@@ -762,6 +762,24 @@ class Errors(NetworkTest):
         self.assert_error(self.failed(f"{weak}&durability=normal"), "io", False, "permission denied")
         self.assertEqual(self.ffctl(weak, "budget", "status", "b")[0], 0)
 
+    def test_a_schema_that_may_not_be_used(self):
+        self.host().close()
+        person = self.psql()
+        self.let_in("guest")
+        uri = self.uri(user="guest")
+        host = self.host(user="guest")
+        self.ok(host.ask("report", "b", "-", 1))
+        person.ask(f"REVOKE USAGE ON SCHEMA {self.schema} FROM guest")
+        self.proxy.cut()
+        for error in (host.ask("report", "b", "-", 1), self.failed(uri), self.failed(uri, "budget", "status", "b")):
+            self.assert_error(error, "io", False, f"permission denied for schema {self.schema}")
+            self.assertEqual(error["native_code"], "42501")
+        person.ask(f"CREATE SCHEMA {self.schema}_new")
+        self.assert_error(self.failed(f"{uri}_new"), "io", False, f"permission denied for schema {self.schema}_new")
+        person.ask(f"GRANT USAGE ON SCHEMA {self.schema} TO guest")
+        self.ok(host.ask("report", "b", "-", 1))
+        self.assertEqual(self.used("b"), 2)
+
     def test_values_that_no_core_wrote(self):
         self.ok(self.host().ask("create", "b", 0))
         person = self.psql()
