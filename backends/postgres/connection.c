@@ -36,8 +36,10 @@ typedef struct meaning {
 
 static const meaning meanings[] = {
 	{ "08", FF_E_IO, RETRY },           /* connection_exception */
+	{ "0A000", FF_E_IO, RETRY | ANEW }, /* a standby takes no writes; a column is of another type than it was */
 	{ "22012", FF_E_CONFLICT, 0 },      /* a row that was loaded is gone: the count of a statement on many rows */
 	{ "23505", FF_E_CONFLICT, 0 },      /* a new row is there already */
+	{ "25006", FF_E_IO, RETRY | ANEW }, /* a server that takes no writes any more */
 	{ "25P02", FF_E_IO, RETRY | ANEW }, /* the transaction before was not rolled back */
 	{ "25P03", FF_E_CONFLICT, 0 },      /* idle_in_transaction_session_timeout: rolled back */
 	{ "26000", FF_E_IO, RETRY | ANEW }, /* what was prepared is gone */
@@ -47,7 +49,7 @@ static const meaning meanings[] = {
 	{ "40001", FF_E_CONFLICT, 0 },      /* serialization_failure */
 	{ "40P01", FF_E_CONFLICT, 0 },      /* deadlock_detected */
 	{ "42501", FF_E_IO, 0 },            /* insufficient_privilege */
-	{ "42804", FF_E_CORRUPT, ANEW },    /* a table was changed: its rows are not made of what they were */
+	{ "42804", FF_E_CONFLICT, ANEW },   /* a table was changed: its rows are not made of what they were */
 	{ "42P05", FF_E_IO, RETRY | ANEW }, /* what was prepared is not ours */
 	{ "42", FF_E_CORRUPT, 0 },          /* all statements are ours, so a table or column is gone, or not ours */
 	{ "53100", FF_E_FULL, 0 },          /* disk_full */
@@ -102,8 +104,6 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 		state = found;
 	}
 	state = state ? state : "";
-	if (strcmp(state, "25006") == 0)
-		message = "the server is a read-only standby";
 	/* Memory that is out may be that for locks; the hint alone tells which setting is too low. */
 	if (strcmp(state, "53200") != 0)
 		hint = NULL;

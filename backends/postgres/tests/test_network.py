@@ -1052,6 +1052,27 @@ class Tables(NetworkTest):
         mine = f"SELECT DISTINCT mine FROM {self.schema}.ff_budget_usage_dedup"
         self.assertEqual(self.person.ask(mine), ["7"])
 
+    def test_a_column_that_comes_while_a_batch_is_under_way(self):
+        """At each of its messages, but where it has locked the table."""
+        self.person.ask("SET lock_timeout TO '50ms'")
+        number = 0
+        for deadline_ms in (0, 600000):
+            messages = at = 1
+            while at <= messages:
+                for _ in range(2):
+                    before = self.proxy.counts["client"]
+                    number += 1
+                    self.ok(self.open.ask("report", "b", number, 1, deadline_ms))
+                messages = self.proxy.counts["client"] - before
+                add = (f"DO $$BEGIN ALTER TABLE {self.schema}.ff_budget_usage_dedup ADD COLUMN mine{number} int;"
+                       " EXCEPTION WHEN lock_not_available THEN NULL; END$$")
+                self.proxy.arm("client", at, "call", call=lambda sql=add: self.person.ask(sql))
+                number += 1
+                with self.subTest(message=at, of=messages, deadline=deadline_ms):
+                    self.assertFalse(self.ok(self.open.ask("report", "b", number, 1, deadline_ms))["replayed"])
+                at += 1
+        self.assertEqual(self.used("b"), 5 + number)
+
     def test_a_schema_that_was_made_again(self):
         self.person.ask(f"DROP SCHEMA {self.schema} CASCADE")
         other = self.host()
@@ -1227,6 +1248,18 @@ class Standby(NetworkTest):
         status, answer = self.ffctl(uri, "report", "b", "n=1")
         self.assertEqual(status, 1)
         self.assert_error(answer["error"], "unavailable", False, "read-only standby")
+
+    def test_one_that_was_led_to_the_standby_finds_back(self):
+        host = self.host()
+        self.ok(host.ask("report", "b", "-", 5))
+        self.wait_for("replay_lsn >= pg_current_wal_lsn()")
+        self.proxy.target = ("127.0.0.1", self.standby.port)
+        self.proxy.cut()
+        self.assert_error(host.ask("report", "b", "-", 5), "io", True, "during recovery")
+        self.assert_error(host.ask("report", "b", "key", 5), "io", True, "during recovery")
+        self.proxy.target = ("127.0.0.1", self.server.port)
+        self.ok(host.ask("report", "b", "-", 5))
+        self.assertEqual(self.used("b"), 10)
 
     def test_nothing_is_lost_where_the_standby_takes_over(self):
         load = Load(self)
