@@ -213,14 +213,14 @@ static ffp_walk_fn *const shows[] = {
 static ff_code read_export(ffp_reading *reading, void *context)
 {
 	exporting *export = context;
-	if (export->lines) /* a second try would give the lines out again */
-		return ff_error_set(reading->error, FF_E_BUSY, "contention in the middle of an export");
 	ff_code code = FF_OK;
 	for (unsigned i = 0; code == FF_OK && i < sizeof(shows) / sizeof(*shows); i++) {
 		export->table = ffp_table((ffp_table_id)i);
 		sort_columns(export);
 		code = ffp_walk_table(reading, (ffp_table_id)i, shows[i], export);
 	}
+	if (export->lines && (code == FF_E_BUSY || code == FF_E_CONFLICT)) /* a second try would give them out again */
+		code = reading->error->code = FF_E_IO;
 	return code == FF_OK ? emit_end(reading, export) : code;
 }
 

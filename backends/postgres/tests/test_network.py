@@ -817,6 +817,22 @@ class Errors(NetworkTest):
         person.ask("ROLLBACK")
         self.assertFalse(self.ok(host.ask("report", "b", "key", 5))["replayed"])
 
+    def test_an_export_that_nobody_reads_on(self):
+        self.ok(self.host().ask("report", "b", "-", 5))
+        person = self.psql()
+        columns = "period, updated_at_ms, current_value, budget_id, dimensions_key"
+        usage = f"{self.schema}.ff_budget_usage"
+        person.ask(f"INSERT INTO {usage} ({columns}) SELECT period, updated_at_ms, 1, 'b', i FROM {usage},"
+                   " generate_series(1, 5000) i")
+        with subprocess.Popen([os.environ["FFCTL"], "--store", self.uri(statement_timeout_ms=200), "export"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as export:
+            export.stdout.readline()
+            open_ = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ff' AND xact_start IS NOT NULL"
+            self.wait_until(lambda: person.ask(open_) == ["0"])
+            _, told = export.communicate()
+        self.assertEqual(export.returncode, 1)
+        self.assertIn("terminating connection due to idle-in-transaction timeout (io; postgres 25P03", told)
+
     def test_a_deadline_that_passes_in_the_queue(self):
         host = self.host(busy_timeout_ms=100)
         person = self.lock_usage()
