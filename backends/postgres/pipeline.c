@@ -59,15 +59,14 @@ void ffp_param_int64(ff_txn *txn, int64_t value)
 	end_param(txn);
 }
 
+/* None is empty. */
 static void begin_array(ff_txn *txn, uint32_t type, size_t count)
 {
-	add_int32(txn, count ? 1 : 0); /* dimensions */
-	add_int32(txn, 0);             /* no element is NULL */
+	add_int32(txn, 1); /* dimension */
+	add_int32(txn, 0); /* no element is NULL */
 	add_int32(txn, type);
-	if (count) {
-		add_int32(txn, (uint32_t)count);
-		add_int32(txn, 1); /* the first element's number */
-	}
+	add_int32(txn, (uint32_t)count);
+	add_int32(txn, 1); /* the first element's number */
 }
 
 void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
@@ -109,13 +108,13 @@ static void add_row(ff_txn *txn, const ff_table *table, uint32_t mask, const ff_
 		memcpy((char *)txn->bytes.items + at, &size, sizeof(size));
 }
 
-void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask)
+void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask, size_t first, size_t count)
 {
 	const ff_row *const *rows = txn->rows.items;
 	const ffp_row_type *types = txn->types.items;
-	begin_array(txn, types[table->id].type, txn->rows.count);
-	for (size_t i = 0; i < txn->rows.count; i++)
-		add_row(txn, table, mask, rows[i]);
+	begin_array(txn, types[table->id].type, count);
+	for (size_t i = 0; i < count; i++)
+		add_row(txn, table, mask, rows[first + i]);
 	end_param(txn);
 }
 

@@ -144,13 +144,21 @@ static uint32_t mask_of(unsigned columns)
 	return (uint32_t)((UINT64_C(1) << columns) - 1);
 }
 
-/* A statement on all of txn->rows, which looks at the columns of `mask`; an update sets those that are none of the key. */
+/* No statement takes so long for its rows that it is ended, nor a message for them that is longer than the server takes. */
+#define STATEMENT_ROWS_MAX 8192u
+
+/* Statements on all of txn->rows, which look at the columns of `mask`; an update sets those that are none of the key. */
 static void send_rows(ff_txn *txn, ffp_statement_kind kind, const ff_table *table, uint32_t mask, ff_read **reads)
 {
 	uint32_t shape = kind == FFP_UPDATE ? mask & ~mask_of(table->key_count) : 0;
-	ffp_params_begin(txn);
-	ffp_param_rows(txn, table, mask);
-	ffp_send(txn, (ffp_sent){ .kind = kind, .shape = shape, .table = table, .reads = reads });
+	for (size_t first = 0; first < txn->rows.count; first += STATEMENT_ROWS_MAX) {
+		size_t left = txn->rows.count - first;
+		ffp_params_begin(txn);
+		ffp_param_rows(txn, table, mask, first, left < STATEMENT_ROWS_MAX ? left : STATEMENT_ROWS_MAX);
+		ffp_send(
+		    txn,
+		    (ffp_sent){ .kind = kind, .shape = shape, .table = table, .reads = reads ? reads + first : NULL });
+	}
 }
 
 /* One SELECT for all the keys of a table. `members` gets the reads in the order of the arrays; answers how many. */
@@ -164,8 +172,7 @@ static size_t select_keys(ff_txn *txn, const ff_table *table, ff_read *reads, si
 		members[found++] = &reads[i];
 		add_row(txn, reads[i].low);
 	}
-	if (found)
-		send_rows(txn, FFP_SELECT_KEYS, members[0]->table, mask_of(table->key_count), members);
+	send_rows(txn, FFP_SELECT_KEYS, table, mask_of(table->key_count), members);
 	return found;
 }
 
@@ -311,7 +318,7 @@ void ffp_rows_expect(ff_txn *txn)
 		const ff_table *table = reads[first].table;
 		for (txn->rows.count = 0; end < txn->expected_count && reads[end].table == table; end++)
 			add_row(txn, reads[end].row);
-		ffp_param_rows(txn, table, mask_of(table->columns_count));
+		ffp_param_rows(txn, table, mask_of(table->columns_count), 0, txn->rows.count);
 		tables |= UINT32_C(1) << table->id;
 	}
 	ffp_send(txn, (ffp_sent){ .kind = FFP_EXPECT, .shape = tables });
@@ -342,8 +349,7 @@ static void write_rows(ff_txn *txn, ffp_statement_kind kind, const ff_write *wri
 		mask |= changed;
 		add_row(txn, kind == FFP_DELETE ? writes[i].before : writes[i].after);
 	}
-	if (txn->rows.count)
-		send_rows(txn, kind, table, mask | mask_of(table->key_count), NULL);
+	send_rows(txn, kind, table, mask | mask_of(table->key_count), NULL);
 }
 
 void ffp_rows_write(ff_txn *txn)

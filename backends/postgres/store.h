@@ -179,8 +179,8 @@ bool ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape);
 void ffp_params_begin(ff_txn *txn);
 void ffp_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row);
 void ffp_param_int64(ff_txn *txn, int64_t value);
-/* Those of txn->rows; of the columns that are not in `mask` nothing. */
-void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask);
+/* `count` of txn->rows; of the columns that are not in `mask` nothing. */
+void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask, size_t first, size_t count);
 void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count);
 /* Sends what is queued, and reads every answer. */
 ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error);

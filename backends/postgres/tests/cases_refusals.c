@@ -74,6 +74,55 @@ static void each_transaction_looks_at_the_schemas_version(ff_test *t)
 	FF_CHECK_EQ_INT(t, add(t, raw), 3);
 }
 
+enum { MANY = 20000 };
+
+static void write_many(ff_test *t, ffp_raw *raw, const item *before, const item *after)
+{
+	ff_write *writes = ff_test_alloc(t, MANY * sizeof(*writes));
+	for (int i = 0; i < MANY; i++)
+		writes[i] = (ff_write){ .table = item_table(),
+			                .kind = after ? FF_WRITE_PUT : FF_WRITE_DELETE,
+			                .before = before ? &before[i].row : NULL,
+			                .after = after ? &after[i].row : NULL };
+	FF_CHECK_CODE(t, store_and_commit(t, ffp_slots_begin(t, raw, FF_TXN_WRITE), writes, MANY), FF_OK);
+}
+
+/* The order of the keys is another than that of the reads. */
+static void check_many(ff_test *t, ffp_raw *raw, const item *rows)
+{
+	ff_read *reads = ff_test_alloc(t, MANY * sizeof(*reads));
+	int right = 0;
+	for (int i = 0; i < MANY; i++)
+		reads[i] = (ff_read){ .table = item_table(), .kind = FF_READ_GET, .low = &rows[i].row };
+	ffp_slots_load(t, ffp_slots_begin(t, raw, FF_TXN_READ), reads, MANY);
+	for (int i = 0; i < MANY; i++)
+		right += reads[i].row && ((const item *)(const void *)reads[i].row)->value == rows[i].value;
+	FF_CHECK_EQ_INT(t, right, MANY);
+}
+
+/* However many rows a batch has, the server lets none of its statements run for longer than it may. */
+static void many_rows_are_written_by_statements_on_some(ff_test *t)
+{
+	item *rows = ff_test_alloc(t, MANY * sizeof(*rows)), *next = ff_test_alloc(t, MANY * sizeof(*next));
+	ffp_raw *raw = open_with(t, "");
+	run_sql(t, "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF (SELECT count(*) FROM n) > 8192"
+	           " THEN RAISE 'too many'; END IF; RETURN NULL; END$$;"
+	           "CREATE TRIGGER i AFTER INSERT ON item REFERENCING NEW TABLE AS n EXECUTE FUNCTION f();"
+	           "CREATE TRIGGER u AFTER UPDATE ON item REFERENCING NEW TABLE AS n EXECUTE FUNCTION f();"
+	           "CREATE TRIGGER d AFTER DELETE ON item REFERENCING OLD TABLE AS n EXECUTE FUNCTION f()");
+	for (int i = 0; i < MANY; i++) {
+		rows[i] = (item){ .id = ffp_text_of(ff_test_text(t, "%d", MANY - i)), .value = i };
+		next[i] = rows[i];
+		next[i].value += MANY;
+	}
+	write_many(t, raw, NULL, rows);
+	check_many(t, raw, rows);
+	write_many(t, raw, rows, next);
+	check_many(t, raw, next);
+	write_many(t, raw, next, NULL);
+	run_sql(t, "SELECT 1 / (count(*) = 0)::int FROM item");
+}
+
 /* ---- rollbacks ---------------------------------------------------------------------------------------------- */
 
 static void roll_back(ff_test *t, ffp_raw *raw)
@@ -208,6 +257,7 @@ static void memory_for_rows_may_be_out_anywhere_in_a_load(ff_test *t)
 static const ff_case cases[] = {
 	CASE(a_refusal_is_told_by_its_state, "FF-ERR-1", 0),
 	CASE(each_transaction_looks_at_the_schemas_version, "", 0),
+	CASE(many_rows_are_written_by_statements_on_some, "", FF_CASE_BULK),
 	CASE(a_rollback_that_is_gone, "", 0),
 	CASE(a_rollback_that_cannot_be_prepared, "", 0),
 	CASE(memory_for_a_connection_may_be_out_anywhere, "", 0),
