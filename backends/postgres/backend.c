@@ -255,6 +255,8 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 		code = ffp_connect(txn, error);
 	if (code == FF_OK)
 		code = ffp_schema_open(txn, must_exist, error);
+	if (code == FF_E_CONFLICT) /* with somebody who makes a schema, too, and does not know of our locks */
+		code = error->code = FF_E_BUSY;
 	if (txn)
 		release(txn);
 	if (code != FF_OK)

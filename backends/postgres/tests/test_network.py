@@ -736,6 +736,19 @@ class Errors(NetworkTest):
     def test_encryption_that_the_server_does_not_have(self):
         self.assert_error(self.failed(self.uri(sslmode="require")), "io", False, "SSL")
 
+    def test_a_schema_that_somebody_makes_at_the_same_time(self):
+        person, other = self.psql(), self.psql()
+        person.ask(f"BEGIN; CREATE SCHEMA {self.schema}")
+        errors = []
+        thread = threading.Thread(target=lambda: errors.append(self.failed(self.uri())))
+        thread.start()
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ff' AND wait_event_type = 'Lock'"
+        self.wait_until(lambda: other.ask(waits) == ["1"])
+        person.ask("COMMIT")
+        thread.join()
+        self.assert_error(errors[0], "busy", True, "cannot open")
+        self.assertEqual(self.ffctl(self.uri(), "report", "b", "n=1")[0], 0)
+
     def test_too_many_connections(self):
         self.host().close()
         person = self.psql()
