@@ -20,7 +20,7 @@ static ff_code look_at_server(ff_txn *txn, ff_error *error)
 	    run(txn,
 	        "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('server_encoding'),"
 	        " current_setting('server_version'), (SELECT bool_and(has_function_privilege(oid, 'EXECUTE'))"
-	        " FROM pg_proc WHERE proname = 'pg_logical_emit_message')",
+	        " FROM pg_proc WHERE proname = 'pg_logical_emit_message' AND proargtypes[2] = 'text'::regtype)",
 	        &result, error);
 	if (code != FF_OK)
 		return code;

@@ -60,7 +60,8 @@ class Opening(Server):
 
     def test_bad_uris(self):
         for wrong in ("postgres:ff", "postgres:///ff?schema=", "postgres:///ff?pool=0", "postgres:///ff?sslmode=x&pool=y",
-                      "postgres:///ff?pool=1&pool=2", "postgres://[::1/ff", "postgres:///ff?schema=" + "x" * 64):
+                      "postgres:///ff?pool=1&pool=2", "postgres://[::1/ff", "postgres:///ff?schema=" + "x" * 64,
+                      "postgres:///ff?schema=%C3"):
             self.assertEqual(self.fields("budget", "list", store=wrong)["code"], "invalid", wrong)
         self.assertNotIn("cret", self.fields("budget", "list", store="postgres://u:se%2Dcret@[::1/ff")["message"])
         message = self.fields("budget", "list", store="postgres:///ff?nonsense=1")["message"]

@@ -769,6 +769,7 @@ class Errors(NetworkTest):
         person.ask(f"CREATE ROLE weak LOGIN; GRANT USAGE ON SCHEMA {self.schema} TO weak;"
                    f" GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO weak")
         weak = self.server.uri(user="weak", schema=self.schema)
+        person.ask("REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, bytea) FROM PUBLIC")  # not ours
         self.assert_error(self.failed(weak), "io", False, "permission denied")
         self.forbid_to_emit()
         self.assert_error(self.failed(weak), "unavailable", False, "pg_logical_emit_message")
