@@ -254,8 +254,14 @@ typedef enum reply {
 	SKIPPED, /* one in front of it FAILED, and the server has not looked at it */
 	FAILED,  /* the server says why, and the session goes on */
 	ENDED,   /* the server says why, and the session is over */
-	NOTHING  /* the connection was lost, or libpq had no memory for what came */
+	NOTHING /* the connection was lost, on this side of a pooler or behind it, or libpq had no memory for what came */
 } reply;
+
+/* A session's own end, and not what a pooler says in the place of a server that it has lost, which may go on. */
+static bool is_end_of_session(const char *state)
+{
+	return state && (strncmp(state, "57P", 3) == 0 || strncmp(state, "25P", 3) == 0);
+}
 
 static reply reply_of(const ffp_sent *sent, const PGresult *result)
 {
@@ -267,10 +273,10 @@ static reply reply_of(const ffp_sent *sent, const PGresult *result)
 		return DONE;
 	case PGRES_PIPELINE_ABORTED:
 		return SKIPPED;
-	default: /* what libpq says by itself has no severity */
-		if (!severity)
-			return NOTHING;
-		return sent->kind != FFP_SYNC && strcmp(severity, "ERROR") == 0 ? FAILED : ENDED;
+	default: /* what libpq says by itself has neither severity nor state */
+		if (severity && strcmp(severity, "ERROR") == 0 && sent->kind != FFP_SYNC)
+			return FAILED;
+		return is_end_of_session(PQresultErrorField(result, PG_DIAG_SQLSTATE)) ? ENDED : NOTHING;
 	}
 }
 

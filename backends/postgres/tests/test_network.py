@@ -22,7 +22,7 @@ from unittest import mock
 from server import Psql, Server, find_programs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
-from proxy import PIECE, SIDES, Proxy  # noqa: E402
+from proxy import HEAD, PIECE, SIDES, Proxy  # noqa: E402
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "postgres.md"
 CUTS = ("before", "middle", "after")
@@ -277,6 +277,29 @@ class Cuts(NetworkTest):
         NOTES.append(f"without keys, what was told and what was used: {sorted(seen)}")
         self.assertIn(("commit_unknown", 5), seen)
         self.assertIn(("ok", 5), seen)
+
+    def lose_server(self, person):
+        """As a pooler that has lost it, when it has done what it was asked, and tells in words of its own."""
+        busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ff' AND state = 'active'"
+        self.wait_until(lambda: person.ask(busy) == ["0"])
+        fields = b"SFATAL\0VFATAL\0C08P01\0Mserver conn crashed?\0\0"
+        for link in list(self.proxy.links):
+            link.sockets["client"].sendall(HEAD.pack(b"E", 4 + len(fields)) + fields)
+            self.proxy.drop(link)
+
+    def test_a_pooler_that_has_lost_the_server(self):
+        host, person = self.host(), self.psql()
+        messages = self.messages_of(host, "report", "count", "-", 5)["server"]
+        seen = set()
+        for at in range(1, messages + 1):
+            name = f"b-{at}"
+            self.renew(host)
+            with self.subTest(message=at, of=messages):
+                self.proxy.arm("server", at, "call", call=lambda: self.lose_server(person))
+                told = host.ask("report", name, "-", 5)
+                self.assertIn((told["code"], self.used(name)), {("io", 0), ("commit_unknown", 5), ("ok", 5)}, told)
+                seen.add(told["code"])
+        self.assertIn("commit_unknown", seen)
 
     def test_a_commit_that_was_answered_is_done(self):
         host = self.host(durability="normal")
