@@ -203,6 +203,11 @@ static int64_t int64_at(const char *bytes)
 	return (int64_t)be64toh(wire);
 }
 
+static bool is_of_type(const PGresult *result, int field, const ff_column *column)
+{
+	return PQftype(result, field) == (column->type == FF_TYPE_TEXT ? FFP_OID_TEXT : FFP_OID_INT64);
+}
+
 /* Copies a cell. False when memory is out; a value of a wrong kind marks the row. */
 static bool decode_cell(const PGresult *result, int at, int field, ff_arena *arena, const ff_table *table,
                         unsigned column, ff_row *row)
@@ -210,17 +215,16 @@ static bool decode_cell(const PGresult *result, int at, int field, ff_arena *are
 	const ff_column *described = &table->columns[column];
 	const char *bytes = PQgetvalue(result, at, field);
 	size_t size = (size_t)PQgetlength(result, at, field);
-	bool is_text = described->type == FF_TYPE_TEXT;
 	if (PQgetisnull(result, at, field)) {
 		row->nulls |= 1u << column;
 		row->state |= described->nullable ? FF_ROW_OK : FF_ROW_CORRUPT;
 		return true;
 	}
-	if (PQftype(result, field) != (is_text ? FFP_OID_TEXT : FFP_OID_INT64)) {
+	if (!is_of_type(result, field, described)) {
 		row->state = FF_ROW_CORRUPT;
 		return true;
 	}
-	if (is_text) {
+	if (described->type == FF_TYPE_TEXT) {
 		ff_text *text = ff_row_text(row, described);
 		*text = ff_text_copy(arena, bytes, size);
 		return text->data != NULL;
@@ -236,6 +240,17 @@ static ff_row *decode(const PGresult *result, int at, int first, ff_arena *arena
 		if (!decode_cell(result, at, first + (int)i, arena, table, i, row))
 			return NULL;
 	return row;
+}
+
+/* A row that cannot be trusted still has its key, or nobody could read on behind it. */
+static ff_code check_key(const ff_txn *txn, const PGresult *result, int first, const ff_table *table, ff_error *error)
+{
+	for (int i = 0; i < table->key_count; i++)
+		if (!is_of_type(result, first + i, &table->columns[i]))
+			return ff_error_set(error, FF_E_CORRUPT,
+			                    "column '%s' of the table '%s' of '%s' has another type",
+			                    table->columns[i].name, table->name, txn->store->name);
+	return FF_OK;
 }
 
 static ff_code no_memory(ff_error *error)
@@ -291,14 +306,17 @@ static void answer_lock(ff_txn *txn, const PGresult *result)
 
 ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result, ff_error *error)
 {
+	ff_code code;
 	switch (sent->kind) {
 	case FFP_LOCK:
 		answer_lock(txn, result);
 		return FF_OK;
 	case FFP_SELECT_KEYS:
-		return answer_keys(arena, sent, result, error);
+		code = check_key(txn, result, 1, sent->table, error);
+		return code == FF_OK ? answer_keys(arena, sent, result, error) : code;
 	case FFP_SELECT_RANGE:
-		return answer_range(arena, sent, result, error);
+		code = check_key(txn, result, 0, sent->table, error);
+		return code == FF_OK ? answer_range(arena, sent, result, error) : code;
 	case FFP_VERSION:
 		return answer_version(txn, result, error);
 	default:

@@ -831,6 +831,12 @@ class Errors(NetworkTest):
                     person.ask(f"UPDATE {table} SET breach_count = NULL")
                 self.assertEqual(self.failed(self.uri(), "budget", "status", "b")["code"], "corrupt")
 
+    def test_a_key_of_another_type(self):
+        self.ok(self.host().ask("report", "b", "-", 5))
+        self.psql().ask(f"ALTER TABLE {self.schema}.ff_budget_usage ALTER budget_id TYPE varchar")
+        for words in (("check",), ("report", "b", "n=1")):
+            self.assert_error(self.failed(self.uri(), *words), "corrupt", False, "'budget_id'")
+
     def lock_usage(self):
         person = self.psql()
         person.ask(f"BEGIN; LOCK TABLE {self.schema}.ff_budget_usage IN ACCESS EXCLUSIVE MODE")
