@@ -39,6 +39,7 @@ static const meaning meanings[] = {
 	{ "08", FF_E_IO, RETRY },           /* connection_exception */
 	{ "0A000", FF_E_IO, RETRY | ANEW }, /* a standby takes no writes; a column is of another type than it was */
 	{ "22012", FF_E_CONFLICT, 0 },      /* a row that was loaded is gone: the count of a statement on many rows */
+	{ "22023", FF_E_IO, SETTLED },      /* a setting that the server does not take, such as one of PGOPTIONS */
 	{ "23505", FF_E_CONFLICT, 0 },      /* a new row is there already */
 	{ "25006", FF_E_IO, RETRY | ANEW }, /* a server that takes no writes any more */
 	{ "25P02", FF_E_IO, RETRY | ANEW }, /* the transaction before was not rolled back */
@@ -49,12 +50,13 @@ static const meaning meanings[] = {
 	{ "3F000", FF_E_CORRUPT, 0 },       /* the schema is gone */
 	{ "40001", FF_E_CONFLICT, 0 },      /* serialization_failure */
 	{ "40P01", FF_E_CONFLICT, 0 },      /* deadlock_detected */
-	{ "42501", FF_E_IO, 0 },            /* insufficient_privilege */
+	{ "42501", FF_E_IO, SETTLED },      /* insufficient_privilege */
 	{ "42804", FF_E_CONFLICT, ANEW },   /* a table was changed: its rows are not made of what they were */
 	{ "42P05", FF_E_IO, RETRY | ANEW }, /* what was prepared is not ours */
-	{ "42", FF_E_CORRUPT, 0 },          /* all statements are ours, so a table or column is gone, or not ours */
+	{ "42", FF_E_CORRUPT, SETTLED },    /* all statements are ours, so a table or column is gone, or not ours */
 	{ "53100", FF_E_FULL, 0 },          /* disk_full */
 	{ "53300", FF_E_BUSY, 0 },          /* too many connections */
+	{ "55000", FF_E_IO, SETTLED },      /* the database lets nobody in */
 	{ "55P03", FF_E_BUSY, 0 },          /* lock_timeout */
 	{ "57014", FF_E_IO, RETRY },        /* statement_timeout */
 	{ "57P", FF_E_IO, RETRY },          /* the server goes down, or the session was ended */
@@ -504,6 +506,8 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	}
 	if (code == FF_OK)
 		code = set_up(txn, error);
+	if (code == FF_E_CORRUPT) /* it is the connection: of the store nothing was asked yet */
+		code = error->code = FF_E_IO;
 	if (code == FF_OK)
 		store->failures = 0;
 	else if (!txn->late)

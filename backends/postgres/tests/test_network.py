@@ -756,6 +756,22 @@ class Errors(NetworkTest):
         error = self.failed(self.server.uri(database="nothing"))
         self.assert_error(error, "io", False, "nothing")
 
+    def test_a_database_that_lets_nobody_in(self):
+        self.psql().ask("CREATE DATABASE shut ALLOW_CONNECTIONS false")
+        self.assert_error(self.failed(self.server.uri(database="shut")), "io", False, "not currently accepting")
+
+    def test_a_database_that_a_role_may_not_connect_to(self):
+        person = self.psql()
+        person.ask("CREATE ROLE stranger LOGIN; CREATE DATABASE private")
+        person.ask("REVOKE CONNECT ON DATABASE private FROM PUBLIC")
+        error = self.failed(self.server.uri(user="stranger", database="private"))
+        self.assert_error(error, "io", False, "permission denied for database")
+
+    def test_settings_that_the_server_does_not_take(self):
+        for option, words in (("nonsense=1", "unrecognized"), ("work_mem=much", "invalid value")):
+            with mock.patch.dict(os.environ, PGOPTIONS=f"-c {option}"):
+                self.assert_error(self.failed(self.uri()), "io", False, words)
+
     def test_encryption_that_the_server_does_not_have(self):
         self.assert_error(self.failed(self.uri(sslmode="require")), "io", False, "SSL")
 
