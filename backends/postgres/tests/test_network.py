@@ -886,8 +886,8 @@ class Errors(NetworkTest):
         with subprocess.Popen([os.environ["FFCTL"], "--store", self.uri(statement_timeout_ms=200), "export"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as export:
             export.stdout.readline()
-            open_ = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ff' AND xact_start IS NOT NULL"
-            self.wait_until(lambda: person.ask(open_) == ["0"])
+            begun = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ff' AND xact_start IS NOT NULL"
+            self.wait_until(lambda: person.ask(begun) == ["0"])
             _, told = export.communicate()
         self.assertEqual(export.returncode, 1)
         self.assertIn("terminating connection due to idle-in-transaction timeout (io; postgres 25P03", told)
@@ -905,8 +905,8 @@ class Errors(NetworkTest):
 
 
 class Sealer:
-    """Encrypts in front of a server, as a balancer or a pooler does: an answer is in records of 16 KiB, as long as there
-    are any, where those of PostgreSQL 15 itself have 8."""
+    """Encrypts in front of a server, as a balancer or a pooler does: records have up to 16 KiB, where those of PostgreSQL
+    15 itself have 8."""
 
     READY = b"Z\0\0\0\5"
 
@@ -926,16 +926,16 @@ class Sealer:
     def serve(self, client):
         client.recv(8)  # it asks for encryption
         client.sendall(b"S")
-        with self.context.wrap_socket(client, server_side=True) as sealed, socket.create_connection(self.server) as open_:
-            threading.Thread(target=self.answer, args=(open_, sealed), daemon=True).start()
+        with self.context.wrap_socket(client, server_side=True) as sealed, socket.create_connection(self.server) as plain:
+            threading.Thread(target=self.answer, args=(plain, sealed), daemon=True).start()
             while data := sealed.recv(PIECE):
-                open_.sendall(data)
-            open_.shutdown(socket.SHUT_RDWR)
+                plain.sendall(data)
+            plain.shutdown(socket.SHUT_RDWR)
 
-    def answer(self, open_, sealed):
+    def answer(self, plain, sealed):
         answers = b""
         with contextlib.suppress(OSError):
-            while data := open_.recv(PIECE):
+            while data := plain.recv(PIECE):
                 answers += data
                 if answers[-6:-1] == self.READY:
                     sealed.sendall(answers)
