@@ -23,7 +23,7 @@ typedef struct exporting {
 	const ff_table *table;
 	unsigned order[FF_COLUMNS_MAX]; /* the table's columns by name */
 	uint64_t lines;
-	ff_code ended; /* by the host, with this code; FF_OK: not */
+	ff_code ended; /* for good, with this code; FF_OK: not */
 } exporting;
 
 static void sort_columns(exporting *export)
@@ -219,8 +219,11 @@ static ff_code read_export(ffp_reading *reading, void *context)
 		sort_columns(export);
 		code = ffp_walk_table(reading, (ffp_table_id)i, shows[i], export);
 	}
-	if (export->lines && (code == FF_E_BUSY || code == FF_E_CONFLICT)) /* a second try would give them out again */
-		code = reading->error->code = FF_E_IO;
+	/* A second try would give the lines out again. */
+	if (export->lines && (code == FF_E_BUSY || code == FF_E_CONFLICT)) {
+		export->ended = reading->error->code = FF_E_BUSY;
+		return FF_E_IO;
+	}
 	return code == FF_OK ? emit_end(reading, export) : code;
 }
 

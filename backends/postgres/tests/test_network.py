@@ -890,7 +890,7 @@ class Errors(NetworkTest):
             self.wait_until(lambda: person.ask(begun) == ["0"])
             _, told = export.communicate()
         self.assertEqual(export.returncode, 1)
-        self.assertIn("terminating connection due to idle-in-transaction timeout (io; postgres 25P03", told)
+        self.assertIn("terminating connection due to idle-in-transaction timeout (busy; postgres 25P03", told)
 
     def test_a_deadline_that_passes_in_the_queue(self):
         host = self.host(busy_timeout_ms=100)
