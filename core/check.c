@@ -20,8 +20,7 @@ typedef struct listener {
 
 typedef struct check_run {
 	listener *to;
-	unsigned tables;       /* so many of them */
-	const ff_table *table; /* that is walked */
+	ffp_table_id table_id; /* of which the rows are walked */
 	uint64_t told;         /* problems; a second try would tell them again */
 } check_run;
 
@@ -177,53 +176,64 @@ static ff_code check_row(ffp_reading *reading, const ff_row *row, const ff_row *
 	check_run *checking = context;
 	uint64_t told = checking->told;
 	ff_error found;
-	ff_code code = checks[checking->table->id](reading, row, policy, checking);
-	if (code == FF_OK && checking->told == told && ffp_check_columns(checking->table, row, &found) != FF_OK)
+	ff_code code = checks[checking->table_id](reading, row, policy, checking);
+	if (code == FF_OK && checking->told == told &&
+	    ffp_check_columns(ffp_table(checking->table_id), row, &found) != FF_OK)
 		tell(checking, "%s", found.message);
 	return code;
 }
 
-static ff_code read_check(ffp_reading *reading, void *context)
+static ff_code read_table(ffp_reading *reading, void *context)
 {
 	check_run *checking = context;
 	if (checking->told)
 		return ff_error_set(reading->error, FF_E_BUSY, "contention in the middle of a check");
-	ff_code code = FF_OK;
-	for (unsigned i = 0; code == FF_OK && i < checking->tables; i++) {
-		checking->table = ffp_table((ffp_table_id)i);
-		code = ffp_walk_table(reading, (ffp_table_id)i, check_row, checking);
-	}
-	return code;
+	return ffp_walk_table(reading, checking->table_id, check_row, checking);
 }
 
-static ff_code check_tables(ff_engine *engine, unsigned tables, listener *to, ff_error *error)
+static ff_code check_table(ff_engine *engine, ffp_table_id table, listener *to, ff_error *error)
 {
-	check_run checking = { .to = to, .tables = tables };
-	return ffp_engine_read(engine, "check", 0, read_check, &checking, error);
+	check_run checking = { .to = to, .table_id = table };
+	return ffp_engine_read(engine, "check", 0, read_table, &checking, error);
 }
 
 ff_code ffp_check_rows(ff_engine *engine, ff_problem_fn *problem, void *context, ff_error *error)
 {
 	listener to = { problem, context };
-	return check_tables(engine, FFP_SWEEP, &to, error);
+	ff_code code = FF_OK;
+	for (ffp_table_id i = 0; code == FF_OK && i < FFP_SWEEP; i++)
+		code = check_table(engine, i, &to, error);
+	return code;
+}
+
+/* Where a table cannot be read to its end, the others can. */
+static ff_code check_tables(ff_engine *engine, listener *to, ff_error *error)
+{
+	ff_code code = FF_OK;
+	for (ffp_table_id i = 0; code == FF_OK && i < FFP_TABLES_COUNT; i++) {
+		code = check_table(engine, i, to, error);
+		if (code == FF_E_CORRUPT) {
+			tell_line(to, error->message);
+			code = FF_OK;
+		}
+	}
+	return code;
 }
 
 ff_code ff_engine_check(ff_engine *engine, ff_problem_fn *problem, void *context, ff_error *error)
 {
-	ff_code code = ffp_engine_check(engine, error);
-	if (code == FF_OK && !problem)
-		code = ff_error_set(error, FF_E_INVALID, "problem is NULL");
-	if (code != FF_OK) {
-		ffp_error_about(engine, error, "check", "store", (ff_text){ "", 0 });
-		return code;
-	}
 	ff_error own;
 	listener to = { problem, context };
-	code = ffp_store_check(&engine->store, tell_line, &to, &own);
+	ff_code code = ffp_engine_check(engine, &own);
+	if (code == FF_OK && !problem)
+		code = ff_error_set(&own, FF_E_INVALID, "problem is NULL");
 	if (code == FF_OK)
-		return check_tables(engine, FFP_TABLES_COUNT, &to, error);
-	ffp_error_about(engine, &own, "check", "store", (ff_text){ "", 0 });
-	if (error)
+		code = ffp_store_check(&engine->store, tell_line, &to, &own);
+	if (code == FF_OK)
+		code = check_tables(engine, &to, &own);
+	if (code != FF_OK)
+		ffp_error_about(engine, &own, "check", "store", (ff_text){ "", 0 });
+	if (code != FF_OK && error)
 		*error = own;
 	return code;
 }

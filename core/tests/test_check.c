@@ -115,6 +115,13 @@ static void check_tells_a_row_once_under_contention(ff_test *t)
 	ff_engine *e = ffp_open_faulty(t, NULL);
 	unsigned busy = 0;
 	put_rows(t, &ffp_table(FFP_BUDGET_USAGE)->columns[2], FFP_BUDGET_USAGE, (ff_text){ "", 0 }, -1);
+	for (unsigned i = 0; i < 600; i++) { /* more than are read at a time */
+		const char *dimension = ff_test_text(t, "d%03u", i);
+		const ffp_usage_row more = { .budget_id = BYTES("b"),
+			                     .dimensions_key = { dimension, strlen(dimension) },
+			                     .period = 1 };
+		ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE, &more.row);
+	}
 	for (uint64_t at = 1; at == 1 || ffp_fault.hits; at++) {
 		uint64_t problems = 0;
 		ffp_fault_set(FFP_SLOT_LOAD, at, FF_E_BUSY);

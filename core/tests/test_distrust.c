@@ -245,6 +245,12 @@ static void rows_of_other_keys_are_corrupt(ff_test *t)
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "d=8");
 }
 
+static void add_problem(void *context, const char *problem)
+{
+	size_t size = strlen(context);
+	snprintf((char *)context + size, 1024 - size, "%s|", problem);
+}
+
 /* Rows that go up and down would lead a walk astray: what is missing then is not told, or there is no end. */
 static void rows_out_of_order_are_corrupt(ff_test *t)
 {
@@ -277,6 +283,17 @@ static void rows_out_of_order_are_corrupt(ff_test *t)
 		ffp_fault_clear();
 		ff_free(page);
 	}
+	/* A check tells it, and goes on with other tables. */
+	static const ffp_usage_row below = { .budget_id = { "b0", 2 },
+		                             .dimensions_key = { "d", 1 },
+		                             .current_value = -1 };
+	char told[1024] = "";
+	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE, &below.row);
+	ffp_fault.mangle = answer_wrongly;
+	FF_REQUIRE_OK(t, ff_engine_check(e, add_problem, told, ff_test_error(t)));
+	FF_CHECK_STR(t, told,
+	             "table 'ff_budget_policy': rows are not in their order|"
+	             "usage of budget 'b0', dimension 'd' is below zero or of a period to come|");
 }
 
 /* ---- rows that cannot be trusted ---------------------------------------------------------------------------- */

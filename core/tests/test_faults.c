@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cjson/cJSON.h>
@@ -280,10 +281,12 @@ static ff_code export(act *on)
 	return code;
 }
 
+/* A table that cannot be read to its end is told, and fails no check; here it counts as one. */
 static void note_problem(void *context, const char *problem)
 {
 	act *on = context;
-	FF_CHECK_STR(on->test, problem, "none");
+	ff_error_set(&on->error, FF_E_CORRUPT, "%s", problem);
+	snprintf(on->error.operation, sizeof(on->error.operation), "check");
 }
 
 /* What the parser has taken, and which piece it is not to have, from 1; 0: none. */
@@ -301,6 +304,8 @@ static ff_code check(act *on)
 		ffp_spare_give(on->engine, spare);
 	}
 	ff_code code = ff_engine_check(on->engine, note_problem, on, &on->error);
+	if (on->error.code == FF_E_CORRUPT)
+		code = FF_E_CORRUPT;
 	FF_CHECK(on->test, code != FF_OK || parser.at <= taken || parser.at > parser.taken);
 	return code;
 }
