@@ -511,8 +511,9 @@ typedef ff_code ff_next_line_fn(void *context, const char **line, size_t *size, 
 FF_API ff_code ff_engine_import(ff_engine *engine, ff_next_line_fn *next, void *context, uint64_t *imported,
                                 ff_error *error);
 
-/* Looks for what cannot be, in the rows and in the store itself, and tells each to `problem`. FF_OK where the check
- * could be made; reads everything, in constant memory. */
+/* Looks for what cannot be, in the rows and in the store itself, and tells each to `problem` (FF-MT-4), also of a table
+ * that cannot be read to its end. FF_OK where the check could be made; reads everything, in constant memory, each table in
+ * a snapshot of its own. */
 FF_API ff_code ff_engine_check(ff_engine *engine, ff_problem_fn *problem, void *context, ff_error *error);
 
 #endif
