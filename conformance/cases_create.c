@@ -105,6 +105,7 @@ static void create_with_a_reset_past_the_end_of_time(ff_test *t)
 	FF_CHECK_STR(t, ffp_usage(t, e, "x"), "!not_found");
 	FF_CHECK_STR(t, ffp_create(t, e, "x", ff_test_text(t, "@reset=%" PRId64, INT64_MAX - T0)), "created");
 	FF_CHECK_EQ_INT(t, ffp_status(t, e, "x")->next_reset_at_ms, INT64_MAX);
+	FF_CHECK_STR(t, ffp_create(t, e, "x", ff_test_text(t, "@reset=%" PRId64, INT64_MAX)), "!invalid");
 	FF_CHECK_STR(t, ffp_reset(t, e, "x", T0 + 1), "!invalid");
 	FF_CHECK_EQ_INT(t, ffp_status(t, e, "x")->next_reset_at_ms, INT64_MAX);
 	FF_CHECK_STR(t, ffp_reset(t, e, "x", T0), ff_test_text(t, "%" PRId64, INT64_MAX));
@@ -148,11 +149,17 @@ static void advisory_applies_and_counts(ff_test *t)
 
 static void stored_mode_that_is_unknown(ff_test *t)
 {
+	const ff_amount amount = { "a", 1 };
+	const ff_report report = { .budget_id = "x", .amounts = &amount, .amounts_count = 1 };
+	const ff_report twice[] = { report, report };
+	ff_report_result results[2];
 	ff_engine *e = ff_test_open(t, NULL);
 	FF_CHECK_STR(t, ffp_create(t, e, "x", "a=10"), "created");
 	ffp_row_set(t, "ff_budget_policy", "x", "enforcement_mode", "warn");
 	FF_CHECK_STR(t, ffp_report(t, e, "x", "", "a=1"), "!corrupt");
 	FF_CHECK_STR(t, ffp_usage(t, e, "x"), "!corrupt");
+	FF_REQUIRE_OK(t, ff_engine_report_usage_batch(e, twice, 2, results, NULL, ff_test_error(t)));
+	FF_CHECK(t, results[0].code == FF_E_CORRUPT && results[1].code == FF_E_CORRUPT);
 	ffp_row_set(t, "ff_budget_policy", "x", "enforcement_mode", "strict");
 	FF_CHECK_STR(t, ffp_report(t, e, "x", "", "a=1"), "ok");
 }

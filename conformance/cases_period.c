@@ -286,6 +286,8 @@ static void tick_goes_on_after_one_that_fails(ff_test *t)
 	ffp_row_set(t, "ff_budget_policy", "a-bad", "policy_json", "{\"reset_interval_ms\":100}");
 	FF_CHECK_STR(t, ffp_tick(t, e, T0 + 1000, 0), "resets=1 failed=0 keys=0 admissions=0");
 	FF_CHECK_STR(t, ffp_row_get(t, "ff_budget_policy", "a-bad", "next_reset_at_ms"), "1001100");
+	ffp_row_set(t, "ff_budget_policy", "a-bad", "next_reset_at_ms", "-1");
+	FF_CHECK_STR(t, ffp_tick(t, e, T0 + 1000, 0), "resets=0 failed=1 keys=0 admissions=0");
 }
 
 /* A bounded tick is not stopped for ever by bad ones at the head. */

@@ -302,9 +302,9 @@ static ff_code decide_create(ffp_batch *batch, ffp_request *request)
 	if (code != FF_OK)
 		return code;
 	ff_created created = { .created = !request->root->after, .same = true };
-	if (!created.created)
+	if (!created.created) {
 		code = compare_policies(batch, request, text, &created.same);
-	if (code == FF_OK && created.created) {
+	} else {
 		ffp_budget_row *row = (ffp_budget_row *)ffp_rows_change(&batch->rows, request->root);
 		if (!row)
 			return FF_E_NO_MEMORY;
@@ -316,7 +316,7 @@ static ff_code decide_create(ffp_batch *batch, ffp_request *request)
 		set_next_reset(row, next_reset_at_ms);
 		clear_last_breach(row);
 	}
-	if (code == FF_OK && answer)
+	if (answer) /* which is cleared of a call that failed */
 		*answer = created;
 	return code;
 }
@@ -407,7 +407,7 @@ static bool reset_if_due(ffp_batch *batch, ffp_slot *slot, int64_t now_ms, ffp_s
 	if (code == FF_E_NO_MEMORY)
 		return false;
 	slice->failed += code != FF_OK;
-	if (code != FF_OK || !budget.period.moved)
+	if (!budget.period.moved) /* as of one that failed */
 		return true;
 	slice->changed++;
 	return ffp_budget_change(&batch->rows, slot, &budget) != NULL;

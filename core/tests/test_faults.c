@@ -36,7 +36,10 @@ static ff_code create_budget(act *on)
 	spec.reset_interval_ms = 1000;
 	spec.limits = limits;
 	spec.limits_count = 2;
-	return ff_engine_create_budget(on->engine, &spec, NULL, &on->error);
+	ff_created created;
+	ff_code code = ff_engine_create_budget(on->engine, &spec, &created, &on->error);
+	FF_CHECK(on->test, code != FF_OK || created.same);
+	return code;
 }
 
 static ff_code report_ok(act *on)
@@ -221,7 +224,11 @@ static ff_code submit_many_in_their_place(act *on)
 
 static ff_code tick(act *on)
 {
-	return ff_engine_tick(on->engine, FF_TEST_START_MS + 90000000, 0, NULL, &on->error);
+	ff_tick_result result;
+	ffp_policies_free(&on->engine->lanes[0].policies);
+	ff_code code = ff_engine_tick(on->engine, FF_TEST_START_MS + 90000000, 0, &result, &on->error);
+	FF_CHECK_EQ_INT(on->test, result.failed, 0);
+	return code;
 }
 
 static ff_code get_status(act *on)
@@ -319,6 +326,7 @@ static const struct {
 	bool is_list;  /* whose calls fail each for itself where memory is out before they are queued */
 } script[] = {
 	{ "create_budget", create_budget, 0, false, false, false },
+	{ "create_budget_again", create_budget, 0, false, false, false },
 	{ "report_ok", report_ok, 1, false, false, false },
 	{ "report_soft", report_soft, 2, false, false, false },
 	{ "report_hard", report_hard, 3, false, false, false },
