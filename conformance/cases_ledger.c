@@ -188,6 +188,11 @@ static void release_never_goes_below_zero(ff_test *t)
 	ffp_row_set(t, "ff_budget_usage", "b\na", "current_value", "30");
 	FF_CHECK_STR(t, ffp_release(t, e, "b", "x"), "a=30 c=3");
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=0 c=0");
+	/* And where there is nothing to take, it is not looked at. */
+	FF_CHECK_STR(t, ffp_spend(t, e, "b", "old", "", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_reset(t, e, "b", 0), "none");
+	ffp_row_set(t, "ff_budget_usage", "b\na", "current_value", "-1");
+	FF_CHECK_STR(t, ffp_release(t, e, "b", "old"), "");
 }
 
 static void negative_ledger_is_corrupt(ff_test *t)

@@ -75,11 +75,12 @@ bool ffp_leases_give(ffp_leases *leases, ffp_slot *slot, int64_t until_ms)
 
 /* ---- what is over ------------------------------------------------------------------------------------------- */
 
-/* Takes out so many of those that are over and do not count, which they never will again. */
-static void drop_gone(ffp_leases *leases, int64_t time_ms, uint64_t gone)
+/* Takes out those that are over and do not count, which they never will again: so many there are, and so the first is one
+ * that is over until the last of them is out. */
+static void drop_gone(ffp_leases *leases, uint64_t gone)
 {
 	ffp_lease *kept = NULL;
-	while (gone && leases->count && leases->heap[0]->until_ms <= time_ms) {
+	while (gone) {
 		ffp_lease *lease = pop(leases);
 		if (!counts(lease)) {
 			gone--;
@@ -115,7 +116,7 @@ uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_sl
 		places[left++] = 2 * place + 1;
 	}
 	if (gone > over + GONE_FEW)
-		drop_gone(leases, time_ms, gone);
+		drop_gone(leases, gone);
 	return over;
 }
 

@@ -110,11 +110,9 @@ static ff_code take_out(ffp_batch *batch, ffp_request *request, const releasable
 		    (ffp_amount){ found[i].ledger->dimensions_key, found[i].taken };
 	}
 	for (ffp_slot *slot = request->group->members; slot; slot = slot->next_member)
-		if (slot->after)
-			ffp_rows_delete(slot);
+		ffp_rows_delete(slot);
 	ffp_rows_let_go(request->group);
-	if (request->released_count)
-		qsort(request->released, request->released_count, sizeof(*request->released), ffp_amounts_compare);
+	qsort(request->released, request->released_count, sizeof(*request->released), ffp_amounts_compare);
 	return FF_OK;
 }
 
