@@ -39,7 +39,7 @@ typedef struct evidence {
 
 static bool is_evidence(const ffp_slot *slot)
 {
-	return slot->changed && slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP;
+	return slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP;
 }
 
 /* False: there is none, or memory is out. */
@@ -88,7 +88,7 @@ ff_code ffp_fate(ff_engine *engine, ffp_batch *batch, bool held_store)
 		over += ((const ffp_key_row *)keys.rows[i])->expires_at_ms <= now_ms; /* it may have been and gone */
 	}
 	bool happened = same == keys.count;
-	bool is_known = code == FF_OK && (happened || !over) && (there || held_store || forestall(&txn, &keys));
+	bool is_known = code == FF_OK && !over && (there || held_store || forestall(&txn, &keys));
 	if (happened)
 		is_known = ffp_commit(&txn, &ignored) == FF_OK;
 	ffp_abort(&txn);

@@ -770,6 +770,32 @@ static void an_import_whose_pieces_fail(ff_test *t)
 	FF_CHECK(t, failed > 100);
 }
 
+/* Where a piece fails that is wanted to read a key back, it stays unknown. */
+static void unknown_commit_whose_pieces_fail(ff_test *t)
+{
+	ff_test_defer(t, free_pieces, NULL);
+	unsigned unknown = 0;
+	pieces.failed = 1;
+	for (uint64_t at = 1; pieces.failed; at++) {
+		ff_engine *e = ffp_open_faulty(t, NULL);
+		take_by_pieces(e);
+		ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_COMMIT_UNKNOWN);
+		ffp_fault.done = true;
+		pieces.failed = pieces.taken = 0;
+		pieces.at = at;
+		unknown += strcmp(ffp_report(t, e, "b", "k", "a=1"), "!commit_unknown") == 0;
+		ffp_fault_clear();
+		pieces.at = 0;
+		FF_CHECK(t, strncmp(ffp_report(t, e, "b", "k", "a=1"), "ok", 2) == 0);
+		FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
+		FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=1");
+		ff_test_undo(t, e);
+		free_pieces(NULL);
+		ffp_fake_wipe(ffp_fake_of(t));
+	}
+	FF_CHECK(t, unknown >= 2);
+}
+
 /* ---- import ------------------------------------------------------------------------------------------------- */
 
 /* An import that fails anywhere can be run again, and ends as if it had not failed. */
@@ -814,6 +840,7 @@ static const ff_case cases[] = {
 	CASE(an_export_without_memory, "FF-MT-3", 0),
 	CASE(an_import_without_memory, "FF-MT-3", 0),
 	CASE(an_import_whose_pieces_fail, "FF-MT-3", 0),
+	CASE(unknown_commit_whose_pieces_fail, "FF-ERR-2", 0),
 	CASE(import_fails_anywhere_and_is_run_again, "FF-MT-3", 0),
 };
 

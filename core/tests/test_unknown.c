@@ -104,6 +104,27 @@ static void unknown_commit_of_an_expired_key(ff_test *t)
 	}
 }
 
+/* Nor does a refusal that is decided anew: it is as before where nothing happened. */
+static void unknown_commit_of_a_refusal_that_is_tried_again(ff_test *t)
+{
+	const ff_amount amounts[] = { { "a", 1 }, { "a", 9 } };
+	ff_report_result results[2];
+	const ff_report reports[] = { { .budget_id = "b", .amounts = &amounts[0], .amounts_count = 1 },
+		                      { .budget_id = "b",
+		                        .amounts = &amounts[1],
+		                        .amounts_count = 1,
+		                        .idempotency_key = "k",
+		                        .retry_refused = true } };
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=3"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=9"), "hard a 0/3");
+	plan_unknown(false, 1);
+	FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, reports, 2, results, NULL, ff_test_error(t)),
+	              FF_E_COMMIT_UNKNOWN);
+	FF_CHECK(t, results[0].code == FF_E_COMMIT_UNKNOWN && results[1].code == FF_E_COMMIT_UNKNOWN);
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
+}
+
 /* Where the key cannot be read back, it stays unknown. */
 static void unknown_commit_that_cannot_be_read_back(ff_test *t)
 {
@@ -127,24 +148,27 @@ static void unknown_commit_that_cannot_be_read_back(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
-/* One key of a batch tells of all of it: a batch is one transaction. */
+/* One key of a batch tells of all of it: a batch is one transaction. That of a call which fails is not used. */
 static void unknown_commit_of_a_batch(ff_test *t)
 {
 	for (int done = 0; done < 2; done++) {
 		ff_engine *e = ffp_open_faulty(t, NULL);
-		const ff_amount amount = { "a", 1 };
-		ff_report reports[3];
-		ff_report_result results[3];
+		const ff_amount amount = { "a", 1 }, too_much = { "a", MAX_AMOUNT };
+		ff_report reports[4];
+		ff_report_result results[4];
 		for (size_t i = 0; i < COUNT_OF(reports); i++)
 			reports[i] = (ff_report){ .budget_id = "b",
-				                  .amounts = &amount,
+				                  .amounts = i == 3 ? &too_much : &amount,
 				                  .amounts_count = 1,
-				                  .idempotency_key = i == 1 ? "k" : NULL };
+				                  .idempotency_key = i == 1   ? "k"
+				                                     : i == 3 ? "l"
+				                                              : NULL };
 		plan_unknown(done, 1);
-		FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, reports, 3, results, NULL, ff_test_error(t)), FF_OK);
-		for (size_t i = 0; i < COUNT_OF(reports); i++)
+		FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, reports, 4, results, NULL, ff_test_error(t)), FF_OK);
+		for (size_t i = 0; i < 3; i++)
 			FF_CHECK(t, results[i].code == FF_OK && results[i].outcome.applied &&
 			                !results[i].outcome.replayed);
+		FF_CHECK_CODE(t, results[3].code, FF_E_OVERFLOW);
 		FF_CHECK_EQ_INT(t, ffp_fault.seen, 2);
 		FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "created");
 		FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=3");
@@ -292,6 +316,7 @@ static const ff_case cases[] = {
 	CASE(unknown_commit_without_a_key, "FF-ERR-1 FF-ERR-2", 0),
 	CASE(unknown_commit_is_not_forgotten, "FF-ERR-2 FF-RU-13", 0),
 	CASE(unknown_commit_of_an_expired_key, "FF-ERR-1 FF-ERR-2", 0),
+	CASE(unknown_commit_of_a_refusal_that_is_tried_again, "FF-ERR-5 FF-RU-5", 0),
 	CASE(unknown_commit_that_cannot_be_read_back, "FF-ERR-1 FF-ERR-2", 0),
 	CASE(unknown_commit_of_a_batch, "FF-ERR-2", 0),
 	CASE(unknown_commit_beside_another_of_a_key, "FF-ERR-5", 0),

@@ -87,7 +87,7 @@ typedef struct ffp_fault_plan {
 	ffp_slot_id slot;
 	uint64_t at; /* the call of the slot that fails, from 1; 0: none */
 	bool repeat; /* and all after it */
-	bool done;   /* COMMIT: it is made nevertheless */
+	bool done;   /* COMMIT, LOAD: it is made nevertheless */
 	ff_code code;
 	bool silent;                       /* the error record is left alone */
 	void (*scribble)(ff_error *error); /* into it, past ff_error_set; or NULL */
