@@ -27,7 +27,6 @@ typedef struct batch_run {
 	bool changes;       /* it writes */
 	bool expects;       /* what it remembers is taken for so, and the store verifies it */
 	bool holds_store;   /* others are kept from its rows: since begin, or since a load of a store that is far */
-	bool has_results;   /* one of its operations hands out a result */
 	bool has_deadlines; /* one that is left has one */
 	ff_error *error;    /* of the batch as a whole */
 } batch_run;
@@ -129,7 +128,6 @@ static ff_code decide_all(batch_run *run, bool *again)
 				return no_memory(run);
 			*again |= code == FFP_PENDING;
 			request->call->code = code;
-			run->has_results |= request->op->prepare != NULL;
 		}
 	}
 	return FF_OK;
@@ -191,7 +189,7 @@ static ff_code prepare_results(batch_run *run)
 {
 	const ff_allocator *allocator = &run->engine->allocator;
 	ff_code code = FF_OK;
-	for (size_t t = 0; run->has_results && t < run->tickets_count; t++) {
+	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; code == FF_OK && i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
 			if (request->op->prepare && request->call->code == FF_OK)
@@ -204,12 +202,12 @@ static ff_code prepare_results(batch_run *run)
 /* Hands them out, or takes them back where the batch failed. */
 static void settle_results(batch_run *run, bool hand_out)
 {
-	for (size_t t = 0; run->has_results && t < run->tickets_count; t++) {
+	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
 			if (request->result && hand_out)
 				*request->call->out.released = request->result;
-			else if (request->result)
+			else
 				ff_free(request->result);
 			request->result = NULL;
 		}

@@ -147,7 +147,8 @@ static ff_code submit(act *on)
 	spec.budget_id = "new";
 	spec.limits = &limit;
 	spec.limits_count = 1;
-	ff_error errors[4];
+	const ff_released *released[2] = { NULL };
+	ff_error errors[5];
 	memset(errors, 0xff, sizeof(errors));
 	ff_call calls[] = {
 		{ .op = FF_OP_REPORT_USAGE, .in.report = &good, .error = &errors[0] },
@@ -155,7 +156,12 @@ static ff_code submit(act *on)
 		{ .op = FF_OP_CREATE_BUDGET, .in.create_budget = &spec, .error = &errors[2] },
 		{ .op = FF_OP_RELEASE_BUDGET,
 		  .in.target = { .id = "b", .execution_id = "nobody" },
+		  .out.released = &released[0],
 		  .error = &errors[3] },
+		{ .op = FF_OP_RELEASE_BUDGET,
+		  .in.target = { .id = "b", .execution_id = "nobody else" },
+		  .out.released = &released[1],
+		  .error = &errors[4] },
 	};
 	ff_code code = ff_engine_submit(on->engine, calls, COUNT_OF(calls), &on->error);
 	ff_code worst = code;
@@ -169,6 +175,10 @@ static ff_code submit(act *on)
 	}
 	if (worst == FF_OK)
 		FF_CHECK_EQ_INT(on->test, calls[1].code, FF_E_KEY_CONFLICT);
+	for (size_t i = 0; i < COUNT_OF(released); i++) {
+		FF_CHECK(on->test, (calls[3 + i].code == FF_OK) == (released[i] != NULL));
+		ff_free(released[i]);
+	}
 	return worst;
 }
 
@@ -624,6 +634,22 @@ static void memory_is_out_for_a_while(ff_test *t)
 	FF_CHECK_EQ_INT(t, run_script(t, on.engine, FF_OK, same_code).all, 0);
 }
 
+/* A release that fails has no result, and keeps none. */
+static void release_that_fails_keeps_nothing(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ff_engine_options options = ffp_options_with(1);
+	options.allocator = &memory->allocator;
+	ff_engine *e = ff_test_open(t, &options);
+	const ffp_ledger_row bad = {
+		.budget_id = BYTES("b"), .execution_id = BYTES("x"), .dimensions_key = BYTES("a"), .delta_total = -1
+	};
+	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE_BY_EXEC, &bad.row);
+	FF_CHECK_STR(t, ffp_release(t, e, "b", "x"), "!corrupt");
+	ff_test_undo(t, e);
+	FF_CHECK_EQ_INT(t, memory->live, 0);
+}
+
 /* A batch that failed is none of those that the engine tells of, and neither are its calls. */
 static void what_failed_is_not_counted(ff_test *t)
 {
@@ -832,6 +858,7 @@ static void import_fails_anywhere_and_is_run_again(ff_test *t)
 static const ff_case cases[] = {
 	CASE(every_slot_fails_once, "FF-ERR-2 FF-RU-12", 0),
 	CASE(contention_goes_by, "FF-ERR-4", 0),
+	CASE(release_that_fails_keeps_nothing, "FF-SP-2", 0),
 	CASE(what_failed_is_not_counted, "", 0),
 	CASE(every_allocation_fails_once, "FF-ERR-2", 0),
 	CASE(every_piece_fails_once, "FF-ERR-2", 0),
