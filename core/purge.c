@@ -70,8 +70,7 @@ static ff_code decide_sweep_end(ffp_batch *batch, ffp_request *request)
 {
 	const ffp_slice *slice = request->slice;
 	if (!slice->next.is_set) {
-		if (request->root->after)
-			ffp_rows_delete(request->root);
+		ffp_rows_delete(request->root);
 		return FF_OK;
 	}
 	ffp_sweep_row *row = (ffp_sweep_row *)ffp_rows_change(&batch->rows, request->root);

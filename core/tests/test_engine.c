@@ -779,6 +779,64 @@ static void deadlines_are_kept(ff_test *t)
 	FF_CHECK(t, calls[1].code == FF_OK && !outcomes[1].replayed);
 }
 
+/* ---- where a walk stands ------------------------------------------------------------------------------------ */
+
+/* Puts one of rows that are over, of which one part of the key differs: the first, or one that follows. */
+static void put_over(ff_test *t, ffp_table_id table, bool first, int i)
+{
+	const ff_text own = { ff_test_text(t, "x%d", i), 2 }, same = BYTES("same");
+	const ff_text one = first ? own : same, two = first ? same : own;
+	ffp_fake *fake = ffp_fake_of(t);
+	const ffp_key_row key = { .dedup_key = one, .budget_id = two, .expires_at_ms = 1 };
+	const ffp_ledger_row spent = { .budget_id = one, .execution_id = two, .dimensions_key = BYTES("a") };
+	const ffp_entry_row entry = { .quota_policy_id = one, .entry = i + 1, .execution_id = own, .expires_at_ms = 1 };
+	const ffp_slot_row slot = { .quota_policy_id = one, .execution_id = two, .lease_until_ms = 1 };
+	ffp_fake_put(fake, table,
+	             table == FFP_BUDGET_USAGE_DEDUP     ? &key.row
+	             : table == FFP_BUDGET_USAGE_BY_EXEC ? &spent.row
+	             : table == FFP_QUOTA_WINDOW         ? &entry.row
+	                                                 : &slot.row);
+	const ffp_budget_row budget = { .row.nulls = 1u << FFP_BUDGET_NEXT_RESET_AT, .budget_id = one, .period = 1 };
+	ffp_fake_put(fake, FFP_BUDGET_POLICY, &budget.row);
+	const ffp_quota_row quota = { .quota_policy_id = one, .active_concurrency = 9 };
+	ffp_fake_put(fake, FFP_QUOTA_POLICY, &quota.row);
+}
+
+/* The rows of a table that are there, by their numbers. */
+static const char *numbers_of(ff_test *t, ffp_table_id table)
+{
+	const char *dump = ffp_fake_dump(t, ffp_fake_of(t)), *numbers = "";
+	for (const char *at = dump; (at = strstr(at, ffp_table(table)->name + sizeof("ff_") - 1)); at++)
+		if ((at == dump || at[-1] == '\n') && strstr(at, "'x"))
+			numbers = ff_test_text(t, "%s%c", numbers, strstr(at, "'x")[2]);
+	return numbers;
+}
+
+/* A tick that its limit ends is gone on with from there, whatever part of a key tells where that is, and what came before
+ * is the next one's. */
+static void bounded_ticks_go_on(ff_test *t)
+{
+	static const ffp_table_id tables[] = { FFP_BUDGET_USAGE_DEDUP, FFP_BUDGET_USAGE_BY_EXEC, FFP_QUOTA_WINDOW,
+		                               FFP_QUOTA_ADMITTED };
+	static const char *const left[] = { "023", "03", "0", "" };
+	ff_engine *e = ff_test_open(t, NULL);
+	for (size_t i = 0; i < 2 * COUNT_OF(tables); i++) {
+		const ffp_table_id table = tables[i / 2];
+		for (int number = 1; number < 4; number++)
+			put_over(t, table, i % 2, number);
+		for (size_t tick = 0; tick < COUNT_OF(left); tick++) {
+			FF_REQUIRE_OK(t, ff_engine_tick(e, 0, 1, NULL, ff_test_error(t)));
+			if (tick == 0)
+				put_over(t, table, i % 2, 0);
+			if (!FF_CHECK_STR(t, numbers_of(t, table), left[tick]))
+				ff_test_note(t, "%s, tick %zu", ffp_table(table)->name, tick);
+		}
+		FF_REQUIRE_OK(t, ff_engine_tick(e, 0, 0, NULL, ff_test_error(t)));
+		FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_SWEEP), 0);
+	}
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 static const ff_case cases[] = {
 	CASE(options_are_checked, "", 0),
 	CASE(open_names_what_is_wrong, "FF-ERR-1", FF_CASE_MISSING_STORE),
@@ -803,6 +861,7 @@ static const ff_case cases[] = {
 	CASE(batch_is_as_if_sent_alone, "FF-RU-14", 0),
 	CASE(warm_reports_take_no_memory, "", 0),
 	CASE(deadlines_are_kept, "FF-ERR-1", 0),
+	CASE(bounded_ticks_go_on, "FF-MT-1", 0),
 };
 
 FAMILY(ffp_tests_engine, cases);
