@@ -788,7 +788,9 @@ static void put_over(ff_test *t, ffp_table_id table, bool first, int i)
 	const ff_text one = first ? own : same, two = first ? same : own;
 	ffp_fake *fake = ffp_fake_of(t);
 	const ffp_key_row key = { .dedup_key = one, .budget_id = two, .expires_at_ms = 1 };
-	const ffp_ledger_row spent = { .budget_id = one, .execution_id = two, .dimensions_key = BYTES("a") };
+	const ffp_ledger_row spent = {
+		.budget_id = one, .execution_id = two, .dimensions_key = BYTES("a"), .delta_total = INT64_MAX
+	};
 	const ffp_entry_row entry = { .quota_policy_id = one, .entry = i + 1, .execution_id = own, .expires_at_ms = 1 };
 	const ffp_slot_row slot = { .quota_policy_id = one, .execution_id = two, .lease_until_ms = 1 };
 	ffp_fake_put(fake, table,
@@ -837,6 +839,27 @@ static void bounded_ticks_go_on(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+static uint64_t loads_of_a_tick(ff_test *t, ff_engine *e, uint64_t limit)
+{
+	uint64_t before = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_LOAD);
+	FF_REQUIRE_OK(t, ff_engine_tick(e, 0, limit, NULL, ff_test_error(t)));
+	return ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_LOAD) - before;
+}
+
+/* Wherever it begins, a tick looks at each row once: besides, at where it stands, and at one slice that is cut in two. */
+static void tick_looks_at_each_row_once(ff_test *t)
+{
+	const ff_engine_options options = ffp_options_with(1);
+	ff_engine *e = ff_test_open(t, &options);
+	put_over(t, FFP_BUDGET_USAGE_DEDUP, true, 0);
+	for (int i = 10; i < 50; i++)
+		FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "x%d", i), "a=1"), "ok");
+	loads_of_a_tick(t, e, 1);
+	uint64_t from_there = loads_of_a_tick(t, e, 0);
+	uint64_t from_the_beginning = loads_of_a_tick(t, e, 0);
+	FF_CHECK(t, from_the_beginning > 20 && from_there <= from_the_beginning + 4);
+}
+
 static const ff_case cases[] = {
 	CASE(options_are_checked, "", 0),
 	CASE(open_names_what_is_wrong, "FF-ERR-1", FF_CASE_MISSING_STORE),
@@ -862,6 +885,7 @@ static const ff_case cases[] = {
 	CASE(warm_reports_take_no_memory, "", 0),
 	CASE(deadlines_are_kept, "FF-ERR-1", 0),
 	CASE(bounded_ticks_go_on, "FF-MT-1", 0),
+	CASE(tick_looks_at_each_row_once, "FF-MT-1", 0),
 };
 
 FAMILY(ffp_tests_engine, cases);
