@@ -200,7 +200,7 @@ static ff_code decide_import(ffp_batch *batch, ffp_request *request)
 			return FF_E_NO_MEMORY;
 		memcpy(row, slice->rows[i], slice->tables[i]->row_size);
 	}
-	if (code == FF_OK && slice->ends && request->root->after)
+	if (code == FF_OK && slice->ends)
 		ffp_rows_delete(request->root);
 	return code;
 }
