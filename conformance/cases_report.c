@@ -579,6 +579,7 @@ static void malformed_policy_is_corrupt_everywhere(ff_test *t)
 		held &= FF_CHECK_STR(t, ffp_spend(t, e, "b", "x", "", "a=1"), "!corrupt");
 		held &= FF_CHECK_STR(t, ffp_usage(t, e, "b"), "!corrupt");
 		held &= FF_CHECK_STR(t, ffp_export(t, e, 0), "!corrupt");
+		held &= FF_CHECK_STR(t, ff_test_error(t)->id, "b");
 		held &= FF_CHECK_STR(t, ffp_reset(t, e, "b", 0), "!corrupt");
 		if (!held)
 			ff_test_note(t, "stored: %s", texts[i]);

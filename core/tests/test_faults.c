@@ -721,11 +721,16 @@ static void a_parser_without_memory(ff_test *t)
 	FF_CHECK(t, failed > 5);
 }
 
-/* Nor where nothing was parsed yet by the engine that exports. */
+/* Nor where nothing was parsed yet by the engine that exports, or is again for each row, since it is long. */
 static void an_export_without_memory(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
 	run_script(t, e, FF_OK, same_code);
+	const char *spec = "";
+	for (int i = 0; i < 32; i++)
+		spec = ff_test_text(t, "%s %s%d=100", spec, ffp_name_of_size(t, 'n', 62), i);
+	FF_CHECK_STR(t, ffp_create(t, e, "long", spec), "created");
+	FF_CHECK_STR(t, ffp_spend(t, e, "long", "x", "", "a=1"), "ok");
 	const char *lines = ffp_export(t, e, 0);
 	watch_parser(t);
 	bool clean = false;
