@@ -514,6 +514,9 @@ static void check_finds_what_cannot_be(ff_test *t)
 		const char *problems = problems_of(t, e);
 		if (!FF_CHECK(t, strstr(problems, faults[i].named) != NULL))
 			ff_test_note(t, "%s.%s = %s: %s", faults[i].table, faults[i].column, faults[i].value, problems);
+		/* And an export ends there, and names it. */
+		FF_CHECK_STR(t, ffp_export(t, e, 0), "!corrupt");
+		FF_CHECK_STR(t, ff_test_error(t)->id, faults[i].named);
 		ffp_row_set(t, faults[i].table, faults[i].key, faults[i].column, sound);
 	}
 	FF_CHECK_STR(t, problems_of(t, e), "");
