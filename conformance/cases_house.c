@@ -520,6 +520,9 @@ static void check_finds_what_cannot_be(ff_test *t)
 		ffp_row_set(t, faults[i].table, faults[i].key, faults[i].column, sound);
 	}
 	FF_CHECK_STR(t, problems_of(t, e), "");
+	/* More slots that are over than are counted: an export has none, and not fewer. */
+	ffp_row_set(t, "ff_quota_policy", "q", "active_concurrency", "0");
+	FF_CHECK(t, strstr(ffp_export(t, e, 0), "\"active_concurrency\":0,") != NULL);
 	/* A slot whose policy is not there. */
 	ffp_row_set(t, "ff_quota_admitted", "lost\nx", "admitted_at_ms", "1");
 	FF_CHECK(t, strstr(problems_of(t, e), "lost") != NULL);

@@ -13,8 +13,7 @@ static int compare_limits(const void *a, const void *b)
 
 void ffp_policy_sort(ffp_policy_limit *limits, size_t count)
 {
-	if (count > 1)
-		qsort(limits, count, sizeof(*limits), compare_limits);
+	qsort(limits, count, sizeof(*limits), compare_limits);
 }
 
 /* Adds the members of one of the two limit objects; `soft` tells which. */
