@@ -370,6 +370,10 @@ static void import_refuses_what_was_tampered_with(ff_test *t)
 	FF_CHECK_STR(t, ffp_import(t, copy, ffp_export_of(t, cut)), "!invalid");
 	FF_CHECK_STR(t, ffp_import(t, copy, "{\"table\":\"ff_budget_usage\"}\n"), "!invalid");
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "'budget_id'") != NULL);
+	/* Where work stands is none of an export's. */
+	static const char *const stands = "{\"last_number\":0,\"last_text_1\":\"\",\"last_text_2\":\"\","
+					  "\"table\":\"ff_sweep\",\"work\":\"x\"}\n";
+	FF_CHECK_STR(t, ffp_import(t, copy, ffp_export_of(t, stands)), "!invalid");
 	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
 }
 
