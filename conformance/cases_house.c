@@ -374,6 +374,10 @@ static void import_refuses_what_was_tampered_with(ff_test *t)
 	static const char *const stands = "{\"last_number\":0,\"last_text_1\":\"\",\"last_text_2\":\"\","
 					  "\"table\":\"ff_sweep\",\"work\":\"x\"}\n";
 	FF_CHECK_STR(t, ffp_import(t, copy, ffp_export_of(t, stands)), "!invalid");
+	static const char *const null =
+	    "{\"budget_id\":\"b\",\"current_value\":null,\"dimensions_key\":\"a\",\"period\":0,"
+	    "\"table\":\"ff_budget_usage\",\"updated_at_ms\":5}\n";
+	FF_CHECK_STR(t, ffp_import(t, copy, ffp_export_of(t, null)), "!invalid");
 	FF_REQUIRE(t, *ffp_import(t, copy, lines) != '!');
 }
 
