@@ -409,8 +409,8 @@ static bool is_waited_for(batch_run *run, ff_code code)
 	return !run->is_idle;
 }
 
-/* False: one of them has met damage, which is to fail no stranger's call. */
-static bool run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count, size_t *decided)
+/* False: one of several has met damage, and nothing is decided. */
+static bool run_batch(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count, ffp_decided *decided)
 {
 	ff_error error; /* begin clears it */
 	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count, .error = &error };
@@ -426,15 +426,24 @@ static bool run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, s
 	for (size_t t = 0; t < count; t++)
 		end_ticket(&run, tickets[t], code);
 	ffp_arena_reset(&lane->arena); /* now, and not when the next batch comes */
-	*decided += code == FF_OK ? count_requests(&run) : 0;
+	if (code == FF_OK) {
+		decided->calls += count_requests(&run);
+		decided->batches++;
+	}
 	return true;
 }
 
-size_t ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
+ffp_decided ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count)
 {
-	size_t decided = 0;
-	if (!run(engine, lane, tickets, count, &decided))
-		for (size_t t = 0; t < count; t++)
-			run(engine, lane, &tickets[t], 1, &decided);
+	ffp_decided decided = { 0 };
+	size_t first = 0, size = count;
+	while (first < count) {
+		if (run_batch(engine, lane, tickets + first, size, &decided)) {
+			first += size;
+			size = count - first;
+		} else {
+			size /= 2;
+		}
+	}
 	return decided;
 }

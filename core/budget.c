@@ -417,6 +417,7 @@ static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
 {
 	ffp_slice *slice = request->slice;
 	slice->looked_at = slice->changed = slice->failed = 0;
+	slice->next.is_set = false;
 	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
 	     slice->looked_at++) {
 		ffp_slot *slot = request->scan->slots[slice->looked_at];
@@ -424,7 +425,7 @@ static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
 			return FF_E_NO_MEMORY;
 		/* Where the scan found it: a call of the same batch may have loaded a row that cannot be read by its key, which
 		 * does not tell when it falls due. */
-		ffp_place_set(&slice->next, slot->table, slice->index, request->scan->read.rows[slice->looked_at]);
+		ffp_place_advance(&slice->next, slot->table, slice->index, request->scan->read.rows[slice->looked_at]);
 	}
 	return FF_OK;
 }

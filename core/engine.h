@@ -125,10 +125,16 @@ bool ffp_queue_has_company(ff_engine *engine);
 /* Whether a call leads in some lane: it wants the store, or has it. */
 bool ffp_queue_is_led(ff_engine *engine);
 
-/* Decides tickets in one transaction (batch.c), and answers how many calls were decided. Each ticket's code is set, and
- * is_done: not where a deadline cut the batch short, and the ticket has calls that can wait longer. The thread of the
- * lane's leader only. */
-size_t ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
+/* What was decided, and in how many transactions. */
+typedef struct ffp_decided {
+	uint64_t calls;
+	uint64_t batches;
+} ffp_decided;
+
+/* Decides tickets in one transaction (batch.c), or in several where one of them meets damage, which is to fail no stranger's
+ * call. Each ticket's code is set, and is_done: not where a deadline cut the batch short, and the ticket has calls that can
+ * wait longer. The thread of the lane's leader only. */
+ffp_decided ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
 
 /* What has become of a batch that wrote, after COMMIT_UNKNOWN (fate.c). FF_OK: it happened, and lasts. CONFLICT: it did not
  * and will not, and the batch may run again. Else it stays unknown, as where a key that is not there is over by now.

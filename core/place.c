@@ -37,3 +37,12 @@ void ffp_place_set(ffp_place *place, const ff_table *table, const ff_index *inde
 		}
 	}
 }
+
+bool ffp_place_advance(ffp_place *place, const ff_table *table, const ff_index *index, const ff_row *row)
+{
+	unsigned columns = ff_order_count(table, index);
+	bool is_behind = !place->is_set || ff_row_compare(table, index, ffp_place_row(place), row, columns) < 0;
+	if (is_behind)
+		ffp_place_set(place, table, index, row);
+	return is_behind;
+}

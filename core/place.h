@@ -16,6 +16,10 @@ typedef struct ffp_place {
 /* Sets the place to that of `row` in an order (index NULL: of the key). */
 void ffp_place_set(ffp_place *place, const ff_table *table, const ff_index *index, const ff_row *row);
 
+/* Moves the place to that of a row behind it. False: the row lies before it, or there, which it does only in a tree that is
+ * out of order; who goes on from there might do so without end. */
+bool ffp_place_advance(ffp_place *place, const ff_table *table, const ff_index *index, const ff_row *row);
+
 /* A row with the order's columns set, as long as the place is not moved, changed or gone. */
 static inline const ff_row *ffp_place_row(const ffp_place *place)
 {

@@ -188,10 +188,11 @@ static ff_code decide_purge(ffp_batch *batch, ffp_request *request)
 	ffp_slice *slice = request->slice;
 	bool pending = false;
 	slice->looked_at = slice->changed = 0;
+	slice->next.is_set = false;
 	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
 	     slice->looked_at++) {
 		ffp_slot *slot = request->scan->slots[slice->looked_at];
-		ffp_place_set(&slice->next, slot->table, NULL, slot->key);
+		ffp_place_advance(&slice->next, slot->table, NULL, slot->key);
 		if (!is_over(slot->after, slice->table, request->now_ms))
 			continue;
 		ff_code code = purge_row(batch, slot, slice);

@@ -173,10 +173,10 @@ static bool lead(ff_engine *engine, ffp_lane *lane, const ffp_ticket *own)
 	wait_for_turn(engine, alone);
 	size_t count = dequeue(lane, engine->batch_calls_max, tickets); /* late callers may have left meanwhile */
 	pthread_mutex_unlock(&engine->queue_lock);
-	size_t decided = ffp_batch_run(engine, lane, tickets, count);
+	ffp_decided decided = ffp_batch_run(engine, lane, tickets, count);
 	pthread_mutex_lock(&engine->queue_lock);
-	engine->calls += decided;
-	engine->batches += decided > 0;
+	engine->calls += decided.calls;
+	engine->batches += decided.batches;
 	end_turn(engine, alone);
 	bool own_done = own->is_done;
 	count = put_back(lane, tickets, count);

@@ -160,7 +160,7 @@ static ff_code read_page(ffp_reading *reading, void *context)
 			if (ffp_quota_exists((const ffp_quota_row *)read.rows[i]))
 				kept[count++] = read.rows[i];
 		if (more)
-			ffp_place_set(&last, read.table, NULL, read.rows[rows - 1]);
+			more = ffp_place_advance(&last, read.table, NULL, read.rows[rows - 1]);
 		if (count == kept_before)
 			ffp_arena_back(reading->arena, mark);
 		rows = SEARCH_ROWS;

@@ -176,47 +176,53 @@ void ffp_housekeep(ffp_store *store)
 		store->backend->housekeep(store->instance);
 }
 
-static bool is_row_asked_for(const ff_read *get)
+/* A row that stands where another one's key leads is the damaged row of that key, so that it fails who asked for it. */
+static void check_row(const ff_read *get)
 {
-	const ff_row *row = get->row;
-	return !row || ff_row_compare(get->table, NULL, row, get->low, get->table->key_count) == 0;
+	const ff_table *table = get->table;
+	ff_row *row = get->row;
+	if (!row || ff_row_compare(table, NULL, row, get->low, table->key_count) == 0)
+		return;
+	row->state = FF_ROW_CORRUPT;
+	for (unsigned i = 0; i < table->key_count; i++) {
+		const ff_column *column = &table->columns[i];
+		if (column->type == FF_TYPE_TEXT)
+			*ff_row_text(row, column) = *ff_row_text(get->low, column);
+		else
+			*ff_row_int64(row, column) = *ff_row_int64(get->low, column);
+	}
 }
 
-/* Whether the rows belong to the range, and ascend, as all ranges of ours do: who walks through a table goes on behind the
- * last of them, and else might walk without end. */
-static bool are_rows_in_order(const ff_read *range)
+/* Rows that do not belong to a range, or do not ascend, as all ranges of ours do. */
+static void check_rows(const ff_read *range)
 {
 	unsigned columns = ff_order_count(range->table, range->index);
 	const ff_row *last = NULL;
 	for (size_t i = 0; i < range->rows_count; i++) {
-		const ff_row *row = range->rows[i];
-		if (row->state == FF_ROW_CORRUPT && range->index) /* its key holds, and no more */
-			continue;
+		ff_row *row = range->rows[i];
 		if (!ffp_range_holds(range, row) ||
 		    (last && ff_row_compare(range->table, range->index, last, row, columns) >= 0))
-			return false;
-		last = row;
+			row->state = FF_ROW_CORRUPT;
+		if (row->state != FF_ROW_CORRUPT)
+			last = row;
 	}
-	return true;
 }
 
 /*
  * What a store answers is looked at before it is believed. A range that holds more than was asked for would make a bounded
  * call unbounded. And where a bit of a key has turned over, a look for another one may end at that row, in stores that do
- * not compare what they have found.
+ * not compare what they have found, and rows are not where they belong: such ones are taken for rows that cannot be read.
  */
 static ff_code check_answers(const ff_read *reads, size_t count, ff_error *error)
 {
 	for (size_t i = 0; i < count; i++) {
-		const ff_read *read = &reads[i];
-		bool is_get = read->kind == FF_READ_GET;
-		if (!is_get && read->rows_count > read->limit)
-			return ff_error_set(error, FF_E_IO, "%zu rows were answered, of at most %u", read->rows_count,
-			                    read->limit);
-		if (is_get ? !is_row_asked_for(read) : !are_rows_in_order(read))
-			return ff_error_set(error, FF_E_CORRUPT, "table '%s': %s", read->table->name,
-			                    is_get ? "a key leads to another one's row"
-			                           : "rows are not in their order");
+		if (reads[i].kind == FF_READ_GET)
+			check_row(&reads[i]);
+		else if (reads[i].rows_count > reads[i].limit)
+			return ff_error_set(error, FF_E_IO, "%zu rows were answered, of at most %u",
+			                    reads[i].rows_count, reads[i].limit);
+		else
+			check_rows(&reads[i]);
 	}
 	return FF_OK;
 }

@@ -132,7 +132,7 @@ static ff_code run_slices(tick_work *work, const ffp_op *op, ffp_table_id table,
 		ffp_housekeep(&work->engine->store);
 		more = slice.looked_at == slice.rows_max;
 		if (slice.looked_at)
-			ffp_place_set(place, ffp_table(table), index, ffp_place_row(&slice.next));
+			more &= ffp_place_advance(place, ffp_table(table), index, ffp_place_row(&slice.next));
 		work->finds = slice.changed > 0;
 		*tally.changed += slice.changed;
 		*tally.failed += slice.failed;

@@ -33,10 +33,13 @@ static ff_code read_pages(ffp_reading *reading, const ff_read *range, page_fn *e
 		}
 		code = ffp_load(&reading->txn, reading->arena, &page, 1, reading->error);
 		rows = code == FF_OK ? page.rows_count : 0;
-		if (rows) {
-			ffp_place_set(&last, page.table, page.index, page.rows[rows - 1]);
+		bool goes_on = false;
+		for (size_t i = 0; i < rows; i++)
+			goes_on |= ffp_place_advance(&last, page.table, page.index, page.rows[i]);
+		if (rows)
 			code = each(reading, &page, context);
-		}
+		if (!goes_on)
+			rows = 0;
 		ffp_arena_back(reading->arena, mark);
 	}
 	return code;

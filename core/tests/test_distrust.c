@@ -193,7 +193,6 @@ static struct {
 	const char *id;       /* of what a look for a key finds, and of a range's first; NULL: their own */
 	size_t first, second; /* of a range, which change places */
 	size_t twice;         /* is the first again; 0: none */
-	bool is_spoiled;      /* what is the first then cannot be read; but its key holds */
 } wrong;
 
 static void name_wrongly(ff_row *row)
@@ -208,7 +207,8 @@ static void answer_wrongly(ff_read *reads, size_t count)
 		if (reads[i].table != wrong.table)
 			continue;
 		ff_row **rows = reads[i].rows;
-		bool is_range = reads[i].kind == FF_READ_RANGE && reads[i].rows_count >= 3;
+		bool is_range = reads[i].kind == FF_READ_RANGE && reads[i].rows_count > wrong.second &&
+		                reads[i].rows_count > wrong.twice;
 		name_wrongly(is_range ? rows[0] : reads[i].row);
 		if (!is_range)
 			continue;
@@ -217,15 +217,12 @@ static void answer_wrongly(ff_read *reads, size_t count)
 		rows[wrong.second] = first;
 		if (wrong.twice)
 			rows[wrong.twice] = rows[0];
-		if (wrong.is_spoiled)
-			rows[0]->state = FF_ROW_CORRUPT;
 	}
 }
 
-/* A row that has another key than was asked for, as where bits of a file have turned over, is nobody's. */
+/* A row that has another key than was asked for, as where bits of a file have turned over, cannot be read. */
 static void rows_of_other_keys_are_corrupt(ff_test *t)
 {
-	static const ffp_table_id tables[] = { FFP_BUDGET_POLICY, FFP_BUDGET_USAGE, FFP_BUDGET_USAGE_DEDUP };
 	ff_engine *e = ffp_open_faulty(t, NULL);
 	FF_CHECK_STR(t, ffp_create(t, e, "a", "d=10"), "created");
 	FF_CHECK_STR(t, ffp_create(t, e, "b", "d=10"), "created");
@@ -233,13 +230,16 @@ static void rows_of_other_keys_are_corrupt(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "d=8"), "ok");
 	ffp_fault.mangle = answer_wrongly;
 	wrong.id = "b";
-	for (size_t i = 0; i < COUNT_OF(tables); i++) {
-		wrong.table = ffp_table(tables[i]);
-		FF_CHECK_STR(t, ffp_report(t, e, "a", "k", "d=4"), "!corrupt");
-		FF_CHECK_STR(t, ff_test_error(t)->message,
-		             ff_test_text(t, "table '%s': a key leads to another one's row", wrong.table->name));
-		FF_CHECK_STR(t, ff_test_error(t)->backend, "faulty");
-	}
+	wrong.table = ffp_table(FFP_BUDGET_POLICY);
+	FF_CHECK_STR(t, ffp_usage(t, e, "a"), "!corrupt");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "budget 'a' has a policy row that cannot be read");
+	wrong.table = ffp_table(FFP_BUDGET_USAGE_DEDUP);
+	FF_CHECK_STR(t, ffp_report(t, e, "a", "k", "d=4"), "!corrupt");
+	ff_test_undo(t, e);
+	e = ffp_open_faulty(t, NULL); /* which remembers none of them */
+	ffp_fault.mangle = answer_wrongly;
+	wrong.table = ffp_table(FFP_BUDGET_USAGE);
+	FF_CHECK_STR(t, ffp_report(t, e, "a", "", "d=4"), "!corrupt");
 	ffp_fault_clear();
 	FF_CHECK_STR(t, ffp_usage(t, e, "a"), "d=4");
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "d=8");
@@ -262,11 +262,10 @@ static void rows_out_of_order_are_corrupt(ff_test *t)
 		size_t first, second, twice;
 		const char *id, *after;
 		ff_code code;
-		bool is_spoiled;
 	} ways[] = {
-		{ 0, 0, 0, NULL, "b1", FF_OK, false },        { 0, 1, 0, NULL, NULL, FF_E_CORRUPT, false },
-		{ 2, 1, 0, NULL, NULL, FF_E_CORRUPT, false }, { 0, 0, 1, NULL, NULL, FF_E_CORRUPT, false },
-		{ 0, 0, 0, "b0", "b1", FF_E_CORRUPT, false }, { 0, 1, 0, NULL, NULL, FF_E_CORRUPT, true },
+		{ 0, 0, 0, NULL, "b1", FF_OK },        { 0, 1, 0, NULL, NULL, FF_E_CORRUPT },
+		{ 2, 1, 0, NULL, NULL, FF_E_CORRUPT }, { 0, 0, 1, NULL, NULL, FF_E_CORRUPT },
+		{ 0, 0, 0, "b0", "b1", FF_E_CORRUPT },
 	};
 	wrong.table = ffp_table(FFP_BUDGET_POLICY);
 	for (size_t i = 0; i < COUNT_OF(ways); i++) {
@@ -274,12 +273,8 @@ static void rows_out_of_order_are_corrupt(ff_test *t)
 		wrong.first = ways[i].first;
 		wrong.second = ways[i].second;
 		wrong.twice = ways[i].twice;
-		wrong.is_spoiled = ways[i].is_spoiled;
 		ffp_fault.mangle = answer_wrongly;
 		FF_CHECK_CODE(t, ff_engine_list_budgets(e, ways[i].after, 4, &page, ff_test_error(t)), ways[i].code);
-		if (ways[i].code)
-			FF_CHECK_STR(t, ff_test_error(t)->message,
-			             "table 'ff_budget_policy': rows are not in their order");
 		ffp_fault_clear();
 		ff_free(page);
 	}
@@ -289,11 +284,43 @@ static void rows_out_of_order_are_corrupt(ff_test *t)
 		                             .current_value = -1 };
 	char told[1024] = "";
 	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE, &below.row);
+	wrong.id = NULL;
+	wrong.second = 1;
 	ffp_fault.mangle = answer_wrongly;
 	FF_REQUIRE_OK(t, ff_engine_check(e, add_problem, told, ff_test_error(t)));
 	FF_CHECK_STR(t, told,
-	             "table 'ff_budget_policy': rows are not in their order|"
+	             "budget 'b0' has a policy row that cannot be read|"
 	             "usage of budget 'b0', dimension 'd' is below zero or of a period to come|");
+}
+
+/* A check goes on with the other tables. */
+static void a_table_that_cannot_be_read_is_told(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	char told[1024] = "";
+	ffp_fault_set(FFP_SLOT_LOAD, 2, FF_E_CORRUPT);
+	FF_REQUIRE_OK(t, ff_engine_check(e, add_problem, told, ff_test_error(t)));
+	FF_CHECK_STR(t, told, "a fault that was planned|");
+	FF_CHECK_EQ_INT(t, ffp_fault.seen, FFP_TABLES_COUNT);
+}
+
+/* A page that ends in a row which lies before it is no place to go on from: there would be no end. */
+static void walks_go_one_way(ff_test *t)
+{
+	enum { BUDGETS = 600, PAGE = 500 };
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	for (unsigned i = 0; i < BUDGETS; i++)
+		FF_CHECK_STR(t, ffp_create(t, e, ff_test_text(t, "b%03u", i), ""), "created");
+	wrong.table = ffp_table(FFP_BUDGET_POLICY);
+	wrong.id = "a";
+	wrong.first = wrong.second = 0;
+	wrong.twice = PAGE - 1;
+	char told[1024] = "";
+	ffp_fault.mangle = answer_wrongly;
+	FF_REQUIRE_OK(t, ff_engine_check(e, add_problem, told, ff_test_error(t)));
+	FF_CHECK_STR(t, told,
+	             "budget 'a' has a policy row that cannot be read|"
+	             "budget 'a' has a policy row that cannot be read|");
 }
 
 /* ---- rows that cannot be trusted ---------------------------------------------------------------------------- */
@@ -721,6 +748,8 @@ static const ff_case cases[] = {
 	CASE(too_many_rows_are_io, "", 0),
 	CASE(rows_of_other_keys_are_corrupt, "FF-RU-8", 0),
 	CASE(rows_out_of_order_are_corrupt, "FF-RU-8", 0),
+	CASE(a_table_that_cannot_be_read_is_told, "FF-MT-4", 0),
+	CASE(walks_go_one_way, "FF-MT-4", 0),
 	CASE(corrupt_rows_fail_their_calls, "FF-RU-8", 0),
 	CASE(the_last_period_is_the_last, "FF-RU-8 FF-RB-1", 0),
 	CASE(unreadable_entries_are_in_no_window, "", 0),
