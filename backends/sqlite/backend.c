@@ -29,18 +29,14 @@ static ff_code acquire_writer(ff_store *store, ff_txn **connection, ff_error *er
 		           ? ff_error_set(error, FF_E_BUSY, "the in-memory store is held by another transaction")
 		           : ff_error_set(error, FF_E_MISUSE, "a write transaction is under way already");
 	*connection = store->writer;
-	/* SQLite's lock knows no queue. It is what counts; the turn keeps those waiting for it from looking in vain. */
+	ff_wait_give_way(&store->writer->wait);
+	/* SQLite's lock knows no queue. It is what counts, and is asked for in any case; who waits for the turn before it does
+	 * not look for it in vain. */
 	int64_t end_us = ffp_monotonic_us() + store->busy_timeout_us;
-	int result = ffp_turn_take(&store->turn, store->busy_timeout_us);
-	if (result == 0) {
-		int64_t left_us = end_us - ffp_monotonic_us();
-		store->writer->wait.limit_us = left_us > 0 ? left_us : 0;
-		return FF_OK;
-	}
-	ffp_seat_give(&store->seat);
-	return result == EBUSY
-	           ? ffp_sqlite_fail(NULL, SQLITE_BUSY, "write to", store->path, error)
-	           : ff_error_set(error, FF_E_IO, "cannot write to '%s': %s", store->path, strerror(result));
+	store->has_turn = ffp_turn_take(&store->turn, store->busy_timeout_us) == 0;
+	int64_t left_us = end_us - ffp_monotonic_us();
+	store->writer->wait.limit_us = left_us > 0 ? left_us : 0;
+	return FF_OK;
 }
 
 static ff_code acquire_reader(ff_store *store, ff_txn **connection, ff_error *error)
@@ -63,7 +59,8 @@ static void release(ff_txn *connection)
 	ff_store *store = connection->store;
 	bool kept = !connection->once;
 	if (connection == store->writer) {
-		ffp_turn_give(&store->turn);
+		if (store->has_turn)
+			ffp_turn_give(&store->turn);
 		ffp_seat_give(&store->seat);
 		return;
 	}
@@ -123,8 +120,6 @@ static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 	ff_code code = ffp_statement_get(connection, FFP_BEGIN, NULL, kind, NULL, &statement, error);
 	if (code != FF_OK)
 		return code;
-	if (kind == FF_TXN_WRITE)
-		ff_wait_give_way(&connection->wait);
 	int result = ffp_statement_run(statement);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, kind == FF_TXN_WRITE ? "write to" : "read",

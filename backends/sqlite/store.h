@@ -93,6 +93,7 @@ struct ff_store {
 	ff_txn *writer;             /* NULL: read-only */
 	ffp_seat seat;              /* of whose transaction has the writer */
 	ffp_turn turn;              /* and of which process */
+	bool has_turn;              /* the writer's transaction; it may have begun without */
 	pthread_mutex_t mutex;      /* guards what is below */
 	ff_txn *idle;               /* readers for transactions to come */
 	unsigned idle_count;

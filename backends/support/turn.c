@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <ff/backend.h>
+
 #include "seat.h"
 
 /* The longest sleep. */
@@ -27,6 +29,10 @@
 
 /* Of a file that others remove and make meanwhile. */
 #define OPENS_MAX 100
+#define OPEN_WAIT_US 100000
+
+/* No such file is longer, and every database is. */
+#define FILE_MAX 256
 
 typedef struct ffp_turn_memory {
 	_Atomic uint32_t kind; /* KIND; 0: of one that is new */
@@ -63,23 +69,14 @@ static int lock_file(int file, int kind)
 	return result ? errno : 0;
 }
 
-/* Whether a file is one of these, or a new one, and not somebody's own that happens to have the name. */
-static bool is_turn(int file, const struct stat *status)
-{
-	uint32_t kind = 0;
-	return S_ISREG(status->st_mode) && status->st_size <= (off_t)sizeof(ffp_turn_memory) &&
-	       pread(file, &kind, sizeof(kind), 0) >= 0 && (kind == 0 || kind >> 16 == KIND_OF_FF);
-}
-
 /* The room is taken on the disk, or a disk that is full later would end the process. */
 static int map_memory(ffp_turn *turn)
 {
 	struct stat status;
 	int result = fstat(turn->file, &status) != 0 ? errno : 0;
-	if (result == 0 && !is_turn(turn->file, &status))
-		result = EEXIST;
 	if (result == 0 && status.st_size < (off_t)sizeof(ffp_turn_memory))
-		result = posix_fallocate(turn->file, 0, (off_t)sizeof(ffp_turn_memory));
+		while ((result = posix_fallocate(turn->file, 0, (off_t)sizeof(ffp_turn_memory))) == EINTR)
+			;
 	if (result)
 		return result;
 	void *memory = mmap(NULL, sizeof(ffp_turn_memory), PROT_READ | PROT_WRITE, MAP_SHARED, turn->file, 0);
@@ -89,46 +86,85 @@ static int map_memory(ffp_turn *turn)
 	return 0;
 }
 
+/* Others have it for themselves for a moment at most, unless they are stopped, or none of ours. */
+static int share_file(int file)
+{
+	ff_wait wait = { .limit_us = OPEN_WAIT_US };
+	int result;
+	ff_wait_start(&wait);
+	do {
+		result = lock_file(file, LOCK_SH | LOCK_NB);
+	} while (result == EWOULDBLOCK && ff_wait_pause(&wait));
+	return result == EWOULDBLOCK ? EBUSY : result;
+}
+
 /* Takes a share of the file. Where two are alone with it one after the other, the first has not begun to use it. */
 static int share(ffp_turn *turn)
 {
 	bool alone = lock_file(turn->file, LOCK_EX | LOCK_NB) == 0;
-	int result = alone ? 0 : lock_file(turn->file, LOCK_SH);
+	int result = alone ? 0 : share_file(turn->file);
 	if (result == 0)
 		result = map_memory(turn);
-	if (result || !alone)
-		return result;
-	ffp_turn_memory *memory = turn->memory;
-	result = init_mutex(&memory->mutex);
-	if (memory->kind != KIND)
-		memory->loose = true;
-	memory->kind = KIND;
-	return result ? result : lock_file(turn->file, LOCK_SH);
+	if (result == 0 && alone) {
+		ffp_turn_memory *memory = turn->memory;
+		result = init_mutex(&memory->mutex);
+		if (memory->kind != KIND)
+			memory->loose = true;
+		memory->kind = KIND;
+		if (result == 0)
+			result = share_file(turn->file);
+	}
+	return result == 0 && turn->memory->kind != KIND ? EEXIST : result;
 }
 
 /* Whether the file that is open still has the name. */
 static bool is_named(const ffp_turn *turn, int directory, const char *name)
 {
 	struct stat ours, named;
-	return fstat(turn->file, &ours) == 0 && fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstat(turn->file, &ours) == 0 && fstatat(directory, name, &named, 0) == 0 &&
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-/* EAGAIN: it was removed just now. */
-static int open_file(int directory, const char *name, const struct stat *like)
+/*
+ * Whether what has the name beside a store is one of ours, and not somebody's own. It is not opened else: were it a
+ * database that this process has open, closing it would end the locks on that. And who may write to it, but not to the
+ * store, could do harm by it: the system's mutexes trust the memory that they lie in.
+ */
+static bool may_be_opened(const struct stat *file, const struct stat *like)
+{
+	bool is_trusted = file->st_uid == like->st_uid || file->st_uid == geteuid() || file->st_uid == 0;
+	return S_ISREG(file->st_mode) && file->st_nlink <= 1 && file->st_size <= FILE_MAX && is_trusted &&
+	       !(file->st_mode & ~like->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+static bool is_turn(int file)
+{
+	uint32_t kind = 0;
+	return pread(file, &kind, sizeof(kind), 0) >= 0 && (kind == 0 || kind >> 16 == KIND_OF_FF);
+}
+
+static int open_beside(int directory, const char *name, const struct stat *like)
 {
 	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
-	mode_t mode = like ? like->st_mode & 0666 : 0644;
+	mode_t mode = like->st_mode & 0666;
+	struct stat status;
+	if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && !may_be_opened(&status, like)) {
+		errno = EEXIST;
+		return -1;
+	}
 	int file = openat(directory, name, flags | O_CREAT | O_EXCL, mode);
-	if (file < 0 && errno == EEXIST) {
-		file = openat(directory, name, flags);
-		if (file < 0 && errno == ENOENT)
-			errno = EAGAIN;
-	} else if (file >= 0 && like) {
+	if (file >= 0) {
 		/* As SQLite does for its own: root's are for who has the store. Who may not open it goes without a turn. */
 		bool is_like =
 		    fchmod(file, mode) == 0 && (geteuid() != 0 || fchown(file, like->st_uid, like->st_gid) == 0);
 		(void)is_like;
+		return file;
+	}
+	file = errno == EEXIST ? openat(directory, name, flags) : -1;
+	if (file >= 0 && !is_turn(file)) {
+		close(file);
+		errno = EEXIST;
+		return -1;
 	}
 	return file;
 }
@@ -137,26 +173,28 @@ static int open_and_share(ffp_turn *turn, int directory, const char *name, const
 {
 	turn->memory = NULL;
 	turn->process = getpid();
-	turn->file = open_file(directory, name, like);
+	turn->file =
+	    like ? open_beside(directory, name, like) : openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (turn->file < 0)
 		return errno;
 	int result = share(turn);
-	bool is_removed = result == 0 && !is_named(turn, directory, name);
-	if (result || is_removed || turn->memory->kind != KIND) {
+	if (result == 0 && !is_named(turn, directory, name))
+		result = EAGAIN; /* it was removed just now */
+	if (result) {
 		if (turn->memory)
 			munmap(turn->memory, sizeof(ffp_turn_memory));
 		turn->memory = NULL;
 		close(turn->file);
 	}
-	return is_removed ? EAGAIN : result;
+	return result;
 }
 
 int ffp_turn_open(ffp_turn *turn, int directory, const char *name, const struct stat *like)
 {
 	int result = EAGAIN;
-	for (unsigned i = 0; i < OPENS_MAX && result == EAGAIN; i++)
+	for (unsigned i = 0; i < OPENS_MAX && (result == EAGAIN || (result == ENOENT && like)); i++)
 		result = open_and_share(turn, directory, name, like);
-	return result == EACCES || result == EROFS || result == EEXIST ? 0 : result;
+	return result == EACCES || result == EROFS ? 0 : result;
 }
 
 /* A child that was forked has its parent's lock, which stays when only one of the two closes the file. */

@@ -16,9 +16,11 @@ typedef struct ffp_turn {
 	pid_t process; /* that opened it */
 } ffp_turn;
 
-/* Opens the file, in a directory or AT_FDCWD, or makes it, with the rights and the owner of `like` if that is not NULL, and
- * answers 0 or an errno. Without the right to do so, or where the name is a file of somebody's own, there is no turn, and it is 0,
- * too. */
+/*
+ * Opens the file, in a directory or AT_FDCWD, or makes it, and answers 0 or an errno; 0 without a turn where the right to do
+ * so is lacking. In a directory that is not the store's own it has the rights and the owner of `like`, and is EEXIST where
+ * somebody else's has the name; with `like` NULL it is the store's, whatever is in it.
+ */
 int ffp_turn_open(ffp_turn *turn, int directory, const char *name, const struct stat *like);
 void ffp_turn_close(ffp_turn *turn);
 /* Closes it, and removes the file, if nobody else has it open. */

@@ -18,10 +18,16 @@ enum { KIND_AT = 0, GIVES_AT = 4, WAITING_AT = 8, FILE_MAX = 4096 };
 
 #define LONG_US 20000000
 
+static struct stat like_mode(mode_t mode)
+{
+	return (struct stat){ .st_mode = S_IFREG | mode, .st_uid = geteuid(), .st_gid = getegid() };
+}
+
 static ffp_turn open_turn(ff_test *t, const char *name)
 {
+	const struct stat like = like_mode(0644);
 	ffp_turn turn = { 0 };
-	FF_REQUIRE(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, name), NULL) == 0);
+	FF_REQUIRE(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, name), &like) == 0);
 	return turn;
 }
 
@@ -114,7 +120,7 @@ static void who_waits_is_told(ff_test *t)
 	_Atomic uint32_t *numbers = numbers_of(t, "turn");
 	FF_CHECK_EQ_INT(t, ffp_turn_take(&one, 0), 0);
 	ffp_turn_give(&one);
-	FF_CHECK_EQ_INT(t, *number_at(numbers, GIVES_AT), 0); /* nobody waited */
+	FF_CHECK_EQ_INT(t, *number_at(numbers, GIVES_AT), 0); /* nobody waited, so nobody is woken */
 	FF_CHECK_EQ_INT(t, ffp_turn_take(&one, 0), 0);
 	FF_REQUIRE(t, pthread_create(&thread, NULL, wait_for_turn, &other) == 0);
 	while (!*number_at(numbers, WAITING_AT) && !other.done)
@@ -122,7 +128,6 @@ static void who_waits_is_told(ff_test *t)
 	ffp_turn_give(&one);
 	pthread_join(thread, NULL);
 	FF_CHECK_EQ_INT(t, other.result, 0);
-	FF_CHECK_EQ_INT(t, *number_at(numbers, GIVES_AT), 1);
 	FF_CHECK_EQ_INT(t, *number_at(numbers, WAITING_AT), 0);
 	munmap(numbers, FILE_MAX);
 	ffp_turn_close(&one);
@@ -239,7 +244,7 @@ static void the_file_has_the_rights_of_the_store(ff_test *t)
 	static const mode_t modes[] = { 0666, 0600, 0640 };
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		const char *path = path_of(t, "turn");
-		struct stat like = { .st_mode = S_IFREG | 07000 | modes[i], .st_uid = geteuid(), .st_gid = getegid() };
+		const struct stat like = like_mode(07000 | modes[i]);
 		ffp_turn turn = { 0 };
 		FF_REQUIRE(t, ffp_turn_open(&turn, AT_FDCWD, path, &like) == 0);
 		FF_CHECK_EQ_INT(t, mode_of(t, "turn"), modes[i]);
@@ -247,43 +252,65 @@ static void the_file_has_the_rights_of_the_store(ff_test *t)
 	}
 }
 
-static int find_no_turn(ff_test *t, int number)
+/* Opens the turn in vain, and leaves what has its name as it is. */
+static void find_none(ff_test *t, const char *name, int want)
 {
+	const struct stat like = like_mode(0644);
 	ffp_turn turn = { 0 };
+	int descriptors = count_descriptors();
+	uint64_t was = file_hash(path_of(t, name));
+	FF_CHECK_EQ_INT(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, name), &like), want);
+	FF_CHECK(t, !turn.memory);
+	ffp_turn_remove(&turn, AT_FDCWD, path_of(t, name));
+	FF_CHECK(t, file_hash(path_of(t, name)) == was);
+	FF_CHECK_EQ_INT(t, count_descriptors(), descriptors);
+}
+
+static int find_what_may_not_be_written(ff_test *t, int number)
+{
 	(void)number;
 	drop_rights(t);
-	FF_CHECK_EQ_INT(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, "turn"), NULL), 0);
-	FF_CHECK(t, !turn.memory);
+	find_none(t, "turn", 0);
 	return 0;
 }
 
-/* Who cannot have the turn does without it, or is told why. */
+/* Who cannot have the turn is told why, or does without; and somebody's own file stays as it is. */
 static void where_there_is_no_turn(ff_test *t)
 {
-	ffp_turn turn = { 0 };
-	FF_CHECK_EQ_INT(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, "none/turn"), NULL), ENOENT);
-	FF_CHECK(t, symlink("elsewhere", path_of(t, "link")) == 0);
-	FF_CHECK_EQ_INT(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, "link"), NULL), ELOOP);
-	FF_CHECK_EQ_INT(t, ffp_turn_open(&turn, AT_FDCWD, directory(t), NULL), EISDIR);
-	FF_CHECK(t, !turn.memory);
-	/* Somebody's own file stays as it is. */
 	static const char zeros[FILE_MAX];
-	static const struct {
-		const char *bytes;
-		size_t size;
-	} theirs[] = { { "SQLite format 3", 16 }, { "a", 1 }, { zeros, sizeof(zeros) } };
-	for (size_t i = 0; i < sizeof(theirs) / sizeof(*theirs); i++) {
-		write_file(t, path_of(t, "theirs"), theirs[i].bytes, theirs[i].size);
-		uint64_t was = file_hash(path_of(t, "theirs"));
-		turn = open_turn(t, "theirs");
-		FF_CHECK(t, !turn.memory);
-		ffp_turn_remove(&turn, AT_FDCWD, path_of(t, "theirs"));
-		FF_CHECK(t, file_hash(path_of(t, "theirs")) == was);
-	}
-	turn = open_turn(t, "turn");
+	find_none(t, "none/turn", ENOENT);
+	FF_CHECK(t, symlink("elsewhere", path_of(t, "link")) == 0 && mkdir(path_of(t, "directory"), 0700) == 0);
+	find_none(t, "link", EEXIST);
+	find_none(t, "directory", EEXIST);
+	write_file(t, path_of(t, "text"), "SQLite format 3", 16);
+	find_none(t, "text", EEXIST);
+	write_file(t, path_of(t, "long"), zeros, sizeof(zeros));
+	find_none(t, "long", EEXIST);
+	ffp_turn turn = open_turn(t, "turn");
+	FF_CHECK(t, link(path_of(t, "turn"), path_of(t, "twice")) == 0);
+	find_none(t, "twice", EEXIST);
+	FF_CHECK(t, unlink(path_of(t, "twice")) == 0 && chmod(path_of(t, "turn"), 0664) == 0);
+	find_none(t, "turn", EEXIST); /* who may not write to the store may write to this */
+	FF_CHECK(t, chmod(path_of(t, "turn"), 0644) == 0);
+	if (geteuid() == 0 && FF_CHECK(t, chown(path_of(t, "turn"), 65534, 65534) == 0))
+		find_none(t, "turn", EEXIST); /* another user's */
+	FF_CHECK(t, chown(path_of(t, "turn"), geteuid(), getegid()) == 0);
 	FF_CHECK(t, chmod(path_of(t, "turn"), 0400) == 0 && chmod(directory(t), 0777) == 0);
-	FF_CHECK_EQ_INT(t, in_process(t, find_no_turn, 0), 0);
+	FF_CHECK_EQ_INT(t, in_process(t, find_what_may_not_be_written, 0), 0);
 	ffp_turn_close(&turn);
+}
+
+/* Nobody's lock on the file is waited for without end. */
+static void a_file_that_is_locked(ff_test *t)
+{
+	write_file(t, path_of(t, "turn"), "", 0);
+	int file = open(path_of(t, "turn"), O_RDONLY | O_CLOEXEC);
+	FF_REQUIRE(t, file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0);
+	find_none(t, "turn", EBUSY);
+	close(file);
+	ffp_turn turn = open_turn(t, "turn");
+	FF_CHECK(t, turn.memory != NULL);
+	ffp_turn_remove(&turn, AT_FDCWD, path_of(t, "turn"));
 }
 
 /* A process of another word size has the file open: its mutex is none of ours. */
@@ -293,11 +320,10 @@ static void what_is_laid_out_in_another_way(ff_test *t)
 	ffp_turn one = open_turn(t, "turn");
 	_Atomic uint32_t *numbers = numbers_of(t, "turn");
 	*number_at(numbers, KIND_AT) -= 16;
-	ffp_turn other = open_turn(t, "turn");
-	FF_CHECK(t, one.memory && !other.memory);
+	find_none(t, "turn", EEXIST);
 	ffp_turn_close(&one);
 	/* Nobody has it now. */
-	other = open_turn(t, "turn");
+	ffp_turn other = open_turn(t, "turn");
 	FF_CHECK(t, other.memory != NULL);
 	FF_CHECK(t, ffp_turn_is_loose(&other));
 	ffp_turn_close(&other);
@@ -315,6 +341,7 @@ static const ff_case cases[] = {
 	CASE(those_who_come_and_go_have_one_turn, "FF-ERR-4", 0),
 	CASE(the_file_has_the_rights_of_the_store, "", 0),
 	CASE(where_there_is_no_turn, "", 0),
+	CASE(a_file_that_is_locked, "", 0),
 	CASE(what_is_laid_out_in_another_way, "", 0),
 };
 FAMILY(cases_turn, cases);
