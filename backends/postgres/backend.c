@@ -34,6 +34,7 @@ static ff_txn *acquire(ff_store *store)
 static void release(ff_txn *txn)
 {
 	ff_store *store = txn->store;
+	txn->is_known = txn->pg != NULL;
 	pthread_mutex_lock(&store->mutex);
 	bool kept = store->idle_count < store->pool + READERS_KEPT;
 	if (kept) {

@@ -41,6 +41,7 @@ static const meaning meanings[] = {
 	{ "22012", FF_E_CONFLICT, 0 },      /* a row that was loaded is gone: the count of a statement on many rows */
 	{ "22023", FF_E_IO, SETTLED },      /* a setting that the server does not take, such as one of PGOPTIONS */
 	{ "23505", FF_E_CONFLICT, 0 },      /* a new row is there already */
+	{ "25001", FF_E_IO, SETTLED },      /* an isolation that PGOPTIONS sets */
 	{ "25006", FF_E_IO, RETRY | ANEW }, /* a server that takes no writes any more */
 	{ "25P02", FF_E_IO, RETRY | ANEW }, /* the transaction before was not rolled back */
 	{ "25P03", FF_E_CONFLICT, 0 },      /* idle_in_transaction_session_timeout: rolled back */
@@ -51,7 +52,8 @@ static const meaning meanings[] = {
 	{ "40001", FF_E_CONFLICT, 0 },      /* serialization_failure */
 	{ "40P01", FF_E_CONFLICT, 0 },      /* deadlock_detected */
 	{ "42501", FF_E_IO, SETTLED },      /* insufficient_privilege */
-	{ "42804", FF_E_CONFLICT, ANEW },   /* a table was changed: its rows are not made of what they were */
+	{ "42804", FF_E_CORRUPT, ANEW },    /* a table was changed: its rows are not made of what they were */
+	{ "42P01", FF_E_CORRUPT, ANEW }, /* a table is gone, or the right to use the schema, which connecting tells */
 	{ "42P05", FF_E_IO, RETRY | ANEW }, /* what was prepared is not ours */
 	{ "42", FF_E_CORRUPT, SETTLED },    /* all statements are ours, so a table or column is gone, or not ours */
 	{ "53100", FF_E_FULL, 0 },          /* disk_full */
@@ -96,6 +98,14 @@ static const char *state_in(const char *message, char state[6])
 	return message;
 }
 
+/* A table that was changed while a connection lived is another one for the next connection. */
+static ff_code code_of(const ff_txn *txn, const char *state)
+{
+	if (!txn->pg)
+		return FF_E_NO_MEMORY;
+	return txn->is_known && strcmp(state, "42804") == 0 ? FF_E_CONFLICT : meaning_of(state)->code;
+}
+
 ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
 {
 	char found[6];
@@ -113,9 +123,8 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 	/* libpq says nothing, or leaves the end of what it says to whoever waited in vain. */
 	int size = (int)strcspn(message, "\n");
 	bool is_silent = size == 0 || (!result && message[size - 1] == ' ');
-	ff_error_set(error, txn->pg ? meaning_of(state)->code : FF_E_NO_MEMORY, "cannot %s '%s': %.*s%s%s%s", doing,
-	             txn->store->name, size, message, is_silent ? "nobody answered" : "", hint ? ": " : "",
-	             hint ? hint : "");
+	ff_error_set(error, code_of(txn, state), "cannot %s '%s': %.*s%s%s%s", doing, txn->store->name, size, message,
+	             is_silent ? "nobody answered" : "", hint ? ": " : "", hint ? hint : "");
 	snprintf(error->native_code, sizeof(error->native_code), "%s", state);
 	error->retryable |= PQstatus(txn->pg) == CONNECTION_BAD || meaning_of(state)->flags & RETRY;
 	return txn->late ? ffp_ask(txn, error) : error->code;
@@ -492,6 +501,7 @@ static ff_code set_up(ff_txn *txn, ff_error *error)
 ff_code ffp_connect(ff_txn *txn, ff_error *error)
 {
 	ff_store *store = txn->store;
+	txn->is_known = false;
 	ff_code code = back_off(txn, error);
 	if (code != FF_OK)
 		return code;

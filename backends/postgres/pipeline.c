@@ -257,7 +257,17 @@ typedef enum reply {
 	NOTHING /* the connection was lost, on this side of a pooler or behind it, or libpq had no memory for what came */
 } reply;
 
-/* A session's own end, and not what a pooler says in the place of a server that it has lost, which may go on. */
+/* Whether these are the server's own words, where a pooler may say as much in the place of one that it has lost, which may go
+ * on: of an error of the connection or the system, or the session's end. The server names the place in its source. */
+static bool is_servers_own(const PGresult *result, const char *state)
+{
+	static const char *const poolers[] = { "08", "25P", "57P", "58" };
+	bool is_poolers = !state;
+	for (size_t i = 0; !is_poolers && i < sizeof(poolers) / sizeof(*poolers); i++)
+		is_poolers = strncmp(state, poolers[i], strlen(poolers[i])) == 0;
+	return !is_poolers || PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+}
+
 static bool is_end_of_session(const char *state)
 {
 	return state && (strncmp(state, "57P", 3) == 0 || strncmp(state, "25P", 3) == 0);
@@ -266,6 +276,7 @@ static bool is_end_of_session(const char *state)
 static reply reply_of(const ffp_sent *sent, const PGresult *result)
 {
 	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	switch (PQresultStatus(result)) {
 	case PGRES_COMMAND_OK:
 	case PGRES_TUPLES_OK:
@@ -274,9 +285,11 @@ static reply reply_of(const ffp_sent *sent, const PGresult *result)
 	case PGRES_PIPELINE_ABORTED:
 		return SKIPPED;
 	default: /* what libpq says by itself has neither severity nor state */
-		if (severity && strcmp(severity, "ERROR") == 0 && sent->kind != FFP_SYNC)
+		if (!severity || !is_servers_own(result, state))
+			return NOTHING;
+		if (strcmp(severity, "ERROR") == 0 && sent->kind != FFP_SYNC)
 			return FAILED;
-		return is_end_of_session(PQresultErrorField(result, PG_DIAG_SQLSTATE)) ? ENDED : NOTHING;
+		return is_end_of_session(state) ? ENDED : NOTHING;
 	}
 }
 

@@ -144,7 +144,8 @@ static uint32_t mask_of(unsigned columns)
 	return (uint32_t)((UINT64_C(1) << columns) - 1);
 }
 
-/* No statement takes so long for its rows that it is ended, nor a message for them that is longer than the server takes. */
+/* No statement takes so long for its rows that it is ended, nor a message for them that is longer than the server takes; and
+ * the server is not silent until the last is done. */
 #define STATEMENT_ROWS_MAX 8192u
 
 /* Statements on all of txn->rows, which look at the columns of `mask`; an update sets those that are none of the key. */
@@ -158,10 +159,12 @@ static void send_rows(ff_txn *txn, ffp_statement_kind kind, const ff_table *tabl
 		ffp_send(
 		    txn,
 		    (ffp_sent){ .kind = kind, .shape = shape, .table = table, .reads = reads ? reads + first : NULL });
+		if (left > STATEMENT_ROWS_MAX && !txn->no_memory)
+			PQsendFlushRequest(txn->pg);
 	}
 }
 
-/* One SELECT for all the keys of a table. `members` gets the reads in the order of the arrays; answers how many. */
+/* Asks for all the keys of a table. `members` gets the reads in the order of the arrays; answers how many. */
 static size_t select_keys(ff_txn *txn, const ff_table *table, ff_read *reads, size_t count, ff_read **members)
 {
 	size_t found = 0;

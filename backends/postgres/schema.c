@@ -80,7 +80,7 @@ static ff_code migrate_from(ff_txn *txn, int64_t from, ff_error *error)
 	ff_sql_clear(sql);
 	/* Who may not create schemas in this database may have been given one. */
 	if (from == NO_SCHEMA) {
-		ff_sql_append(sql, "CREATE SCHEMA ");
+		ff_sql_append(sql, "CREATE SCHEMA IF NOT EXISTS "); /* somebody may make it just now */
 		ff_sql_append_name(sql, &dialect, txn->store->schema);
 		ff_sql_append(sql, ";\n");
 	}

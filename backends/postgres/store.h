@@ -106,6 +106,7 @@ struct ff_txn {
 	ffp_stage stage;
 	bool lets_go;                   /* of its locks before its commit is durable, if it has loaded under them */
 	bool behind;                    /* what it has loaded may not be durable yet */
+	bool is_known;                  /* its connection, from an earlier transaction */
 	bool late;                      /* nobody waits for its loads any more */
 	bool (*goes_on)(void *context); /* whether anybody does; NULL: nobody need be asked */
 	void *goes_on_context;

@@ -17,14 +17,24 @@ static const struct refusal {
 	{ "26000", FF_E_IO, true, true },        { "28000", FF_E_IO, false, false },
 	{ "3D000", FF_E_IO, false, false },      { "3F000", FF_E_CORRUPT, false, false },
 	{ "40001", FF_E_CONFLICT, true, false }, { "40P01", FF_E_CONFLICT, true, false },
-	{ "42501", FF_E_IO, false, false },      { "42804", FF_E_CONFLICT, true, true },
-	{ "42P05", FF_E_IO, true, true },        { "42P01", FF_E_CORRUPT, false, false },
-	{ "53100", FF_E_FULL, false, false },    { "53200", FF_E_IO, false, false },
-	{ "53300", FF_E_BUSY, true, false },     { "55P03", FF_E_BUSY, true, false },
-	{ "57014", FF_E_IO, true, false },       { "57P01", FF_E_IO, true, false },
-	{ "P0001", FF_E_IO, false, false },      { "XX000", FF_E_IO, false, true },
-	{ "XX001", FF_E_CORRUPT, false, false }, { "XX002", FF_E_CORRUPT, false, false },
+	{ "42501", FF_E_IO, false, false },      { "42P05", FF_E_IO, true, true },
+	{ "42P01", FF_E_CORRUPT, false, true },  { "53100", FF_E_FULL, false, false },
+	{ "53200", FF_E_IO, false, false },      { "53300", FF_E_BUSY, true, false },
+	{ "55P03", FF_E_BUSY, true, false },     { "57014", FF_E_IO, true, false },
+	{ "57P01", FF_E_IO, true, false },       { "P0001", FF_E_IO, false, false },
+	{ "XX000", FF_E_IO, false, true },       { "XX001", FF_E_CORRUPT, false, false },
+	{ "XX002", FF_E_CORRUPT, false, false },
 };
+
+static void refuse_with(ff_test *t, const char *state)
+{
+	run_sql(t, ff_test_text(t,
+	                        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+	                        " RAISE 'pid %%', pg_backend_pid() USING ERRCODE = '%s', HINT = 'the hint'; END$$;"
+	                        "DROP TRIGGER IF EXISTS refuse ON item;"
+	                        "CREATE TRIGGER refuse BEFORE UPDATE ON item EXECUTE FUNCTION refuse()",
+	                        state));
+}
 
 /* What a statement is refused with, by SQLSTATE: the code, whether to send the call again, and over which connection, which
  * the message tells apart. The hint is shown where memory is out. */
@@ -32,12 +42,7 @@ static void check_refusal(ff_test *t, ffp_raw *raw, const struct refusal *of)
 {
 	const ff_error *error = ff_test_error(t);
 	char first[sizeof(error->message)];
-	run_sql(t, ff_test_text(t,
-	                        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
-	                        " RAISE 'pid %%', pg_backend_pid() USING ERRCODE = '%s', HINT = 'the hint'; END$$;"
-	                        "DROP TRIGGER IF EXISTS refuse ON item;"
-	                        "CREATE TRIGGER refuse BEFORE UPDATE ON item EXECUTE FUNCTION refuse()",
-	                        of->state));
+	refuse_with(t, of->state);
 	bool told = FF_CHECK_CODE(t, try_add(t, raw, NULL), of->code);
 	snprintf(first, sizeof(first), "%s", error->message);
 	told &= FF_CHECK_CODE(t, try_add(t, raw, NULL), of->code);
@@ -55,6 +60,17 @@ static void a_refusal_is_told_by_its_state(ff_test *t)
 	FF_CHECK_EQ_INT(t, add(t, raw), 1);
 	for (size_t i = 0; i < COUNT(refusals); i++)
 		check_refusal(t, raw, &refusals[i]);
+}
+
+/* Rows that are of other columns than a connection knows are those of another one, unless that says so, too. */
+static void rows_of_another_make(ff_test *t)
+{
+	ffp_raw *raw = open_with(t, "");
+	FF_CHECK_EQ_INT(t, add(t, raw), 1);
+	refuse_with(t, "42804");
+	FF_CHECK_CODE(t, try_add(t, raw, NULL), FF_E_CONFLICT);
+	FF_CHECK_CODE(t, try_add(t, raw, NULL), FF_E_CORRUPT);
+	FF_CHECK(t, !ff_test_error(t)->retryable);
 }
 
 /* With a load or without. */
@@ -256,6 +272,7 @@ static void memory_for_rows_may_be_out_anywhere_in_a_load(ff_test *t)
 
 static const ff_case cases[] = {
 	CASE(a_refusal_is_told_by_its_state, "FF-ERR-1", 0),
+	CASE(rows_of_another_make, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(each_transaction_looks_at_the_schemas_version, "", 0),
 	CASE(many_rows_are_written_by_statements_on_some, "", FF_CASE_BULK),
 	CASE(a_rollback_that_is_gone, "", 0),

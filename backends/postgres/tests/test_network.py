@@ -278,11 +278,11 @@ class Cuts(NetworkTest):
         self.assertIn(("commit_unknown", 5), seen)
         self.assertIn(("ok", 5), seen)
 
-    def lose_server(self, person):
+    def lose_server(self, person, severity, state):
         """As a pooler that has lost it, when it has done what it was asked, and tells in words of its own."""
         busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ff' AND state = 'active'"
         self.wait_until(lambda: person.ask(busy) == ["0"])
-        fields = b"SFATAL\0VFATAL\0C08P01\0Mserver conn crashed?\0\0"
+        fields = f"S{severity}\0V{severity}\0C{state}\0Mserver conn crashed?\0\0".encode()
         for link in list(self.proxy.links):
             link.sockets["client"].sendall(HEAD.pack(b"E", 4 + len(fields)) + fields)
             self.proxy.drop(link)
@@ -291,11 +291,12 @@ class Cuts(NetworkTest):
         host, person = self.host(), self.psql()
         messages = self.messages_of(host, "report", "count", "-", 5)["server"]
         seen = set()
-        for at in range(1, messages + 1):
-            name = f"b-{at}"
+        words = (("FATAL", "08P01"), ("FATAL", "57P01"), ("ERROR", "58000"))
+        for at, said in ((at, said) for at in range(1, messages + 1) for said in words):
+            name = f"b-{at}-{said[1]}"
             self.renew(host)
-            with self.subTest(message=at, of=messages):
-                self.proxy.arm("server", at, "call", call=lambda: self.lose_server(person))
+            with self.subTest(message=at, of=messages, said=said):
+                self.proxy.arm("server", at, "call", call=lambda said=said: self.lose_server(person, *said))
                 told = host.ask("report", name, "-", 5)
                 self.assertIn((told["code"], self.used(name)), {("io", 0), ("commit_unknown", 5), ("ok", 5)}, told)
                 seen.add(told["code"])
@@ -823,7 +824,6 @@ class Errors(NetworkTest):
         host = self.host(user="guest")
         self.ok(host.ask("report", "b", "-", 1))
         person.ask(f"REVOKE USAGE ON SCHEMA {self.schema} FROM guest")
-        self.proxy.cut()
         for error in (host.ask("report", "b", "-", 1), self.failed(uri), self.failed(uri, "budget", "status", "b")):
             self.assert_error(error, "io", False, f"permission denied for schema {self.schema}")
             self.assertEqual(error["native_code"], "42501")
@@ -850,8 +850,10 @@ class Errors(NetworkTest):
     def test_a_key_of_another_type(self):
         self.ok(self.host().ask("report", "b", "-", 5))
         self.psql().ask(f"ALTER TABLE {self.schema}.ff_budget_usage ALTER budget_id TYPE varchar")
-        for words in (("check",), ("report", "b", "n=1")):
-            self.assert_error(self.failed(self.uri(), *words), "corrupt", False, "'budget_id'")
+        self.assert_error(self.failed(self.uri(), "report", "b", "n=1"), "corrupt", False, "'budget_id'")
+        status, found = self.ffctl(self.uri(), "check")
+        self.assertEqual(status, 1)
+        self.assertIn("'budget_id'", "".join(found["problems"]))
 
     def lock_usage(self):
         person = self.psql()
