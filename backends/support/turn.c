@@ -105,8 +105,8 @@ static int share(ffp_turn *turn)
 	int result = alone ? 0 : share_file(turn->file);
 	if (result == 0)
 		result = map_memory(turn);
-	if (result == 0 && alone) {
-		ffp_turn_memory *memory = turn->memory;
+	ffp_turn_memory *memory = turn->memory;
+	if (memory && alone) {
 		result = init_mutex(&memory->mutex);
 		if (memory->kind != KIND)
 			memory->loose = true;
@@ -114,7 +114,7 @@ static int share(ffp_turn *turn)
 		if (result == 0)
 			result = share_file(turn->file);
 	}
-	return result == 0 && turn->memory->kind != KIND ? EEXIST : result;
+	return result == 0 && memory && memory->kind != KIND ? EEXIST : result;
 }
 
 /* Whether the file that is open still has the name. */
