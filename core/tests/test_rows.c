@@ -2,6 +2,7 @@
 #include "rows.h"
 
 #include "arena.h"
+#include "order.h"
 #include "tests.h"
 #include "text.h"
 
@@ -61,6 +62,67 @@ static void order_compares(ff_test *t)
 	const ffp_budget_row late = { .budget_id = BYTES("a"), .next_reset_at_ms = 2 };
 	FF_CHECK(t, ff_row_compare(budgets, by_reset, &early.row, &late.row, 2) < 0);
 	FF_CHECK(t, ff_row_compare(budgets, NULL, &early.row, &late.row, 1) > 0);
+}
+
+static bool holds(const ff_index *index, unsigned equal, unsigned low, unsigned high, uint32_t flags,
+                  const ffp_slot_row *row)
+{
+	static const ffp_slot_row below = { .quota_policy_id = BYTES("q"),
+		                            .execution_id = BYTES("c"),
+		                            .lease_until_ms = 5 };
+	/* What is equal is named by the low bound alone. */
+	static const ffp_slot_row above = { .quota_policy_id = BYTES("x"),
+		                            .execution_id = BYTES("e"),
+		                            .lease_until_ms = 7 };
+	const ff_read range = { .table = ffp_table(FFP_QUOTA_ADMITTED),
+		                .index = index,
+		                .kind = FF_READ_RANGE,
+		                .equal_count = (uint8_t)equal,
+		                .low_count = (uint8_t)low,
+		                .high_count = (uint8_t)high,
+		                .flags = flags,
+		                .low = &below.row,
+		                .high = &above.row };
+	return ffp_range_holds(&range, &row->row);
+}
+
+/* What a range has: of rows ("q", a letter) by their key, or ("q", a number, a letter) by their lease. */
+static void ranges_hold(ff_test *t)
+{
+	enum { LOW_OUT = FF_READ_LOW_EXCLUSIVE, HIGH_OUT = FF_READ_HIGH_EXCLUSIVE };
+	static const struct {
+		unsigned equal, low, high, flags;
+		const char *held; /* of the letters b to f */
+	} cases[] = {
+		{ 0, 0, 0, 0, "bcdef" },  { 1, 0, 0, 0, "bcdef" },
+		{ 1, 2, 0, 0, "cdef" },   { 1, 2, 0, LOW_OUT, "def" },
+		{ 1, 0, 2, 0, "bcde" },   { 1, 0, 2, HIGH_OUT, "bcd" },
+		{ 1, 2, 2, 0, "cde" },    { 1, 2, 2, LOW_OUT | HIGH_OUT, "d" },
+		{ 2, 0, 0, 0, "c" },      { 0, 1, 0, 0, "bcdef" },
+		{ 0, 1, 0, LOW_OUT, "" }, { 0, 2, 0, LOW_OUT, "def" },
+		{ 0, 0, 1, 0, "bcdef" },
+	};
+	const ff_table *table = ffp_table(FFP_QUOTA_ADMITTED);
+	const ff_index *by_lease = &table->indexes[FFP_SLOT_BY_LEASE];
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char by_key[8] = "", leases[8] = "";
+		for (char letter = 'b'; letter <= 'f'; letter++) {
+			const ffp_slot_row row = { .quota_policy_id = BYTES("q"),
+				                   .execution_id = { &letter, 1 },
+				                   .lease_until_ms = letter - 'b' + 4 };
+			const char add[] = { letter, '\0' };
+			if (holds(NULL, cases[i].equal, cases[i].low, cases[i].high, cases[i].flags, &row))
+				strcat(by_key, add);
+			if (holds(by_lease, cases[i].equal, cases[i].low, cases[i].high, cases[i].flags, &row))
+				strcat(leases, add);
+		}
+		FF_CHECK_STR(t, by_key, cases[i].held);
+		FF_CHECK_STR(t, leases, cases[i].held);
+	}
+	const ffp_slot_row other = { .quota_policy_id = BYTES("r"), .execution_id = BYTES("d"), .lease_until_ms = 6 };
+	const ffp_slot_row unleased = { .row.nulls = 1u << FFP_SLOT_LEASE_UNTIL, .quota_policy_id = BYTES("q") };
+	FF_CHECK(t, !holds(NULL, 1, 0, 0, 0, &other) && !holds(by_lease, 1, 2, 2, 0, &other));
+	FF_CHECK(t, holds(NULL, 1, 0, 0, 0, &unleased) && !holds(by_lease, 1, 0, 0, 0, &unleased));
 }
 
 /* ---- what the cases share ----------------------------------------------------------------------------------- */
@@ -683,6 +745,7 @@ static void keys_begin_with_texts(ff_test *t)
 static const ff_case cases[] = {
 	CASE(order_columns, "FF-LIM-2", 0),
 	CASE(order_compares, "FF-LIM-2", 0),
+	CASE(ranges_hold, "FF-LIM-2", 0),
 	CASE(rows_are_there_once, "", 0),
 	CASE(rows_copy_their_keys, "", 0),
 	CASE(rows_grow, "", 0),
