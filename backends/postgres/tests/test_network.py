@@ -1149,6 +1149,9 @@ class Tables(NetworkTest):
                     self.assertFalse(self.ok(self.open.ask("report", "b", number, 1, deadline_ms))["replayed"])
                 at += 1
         self.assertEqual(self.used("b"), 5 + number)
+        came = self.person.ask("SELECT count(*) FROM pg_attribute WHERE attname LIKE 'mine%'"
+                               f" AND attrelid = '{self.schema}.ff_budget_usage_dedup'::regclass")
+        self.assertGreater(int(came[0]), 0)
 
     def test_a_schema_that_was_made_again(self):
         self.person.ask(f"DROP SCHEMA {self.schema} CASCADE")
