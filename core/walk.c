@@ -33,9 +33,12 @@ static ff_code read_pages(ffp_reading *reading, const ff_read *range, page_fn *e
 		}
 		code = ffp_load(&reading->txn, reading->arena, &page, 1, reading->error);
 		rows = code == FF_OK ? page.rows_count : 0;
-		bool goes_on = false;
-		for (size_t i = 0; i < rows; i++)
+		/* Those that can be read ascend, so the last of them is the highest. */
+		bool goes_on = false, is_read = false;
+		for (size_t i = rows; i-- > 0 && !is_read;) {
 			goes_on |= ffp_place_advance(&last, page.table, page.index, page.rows[i]);
+			is_read = page.rows[i]->state == FF_ROW_OK;
+		}
 		if (rows)
 			code = each(reading, &page, context);
 		if (!goes_on)
