@@ -26,6 +26,7 @@ enum {
 	RETRY = 1,   /* the session is over, or never began, or took too long; another one may do */
 	ANEW = 2,    /* what is known of the session holds no more, and a new one will do */
 	SETTLED = 4, /* a refusal that only people can change */
+	PASSES = 8   /* contention, where the connection is of an earlier transaction: the next one knows better */
 };
 
 /* What an SQLSTATE means, or a class of them; the first that fits. */
@@ -52,7 +53,7 @@ static const meaning meanings[] = {
 	{ "40001", FF_E_CONFLICT, 0 },      /* serialization_failure */
 	{ "40P01", FF_E_CONFLICT, 0 },      /* deadlock_detected */
 	{ "42501", FF_E_IO, SETTLED },      /* insufficient_privilege */
-	{ "42804", FF_E_CORRUPT, ANEW },    /* a table was changed: its rows are not made of what they were */
+	{ "42804", FF_E_CORRUPT, ANEW | PASSES }, /* a table was changed: its rows are not made of what they were */
 	{ "42P01", FF_E_CORRUPT, ANEW }, /* a table is gone, or the right to use the schema, which connecting tells */
 	{ "42P05", FF_E_IO, RETRY | ANEW }, /* what was prepared is not ours */
 	{ "42", FF_E_CORRUPT, SETTLED },    /* all statements are ours, so a table or column is gone, or not ours */
@@ -98,12 +99,11 @@ static const char *state_in(const char *message, char state[6])
 	return message;
 }
 
-/* A table that was changed while a connection lived is another one for the next connection. */
-static ff_code code_of(const ff_txn *txn, const char *state)
+static ff_code code_of(const ff_txn *txn, const meaning *of)
 {
 	if (!txn->pg)
 		return FF_E_NO_MEMORY;
-	return txn->is_known && strcmp(state, "42804") == 0 ? FF_E_CONFLICT : meaning_of(state)->code;
+	return txn->is_known && of->flags & PASSES ? FF_E_CONFLICT : of->code;
 }
 
 ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing, ff_error *error)
@@ -123,8 +123,8 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 	/* libpq says nothing, or leaves the end of what it says to whoever waited in vain. */
 	int size = (int)strcspn(message, "\n");
 	bool is_silent = size == 0 || (!result && message[size - 1] == ' ');
-	ff_error_set(error, code_of(txn, state), "cannot %s '%s': %.*s%s%s%s", doing, txn->store->name, size, message,
-	             is_silent ? "nobody answered" : "", hint ? ": " : "", hint ? hint : "");
+	ff_error_set(error, code_of(txn, meaning_of(state)), "cannot %s '%s': %.*s%s%s%s", doing, txn->store->name,
+	             size, message, is_silent ? "nobody answered" : "", hint ? ": " : "", hint ? hint : "");
 	snprintf(error->native_code, sizeof(error->native_code), "%s", state);
 	error->retryable |= PQstatus(txn->pg) == CONNECTION_BAD || meaning_of(state)->flags & RETRY;
 	return txn->late ? ffp_ask(txn, error) : error->code;
