@@ -63,7 +63,7 @@ static ff_code take_turn(ff_store *store, ff_wait *wait, ff_error *error)
 	ff_code code = ff_kv_take_place(store->shared, wait, error);
 	if (code != FF_OK)
 		return code;
-	int result = ffp_turn_take(&store->environment->turn, wait->limit_us - wait->slept_us);
+	int result = ffp_turn_take(&store->environment->turn, wait);
 	if (result == 0)
 		return FF_OK;
 	ff_kv_give_place(store->shared);

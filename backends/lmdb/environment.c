@@ -338,7 +338,8 @@ static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening 
 		result = ffp_turn_open(&environment->turn, opening->lock, FFP_TURN_FILE, NULL);
 	/* Nobody makes a writable map larger while this one is made, or it would cut off the file there, too. */
 	bool has_turn = result == 0 && opening->write_map;
-	if (has_turn && (result = ffp_turn_take(&environment->turn, opening->turn_limit_us)) != 0)
+	ff_wait wait = { .limit_us = opening->turn_limit_us };
+	if (has_turn && (result = ffp_turn_take(&environment->turn, &wait)) != 0)
 		return result;
 	if (result == 0)
 		result = open_env(environment, opening, 0);

@@ -32,10 +32,9 @@ static ff_code acquire_writer(ff_store *store, ff_txn **connection, ff_error *er
 	ff_wait_give_way(&store->writer->wait);
 	/* SQLite's lock knows no queue. It is what counts, and is asked for in any case; who waits for the turn before it does
 	 * not look for it in vain. */
-	int64_t end_us = ffp_monotonic_us() + store->busy_timeout_us;
-	store->has_turn = ffp_turn_take(&store->turn, store->busy_timeout_us) == 0;
-	int64_t left_us = end_us - ffp_monotonic_us();
-	store->writer->wait.limit_us = left_us > 0 ? left_us : 0;
+	wait.limit_us = store->busy_timeout_us;
+	store->has_turn = ffp_turn_take(&store->turn, &wait) == 0;
+	store->writer->wait.limit_us = wait.limit_us - wait.slept_us;
 	return FF_OK;
 }
 

@@ -20,8 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <ff/backend.h>
-
 #include "seat.h"
 
 /* The longest sleep. */
@@ -169,6 +167,14 @@ static int open_beside(int directory, const char *name, const struct stat *like)
 	return file;
 }
 
+static void let_go(ffp_turn *turn)
+{
+	if (turn->memory)
+		munmap(turn->memory, sizeof(ffp_turn_memory));
+	turn->memory = NULL;
+	close(turn->file);
+}
+
 static int open_and_share(ffp_turn *turn, int directory, const char *name, const struct stat *like)
 {
 	turn->memory = NULL;
@@ -180,12 +186,8 @@ static int open_and_share(ffp_turn *turn, int directory, const char *name, const
 	int result = share(turn);
 	if (result == 0 && !is_named(turn, directory, name))
 		result = EAGAIN; /* it was removed just now */
-	if (result) {
-		if (turn->memory)
-			munmap(turn->memory, sizeof(ffp_turn_memory));
-		turn->memory = NULL;
-		close(turn->file);
-	}
+	if (result)
+		let_go(turn);
 	return result;
 }
 
@@ -207,11 +209,8 @@ void ffp_turn_close(ffp_turn *turn)
 {
 	if (is_ours(turn))
 		lock_file(turn->file, LOCK_UN);
-	if (turn->memory) {
-		munmap(turn->memory, sizeof(ffp_turn_memory));
-		close(turn->file);
-	}
-	turn->memory = NULL;
+	if (turn->memory)
+		let_go(turn);
 }
 
 void ffp_turn_remove(ffp_turn *turn, int directory, const char *name)
@@ -237,17 +236,23 @@ static void sleep_until_given(ffp_turn_memory *memory, uint32_t gives)
 	syscall(SYS_futex, &memory->gives, FUTEX_WAIT, gives, &longest, NULL, 0);
 }
 
-int ffp_turn_take(const ffp_turn *turn, int64_t limit_us)
+int ffp_turn_take(const ffp_turn *turn, ff_wait *wait)
 {
 	ffp_turn_memory *memory = turn->memory;
 	if (!memory)
 		return 0;
 	/* Who comes leaves it to those who wait; but not for long, since they may have died. */
-	if (limit_us > 0 && atomic_load(&memory->waiting))
+	int64_t left_us = wait->limit_us - wait->slept_us;
+	bool leaves = left_us > 0 && atomic_load(&memory->waiting);
+	int result = leaves ? EBUSY : try_to_take(memory);
+	if (result != EBUSY)
+		return result;
+	int64_t began_us = ffp_monotonic_us();
+	if (leaves) {
 		sleep_until_given(memory, atomic_load(&memory->gives));
-	int result = try_to_take(memory);
-	int64_t end_us = result == EBUSY ? ffp_monotonic_us() + limit_us : 0;
-	while (result == EBUSY && ffp_monotonic_us() < end_us) {
+		result = try_to_take(memory);
+	}
+	while (result == EBUSY && ffp_monotonic_us() - began_us < left_us) {
 		uint32_t gives = atomic_load(&memory->gives);
 		atomic_store(&memory->waiting, 1);
 		result = try_to_take(memory);
@@ -256,6 +261,7 @@ int ffp_turn_take(const ffp_turn *turn, int64_t limit_us)
 			result = try_to_take(memory);
 		}
 	}
+	wait->slept_us += ffp_monotonic_us() - began_us;
 	return result;
 }
 

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <ff/backend.h>
+
 typedef struct ffp_turn {
 	struct ffp_turn_memory *memory; /* of the file; NULL: there is none */
 	int file;
@@ -26,9 +28,10 @@ void ffp_turn_close(ffp_turn *turn);
 /* Closes it, and removes the file, if nobody else has it open. */
 void ffp_turn_remove(ffp_turn *turn, int directory, const char *name);
 
-/* Takes the turn, and answers 0, EBUSY where others had it for so long, or another errno; 0 where there is none. It is given
- * by the thread that took it, or ends with the process. Costs no call of the system where nobody waits. */
-int ffp_turn_take(const ffp_turn *turn, int64_t limit_us);
+/* Takes the turn, and answers 0, EBUSY where others had it up to the limit of `wait`, which has been started, or another errno;
+ * 0 where there is none. It is given by the thread that took it, or ends with the process. Costs no call of the system, nor a
+ * look at the clock, where nobody waits. */
+int ffp_turn_take(const ffp_turn *turn, ff_wait *wait);
 void ffp_turn_give(const ffp_turn *turn);
 
 /* Whether the last commit, of whichever process, may be lost with the power; true where nobody knows. With the turn taken. */

@@ -170,6 +170,7 @@ static void writers_take_turns(ff_test *t)
 	const char *path = path_of(t, "a.db");
 	struct stat file;
 	ffp_turn turn = { 0 };
+	ff_wait none = { .limit_us = 0 };
 	ff_store *store;
 	ff_txn *txn;
 	mkdir(path_of(t, "links"), 0700);
@@ -178,14 +179,14 @@ static void writers_take_turns(ff_test *t)
 	FF_REQUIRE(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, "a.db-turn"), &file) == 0 && turn.memory);
 	FF_REQUIRE_OK(t, open_store(t, path_of(t, "links/b.db"), &catalog_v1, 0, params, &store));
 	FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, 0), EBUSY);
+	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, &none), EBUSY);
 	sqlite->abort(txn);
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, 0), 0);
+	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, &none), 0);
 	int64_t began_us = ffp_monotonic_us();
 	FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
 	FF_CHECK(t, ffp_monotonic_us() - began_us >= 30000);
 	sqlite->abort(txn);
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, 0), EBUSY); /* it was not given for us */
+	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, &none), EBUSY); /* it was not given for us */
 	ffp_turn_give(&turn);
 	ffp_turn_close(&turn);
 	close_store(store);

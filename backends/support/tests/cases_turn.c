@@ -31,6 +31,12 @@ static ffp_turn open_turn(ff_test *t, const char *name)
 	return turn;
 }
 
+static int take_within(const ffp_turn *turn, int64_t limit_us)
+{
+	ff_wait wait = { .limit_us = limit_us };
+	return ffp_turn_take(turn, &wait);
+}
+
 /* The numbers of a file that is open, until the case ends. */
 static _Atomic uint32_t *numbers_of(ff_test *t, const char *name)
 {
@@ -49,13 +55,13 @@ static _Atomic uint32_t *number_at(_Atomic uint32_t *numbers, size_t at)
 static void one_has_the_turn(ff_test *t)
 {
 	ffp_turn one = open_turn(t, "turn"), other = open_turn(t, "turn"), none = { 0 };
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&one, 0), 0);
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&other, 0), EBUSY);
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&none, 0), 0);
+	FF_CHECK_EQ_INT(t, take_within(&one, 0), 0);
+	FF_CHECK_EQ_INT(t, take_within(&other, 0), EBUSY);
+	FF_CHECK_EQ_INT(t, take_within(&none, 0), 0);
 	ffp_turn_give(&none);
 	ffp_turn_give(&one);
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&other, 0), 0);
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&one, 2000), EBUSY);
+	FF_CHECK_EQ_INT(t, take_within(&other, 0), 0);
+	FF_CHECK_EQ_INT(t, take_within(&one, 2000), EBUSY);
 	ffp_turn_give(&other);
 	ffp_turn_close(&one);
 	ffp_turn_close(&other);
@@ -78,7 +84,7 @@ static pid_t fork_child(ff_test *t, process_fn *body)
 static int take_and_end(ff_test *t, int told)
 {
 	ffp_turn turn = open_turn(t, "turn");
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, 0), 0);
+	FF_CHECK_EQ_INT(t, take_within(&turn, 0), 0);
 	FF_REQUIRE(t, write(told, "!", 1) == 1);
 	pause();
 	return 0;
@@ -88,9 +94,9 @@ static void the_turn_of_who_died_is_taken(ff_test *t)
 {
 	ffp_turn turn = open_turn(t, "turn");
 	pid_t process = fork_child(t, take_and_end);
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, 0), EBUSY);
+	FF_CHECK_EQ_INT(t, take_within(&turn, 0), EBUSY);
 	kill_process(t, process);
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, LONG_US), 0);
+	FF_CHECK_EQ_INT(t, take_within(&turn, LONG_US), 0);
 	ffp_turn_give(&turn);
 	ffp_turn_close(&turn);
 }
@@ -104,7 +110,7 @@ typedef struct waiter {
 static void *wait_for_turn(void *context)
 {
 	waiter *self = context;
-	self->result = ffp_turn_take(&self->turn, LONG_US);
+	self->result = take_within(&self->turn, LONG_US);
 	if (self->result == 0)
 		ffp_turn_give(&self->turn);
 	self->done = true;
@@ -118,10 +124,10 @@ static void who_waits_is_told(ff_test *t)
 	ffp_turn one = open_turn(t, "turn");
 	waiter other = { .turn = open_turn(t, "turn") };
 	_Atomic uint32_t *numbers = numbers_of(t, "turn");
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&one, 0), 0);
+	FF_CHECK_EQ_INT(t, take_within(&one, 0), 0);
 	ffp_turn_give(&one);
 	FF_CHECK_EQ_INT(t, *number_at(numbers, GIVES_AT), 0); /* nobody waited, so nobody is woken */
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&one, 0), 0);
+	FF_CHECK_EQ_INT(t, take_within(&one, 0), 0);
 	FF_REQUIRE(t, pthread_create(&thread, NULL, wait_for_turn, &other) == 0);
 	while (!*number_at(numbers, WAITING_AT) && !other.done)
 		;
@@ -141,7 +147,7 @@ static void who_comes_leaves_it_to_who_waits(ff_test *t)
 	_Atomic uint32_t *numbers = numbers_of(t, "turn");
 	*number_at(numbers, WAITING_AT) = 1;
 	int64_t began_us = ffp_monotonic_us();
-	FF_CHECK_EQ_INT(t, ffp_turn_take(&turn, LONG_US), 0);
+	FF_CHECK_EQ_INT(t, take_within(&turn, LONG_US), 0);
 	FF_CHECK(t, ffp_monotonic_us() - began_us >= 1000);
 	FF_CHECK_EQ_INT(t, *number_at(numbers, WAITING_AT), 0);
 	ffp_turn_give(&turn);
@@ -212,7 +218,7 @@ static int open_take_and_remove(ff_test *t, int number)
 		struct stat ours, named;
 		FF_REQUIRE(t, fstat(turn.file, &ours) == 0 && stat(path_of(t, "turn"), &named) == 0);
 		FF_CHECK(t, ours.st_ino == named.st_ino);
-		FF_REQUIRE(t, ffp_turn_take(&turn, LONG_US) == 0);
+		FF_REQUIRE(t, take_within(&turn, LONG_US) == 0);
 		FF_CHECK_EQ_INT(t, atomic_fetch_add(inside, 1), 0);
 		FF_CHECK_EQ_INT(t, atomic_fetch_sub(inside, 1), 1);
 		ffp_turn_give(&turn);
