@@ -115,11 +115,11 @@ class NetworkTest(unittest.TestCase):
 
     def wait_until(self, holds):
         """For a minute and more: then this fails, and leaves nothing running."""
-        person = self.psql()
-        for _ in range(6000):
-            if holds():
-                return
-            person.ask("SELECT pg_sleep(0.01)")
+        with contextlib.closing(Psql(self.server)) as person:  # for this wait alone: the server has room for a hundred
+            for _ in range(6000):
+                if holds():
+                    return
+                person.ask("SELECT pg_sleep(0.01)")
         self.fail("what was waited for did not come")
 
     def used(self, budget):
