@@ -106,15 +106,14 @@ static void ranges_hold(ff_test *t)
 	const ff_index *by_lease = &table->indexes[FFP_SLOT_BY_LEASE];
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char by_key[8] = "", leases[8] = "";
-		for (char letter = 'b'; letter <= 'f'; letter++) {
+		for (const char *letter = "bcdef"; *letter; letter++) {
 			const ffp_slot_row row = { .quota_policy_id = BYTES("q"),
-				                   .execution_id = { &letter, 1 },
-				                   .lease_until_ms = letter - 'b' + 4 };
-			const char add[] = { letter, '\0' };
+				                   .execution_id = { letter, 1 },
+				                   .lease_until_ms = *letter - 'b' + 4 };
 			if (holds(NULL, cases[i].equal, cases[i].low, cases[i].high, cases[i].flags, &row))
-				strcat(by_key, add);
+				by_key[strlen(by_key)] = *letter;
 			if (holds(by_lease, cases[i].equal, cases[i].low, cases[i].high, cases[i].flags, &row))
-				strcat(leases, add);
+				leases[strlen(leases)] = *letter;
 		}
 		FF_CHECK_STR(t, by_key, cases[i].held);
 		FF_CHECK_STR(t, leases, cases[i].held);
