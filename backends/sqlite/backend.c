@@ -321,11 +321,14 @@ static ff_code use_wal(ff_txn *connection, ff_error *error)
 	int result = sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
 	ff_wait wait = { .limit_us = connection->store->busy_timeout_us };
 	ff_wait_start(&wait);
+	/* The wait is this one: the connection's would be waited through at each step. */
+	sqlite3_busy_handler(connection->db, NULL, NULL);
 	while (result == SQLITE_OK && (result = sqlite3_step(statement)) != SQLITE_ROW) {
 		sqlite3_reset(statement);
 		if ((result & 0xff) == SQLITE_BUSY && ff_wait_pause(&wait))
 			result = SQLITE_OK;
 	}
+	sqlite3_busy_handler(connection->db, ffp_sqlite_on_busy, &connection->wait);
 	ff_code code = FF_OK;
 	if (result != SQLITE_ROW)
 		code = ffp_sqlite_fail(connection->db, result, "open", path, error);

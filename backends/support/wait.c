@@ -3,6 +3,7 @@
  * moments of its own, which keeps a process that commits without pause from shutting the others out. And who had to wait
  * for a lock leaves it alone for a moment before wanting it again.
  */
+#include <errno.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +37,8 @@ static uint32_t sleep_up_to(ff_wait *wait, uint32_t longest_us)
 {
 	uint32_t sleep_us = longest_us - next_random(wait) % (longest_us / 2);
 	struct timespec time = { .tv_nsec = sleep_us * 1000L };
-	nanosleep(&time, NULL);
+	while (nanosleep(&time, &time) != 0 && errno == EINTR)
+		;
 	return sleep_us;
 }
 

@@ -133,6 +133,24 @@ static void a_file_system_without_links(ff_test *t)
 
 /* ---- others that have it ------------------------------------------------------------------------------------- */
 
+static _Atomic int sleeps;      /* how often somebody in this program has slept */
+static _Atomic int interrupted; /* so many sleeps more a signal ends at once */
+
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+int nanosleep(const struct timespec *time, struct timespec *left)
+{
+	if (interrupted > 0) {
+		interrupted--;
+		if (left)
+			*left = *time;
+		errno = EINTR;
+		return -1;
+	}
+	sleeps++;
+	errno = clock_nanosleep(CLOCK_MONOTONIC, 0, time, left);
+	return errno ? -1 : 0;
+}
+
 static void *end_soon(void *db)
 {
 	usleep(50000);
@@ -140,7 +158,8 @@ static void *end_soon(void *db)
 	return NULL;
 }
 
-/* To change the journal's mode wants the file alone: who reads it meanwhile is waited for, as long as was told. */
+/* To change the journal's mode wants the file alone: who reads it meanwhile is waited for, as long as was told and no
+ * longer. All but the first few sleeps are of one to two milliseconds. */
 static void a_file_that_is_read_while_it_is_opened(ff_test *t)
 {
 	static const char *const soon[] = { "busy_timeout_ms", "20", NULL };
@@ -152,7 +171,9 @@ static void a_file_that_is_read_while_it_is_opened(ff_test *t)
 	run_sql(t, path, "PRAGMA journal_mode = DELETE");
 	FF_REQUIRE(t, sqlite3_open(path, &db) == SQLITE_OK);
 	FF_REQUIRE(t, sqlite3_exec(db, "BEGIN; SELECT * FROM ff_schema", NULL, NULL, NULL) == SQLITE_OK);
+	sleeps = 0;
 	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, soon, &store), FF_E_BUSY);
+	FF_CHECK(t, sleeps > 10 && sleeps < 40);
 	FF_REQUIRE(t, pthread_create(&thread, NULL, end_soon, db) == 0);
 	FF_CHECK_CODE(t, open_store(t, path, &catalog_v1, 0, NULL, &store), FF_OK);
 	pthread_join(thread, NULL);
@@ -160,6 +181,19 @@ static void a_file_that_is_read_while_it_is_opened(ff_test *t)
 	if (store)
 		close_store(store);
 	FF_CHECK_STR(t, ask_sql(t, path, "PRAGMA journal_mode"), "wal");
+}
+
+/* What a signal has ended is no wait. */
+static void a_wait_among_signals(ff_test *t)
+{
+	ff_wait wait = { .limit_us = 1 };
+	ff_wait_start(&wait);
+	sleeps = 0;
+	interrupted = 3;
+	FF_CHECK(t, ff_wait_pause(&wait));
+	FF_CHECK_EQ_INT(t, interrupted, 0);
+	FF_CHECK_EQ_INT(t, sleeps, 1);
+	FF_CHECK(t, !ff_wait_pause(&wait));
 }
 
 /* Processes that write take turns, by whatever name they know the file. But SQLite's own lock is what counts: who has the
@@ -602,6 +636,7 @@ static const ff_case cases[] = {
 	CASE(two_memory_stores_are_two, "", 0),
 	CASE(a_file_system_without_links, "FF-ERR-8", 0),
 	CASE(a_file_that_is_read_while_it_is_opened, "FF-ERR-4", 0),
+	CASE(a_wait_among_signals, "FF-ERR-4", 0),
 	CASE(writers_take_turns, "FF-ERR-4", 0),
 	CASE(a_store_without_a_turn, "FF-ERR-4", 0),
 	CASE(a_few_readers_are_kept, "", 0),
