@@ -328,9 +328,10 @@ static ff_code try_once(batch_run *run)
 }
 
 /* The error of the batch as a whole is each of its requests', but of those that were never to be decided; and that of a
- * ticket which has others. */
+ * ticket which has others. What is unknown may be sent again where a key tells of it, whatever the store says (FF-ERR-1). */
 static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 {
+	bool unknown = code == FF_E_COMMIT_UNKNOWN;
 	for (size_t i = 0; i < ticket->count; i++) {
 		ffp_request *request = &ticket->requests[i];
 		if (request->is_late)
@@ -338,11 +339,14 @@ static void fail_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 		request->call->code = ticket->code = code;
 		if (request->error) {
 			*request->error = *run->error;
-			request->error->retryable |= code == FF_E_COMMIT_UNKNOWN && request->key.size > 0;
+			if (unknown)
+				request->error->retryable = request->key.size > 0;
 		}
 	}
-	if (ticket->code != FF_OK && ticket->error)
+	if (ticket->code != FF_OK && ticket->error) {
 		*ticket->error = *run->error;
+		ticket->error->retryable &= !unknown;
+	}
 }
 
 static bool is_late(const ffp_ticket *ticket)
@@ -421,8 +425,8 @@ static bool run_batch(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tick
 		return false;
 	if (code == FF_E_CONFLICT && error.code == FF_E_COMMIT_UNKNOWN)
 		code = error.code = FF_E_IO; /* it is known now: nothing was changed */
-	else if (code == FF_E_CONFLICT)
-		code = ff_error_set(&error, FF_E_BUSY, "contention outlived %u attempts", engine->attempts);
+	else
+		code = ffp_engine_gives_up(engine, code, &error);
 	for (size_t t = 0; t < count; t++)
 		end_ticket(&run, tickets[t], code);
 	ffp_arena_reset(&lane->arena); /* now, and not when the next batch comes */

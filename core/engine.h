@@ -144,6 +144,9 @@ ff_code ffp_fate(ff_engine *engine, ffp_batch *batch, bool held_store);
 /* Waits before the try after `attempt` (from 0). False: there is none left, or the code is not contention. */
 bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt);
 
+/* What the last try's code is told as: contention is BUSY, and the store's words say of what kind. */
+ff_code ffp_engine_gives_up(const ff_engine *engine, ff_code code, ff_error *error);
+
 /* Completes an error record (NULL: there is none) of an operation: what is not told yet of the backend and the entity.
  * `engine` may be NULL; an empty operation leaves it open. */
 void ffp_error_about(const ff_engine *engine, ff_error *error, const char *operation, const char *entity, ff_text id);

@@ -12,7 +12,7 @@ static ff_code read_again(ffp_reading *reading, ffp_arena *arena, ffp_read_fn *r
 			code = read(reading, context);
 		ffp_abort(&reading->txn);
 	} while (ffp_engine_retries(reading->engine, code, attempt++));
-	return code == FF_E_CONFLICT ? (reading->error->code = FF_E_BUSY) : code;
+	return ffp_engine_gives_up(reading->engine, code, reading->error);
 }
 
 ff_code ffp_engine_read(ff_engine *engine, const char *operation, int64_t now_ms, ffp_read_fn *read, void *context,

@@ -48,8 +48,6 @@ static ff_code answer(const ff_engine_backend *backend, const char *slot, uint64
 	}
 	if (error->message[0] == '\0')
 		ff_error_set(error, code, "%s failed", slot);
-	if (code == FF_E_COMMIT_UNKNOWN) /* which calls had a key is the core's to know (FF-ERR-1) */
-		error->retryable = false;
 	error->code = code;
 	snprintf(error->backend, sizeof(error->backend), "%s", backend->name);
 	return code;

@@ -313,8 +313,7 @@ static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_e
 		code = error->code = FF_E_COMMIT_UNKNOWN;
 	else if (code != FF_E_NO_MEMORY && code != FF_E_CONFLICT && code != FF_E_DEADLINE)
 		code = error->code = FF_E_IO;
-	/* A call with a key may be sent again all the same, and the core knows which those are. */
-	error->retryable = code != FF_E_COMMIT_UNKNOWN && code != FF_E_NO_MEMORY;
+	error->retryable = code != FF_E_NO_MEMORY;
 	return code;
 }
 

@@ -1,6 +1,14 @@
 /* What is tried again after a failure, how often, and what is told of it in the end (FF-ERR-4). */
 #include "tests.h"
 
+#include <stdio.h>
+
+static void say_which(ff_error *error)
+{
+	snprintf(error->native_code, sizeof(error->native_code), "40001");
+	error->retryable = false;
+}
+
 static void contention_that_stays(ff_test *t)
 {
 	static const struct {
@@ -16,12 +24,15 @@ static void contention_that_stays(ff_test *t)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		ffp_fault_set(cases[i].slot, 1, cases[i].code);
 		ffp_fault.repeat = true;
+		ffp_fault.scribble = say_which;
 		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!busy");
 		const ff_error *error = ff_test_error(t);
 		FF_CHECK(t, error->code == FF_E_BUSY && error->retryable);
 		FF_CHECK_STR(t, error->backend, "faulty");
 		FF_CHECK_STR(t, error->operation, "report_usage");
 		FF_CHECK_STR(t, error->id, "b");
+		FF_CHECK_STR(t, error->native_code, "40001");
+		FF_CHECK_STR(t, error->message, "contention outlived 3 attempts: a fault that was planned");
 		FF_CHECK_EQ_INT(t, ffp_fault.hits, 3);
 		FF_CHECK_EQ_INT(t, ff_test_sleeps(t), sleeps + 2);
 		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, sleeps), 5);

@@ -33,21 +33,26 @@ static void unknown_commit_with_a_key(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+static void say_retryable(ff_error *error)
+{
+	error->retryable = true;
+}
+
+/* It is known then that nothing was changed, and whether to try again the store says. */
 static void unknown_commit_until_attempts_are_out(ff_test *t)
 {
 	ff_engine *e = ffp_open_faulty(t, NULL);
 	plan_unknown(false, 1);
 	ffp_fault.repeat = true;
-	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "!io"); /* it is known that nothing was changed */
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "!io");
+	FF_CHECK(t, !ff_test_error(t)->retryable);
 	FF_CHECK_EQ_INT(t, ffp_fault.hits, 3);
+	ffp_fault.scribble = say_retryable;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "!io");
+	FF_CHECK(t, ff_test_error(t)->retryable);
 	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
 	ffp_fault_clear();
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=4"), "ok");
-}
-
-static void say_retryable(ff_error *error)
-{
-	error->retryable = true;
 }
 
 /* Sent again it could be charged twice, whatever the store says. */

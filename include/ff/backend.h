@@ -17,7 +17,7 @@
  * read transactions. A transaction is begun, used and ended by one thread. open and close run alone.
  *
  * Errors: a slot returns FF_OK or a code, and fills `error` (never NULL) by ff_error_set; it may set `native_code` and
- * `retryable` too (the latter not of COMMIT_UNKNOWN, where the core says it of calls with a key). The core adds the
+ * `retryable` too (where COMMIT_UNKNOWN cannot be resolved the core says it, of calls with a key). The core adds the
  * operation, the entity and the backend's name. The codes that a slot may return are listed with it; FF_E_NO_MEMORY and
  * FF_E_IO are always allowed; any other is turned into FF_E_IO, with a message that says so. Nothing may be printed; a
  * backend's own code sets no signal handler, starts no thread and reads no clock, but to bound a wait.
