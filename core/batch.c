@@ -10,8 +10,7 @@
 /* More rounds of load and decide than any rule needs. */
 #define ROUNDS_MAX 1000
 
-/* What was taken for so, and was not, cost a whole try: so many batches look first, twice as many after the next one in
- * vain, half as many after one that was right. */
+/* After a wrong guess, which cost a whole try, so many batches look first (ffp_doubt). */
 #define DOUBT_MIN 8
 #define DOUBT_MAX 512
 

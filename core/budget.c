@@ -236,7 +236,8 @@ static ff_code check_create(ffp_request *request, ff_arena *arena)
 {
 	const ff_budget_spec *spec = request->call->in.create_budget;
 	if (!spec || spec->size != sizeof(*spec))
-		return ffp_fail(request, FF_E_INVALID, "budget spec was not begun with FF_BUDGET_SPEC_INIT");
+		return ffp_fail(request, FF_E_INVALID,
+		                "budget spec was not begun with FF_BUDGET_SPEC_INIT of this ff.h");
 	ffp_new_budget *wanted = request->wanted = ffp_arena_array(arena, 1, sizeof(*wanted));
 	if (!wanted)
 		return ffp_fail(request, FF_E_NO_MEMORY, "out of memory for a budget");

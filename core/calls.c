@@ -188,8 +188,10 @@ static ff_code refuse_arrays(const ff_engine *engine, ff_call call, const char *
 
 static const char *limit_arrays_fault(const ff_budget_spec *spec, const ff_limit_arrays *limits)
 {
-	if (!spec || spec->size != sizeof(*spec) || !limits || spec->limits_count)
-		return "spec and limits do not go together";
+	if (!limits)
+		return "limits are NULL";
+	if (spec->limits_count)
+		return "spec has limits already, beside those of the arrays";
 	if (limits->hard_limits_count != limits->dimensions_count ||
 	    limits->soft_limits_count != limits->dimensions_count)
 		return "dimensions, hard limits and soft limits are not equally many";
@@ -200,6 +202,8 @@ static const char *limit_arrays_fault(const ff_budget_spec *spec, const ff_limit
 ff_code ff_engine_create_budget_arrays(ff_engine *engine, const ff_budget_spec *spec, const ff_limit_arrays *limits,
                                        ff_created *created, ff_error *error)
 {
+	if (!spec || spec->size != sizeof(*spec))
+		return ff_engine_create_budget(engine, spec, created, error); /* which says so */
 	const char *fault = limit_arrays_fault(spec, limits);
 	if (fault)
 		return refuse_arrays(engine, (ff_call){ .op = FF_OP_CREATE_BUDGET, .out.created = created }, fault,
@@ -222,8 +226,10 @@ ff_code ff_engine_report_usage(ff_engine *engine, const ff_report *report, ff_ou
 
 static const char *amount_arrays_fault(const ff_report *report, const ff_amount_arrays *amounts)
 {
-	if (!report || !amounts || report->amounts_count)
-		return "report and amounts do not go together";
+	if (!amounts)
+		return "amounts are NULL";
+	if (report->amounts_count)
+		return "report has amounts already, beside those of the arrays";
 	if (amounts->amounts_count != amounts->dimensions_count)
 		return "dimensions and amounts are not equally many";
 	bool has_arrays = amounts->dimensions && amounts->amounts;
@@ -233,6 +239,8 @@ static const char *amount_arrays_fault(const ff_report *report, const ff_amount_
 ff_code ff_engine_report_usage_admin(ff_engine *engine, const ff_report *report, const ff_amount_arrays *amounts,
                                      ff_outcome *outcome, ff_error *error)
 {
+	if (!report)
+		return ff_engine_report_usage(engine, NULL, outcome, error); /* which says so */
 	const char *fault = amount_arrays_fault(report, amounts);
 	if (fault)
 		return refuse_arrays(engine, (ff_call){ .op = FF_OP_REPORT_USAGE, .out.outcome = outcome }, fault,

@@ -65,12 +65,14 @@ static ff_code check_options(const ff_engine_options *options, ff_error *error)
 {
 	const uint32_t known = FF_OPEN_READ_ONLY | FF_OPEN_MUST_EXIST | FF_OPEN_REQUIRE_BUDGET | FF_OPEN_DATA_CLOCK;
 	if (options->size != sizeof(*options))
-		return ff_error_set(error, FF_E_INVALID, "options were not begun with FF_ENGINE_OPTIONS_INIT");
+		return ff_error_set(error, FF_E_INVALID,
+		                    "options were not begun with FF_ENGINE_OPTIONS_INIT of this ff.h");
 	if (options->flags & ~known)
 		return ff_error_set(error, FF_E_INVALID, "option 'flags' has unknown bits 0x%x",
 		                    options->flags & ~known);
 	if (options->required_caps & ~FF_CAPS_KNOWN)
-		return ff_error_set(error, FF_E_INVALID, "option 'required_caps' has unknown bits");
+		return ff_error_set(error, FF_E_INVALID, "option 'required_caps' has unknown bits 0x%" PRIx64,
+		                    options->required_caps & ~FF_CAPS_KNOWN);
 	const struct {
 		const char *name;
 		int64_t value;

@@ -26,10 +26,11 @@ struct ffp_ticket {
 	ffp_ticket *before; /* in the queue */
 };
 
-/* How long something is looked at that could be taken for so. */
+/* Back-off of a guess that saves a batch its look. */
 typedef struct ffp_doubt {
-	uint32_t left; /* for so many batches more */
-	uint32_t last; /* how many it was after what was not so, and fewer since */
+	uint32_t left; /* so many batches more look first */
+	uint32_t
+	    last; /* how many it was after the last wrong guess: twice as many as before; halved by each right one */
 } ffp_doubt;
 
 /*
@@ -40,8 +41,7 @@ typedef struct ffp_lane {
 	ffp_ticket *queue_first;
 	ffp_ticket *queue_last;
 	size_t queued;
-	size_t
-	    expected; /* callers that the next batch may find: those of the last one, and those that waited behind it */
+	size_t expected; /* callers that the next batch may find: the last one's, and who waited behind it */
 	bool is_led;
 
 	/* The leader's alone. */

@@ -17,7 +17,7 @@ struct ffp_lease {
 
 typedef struct ffp_leases {
 	ff_arena *arena;
-	ffp_lease **heap; /* one that ends earlier lies in front of those at twice its place, and one and two more */
+	ffp_lease **heap; /* a binary one, by until_ms: the children of i are 2i + 1 and 2i + 2 */
 	size_t count;
 	size_t room;
 } ffp_leases;

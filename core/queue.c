@@ -223,8 +223,8 @@ static bool leave(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket, int64_t
 	return leaves;
 }
 
-/* How long it waits at most before it looks at the engine's clock again: that is the host's, and may jump. And how long
- * where it is late and a batch has it. */
+/* The engine's clock is the host's and may jump, so it is asked again after a slice at the latest; and after a short one by
+ * who is late while a batch has the ticket. */
 #define SLICE_MS 1000
 #define LATE_SLICE_MS 20
 

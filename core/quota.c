@@ -92,10 +92,10 @@ typedef struct ffp_quota_calls {
 	int64_t latest_ms; /* of the times that they are decided at */
 	ffp_scan *over;    /* the slots whose lease ended first, up to a time and so many; NULL: nobody wanted any */
 	uint32_t over_limit;
-	bool gathered;     /* those of the scan are members of the policy's group */
-	bool is_sorted;    /* the leases of the group are, */
-	unsigned reverts;  /* in this round: */
-	ffp_leases leases; /* by their ends */
+	bool gathered;     /* the scan's slots are members of the policy's group */
+	bool is_sorted;    /* `leases` has been made of that group, ... */
+	unsigned reverts;  /* ... in this round of decisions */
+	ffp_leases leases; /* of the group's slots, by their ends */
 } ffp_quota_calls;
 
 static bool plan_policy(ffp_batch *batch, ffp_request *request)
@@ -127,8 +127,10 @@ static ff_code check_limits(ffp_request *request, const ff_quota_limits *limits)
 	if (limits->window_seconds > WINDOW_SECONDS_MAX)
 		return ffp_fail(request, FF_E_INVALID, "window of %" PRIu64 " s is longer than 10^12 s",
 		                limits->window_seconds);
-	if (limits->max_requests_per_window > INT64_MAX || limits->max_concurrent > INT64_MAX)
-		return ffp_fail(request, FF_E_INVALID, "a limit is above 2^63-1");
+	if (limits->max_requests_per_window > INT64_MAX)
+		return ffp_fail(request, FF_E_INVALID, "max_requests_per_window is above 2^63-1");
+	if (limits->max_concurrent > INT64_MAX)
+		return ffp_fail(request, FF_E_INVALID, "max_concurrent is above 2^63-1");
 	if (limits->max_requests_per_window && !limits->window_seconds)
 		return ffp_fail(request, FF_E_INVALID, "a request limit needs a window");
 	request->quota = *limits;
@@ -140,7 +142,7 @@ static ff_code check_create(ffp_request *request, ff_arena *arena)
 	(void)arena;
 	const ff_quota_spec *spec = request->call->in.create_quota;
 	if (!spec || spec->size != sizeof(*spec))
-		return ffp_fail(request, FF_E_INVALID, "quota spec was not begun with FF_QUOTA_SPEC_INIT");
+		return ffp_fail(request, FF_E_INVALID, "quota spec was not begun with FF_QUOTA_SPEC_INIT of this ff.h");
 	request->own_now_ms = spec->now_ms;
 	ff_code code = ffp_name_check(&ffp_name_quota_policy_id, spec->quota_policy_id, &request->id, request->error);
 	return code == FF_OK ? check_limits(request, &spec->limits) : code;
@@ -192,7 +194,7 @@ static ff_code check_admit(ffp_request *request, ff_arena *arena)
 	(void)arena;
 	const ff_admission *admission = request->call->in.admission;
 	if (!admission || admission->size != sizeof(*admission))
-		return ffp_fail(request, FF_E_INVALID, "admission was not begun with FF_ADMISSION_INIT");
+		return ffp_fail(request, FF_E_INVALID, "admission was not begun with FF_ADMISSION_INIT of this ff.h");
 	request->own_now_ms = admission->now_ms;
 	ff_code code =
 	    ffp_name_check(&ffp_name_quota_policy_id, admission->quota_policy_id, &request->id, request->error);

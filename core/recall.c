@@ -15,7 +15,7 @@ struct ffp_recall_place {
 	ffp_recalled *kept;
 };
 
-/* The places that a row may have are so many in a row, or a few thousand rows would drive out each other. */
+/* Set-associative: with one place a hash a few thousand rows would drive out each other. */
 #define WAYS 8
 
 static ffp_recall_place *ways_of(const ffp_recall *recall, uint64_t hash)

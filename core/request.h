@@ -1,7 +1,7 @@
 /*
  * A request, and the batch that it is decided in. Each operation is a row of a table (ffp_ops): how its arguments are
  * checked, which rows it needs, and its rule. check, plan and decide are pure: no I/O, no clock, no memory but an
- * arena.
+ * arena's and that of the policies that are kept parsed; a jitter's bits are the host's.
  */
 #ifndef FFP_REQUEST_H
 #define FFP_REQUEST_H

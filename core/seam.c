@@ -77,6 +77,7 @@ static ff_code open_instance(ffp_store *store, const ff_store_config *config, ff
 		store->instance = instance;
 		code = answer(backend, "limits", limits_codes, backend->limits(store->instance, &store->limits, error),
 		              error);
+		store->limits.version[sizeof(store->limits.version) - 1] = '\0';
 		if (code == FF_OK && (store->limits.caps & ~backend->caps))
 			code = ff_error_set(error, FF_E_IO, "backend '%s' claims capabilities that its table lacks",
 			                    backend->name);

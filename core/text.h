@@ -37,7 +37,7 @@ extern const ffp_name_rule ffp_name_after; /* an id of either, or none */
 extern const ffp_name_rule ffp_name_execution_id;
 extern const ffp_name_rule ffp_name_dimension;
 extern const ffp_name_rule ffp_name_key;
-extern const ffp_name_rule ffp_name_given_key; /* one that is not left out */
+extern const ffp_name_rule ffp_name_given_key; /* as it is stored: never empty */
 extern const ffp_name_rule ffp_name_scope_type;
 extern const ffp_name_rule ffp_name_scope_id;
 extern const ffp_name_rule ffp_name_on_hard_limit;

@@ -1,5 +1,5 @@
 /*
- * The write-ahead log, and who folds it into the file: the tick, in bites between its slices, or else the commit that
+ * The write-ahead log, and who folds it into the file (a checkpoint): the tick, in bites between its slices, or else the commit that
  * made it long.
  *
  * SQLite's own 4 MiB hold up a call in a hundred while many rows change; 16 MiB do so less often, and a page that changed

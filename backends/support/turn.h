@@ -1,5 +1,5 @@
 /*
- * The turn to write, which one process has at a time, and what it tells who has it next. It lies before a store's own lock,
+ * The turn to write: a mutex between processes, in a mapped file, which also keeps whether the last commit is synced. It lies before a store's own lock,
  * which knows no limit to waiting, or no queue: who writes without it (a program that is not ff) waits for that, as before.
  */
 #ifndef FFP_SUPPORT_TURN_H

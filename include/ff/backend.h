@@ -201,12 +201,12 @@ static inline int ff_text_compare(ff_text a, ff_text b)
 
 /*
  * The i-th column (a position in table->columns) of an order: of the key where `index` is NULL, else of the index.
- * An order has ff_order_count columns, and together they tell any two rows apart.
+ * An order has ff_order_count columns, of which `i` is one, and together they tell any two rows apart.
  */
 FF_API unsigned ff_order_column(const ff_table *table, const ff_index *index, unsigned i);
 FF_API unsigned ff_order_count(const ff_table *table, const ff_index *index);
 
-/* Compares the first `count` columns of an order in two rows of `table`. */
+/* Compares the first `count` columns of an order, all of them at the most, in two rows of `table` that are in it. */
 FF_API int ff_row_compare(const ff_table *table, const ff_index *index, const ff_row *a, const ff_row *b,
                           unsigned count);
 
@@ -293,6 +293,7 @@ typedef struct ff_wait {
 	uint32_t random; /* kept from one wait to the next */
 } ff_wait;
 
+/* Starts, at once: for a lock that is not wanted again and again. */
 FF_API void ff_wait_start(ff_wait *wait);
 /* Starts, after a sleep of up to 4 ms where the wait before this one had any. */
 FF_API void ff_wait_give_way(ff_wait *wait);
@@ -347,8 +348,8 @@ FF_API ff_code ff_config_wait(const ff_store_config *config, ff_wait *wait, ff_e
 typedef struct ff_store_limits {
 	uint64_t caps; /* a subset of the backend's */
 	ff_durability durability;
-	char version[64]; /* of the storage library or server: "SQLite 3.40.1" */
-	uint32_t lanes;   /* CONCURRENT_WRITERS: write transactions that may be under way; 0 is 1, and 64 is the most */
+	char version[64]; /* of the storage library or server, with its end: "SQLite 3.40.1" */
+	uint32_t lanes; /* CONCURRENT_WRITERS: write transactions that may be under way, 1 … 64; 0 is 1, more is 64 */
 } ff_store_limits;
 
 /* An open store and a transaction: the backend's own structs behind these names. */

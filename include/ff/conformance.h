@@ -36,7 +36,7 @@ typedef struct ff_test ff_test;
 #define FF_CASE_NO_WAITING (UINT64_C(1) << 34)    /* ff_harness.impatient */
 
 #define FF_CASE_FAULTS (UINT64_C(1) << 35) /* the library has the backend fault, which wraps any other */
-#define FF_CASE_BULK (UINT64_C(1) << 36)   /* time: many rows; always given, but where --no-bulk takes it away */
+#define FF_CASE_BULK (UINT64_C(1) << 36)   /* many rows, so it takes long: not with --no-bulk */
 #define FF_CASE_EXPECT (UINT64_C(1) << 37) /* the backend has the slot expect */
 #define FF_CASE_FILES (UINT64_C(1) << 38)  /* ff_harness.path, where a store that is open lies there */
 

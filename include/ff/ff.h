@@ -31,6 +31,9 @@
  * Threads: an engine serves any number of threads. Calls that write and wait at the same time are decided in the order
  * of arrival and share one commit. A call blocks until its answer is as durable as the store was opened.
  *
+ * Stability: functions and values are only ever appended. A struct may grow, so a host is compiled anew with each version
+ * of this header; those that have a `size` notice where it was not, and the call is FF_E_INVALID.
+ *
  * Ownership: arguments are borrowed for the call. Answers go into the caller's memory; where a function hands out a
  * pointer to a result, ff_free gives it back. After an error nothing is left there that could be taken for an answer:
  * pointers are NULL, numbers 0, times FF_TIME_NONE, what says yes is false, and an admission is FF_RATE_EXCEEDED.
@@ -119,6 +122,7 @@ typedef struct ff_engine_info {
 	uint64_t retries; /* batches run again after contention */
 } ff_engine_info;
 
+/* What is open, and what the engine has done since. No I/O; the counts are of one moment. */
 FF_API ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *error);
 
 /* Gives back a result that the engine handed out. NULL is fine. Any thread; the engine may be closed by then. */
@@ -416,7 +420,7 @@ typedef struct ff_call {
 	ff_op op;
 	ff_code code; /* set: FF_OK, or this call's own error */
 	/* Engine time (with the data clock: the call's own) from which it is no longer decided but fails with DEADLINE;
-	 * 0 = none; INVALID below. */
+	 * 0 = none; INVALID below 0. */
 	int64_t deadline_ms;
 	union {
 		const ff_budget_spec *create_budget;

@@ -34,7 +34,7 @@
  * rows' format. */
 #define FF_KV_COMMON_TEXT "{\"kind\":\"Ok\"}"
 
-/* Longest key that the adapter builds; ff_kv_ops.key_max may ask for less. */
+/* Longest key that is stored; ff_kv_ops.key_max may ask for less. What a cursor seeks may be longer by one byte. */
 #define FF_KV_KEY_MAX 1024
 
 typedef struct ff_kv_bytes {
@@ -131,9 +131,10 @@ FF_API unsigned ff_kv_tree_count(const ff_catalog *catalog);
 
 typedef struct ff_kv_flat {
 	size_t size;
-	char bytes[FF_KV_FLAT_PREFIX + FF_KV_KEY_MAX];
+	char bytes[FF_KV_FLAT_PREFIX + FF_KV_KEY_MAX + 1];
 } ff_kv_flat;
 
+/* `key` is one that the adapter gives: FF_KV_KEY_MAX + 1 bytes at the most. */
 FF_API void ff_kv_flatten(ff_kv_flat *flat, unsigned tree, ff_kv_bytes key);
 FF_API bool ff_kv_unflatten(ff_kv_bytes flat, unsigned tree, ff_kv_bytes *key);
 
