@@ -100,9 +100,9 @@ static ff_code begin_writing(ff_store *store, ff_error *error)
 	ff_code code = FF_OK;
 	int result;
 	while ((result = mdb_txn_begin(env, NULL, 0, &writer->txn)) == MDB_MAP_RESIZED && code == FF_OK)
-		code = ffp_environment_adopt(store->environment, store->map_max, error);
+		code = ffp_lmdb_environment_adopt(store->environment, store->map_max, error);
 	if (result)
-		return code ? code : ffp_txn_fail(writer, result, "write to", error);
+		return code ? code : ffp_lmdb_txn_fail(writer, result, "write to", error);
 	/* These flags are looked at by commits only, and nobody else commits now. */
 	if (store->environment->durability != store->durability) {
 		mdb_env_set_flags(env, MDB_NOSYNC, store->durability == FF_DURABILITY_NONE);
@@ -120,13 +120,13 @@ static bool has_room(const ff_store *store)
 {
 	MDB_envinfo info;
 	mdb_env_info(store->environment->env, &info);
-	return ffp_environment_has_room(store->environment, &info, store->map_max);
+	return ffp_lmdb_environment_has_room(store->environment, &info, store->map_max);
 }
 
 static void keep_room(ff_store *store)
 {
 	ff_error ignored; /* where there is none, the transaction says so */
-	while (!has_room(store) && ffp_environment_grow(store->environment, store->map_max, &ignored) == FF_OK)
+	while (!has_room(store) && ffp_lmdb_environment_grow(store->environment, store->map_max, &ignored) == FF_OK)
 		;
 }
 
@@ -218,7 +218,7 @@ static ff_code follow_map(ff_store *store, ff_error *error)
 	leave(store);
 	ff_code code = take_map(store, &wait, error);
 	if (code == FF_OK) {
-		code = ffp_environment_adopt(store->environment, store->map_max, error);
+		code = ffp_lmdb_environment_adopt(store->environment, store->map_max, error);
 		give_map(store);
 	}
 	enter(store);
@@ -236,8 +236,8 @@ static ff_code start_in_map(ff_txn *reader, ff_error *error)
 		/* Slots of those who died without giving them back. */
 		if (result == MDB_READERS_FULL && mdb_reader_check(store->environment->env, &dead) == 0 && dead)
 			continue;
-		ff_code code =
-		    result == MDB_MAP_RESIZED ? follow_map(store, error) : ffp_txn_fail(reader, result, "read", error);
+		ff_code code = result == MDB_MAP_RESIZED ? follow_map(store, error)
+		                                         : ffp_lmdb_txn_fail(reader, result, "read", error);
 		if (result == EAGAIN) /* LMDB tells processes apart by their numbers */
 			ff_error_prefix(error, "another process has it open, whose number in its PID namespace is that"
 			                       " of this one");
@@ -287,15 +287,16 @@ static void abort_txn(ff_txn *txn)
  */
 static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 {
-	ffp_environment *environment = txn->kv.store->environment;
+	ffp_lmdb_environment *environment = txn->kv.store->environment;
 	MDB_txn *probe;
 	int alive = mdb_txn_begin(environment->env, NULL, MDB_RDONLY, &probe);
 	if (alive == 0)
 		mdb_txn_abort(probe);
-	ff_code code = ffp_txn_fail(txn, result, "commit to", error);
+	ff_code code = ffp_lmdb_txn_fail(txn, result, "commit to", error);
 	if (alive == MDB_PANIC)
 		code = FF_E_COMMIT_UNKNOWN;
-	else if (result == EIO && ffp_environment_is_full(environment)) /* LMDB says so of a write that was cut short */
+	else if (result == EIO &&
+	         ffp_lmdb_environment_is_full(environment)) /* LMDB says so of a write that was cut short */
 		code = FF_E_FULL;
 	return error->code = code;
 }
@@ -304,12 +305,12 @@ static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 static ff_code sync_what_was_read(ff_txn *writer, ff_error *error)
 {
 	const ff_store *store = writer->kv.store;
-	const ffp_environment *environment = store->environment;
+	const ffp_lmdb_environment *environment = store->environment;
 	if (store->durability != FF_DURABILITY_FULL || !ffp_turn_is_loose(&environment->turn))
 		return FF_OK;
 	int result = mdb_env_sync(environment->env, 1);
 	if (result)
-		return ffp_txn_fail(writer, result, "sync", error);
+		return ffp_lmdb_txn_fail(writer, result, "sync", error);
 	ffp_turn_set_loose(&environment->turn, false);
 	return FF_OK;
 }
@@ -326,7 +327,7 @@ static ff_code commit_writing(ff_txn *writer, ff_error *error)
 	if (result)
 		return failed_commit(writer, result, error);
 	mdb_env_info(store->environment->env, &info);
-	store->has_room = ffp_environment_has_room(store->environment, &info, store->map_max);
+	store->has_room = ffp_lmdb_environment_has_room(store->environment, &info, store->map_max);
 	if (info.me_last_txnid != writer->id) /* it changed nothing */
 		return sync_what_was_read(writer, error);
 	store->last_id = writer->id;
@@ -368,14 +369,14 @@ static const ff_kv_ops ops = {
 	.begin = begin_txn,
 	.commit = commit_txn,
 	.abort = abort_txn,
-	.open_tree = ffp_tree_open,
-	.get = ffp_key_get,
-	.put = ffp_key_put,
-	.remove = ffp_key_remove,
-	.open_cursor = ffp_cursor_open,
-	.close_cursor = ffp_cursor_close,
-	.seek = ffp_cursor_seek,
-	.step = ffp_cursor_step,
+	.open_tree = ffp_lmdb_tree_open,
+	.get = ffp_lmdb_key_get,
+	.put = ffp_lmdb_key_put,
+	.remove = ffp_lmdb_key_remove,
+	.open_cursor = ffp_lmdb_cursor_open,
+	.close_cursor = ffp_lmdb_cursor_close,
+	.seek = ffp_lmdb_cursor_seek,
+	.step = ffp_lmdb_cursor_step,
 	.rest = rest,
 	.is_untouched = is_untouched,
 };
@@ -406,7 +407,7 @@ static ff_code begin_again(ff_txn *writer, ff_error *error)
 	mdb_txn_abort(writer->txn);
 	writer->txn = NULL;
 	writer->result = 0;
-	ff_code code = ffp_environment_grow(store->environment, map_max(writer), error);
+	ff_code code = ffp_lmdb_environment_grow(store->environment, map_max(writer), error);
 	if (code == FF_OK)
 		code = begin_writing(store, error);
 	writer->overtaken |= writer->id != id;
@@ -644,14 +645,14 @@ static ff_code complete(ff_store *store, const ff_store_config *config, ff_error
 	if (store->environment->read_only)
 		return ffp_lmdb_fail(store->environment->path, EACCES, "write to", error);
 	enter(store);
-	bool is_complete = ffp_environment_is_complete(store->environment);
+	bool is_complete = ffp_lmdb_environment_is_complete(store->environment);
 	leave(store);
 	if (is_complete)
 		return FF_OK;
 	ff_code code = take_turn(store, &store->wait, error);
 	if (code != FF_OK)
 		return code;
-	int result = ffp_environment_complete(store->environment);
+	int result = ffp_lmdb_environment_complete(store->environment);
 	give_turn(store);
 	return result ? ffp_lmdb_fail(store->environment->path, result, "open", error) : FF_OK;
 }
@@ -661,7 +662,7 @@ static ff_code make_room(ff_store *store, ff_error *error)
 	ff_code code = take_map(store, &store->wait, error);
 	if (code != FF_OK)
 		return code;
-	code = ffp_environment_grow(store->environment, store->map_max, error);
+	code = ffp_lmdb_environment_grow(store->environment, store->map_max, error);
 	give_map(store);
 	return code;
 }
@@ -683,13 +684,13 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 {
 	int64_t map_size;
 	bool write_map;
-	ffp_opening opening;
+	ffp_lmdb_opening opening;
 	ff_code code = read_config(store, config, &map_size, error);
 	if (code == FF_OK)
 		code = read_write_map(store, config, &write_map, error);
 	if (code != FF_OK)
 		return code;
-	code = ffp_environment_open(config, (size_t)map_size, write_map, &opening, error);
+	code = ffp_lmdb_environment_open(config, (size_t)map_size, write_map, &opening, error);
 	if (code != FF_OK)
 		return code;
 	store->shared = opening.shared;
@@ -698,12 +699,12 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 	code = take_memory(store) ? FF_OK : ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store");
 	/* Whatever its durability: later commits may be of more. */
 	if (code == FF_OK && !(config->flags & FF_STORE_READ_ONLY))
-		code = ffp_environment_keep_names(&opening, error);
+		code = ffp_lmdb_environment_keep_names(&opening, error);
 	if (code == FF_OK)
 		code = open_schema(store, config, error);
 	if (code != FF_OK)
 		free_memory(store);
-	ffp_environment_settle(&opening, code != FF_OK);
+	ffp_lmdb_environment_settle(&opening, code != FF_OK);
 	return code;
 }
 

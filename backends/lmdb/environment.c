@@ -88,12 +88,12 @@ static bool has_space(size_t size)
 }
 
 /* How far the file reaches, by what its newest meta page says. */
-static uint64_t size_by_info(const ffp_environment *environment, const MDB_envinfo *info)
+static uint64_t size_by_info(const ffp_lmdb_environment *environment, const MDB_envinfo *info)
 {
 	return ((uint64_t)info->me_last_pgno + 1) * environment->page_size;
 }
 
-static uint64_t size_by_meta(const ffp_environment *environment)
+static uint64_t size_by_meta(const ffp_lmdb_environment *environment)
 {
 	MDB_envinfo info;
 	mdb_env_info(environment->env, &info);
@@ -108,7 +108,7 @@ static size_t not_below_file(size_t size, const struct stat *file)
 }
 
 /* The write side is held. */
-static ff_code move_map(ffp_environment *environment, size_t size, ff_error *error)
+static ff_code move_map(ffp_lmdb_environment *environment, size_t size, ff_error *error)
 {
 	struct stat file;
 	int data;
@@ -123,12 +123,12 @@ static ff_code move_map(ffp_environment *environment, size_t size, ff_error *err
 	return code;
 }
 
-bool ffp_environment_has_room(const ffp_environment *environment, const MDB_envinfo *info, uint64_t max)
+bool ffp_lmdb_environment_has_room(const ffp_lmdb_environment *environment, const MDB_envinfo *info, uint64_t max)
 {
 	return info->me_mapsize >= max || info->me_mapsize >= size_by_info(environment, info) + ROOM;
 }
 
-ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error)
+ff_code ffp_lmdb_environment_grow(ffp_lmdb_environment *environment, uint64_t max, ff_error *error)
 {
 	MDB_envinfo info;
 	int dead = 0;
@@ -151,7 +151,7 @@ ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_erro
 	return code;
 }
 
-ff_code ffp_environment_adopt(ffp_environment *environment, uint64_t max, ff_error *error)
+ff_code ffp_lmdb_environment_adopt(ffp_lmdb_environment *environment, uint64_t max, ff_error *error)
 {
 	MDB_envinfo info;
 	ff_code code = FF_OK;
@@ -170,7 +170,7 @@ ff_code ffp_environment_adopt(ffp_environment *environment, uint64_t max, ff_err
 
 /* ---- the file ----------------------------------------------------------------------------------------------- */
 
-bool ffp_environment_is_complete(const ffp_environment *environment)
+bool ffp_lmdb_environment_is_complete(const ffp_lmdb_environment *environment)
 {
 	struct stat file;
 	int data;
@@ -178,7 +178,7 @@ bool ffp_environment_is_complete(const ffp_environment *environment)
 	       (uint64_t)file.st_size >= size_by_meta(environment);
 }
 
-int ffp_environment_complete(ffp_environment *environment)
+int ffp_lmdb_environment_complete(ffp_lmdb_environment *environment)
 {
 	int data;
 	MDB_txn *writer;
@@ -188,13 +188,13 @@ int ffp_environment_complete(ffp_environment *environment)
 		result = mdb_txn_begin(environment->env, NULL, 0, &writer);
 	if (result)
 		return result == MDB_MAP_RESIZED ? 0 : result;
-	if (!ffp_environment_is_complete(environment) && ftruncate(data, (off_t)size_by_meta(environment)) != 0)
+	if (!ffp_lmdb_environment_is_complete(environment) && ftruncate(data, (off_t)size_by_meta(environment)) != 0)
 		result = errno;
 	mdb_txn_abort(writer);
 	return result;
 }
 
-bool ffp_environment_is_full(const ffp_environment *environment)
+bool ffp_lmdb_environment_is_full(const ffp_lmdb_environment *environment)
 {
 	const uint64_t little = 1 << 20;
 	struct statvfs disk;
@@ -225,7 +225,7 @@ static ff_code no_directory(const char *path, int reason, const char *doing, ff_
 #define TRIES_MAX 10
 
 /* Opens the directory, which is made where it may be. */
-static ff_code open_directory(const char *path, bool must_exist, ffp_opening *opening, ff_error *error)
+static ff_code open_directory(const char *path, bool must_exist, ffp_lmdb_opening *opening, ff_error *error)
 {
 	opening->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (opening->lock >= 0)
@@ -257,7 +257,8 @@ static bool is_there(const char *path, int directory)
 /* An opening is waited for so long whatever busy_timeout_ms is, since it is soon over unless something is wrong with it. */
 #define OPENING_WAIT_US 100000
 
-static ff_code lock_directory(const char *path, bool must_exist, ff_wait *wait, ffp_opening *opening, ff_error *error)
+static ff_code lock_directory(const char *path, bool must_exist, ff_wait *wait, ffp_lmdb_opening *opening,
+                              ff_error *error)
 {
 	wait->limit_us = wait->limit_us > OPENING_WAIT_US ? wait->limit_us : OPENING_WAIT_US;
 	ff_wait_start(wait);
@@ -286,7 +287,7 @@ static ff_code lock_directory(const char *path, bool must_exist, ff_wait *wait, 
 
 /* Room for the readers' table is taken now: it is memory that is mapped, and a disk that is full later would end the
  * process. Called where this process has the environment not open, since closing a descriptor drops LMDB's locks. */
-static int make_lock_file(ffp_opening *opening)
+static int make_lock_file(ffp_lmdb_opening *opening)
 {
 	struct stat status;
 	opening->made_locks = fstatat(opening->lock, "lock.mdb", &status, 0) != 0 && errno == ENOENT;
@@ -300,7 +301,7 @@ static int make_lock_file(ffp_opening *opening)
 	return result;
 }
 
-static int open_env(ffp_environment *environment, const ffp_opening *opening, unsigned flags)
+static int open_env(ffp_lmdb_environment *environment, const ffp_lmdb_opening *opening, unsigned flags)
 {
 	size_t size = round_to_pages(opening->map_size);
 	while (size > (1 << 20) && !has_space(size))
@@ -329,13 +330,13 @@ static int open_env(ffp_environment *environment, const ffp_opening *opening, un
 }
 
 /* Opens the files; for reading only, too, where they may not be written. */
-static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening *opening)
+static int open_files(ffp_lmdb_environment *environment, uint32_t flags, ffp_lmdb_opening *opening)
 {
 	MDB_stat status;
 	int dead;
 	int result = make_lock_file(opening);
 	if (result == 0)
-		result = ffp_turn_open(&environment->turn, opening->lock, FFP_TURN_FILE, NULL);
+		result = ffp_turn_open(&environment->turn, opening->lock, FFP_LMDB_TURN_FILE, NULL);
 	/* Nobody makes a writable map larger while this one is made, or it would cut off the file there, too. */
 	bool has_turn = result == 0 && opening->write_map;
 	ff_wait wait = { .limit_us = opening->turn_limit_us };
@@ -358,7 +359,7 @@ static int open_files(ffp_environment *environment, uint32_t flags, ffp_opening 
 	return 0;
 }
 
-static void init_locks(ffp_environment *environment)
+static void init_locks(ffp_lmdb_environment *environment)
 {
 	pthread_rwlockattr_t attributes;
 	pthread_rwlockattr_init(&attributes);
@@ -369,7 +370,7 @@ static void init_locks(ffp_environment *environment)
 	pthread_mutex_init(&environment->mutex, NULL);
 }
 
-static void discard(ffp_environment *environment)
+static void discard(ffp_lmdb_environment *environment)
 {
 	pthread_rwlock_destroy(&environment->map);
 	pthread_mutex_destroy(&environment->mutex);
@@ -380,8 +381,8 @@ static void discard(ffp_environment *environment)
 
 static ff_code make_environment(const ff_store_config *config, void *context, void **handle, ff_error *error)
 {
-	ffp_opening *opening = context;
-	ffp_environment *environment = calloc(1, sizeof(*environment));
+	ffp_lmdb_opening *opening = context;
+	ffp_lmdb_environment *environment = calloc(1, sizeof(*environment));
 	if (!environment)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for an environment");
 	init_locks(environment);
@@ -397,12 +398,12 @@ static ff_code make_environment(const ff_store_config *config, void *context, vo
 
 static void close_environment(void *handle)
 {
-	ffp_environment *environment = handle;
+	ffp_lmdb_environment *environment = handle;
 	mdb_env_close(environment->env);
 	discard(environment);
 }
 
-static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening, ff_error *error)
+static ff_code find_data(const char *path, bool must_exist, ffp_lmdb_opening *opening, ff_error *error)
 {
 	struct stat status;
 	bool there = fstatat(opening->lock, "data.mdb", &status, 0) == 0;
@@ -415,19 +416,19 @@ static ff_code find_data(const char *path, bool must_exist, ffp_opening *opening
 	return FF_OK;
 }
 
-ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, bool write_map, ffp_opening *opening,
-                             ff_error *error)
+ff_code ffp_lmdb_environment_open(const ff_store_config *config, size_t map_size, bool write_map,
+                                  ffp_lmdb_opening *opening, ff_error *error)
 {
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
 	ff_wait wait = { 0 };
 	ff_code known = ff_config_wait(config, &wait, error);
 	if (known != FF_OK)
 		return known;
-	*opening = (ffp_opening){ .path = config->path,
-		                  .turn_limit_us = wait.limit_us,
-		                  .map_size = map_size,
-		                  .write_map = write_map,
-		                  .lock = -1 };
+	*opening = (ffp_lmdb_opening){ .path = config->path,
+		                       .turn_limit_us = wait.limit_us,
+		                       .map_size = map_size,
+		                       .write_map = write_map,
+		                       .lock = -1 };
 	ffp_hold_standard_quietly();
 	ff_code code = lock_directory(config->path, must_exist, &wait, opening, error);
 	if (code == FF_OK)
@@ -435,7 +436,7 @@ ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, boo
 	if (code == FF_OK)
 		code = ff_kv_share(config, make_environment, close_environment, opening, &opening->shared, error);
 	if (code != FF_OK)
-		ffp_environment_settle(opening, true);
+		ffp_lmdb_environment_settle(opening, true);
 	return code;
 }
 
@@ -456,7 +457,7 @@ static int sync_parent(int directory)
 }
 
 /* Whether nothing was ever written: who made the environment is not done with it, or its process ended at that. */
-static bool is_empty(ffp_environment *environment)
+static bool is_empty(ffp_lmdb_environment *environment)
 {
 	MDB_envinfo info;
 	pthread_rwlock_rdlock(&environment->map);
@@ -465,7 +466,7 @@ static bool is_empty(ffp_environment *environment)
 	return info.me_last_txnid == 0;
 }
 
-ff_code ffp_environment_keep_names(const ffp_opening *opening, ff_error *error)
+ff_code ffp_lmdb_environment_keep_names(const ffp_lmdb_opening *opening, ff_error *error)
 {
 	bool is_left = !opening->made_data && is_empty(opening->shared->handle);
 	int result = opening->made_data || is_left ? sync_directory(opening->lock) : 0;
@@ -474,7 +475,7 @@ ff_code ffp_environment_keep_names(const ffp_opening *opening, ff_error *error)
 	return result ? no_directory(opening->path, result, "sync", error) : FF_OK;
 }
 
-void ffp_environment_settle(ffp_opening *opening, bool failed)
+void ffp_lmdb_environment_settle(ffp_lmdb_opening *opening, bool failed)
 {
 	if (failed && opening->shared)
 		ff_kv_unshare(opening->shared);
@@ -482,7 +483,7 @@ void ffp_environment_settle(ffp_opening *opening, bool failed)
 		unlinkat(opening->lock, "data.mdb", 0);
 	if (failed && opening->made_data && opening->made_locks) {
 		unlinkat(opening->lock, "lock.mdb", 0);
-		unlinkat(opening->lock, FFP_TURN_FILE, 0);
+		unlinkat(opening->lock, FFP_LMDB_TURN_FILE, 0);
 	}
 	if (failed && opening->made_directory)
 		rmdir(opening->path);

@@ -10,9 +10,9 @@
 #include "../support/turn.h"
 
 /* The turn to write, in the directory. */
-#define FFP_TURN_FILE "ff.lock"
+#define FFP_LMDB_TURN_FILE "ff.lock"
 
-typedef struct ffp_environment {
+typedef struct ffp_lmdb_environment {
 	MDB_env *env;
 	char *path;
 	unsigned page_size;
@@ -28,7 +28,7 @@ typedef struct ffp_environment {
 	 */
 	pthread_rwlock_t map;
 	pthread_mutex_t mutex; /* guards the stores' lists of idle readers */
-} ffp_environment;
+} ffp_lmdb_environment;
 
 /* Is told what LMDB has asserted, and that it does not hold; where it comes back, LMDB ends the process. In rows.c. */
 void ffp_lmdb_assert(MDB_env *env, const char *words);
@@ -37,8 +37,8 @@ void ffp_lmdb_assert(MDB_env *env, const char *words);
 ff_code ffp_lmdb_fail(const char *path, int result, const char *doing, ff_error *error);
 
 /* While a directory is being opened, and until `settle`: no other ff opens it, in any process. */
-typedef struct ffp_opening {
-	ff_kv_shared *shared; /* its handle is an ffp_environment */
+typedef struct ffp_lmdb_opening {
+	ff_kv_shared *shared; /* its handle is an ffp_lmdb_environment */
 	const char *path;
 	size_t map_size;
 	bool write_map;
@@ -47,33 +47,33 @@ typedef struct ffp_opening {
 	bool made_directory;
 	bool made_data;
 	bool made_locks;
-} ffp_opening;
+} ffp_lmdb_opening;
 
-/* Opens the environment of a directory, or shares it. Until ffp_environment_settle nobody else opens it. */
-ff_code ffp_environment_open(const ff_store_config *config, size_t map_size, bool write_map, ffp_opening *opening,
-                             ff_error *error);
+/* Opens the environment of a directory, or shares it. Until ffp_lmdb_environment_settle nobody else opens it. */
+ff_code ffp_lmdb_environment_open(const ff_store_config *config, size_t map_size, bool write_map,
+                                  ffp_lmdb_opening *opening, ff_error *error);
 /* Sees to it that what was made, now or by one whose process ended then, is found again after loss of power: LMDB syncs files,
  * not the names of new ones. Before anything is written, by which others know that it is done. */
-ff_code ffp_environment_keep_names(const ffp_opening *opening, ff_error *error);
+ff_code ffp_lmdb_environment_keep_names(const ffp_lmdb_opening *opening, ff_error *error);
 /* Ends the opening. Where it failed the environment is given back, and what it made is removed. */
-void ffp_environment_settle(ffp_opening *opening, bool failed);
+void ffp_lmdb_environment_settle(ffp_lmdb_opening *opening, bool failed);
 
 /* Whether there is some behind the last page, or the map may be no larger. The caller has the writer's place. */
-bool ffp_environment_has_room(const ffp_environment *environment, const MDB_envinfo *info, uint64_t max);
+bool ffp_lmdb_environment_has_room(const ffp_lmdb_environment *environment, const MDB_envinfo *info, uint64_t max);
 
 /* Makes room: by what readers that died held, or by a map twice as large, but not larger than `max`; FULL where it is.
  * The caller has the writer's place, and no transaction. */
-ff_code ffp_environment_grow(ffp_environment *environment, uint64_t max, ff_error *error);
+ff_code ffp_lmdb_environment_grow(ffp_lmdb_environment *environment, uint64_t max, ff_error *error);
 /* Takes on the map's size after another process made it larger, with more room only up to `max`. Likewise. */
-ff_code ffp_environment_adopt(ffp_environment *environment, uint64_t max, ff_error *error);
+ff_code ffp_lmdb_environment_adopt(ffp_lmdb_environment *environment, uint64_t max, ff_error *error);
 
 /* Makes a file that ends before its last page as long as it should be, with zeros, and answers LMDB's result. LMDB may
  * leave out a last page that nobody needs; but where the file was cut short, reading past its end would end the process.
  * A page of zeros is seen to be none by who reads. The caller has the turn to write. */
-bool ffp_environment_is_complete(const ffp_environment *environment);
-int ffp_environment_complete(ffp_environment *environment);
+bool ffp_lmdb_environment_is_complete(const ffp_lmdb_environment *environment);
+int ffp_lmdb_environment_complete(ffp_lmdb_environment *environment);
 
 /* Whether the disk, or what the process may put on it, is used up. */
-bool ffp_environment_is_full(const ffp_environment *environment);
+bool ffp_lmdb_environment_is_full(const ffp_lmdb_environment *environment);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <setjmp.h>
 
-ff_code ffp_txn_fail(ff_txn *txn, int result, const char *doing, ff_error *error)
+ff_code ffp_lmdb_txn_fail(ff_txn *txn, int result, const char *doing, ff_error *error)
 {
 	txn->result = result;
 	return ffp_lmdb_fail(txn->kv.store->environment->path, result, doing, error);
@@ -30,7 +30,7 @@ static bool holds_others(ff_txn *txn)
 	       status.ms_entries > 0;
 }
 
-ff_code ffp_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create, ff_error *error)
+ff_code ffp_lmdb_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create, ff_error *error)
 {
 	ff_store *store = txn->kv.store;
 	int result = mdb_dbi_open(txn->txn, name, 0, &store->trees[tree]);
@@ -42,29 +42,29 @@ ff_code ffp_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create,
 	txn->opened = true;
 	if (result == MDB_NOTFOUND)
 		return FF_E_NOT_FOUND;
-	return result ? ffp_txn_fail(txn, result, "open", error) : FF_OK;
+	return result ? ffp_lmdb_txn_fail(txn, result, "open", error) : FF_OK;
 }
 
 /* ---- keys --------------------------------------------------------------------------------------------------- */
 
 /* The writer's cursor on a tree: one that stands where the last key was finds the next one sooner. */
-static int find_way(ff_txn *txn, unsigned tree, ffp_way **way)
+static int find_way(ff_txn *txn, unsigned tree, ffp_lmdb_way **way)
 {
-	ffp_way *found = *way = &txn->ways[tree];
+	ffp_lmdb_way *found = *way = &txn->ways[tree];
 	if (found->begin == txn->begin)
 		return 0;
-	*found = (ffp_way){ .cursor = NULL };
+	*found = (ffp_lmdb_way){ .cursor = NULL };
 	int result = mdb_cursor_open(txn->txn, txn->kv.store->trees[tree], &found->cursor);
 	if (result == 0)
 		found->begin = txn->begin;
 	return result;
 }
 
-ff_code ffp_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error)
+ff_code ffp_lmdb_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error)
 {
 	MDB_val sought = val_of(key);
 	MDB_val found;
-	ffp_way *way;
+	ffp_lmdb_way *way;
 	int result = 0;
 	if (txn->kv.kind == FF_TXN_READ) {
 		result = mdb_get(txn->txn, txn->kv.store->trees[tree], &sought, &found);
@@ -76,7 +76,7 @@ ff_code ffp_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *va
 	if (result == MDB_NOTFOUND)
 		return FF_E_NOT_FOUND;
 	if (result)
-		return ffp_txn_fail(txn, result, "read", error);
+		return ffp_lmdb_txn_fail(txn, result, "read", error);
 	*value = bytes_of(found);
 	return FF_OK;
 }
@@ -87,7 +87,7 @@ ff_code ffp_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *va
  */
 #define TRIES_IN_VAIN_MAX 4
 
-static int insert(ffp_way *way, MDB_val *key, MDB_val *row)
+static int insert(ffp_lmdb_way *way, MDB_val *key, MDB_val *row)
 {
 	if (way->in_vain < TRIES_IN_VAIN_MAX) {
 		int result = mdb_cursor_put(way->cursor, key, row, MDB_APPEND);
@@ -99,31 +99,32 @@ static int insert(ffp_way *way, MDB_val *key, MDB_val *row)
 }
 
 /* The row must be there. */
-static int update(ffp_way *way, MDB_val *key, MDB_val *row)
+static int update(ffp_lmdb_way *way, MDB_val *key, MDB_val *row)
 {
 	MDB_val old;
 	int result = mdb_cursor_get(way->cursor, key, &old, MDB_SET);
 	return result ? result : mdb_cursor_put(way->cursor, key, row, MDB_CURRENT);
 }
 
-ff_code ffp_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error)
+ff_code ffp_lmdb_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind,
+                         ff_error *error)
 {
 	MDB_val name = val_of(key);
 	MDB_val row = val_of(value);
-	ffp_way *way;
+	ffp_lmdb_way *way;
 	int result = find_way(txn, tree, &way);
 	if (result == 0)
 		result = (kind == FF_KV_UPDATE ? update : insert)(way, &name, &row);
 	if (result == MDB_KEYEXIST || result == MDB_NOTFOUND)
 		return FF_E_CONFLICT;
-	return result ? ffp_txn_fail(txn, result, "write to", error) : FF_OK;
+	return result ? ffp_lmdb_txn_fail(txn, result, "write to", error) : FF_OK;
 }
 
-ff_code ffp_key_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error)
+ff_code ffp_lmdb_key_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error)
 {
 	MDB_val name = val_of(key);
 	MDB_val old;
-	ffp_way *way;
+	ffp_lmdb_way *way;
 	int result = find_way(txn, tree, &way);
 	if (result == 0)
 		result = mdb_cursor_get(way->cursor, &name, &old, MDB_SET);
@@ -131,20 +132,20 @@ ff_code ffp_key_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *er
 		result = mdb_cursor_del(way->cursor, 0);
 	if (result == MDB_NOTFOUND)
 		return FF_E_CONFLICT;
-	return result ? ffp_txn_fail(txn, result, "write to", error) : FF_OK;
+	return result ? ffp_lmdb_txn_fail(txn, result, "write to", error) : FF_OK;
 }
 
 /* ---- cursors ------------------------------------------------------------------------------------------------ */
 
-ff_code ffp_cursor_open(ff_txn *txn, unsigned tree, ff_kv_cursor **cursor, ff_error *error)
+ff_code ffp_lmdb_cursor_open(ff_txn *txn, unsigned tree, ff_kv_cursor **cursor, ff_error *error)
 {
 	*cursor = &txn->cursor;
 	txn->cursor.txn = txn;
 	int result = mdb_cursor_open(txn->txn, txn->kv.store->trees[tree], &txn->cursor.cursor);
-	return result ? ffp_txn_fail(txn, result, "read", error) : FF_OK;
+	return result ? ffp_lmdb_txn_fail(txn, result, "read", error) : FF_OK;
 }
 
-void ffp_cursor_close(ff_kv_cursor *cursor)
+void ffp_lmdb_cursor_close(ff_kv_cursor *cursor)
 {
 	mdb_cursor_close(cursor->cursor);
 	cursor->cursor = NULL;
@@ -181,12 +182,12 @@ static ff_code answer(ff_kv_cursor *cursor, int result, MDB_val key, MDB_val val
 	if (result == MDB_NOTFOUND)
 		return FF_E_NOT_FOUND;
 	if (result)
-		return ffp_txn_fail(cursor->txn, result, "read", error);
+		return ffp_lmdb_txn_fail(cursor->txn, result, "read", error);
 	*entry = (ff_kv_entry){ bytes_of(key), bytes_of(value) };
 	return FF_OK;
 }
 
-ff_code ffp_cursor_seek(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff_kv_entry *entry, ff_error *error)
+ff_code ffp_lmdb_cursor_seek(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff_kv_entry *entry, ff_error *error)
 {
 	MDB_val name = val_of(key);
 	MDB_val value;
@@ -204,7 +205,7 @@ ff_code ffp_cursor_seek(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff
 	return answer(cursor, result, name, value, entry, error);
 }
 
-ff_code ffp_cursor_step(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry, ff_error *error)
+ff_code ffp_lmdb_cursor_step(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry, ff_error *error)
 {
 	MDB_val name;
 	MDB_val value;

@@ -12,11 +12,11 @@ struct ff_kv_cursor {
 };
 
 /* The writer's way into a tree. LMDB frees the cursor with the transaction. */
-typedef struct ffp_way {
+typedef struct ffp_lmdb_way {
 	MDB_cursor *cursor;
 	size_t begin;     /* the transaction's that it was opened in; 0: none */
 	unsigned in_vain; /* keys in a row that were taken for the tree's last, and were not */
-} ffp_way;
+} ffp_lmdb_way;
 
 struct ff_txn {
 	ff_kv_txn kv;
@@ -30,7 +30,7 @@ struct ff_txn {
 	size_t id;
 	size_t begin;           /* its number, for no two that are begun have the same */
 	bool overtaken;         /* another process wrote since it was begun the first time */
-	ffp_way *ways;          /* one a tree */
+	ffp_lmdb_way *ways;     /* one a tree */
 	const ff_write *writes; /* for when the map has to grow */
 	size_t writes_count;
 };
@@ -38,7 +38,7 @@ struct ff_txn {
 struct ff_store {
 	ff_kv kv;
 	ff_kv_shared *shared;
-	ffp_environment *environment; /* its handle */
+	ffp_lmdb_environment *environment; /* its handle */
 	MDB_dbi *trees;
 	size_t trees_count;
 	ff_durability durability;
@@ -54,14 +54,15 @@ struct ff_store {
 
 /* rows.c: the calls of ff_kv_ops on keys. */
 
-ff_code ffp_txn_fail(ff_txn *txn, int result, const char *doing, ff_error *error);
-ff_code ffp_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create, ff_error *error);
-ff_code ffp_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error);
-ff_code ffp_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind, ff_error *error);
-ff_code ffp_key_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error);
-ff_code ffp_cursor_open(ff_txn *txn, unsigned tree, ff_kv_cursor **cursor, ff_error *error);
-void ffp_cursor_close(ff_kv_cursor *cursor);
-ff_code ffp_cursor_seek(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff_kv_entry *entry, ff_error *error);
-ff_code ffp_cursor_step(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry, ff_error *error);
+ff_code ffp_lmdb_txn_fail(ff_txn *txn, int result, const char *doing, ff_error *error);
+ff_code ffp_lmdb_tree_open(ff_txn *txn, unsigned tree, const char *name, bool create, ff_error *error);
+ff_code ffp_lmdb_key_get(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes *value, ff_error *error);
+ff_code ffp_lmdb_key_put(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_kv_bytes value, ff_kv_put kind,
+                         ff_error *error);
+ff_code ffp_lmdb_key_remove(ff_txn *txn, unsigned tree, ff_kv_bytes key, ff_error *error);
+ff_code ffp_lmdb_cursor_open(ff_txn *txn, unsigned tree, ff_kv_cursor **cursor, ff_error *error);
+void ffp_lmdb_cursor_close(ff_kv_cursor *cursor);
+ff_code ffp_lmdb_cursor_seek(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_bytes key, ff_kv_entry *entry, ff_error *error);
+ff_code ffp_lmdb_cursor_step(ff_kv_cursor *cursor, ff_kv_way way, ff_kv_entry *entry, ff_error *error);
 
 #endif

@@ -48,7 +48,7 @@ static ff_code acquire_reader(ff_store *store, ff_txn **connection, ff_error *er
 	}
 	pthread_mutex_unlock(&store->mutex);
 	if (!idle)
-		return ffp_connection_open(store, false, connection, error);
+		return ffp_sqlite_connection_open(store, false, connection, error);
 	*connection = idle;
 	return FF_OK;
 }
@@ -73,7 +73,7 @@ static void release(ff_txn *connection)
 	}
 	pthread_mutex_unlock(&store->mutex);
 	if (!kept)
-		ffp_connection_close(connection);
+		ffp_sqlite_connection_close(connection);
 }
 
 static void roll_back(ff_txn *connection)
@@ -82,8 +82,8 @@ static void roll_back(ff_txn *connection)
 	sqlite3_stmt *statement;
 	/* SQLite itself has rolled back after some errors. */
 	if (!sqlite3_get_autocommit(connection->db) &&
-	    ffp_statement_get(connection, FFP_ROLLBACK, NULL, 0, NULL, &statement, &ignored) == FF_OK)
-		ffp_statement_run(statement);
+	    ffp_sqlite_statement_get(connection, FFP_SQLITE_ROLLBACK, NULL, 0, NULL, &statement, &ignored) == FF_OK)
+		ffp_sqlite_statement_run(statement);
 }
 
 /* A number that changes with each commit that a connection makes, or finds made by another. */
@@ -99,7 +99,7 @@ static ff_code check_version(ff_txn *connection, ff_error *error)
 {
 	const ff_store *store = connection->store;
 	sqlite3_stmt *statement;
-	ff_code code = ffp_statement_get(connection, FFP_VERSION, NULL, 0, NULL, &statement, error);
+	ff_code code = ffp_sqlite_statement_get(connection, FFP_SQLITE_VERSION, NULL, 0, NULL, &statement, error);
 	if (code != FF_OK)
 		return code;
 	int result = sqlite3_step(statement);
@@ -109,17 +109,17 @@ static ff_code check_version(ff_txn *connection, ff_error *error)
 	else if (version != store->catalog->version)
 		code = ff_error_set(error, FF_E_IO, "the schema of '%s' is now version %lld, it was %u when opened",
 		                    store->path, (long long)version, (unsigned)store->catalog->version);
-	ffp_statement_done(statement);
+	ffp_sqlite_statement_done(statement);
 	return code;
 }
 
 static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 {
 	sqlite3_stmt *statement;
-	ff_code code = ffp_statement_get(connection, FFP_BEGIN, NULL, kind, NULL, &statement, error);
+	ff_code code = ffp_sqlite_statement_get(connection, FFP_SQLITE_BEGIN, NULL, kind, NULL, &statement, error);
 	if (code != FF_OK)
 		return code;
-	int result = ffp_statement_run(statement);
+	int result = ffp_sqlite_statement_run(statement);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, kind == FF_TXN_WRITE ? "write to" : "read",
 		                       connection->store->path, error);
@@ -127,8 +127,9 @@ static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 	connection->untouched =
 	    kind == FF_TXN_WRITE && connection->content_left && content_of(connection) == connection->content_left;
 	connection->changes_seen = sqlite3_total_changes(connection->db);
-	return connection->untouched ? FF_OK
-	                             : ffp_connection_answer(connection, check_version(connection, error), error);
+	return connection->untouched
+	           ? FF_OK
+	           : ffp_sqlite_connection_answer(connection, check_version(connection, error), error);
 }
 
 static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *error)
@@ -177,20 +178,21 @@ static ff_code undo_full(ff_txn *txn, bool commits, ff_error *error)
 {
 	uint32_t content = content_of(txn);
 	roll_back(txn);
-	ffp_room room = txn->store->memory ? FFP_ROOM_NONE : ffp_log_make_room(txn);
-	bool is_again = content == txn->content_full || (room == FFP_ROOM_NO_LOG && txn->content_full && !commits);
-	if (room == FFP_ROOM_NONE || is_again) {
+	ffp_sqlite_room room = txn->store->memory ? FFP_SQLITE_ROOM_NONE : ffp_sqlite_log_make_room(txn);
+	bool is_again =
+	    content == txn->content_full || (room == FFP_SQLITE_ROOM_NO_LOG && txn->content_full && !commits);
+	if (room == FFP_SQLITE_ROOM_NONE || is_again) {
 		txn->content_full = 0;
 		return FF_E_FULL;
 	}
-	if (room != FFP_ROOM_BY_OTHERS)
+	if (room != FFP_SQLITE_ROOM_BY_OTHERS)
 		txn->content_full = content;
 	return ff_error_set(error, FF_E_CONFLICT, "the log of '%s' had no room, and begins anew", txn->store->path);
 }
 
 static ff_code store_rows(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
-	ff_code code = ffp_rows_store(txn, writes, count, error);
+	ff_code code = ffp_sqlite_rows_store(txn, writes, count, error);
 	return code == FF_E_FULL ? undo_full(txn, false, error) : code;
 }
 
@@ -217,9 +219,9 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 {
 	const ff_store *store = txn->store;
 	sqlite3_stmt *statement;
-	ff_code code = ffp_statement_get(txn, FFP_COMMIT, NULL, 0, NULL, &statement, error);
+	ff_code code = ffp_sqlite_statement_get(txn, FFP_SQLITE_COMMIT, NULL, 0, NULL, &statement, error);
 	if (code == FF_OK) {
-		int result = ffp_statement_run(statement);
+		int result = ffp_sqlite_statement_run(statement);
 		if (result != SQLITE_OK) {
 			code = ffp_sqlite_fail(txn->db, result, "commit to", store->path, error);
 			if (txn->kind == FF_TXN_WRITE && !store->memory)
@@ -347,20 +349,20 @@ static ff_code no_store(const ff_store *store, ff_error *error)
 static ff_code open_writer(ff_store *store, bool must_exist, ff_error *error)
 {
 	uint32_t version = 0;
-	ff_code code = ffp_connection_open(store, true, &store->writer, error);
+	ff_code code = ffp_sqlite_connection_open(store, true, &store->writer, error);
 	if (code == FF_OK)
-		code = ffp_schema_look(store->writer, &version, error);
+		code = ffp_sqlite_schema_look(store->writer, &version, error);
 	if (code == FF_OK && version == 0 && must_exist)
 		code = no_store(store, error);
 	if (code == FF_OK)
 		code = check_schema(store, version, error);
 	if (code == FF_OK && version < store->catalog->version)
-		code = ffp_schema_migrate(store->writer, error);
+		code = ffp_sqlite_schema_migrate(store->writer, error);
 	if (code == FF_OK && !store->memory)
 		code = use_wal(store->writer, error);
 	/* A second look, through the log, so that what keeps us from using one is known now. */
 	if (code == FF_OK)
-		code = ffp_schema_look(store->writer, &version, error);
+		code = ffp_sqlite_schema_look(store->writer, &version, error);
 	return code == FF_OK ? check_schema(store, version, error) : code;
 }
 
@@ -368,15 +370,15 @@ static ff_code open_reader(ff_store *store, ff_error *error)
 {
 	uint32_t version = 0;
 	ff_txn *reader;
-	ff_code code = ffp_connection_open(store, false, &reader, error);
+	ff_code code = ffp_sqlite_connection_open(store, false, &reader, error);
 	if (code != FF_OK)
 		return code;
-	code = ffp_schema_look(reader, &version, error);
+	code = ffp_sqlite_schema_look(reader, &version, error);
 	if (code == FF_OK && version == 0)
 		code = no_store(store, error);
 	if (code == FF_OK)
 		code = check_schema(store, version, error);
-	code = ffp_connection_answer(reader, code, error);
+	code = ffp_sqlite_connection_answer(reader, code, error);
 	release(reader);
 	return code;
 }
@@ -385,13 +387,13 @@ static void close_connections(ff_store *store)
 {
 	while (store->idle) {
 		ff_txn *next = store->idle->next;
-		ffp_connection_close(store->idle);
+		ffp_sqlite_connection_close(store->idle);
 		store->idle = next;
 	}
 	if (store->keeper)
-		ffp_connection_close(store->keeper);
+		ffp_sqlite_connection_close(store->keeper);
 	if (store->writer)
-		ffp_connection_close(store->writer);
+		ffp_sqlite_connection_close(store->writer);
 	store->keeper = store->writer = NULL;
 }
 
@@ -522,7 +524,7 @@ static void close_store(ff_store *store)
 		store->allocator->resize(store->allocator->context, store->path, store->path_size, 0);
 	pthread_mutex_destroy(&store->mutex);
 	ffp_seat_destroy(&store->seat);
-	ffp_fork_leave();
+	ffp_sqlite_fork_leave();
 }
 
 static ff_code open_store(ff_store *store, const ff_store_config *config, ff_error *error)
@@ -531,7 +533,7 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 	if (sqlite3_libversion_number() < 3037000 || !sqlite3_threadsafe())
 		return ff_error_set(error, FF_E_UNAVAILABLE, "SQLite %s is older than 3.37, or built without threads",
 		                    sqlite3_libversion());
-	if (!ffp_fork_enter())
+	if (!ffp_sqlite_fork_enter())
 		return ff_error_set(error, FF_E_MISUSE,
 		                    "a parent of this process has SQLite stores open, which SQLite"
 		                    " does not survive: fork first, or exec");
@@ -600,7 +602,7 @@ typedef struct listener {
 static void tell(void *context, const char *problem)
 {
 	const listener *to = context;
-	if (!ffp_connection_is_overtaken(to->connection))
+	if (!ffp_sqlite_connection_is_overtaken(to->connection))
 		to->problem(to->context, problem);
 }
 
@@ -613,8 +615,8 @@ static ff_code check(ff_store *store, ff_problem_fn *problem, void *context, ff_
 		listener to = { connection, problem, context };
 		code = check_integrity(connection, tell, &to, error);
 		if (code == FF_OK)
-			code = ffp_schema_check(connection, tell, &to, error);
-		code = ffp_connection_answer(connection, code, error);
+			code = ffp_sqlite_schema_check(connection, tell, &to, error);
+		code = ffp_sqlite_connection_answer(connection, code, error);
 		release(connection);
 	}
 	if (code == FF_E_FULL)
@@ -632,11 +634,11 @@ const ff_engine_backend ffp_sqlite_backend = {
 	.close = close_store,
 	.limits = limits,
 	.begin = begin,
-	.load = ffp_rows_load,
+	.load = ffp_sqlite_rows_load,
 	.store = store_rows,
 	.commit = commit,
 	.abort = abort_txn,
 	.check = check,
 	.is_untouched = is_untouched,
-	.housekeep = ffp_log_keep,
+	.housekeep = ffp_sqlite_log_keep,
 };

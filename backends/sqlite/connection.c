@@ -67,7 +67,7 @@ ff_code ffp_sqlite_fail(sqlite3 *db, int result, const char *doing, const char *
 
 /* ---- statements --------------------------------------------------------------------------------------------- */
 
-static size_t place_of(const ffp_statement *statements, size_t capacity, uint64_t key)
+static size_t place_of(const ffp_sqlite_statement *statements, size_t capacity, uint64_t key)
 {
 	size_t mask = capacity - 1;
 	size_t place = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
@@ -81,7 +81,8 @@ static bool grow(ff_txn *connection)
 	const ff_allocator *allocator = connection->store->allocator;
 	size_t old = connection->statements_capacity;
 	size_t capacity = old ? 2 * old : 64;
-	ffp_statement *statements = allocator->resize(allocator->context, NULL, 0, capacity * sizeof(*statements));
+	ffp_sqlite_statement *statements =
+	    allocator->resize(allocator->context, NULL, 0, capacity * sizeof(*statements));
 	if (!statements)
 		return false;
 	memset(statements, 0, capacity * sizeof(*statements));
@@ -96,45 +97,45 @@ static bool grow(ff_txn *connection)
 	return true;
 }
 
-static void write_sql(ff_sql_text *sql, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
+static void write_sql(ff_sql_text *sql, ffp_sqlite_statement_kind kind, const ff_table *table, uint32_t shape,
                       const ff_read *range)
 {
 	const ff_sql_dialect *dialect = &ffp_sqlite_dialect;
 	switch (kind) {
-	case FFP_SELECT_KEY:
+	case FFP_SQLITE_SELECT_KEY:
 		ff_sql_select_key(sql, dialect, table);
 		break;
-	case FFP_SELECT_RANGE:
+	case FFP_SQLITE_SELECT_RANGE:
 		ff_sql_select_range(sql, dialect, range);
 		break;
-	case FFP_INSERT:
+	case FFP_SQLITE_INSERT:
 		ff_sql_insert(sql, dialect, table);
 		break;
-	case FFP_UPDATE:
+	case FFP_SQLITE_UPDATE:
 		ff_sql_update(sql, dialect, table, shape);
 		break;
-	case FFP_DELETE_KEY:
+	case FFP_SQLITE_DELETE_KEY:
 		ff_sql_delete_key(sql, dialect, table);
 		break;
-	case FFP_DELETE_RANGE:
+	case FFP_SQLITE_DELETE_RANGE:
 		ff_sql_delete_range(sql, dialect, range);
 		break;
-	case FFP_BEGIN:
+	case FFP_SQLITE_BEGIN:
 		ff_sql_append(sql, shape == FF_TXN_WRITE ? "BEGIN IMMEDIATE" : "BEGIN");
 		break;
-	case FFP_COMMIT:
+	case FFP_SQLITE_COMMIT:
 		ff_sql_append(sql, "COMMIT");
 		break;
-	case FFP_ROLLBACK:
+	case FFP_SQLITE_ROLLBACK:
 		ff_sql_append(sql, "ROLLBACK");
 		break;
-	case FFP_VERSION:
+	case FFP_SQLITE_VERSION:
 		ff_sql_append(sql, "SELECT version FROM ff_schema");
 		break;
 	}
 }
 
-static ff_code prepare(ff_txn *connection, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
+static ff_code prepare(ff_txn *connection, ffp_sqlite_statement_kind kind, const ff_table *table, uint32_t shape,
                        const ff_read *range, sqlite3_stmt **statement, ff_error *error)
 {
 	ff_sql_text *sql = &connection->sql;
@@ -150,17 +151,17 @@ static ff_code prepare(ff_txn *connection, ffp_statement_kind kind, const ff_tab
 }
 
 /* The place of a statement, whether it is there or not; NULL where there are no places yet. */
-static ffp_statement *find(const ff_txn *connection, uint64_t key)
+static ffp_sqlite_statement *find(const ff_txn *connection, uint64_t key)
 {
 	size_t capacity = connection->statements_capacity;
 	return capacity ? &connection->statements[place_of(connection->statements, capacity, key)] : NULL;
 }
 
-ff_code ffp_statement_get(ff_txn *connection, ffp_statement_kind kind, const ff_table *table, uint32_t shape,
-                          const ff_read *range, sqlite3_stmt **statement, ff_error *error)
+ff_code ffp_sqlite_statement_get(ff_txn *connection, ffp_sqlite_statement_kind kind, const ff_table *table,
+                                 uint32_t shape, const ff_read *range, sqlite3_stmt **statement, ff_error *error)
 {
 	uint64_t key = (uint64_t)kind << 48 | (uint64_t)(table ? table->id : 0) << 32 | shape;
-	ffp_statement *kept = find(connection, key);
+	ffp_sqlite_statement *kept = find(connection, key);
 	if (kept && kept->statement) { /* which no memory is needed for, however many there are */
 		*statement = kept->statement;
 		return FF_OK;
@@ -179,12 +180,12 @@ ff_code ffp_statement_get(ff_txn *connection, ffp_statement_kind kind, const ff_
 	return FF_OK;
 }
 
-void ffp_statement_done(sqlite3_stmt *statement)
+void ffp_sqlite_statement_done(sqlite3_stmt *statement)
 {
 	sqlite3_reset(statement); /* each use binds every parameter anew */
 }
 
-int ffp_statement_run(sqlite3_stmt *statement)
+int ffp_sqlite_statement_run(sqlite3_stmt *statement)
 {
 	int result = sqlite3_step(statement);
 	sqlite3_reset(statement);
@@ -232,12 +233,12 @@ static ff_code set_up(ff_txn *connection, bool writes, ff_error *error)
 	if (result == SQLITE_OK && writes)
 		result = sqlite3_exec(connection->db, "PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL);
 	if (writes)
-		ffp_log_watch(connection);
+		ffp_sqlite_log_watch(connection);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
 	/* Ready before it is needed: where memory is out, a transaction must end all the same. */
 	sqlite3_stmt *statement;
-	return ffp_statement_get(connection, FFP_ROLLBACK, NULL, 0, NULL, &statement, error);
+	return ffp_sqlite_statement_get(connection, FFP_SQLITE_ROLLBACK, NULL, 0, NULL, &statement, error);
 }
 
 /* Each transaction has its connection to itself, and its pages, whatever the host has enabled. */
@@ -250,7 +251,7 @@ static ff_code open_file(ff_txn *connection, bool writes, ff_error *error)
 	int result = sqlite3_open_v2(store->path, &connection->db, flags, NULL);
 	if (result != SQLITE_OK)
 		return ffp_sqlite_fail(connection->db, result, "open", store->path, error);
-	ffp_file_take(connection);
+	ffp_sqlite_file_take(connection);
 	/* SQLite opens for reading what it may not write. */
 	if (writes && sqlite3_db_readonly(connection->db, "main"))
 		return ff_error_set(error, FF_E_IO, "cannot write to '%s': %s", store->path,
@@ -295,7 +296,7 @@ static struct timespec written_at(const char *path)
 	return stat(path, &status) == 0 ? status.st_mtim : (struct timespec){ 0 };
 }
 
-bool ffp_connection_is_overtaken(const ff_txn *connection)
+bool ffp_sqlite_connection_is_overtaken(const ff_txn *connection)
 {
 	if (!connection->once)
 		return false;
@@ -303,9 +304,9 @@ bool ffp_connection_is_overtaken(const ff_txn *connection)
 	return now.tv_sec != then.tv_sec || now.tv_nsec != then.tv_nsec;
 }
 
-ff_code ffp_connection_answer(const ff_txn *connection, ff_code code, ff_error *error)
+ff_code ffp_sqlite_connection_answer(const ff_txn *connection, ff_code code, ff_error *error)
 {
-	return ffp_connection_is_overtaken(connection)
+	return ffp_sqlite_connection_is_overtaken(connection)
 	           ? ff_error_set(error, FF_E_BUSY, "'%s' was written to while it was read without a log",
 	                          connection->store->path)
 	           : code;
@@ -337,7 +338,7 @@ static ff_code open_unchanging(ff_txn *connection, ff_error *error)
 	return set_up(connection, false, error);
 }
 
-ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, ff_error *error)
+ff_code ffp_sqlite_connection_open(ff_store *store, bool writes, ff_txn **connection, ff_error *error)
 {
 	const ff_allocator *allocator = store->allocator;
 	ff_txn *opened = allocator->resize(allocator->context, NULL, 0, sizeof(*opened));
@@ -350,7 +351,7 @@ ff_code ffp_connection_open(ff_store *store, bool writes, ff_txn **connection, f
 	if (code == FF_OK && store->read_only && must_do_without_log(opened))
 		code = open_unchanging(opened, error);
 	if (code != FF_OK)
-		ffp_connection_close(opened);
+		ffp_sqlite_connection_close(opened);
 	else
 		*connection = opened;
 	return code;
@@ -365,7 +366,7 @@ static void keep_log(ff_txn *connection)
 		sqlite3_db_config(connection->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
-void ffp_connection_close(ff_txn *connection)
+void ffp_sqlite_connection_close(ff_txn *connection)
 {
 	const ff_store *store = connection->store;
 	const ff_allocator *allocator = store->allocator;

@@ -1,9 +1,9 @@
 /* What a connection's file does in its own way, below SQLite: locks on the log's index, a look at it, and syncs in bites. */
 #include "store.h"
 
-static ffp_file *file_of(sqlite3_file *file)
+static ffp_sqlite_file *file_of(sqlite3_file *file)
 {
-	return (ffp_file *)(uintptr_t)file->pMethods;
+	return (ffp_sqlite_file *)(uintptr_t)file->pMethods;
 }
 
 /*
@@ -28,7 +28,7 @@ static uint64_t salts_of(sqlite3_file *file)
 /* With the lock taken for one alone; answers what the taking does. */
 static int look_at_log(sqlite3_file *file, int offset)
 {
-	ffp_file *of = file_of(file);
+	ffp_sqlite_file *of = file_of(file);
 	of->folds = of->folds || offset == CHECKPOINT_LOCK;
 	if (of->folds && offset <= CHECKPOINT_LOCK)
 		of->salts = salts_of(file);
@@ -56,7 +56,7 @@ static bool is_free(ff_store *store)
 
 static int lock_index(sqlite3_file *file, int offset, int count, int flags)
 {
-	ffp_file *of = file_of(file);
+	ffp_sqlite_file *of = file_of(file);
 	for (unsigned looks = 0; looks < LOOKS_MAX && !is_free(of->store); looks++)
 		;
 	int result = of->real->xShmLock(file, offset, count, flags);
@@ -77,7 +77,7 @@ static int lock_index(sqlite3_file *file, int offset, int count, int flags)
 
 static int write_in_bites(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
 {
-	ffp_file *of = file_of(file);
+	ffp_sqlite_file *of = file_of(file);
 	int result = of->real->xWrite(file, data, size, at);
 	if (result == SQLITE_OK && ++of->writes % BITE_PAGES == 0)
 		result = of->real->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
@@ -95,19 +95,20 @@ static sqlite3_io_methods copy_of(const sqlite3_io_methods *real)
 	return copy;
 }
 
-void ffp_file_take(ff_txn *connection)
+void ffp_sqlite_file_take(ff_txn *connection)
 {
-	ffp_file *of = &connection->file;
+	ffp_sqlite_file *of = &connection->file;
 	sqlite3_file *file = NULL;
 	sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
 	if (!file || !file->pMethods || file->pMethods->iVersion < 2) /* a store in memory has none */
 		return;
-	*of = (ffp_file){ .methods = copy_of(file->pMethods), .real = file->pMethods, .store = connection->store };
+	*of =
+	    (ffp_sqlite_file){ .methods = copy_of(file->pMethods), .real = file->pMethods, .store = connection->store };
 	of->methods.xShmLock = lock_index;
 	file->pMethods = &of->methods;
 }
 
-void ffp_file_sync_in_bites(ff_txn *connection)
+void ffp_sqlite_file_sync_in_bites(ff_txn *connection)
 {
 	connection->file.methods.xWrite = write_in_bites;
 }

@@ -12,7 +12,7 @@
 static _Atomic pid_t owner; /* of the stores that are open */
 static atomic_uint open_stores;
 
-bool ffp_fork_enter(void)
+bool ffp_sqlite_fork_enter(void)
 {
 	pid_t process = getpid();
 	if (atomic_load(&open_stores) && atomic_load(&owner) != process)
@@ -22,7 +22,7 @@ bool ffp_fork_enter(void)
 	return true;
 }
 
-void ffp_fork_leave(void)
+void ffp_sqlite_fork_leave(void)
 {
 	atomic_fetch_sub(&open_stores, 1);
 }

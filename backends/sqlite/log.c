@@ -38,7 +38,7 @@ static int pages_max(const ff_store *store)
 
 /* Folds what is left, and lets the next commit begin the log anew; where it shrinks, what it took of the disk is free then.
  * The writer's place is taken meanwhile. */
-static ffp_room restart(ff_txn *writer, const char *schema, bool shrinks, int64_t limit_us)
+static ffp_sqlite_room restart(ff_txn *writer, const char *schema, bool shrinks, int64_t limit_us)
 {
 	int pages;
 	int mode = shrinks ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART;
@@ -47,8 +47,8 @@ static ffp_room restart(ff_txn *writer, const char *schema, bool shrinks, int64_
 	int result = sqlite3_wal_checkpoint_v2(writer->db, schema, mode, &pages, NULL);
 	sqlite3_busy_handler(writer->db, ffp_sqlite_on_busy, &writer->wait);
 	if (result == SQLITE_BUSY && pages < 0)
-		return FFP_ROOM_BY_OTHERS;
-	return result == SQLITE_OK || result == SQLITE_BUSY ? FFP_ROOM_MADE : FFP_ROOM_NONE;
+		return FFP_SQLITE_ROOM_BY_OTHERS;
+	return result == SQLITE_OK || result == SQLITE_BUSY ? FFP_SQLITE_ROOM_MADE : FFP_SQLITE_ROOM_NONE;
 }
 
 /* Whether the file might not have room for the log, were it folded at the next look only. */
@@ -85,27 +85,27 @@ static int after_commit(void *context, sqlite3 *db, const char *schema, int page
 	return SQLITE_OK;
 }
 
-static ffp_room make_room(ff_txn *writer, int64_t limit_us)
+static ffp_sqlite_room make_room(ff_txn *writer, int64_t limit_us)
 {
 	int pages;
 	sqlite3_wal_checkpoint_v2(writer->db, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, NULL);
-	ffp_room room = restart(writer, "main", true, limit_us);
-	return pages == 0 && room == FFP_ROOM_MADE ? FFP_ROOM_NO_LOG : room;
+	ffp_sqlite_room room = restart(writer, "main", true, limit_us);
+	return pages == 0 && room == FFP_SQLITE_ROOM_MADE ? FFP_SQLITE_ROOM_NO_LOG : room;
 }
 
-ffp_room ffp_log_make_room(ff_txn *writer)
+ffp_sqlite_room ffp_sqlite_log_make_room(ff_txn *writer)
 {
 	int64_t limit_us = writer->store->busy_timeout_us;
 	ff_wait wait = { .limit_us = limit_us < ROOM_WAIT_US ? limit_us : ROOM_WAIT_US };
-	ffp_room room;
+	ffp_sqlite_room room;
 	ff_wait_start(&wait);
 	do {
 		room = make_room(writer, wait.limit_us);
-	} while (room == FFP_ROOM_BY_OTHERS && ff_wait_pause(&wait));
+	} while (room == FFP_SQLITE_ROOM_BY_OTHERS && ff_wait_pause(&wait));
 	return room;
 }
 
-void ffp_log_watch(ff_txn *writer)
+void ffp_sqlite_log_watch(ff_txn *writer)
 {
 	sqlite3_wal_hook(writer->db, after_commit, writer);
 }
@@ -116,10 +116,10 @@ void ffp_log_watch(ff_txn *writer)
 static bool open_keeper(ff_store *store)
 {
 	ff_error ignored;
-	if (ffp_connection_open(store, false, &store->keeper, &ignored) != FF_OK)
+	if (ffp_sqlite_connection_open(store, false, &store->keeper, &ignored) != FF_OK)
 		return false;
 	sqlite3_exec(store->keeper->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
-	ffp_file_sync_in_bites(store->keeper);
+	ffp_sqlite_file_sync_in_bites(store->keeper);
 	return true;
 }
 
@@ -131,7 +131,7 @@ static void fold(const ff_store *store)
 }
 
 /* Before a commit would, so that none does. Where nothing is synced, a commit does it as fast. */
-void ffp_log_keep(ff_store *store)
+void ffp_sqlite_log_keep(ff_store *store)
 {
 	bool is_long = atomic_load(&store->unfolded_pages) >= pages_max(store) / 4 * 3;
 	if (store->durability == FF_DURABILITY_NONE || !is_long || atomic_exchange(&store->keeping, true))

@@ -96,7 +96,7 @@ static ff_code get(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *error)
 	const ff_table *table = read->table;
 	read->row = NULL;
 	sqlite3_stmt *statement;
-	ff_code code = ffp_statement_get(txn, FFP_SELECT_KEY, table, 0, NULL, &statement, error);
+	ff_code code = ffp_sqlite_statement_get(txn, FFP_SQLITE_SELECT_KEY, table, 0, NULL, &statement, error);
 	if (code != FF_OK)
 		return code;
 	int result = bind_order(statement, 1, table, NULL, read->low, 0, table->key_count);
@@ -108,7 +108,7 @@ static ff_code get(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *error)
 	} else if (result != SQLITE_DONE) {
 		code = fail(txn, result, "read", error);
 	}
-	ffp_statement_done(statement);
+	ffp_sqlite_statement_done(statement);
 	return code;
 }
 
@@ -149,8 +149,8 @@ static ff_code range(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *erro
 	read->rows = NULL;
 	read->rows_count = 0;
 	sqlite3_stmt *statement;
-	ff_code code =
-	    ffp_statement_get(txn, FFP_SELECT_RANGE, read->table, ff_sql_range_shape(read), read, &statement, error);
+	ff_code code = ffp_sqlite_statement_get(txn, FFP_SQLITE_SELECT_RANGE, read->table, ff_sql_range_shape(read),
+	                                        read, &statement, error);
 	if (code != FF_OK)
 		return code;
 	unsigned limit;
@@ -161,17 +161,17 @@ static ff_code range(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *erro
 		code = collect(txn, statement, arena, read, error);
 	else
 		code = fail(txn, result, "read", error);
-	ffp_statement_done(statement);
+	ffp_sqlite_statement_done(statement);
 	return code;
 }
 
-ff_code ffp_rows_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
+ff_code ffp_sqlite_rows_load(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
 {
 	ff_code code = FF_OK;
 	for (size_t i = 0; code == FF_OK && i < count; i++)
 		code = reads[i].kind == FF_READ_GET ? get(txn, arena, &reads[i], error)
 		                                    : range(txn, arena, &reads[i], error);
-	code = ffp_connection_answer(txn, code, error);
+	code = ffp_sqlite_connection_answer(txn, code, error);
 	/* To read, SQLite may need room for the log's index. */
 	if (code == FF_E_FULL)
 		code = error->code = FF_E_IO;
@@ -190,15 +190,15 @@ static ff_code change(ff_txn *txn, sqlite3_stmt *statement, int bound, bool one_
 		code = ff_error_set(error, FF_E_CONFLICT, "a row is not as it was loaded");
 	else if (result != SQLITE_DONE)
 		code = fail(txn, result, "write to", error);
-	ffp_statement_done(statement);
+	ffp_sqlite_statement_done(statement);
 	return code;
 }
 
-static ffp_statement_kind kind_of(const ff_write *write)
+static ffp_sqlite_statement_kind kind_of(const ff_write *write)
 {
 	if (write->kind != FF_WRITE_PUT)
-		return write->kind == FF_WRITE_DELETE ? FFP_DELETE_KEY : FFP_DELETE_RANGE;
-	return write->before ? FFP_UPDATE : FFP_INSERT;
+		return write->kind == FF_WRITE_DELETE ? FFP_SQLITE_DELETE_KEY : FFP_SQLITE_DELETE_RANGE;
+	return write->before ? FFP_SQLITE_UPDATE : FFP_SQLITE_INSERT;
 }
 
 static int bind_update(sqlite3_stmt *statement, const ff_write *write, uint32_t mask)
@@ -213,16 +213,16 @@ static int bind_update(sqlite3_stmt *statement, const ff_write *write, uint32_t 
 	                           : result;
 }
 
-static int bind_write(sqlite3_stmt *statement, ffp_statement_kind kind, const ff_write *write, uint32_t shape)
+static int bind_write(sqlite3_stmt *statement, ffp_sqlite_statement_kind kind, const ff_write *write, uint32_t shape)
 {
 	const ff_table *table = write->table;
 	unsigned next;
 	switch (kind) {
-	case FFP_INSERT:
+	case FFP_SQLITE_INSERT:
 		return bind_order(statement, 1, table, NULL, write->after, 0, table->columns_count);
-	case FFP_UPDATE:
+	case FFP_SQLITE_UPDATE:
 		return bind_update(statement, write, shape);
-	case FFP_DELETE_KEY:
+	case FFP_SQLITE_DELETE_KEY:
 		return bind_order(statement, 1, table, NULL, write->before, 0, table->key_count);
 	default:
 		return bind_range(statement, write->range, &next);
@@ -231,20 +231,21 @@ static int bind_write(sqlite3_stmt *statement, ffp_statement_kind kind, const ff
 
 static ff_code apply(ff_txn *txn, const ff_write *write, ff_error *error)
 {
-	ffp_statement_kind kind = kind_of(write);
+	ffp_sqlite_statement_kind kind = kind_of(write);
 	uint32_t shape = 0;
-	if (kind == FFP_UPDATE && !(shape = ffp_changed_columns(write)))
+	if (kind == FFP_SQLITE_UPDATE && !(shape = ffp_changed_columns(write)))
 		return FF_OK;
-	if (kind == FFP_DELETE_RANGE)
+	if (kind == FFP_SQLITE_DELETE_RANGE)
 		shape = ff_sql_range_shape(write->range);
 	sqlite3_stmt *statement;
-	ff_code code = ffp_statement_get(txn, kind, write->table, shape, write->range, &statement, error);
+	ff_code code = ffp_sqlite_statement_get(txn, kind, write->table, shape, write->range, &statement, error);
 	if (code != FF_OK)
 		return code;
-	return change(txn, statement, bind_write(statement, kind, write, shape), kind != FFP_DELETE_RANGE, error);
+	return change(txn, statement, bind_write(statement, kind, write, shape), kind != FFP_SQLITE_DELETE_RANGE,
+	              error);
 }
 
-ff_code ffp_rows_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
+ff_code ffp_sqlite_rows_store(ff_txn *txn, const ff_write *writes, size_t count, ff_error *error)
 {
 	ff_code code = FF_OK;
 	for (size_t i = 0; code == FF_OK && i < count; i++)

@@ -22,7 +22,7 @@ static ff_code ask_int64(ff_txn *connection, const char *sql, bool *found, int64
 	return code;
 }
 
-ff_code ffp_schema_look(ff_txn *connection, uint32_t *version, ff_error *error)
+ff_code ffp_sqlite_schema_look(ff_txn *connection, uint32_t *version, ff_error *error)
 {
 	bool found;
 	int64_t value;
@@ -83,14 +83,14 @@ static ff_code migrate_from(ff_txn *connection, uint32_t from, ff_error *error)
 	return set_version(connection, from, catalog->version, error);
 }
 
-ff_code ffp_schema_migrate(ff_txn *connection, ff_error *error)
+ff_code ffp_sqlite_schema_migrate(ff_txn *connection, ff_error *error)
 {
 	uint32_t version = 0;
 	int result = sqlite3_exec(connection->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (result != SQLITE_OK)
 		return fail(connection, result, "write to", error);
 	/* Another process may have been here between the look and the lock. */
-	ff_code code = ffp_schema_look(connection, &version, error);
+	ff_code code = ffp_sqlite_schema_look(connection, &version, error);
 	if (code == FF_OK && version < connection->store->catalog->version)
 		code = migrate_from(connection, version, error);
 	if (code == FF_OK) {
@@ -152,7 +152,7 @@ static ff_code check_table(ff_txn *connection, const ff_table *table, ff_problem
 	return code;
 }
 
-ff_code ffp_schema_check(ff_txn *connection, ff_problem_fn *problem, void *context, ff_error *error)
+ff_code ffp_sqlite_schema_check(ff_txn *connection, ff_problem_fn *problem, void *context, ff_error *error)
 {
 	const ff_catalog *catalog = connection->store->catalog;
 	ff_code code = FF_OK;
