@@ -176,6 +176,7 @@ class Proxy:
         self.armed = None
         self.fired = 0
         self.refused = 0
+        self.accepted = 0
         self.silent = False
         self.listener = socket.create_server(("127.0.0.1", listen), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -238,6 +239,7 @@ class Proxy:
             link = Link(self, client, server)
             with self.lock:
                 self.links.add(link)
+                self.accepted += 1
             link.start()
 
     def drop(self, link):
