@@ -305,6 +305,7 @@ typedef struct bench_reports bench_reports;
 struct bench_reports {
 	const bench_shape *shape;
 	bench_stream stream;
+	uint64_t first; /* that is in the books: earlier ones were reset */
 	_Atomic uint64_t next;
 	_Atomic uint64_t *accepted; /* by budget and dimension */
 	double rate;                /* 0 = closed loop */

@@ -77,7 +77,7 @@ static uint64_t *asked_of(const bench_reports *reports, const bench_shape *shape
 	uint64_t end = stream.repeat ? stream.repeat : reports->next;
 	uint64_t *asked = bench_allocate(shape->budgets * shape->dimensions, sizeof(*asked));
 	stream.keys = BENCH_KEYS_NONE; /* of no matter, and what takes time to make */
-	for (uint64_t number = 0; number < end; number++) {
+	for (uint64_t number = reports->first; number < end; number++) {
 		bench_texts texts;
 		ff_report report;
 		if (reports->is_other && reports->is_other(number))

@@ -351,7 +351,7 @@ class Run(Case):
                 self.check_canary(workload, "books", "wrong books")
 
     def test_keys_that_are_lost_fail(self):
-        for workload in ("single", "crowd-64", "batch-100", "batch-random", "status", "keys-1k"):
+        for workload in ("single", "crowd-64", "batch-100", "batch-random", "status", "keys-1k", "day"):
             with self.subTest(workload):
                 self.check_canary(workload, "keys", "wrong books")
         self.check_canary("hot", "keys", "of the floor", "--processes", "2")
