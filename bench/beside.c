@@ -98,14 +98,14 @@ unsigned bench_run_status(const bench_workload *workload, const bench_store *sto
 	rows[2].against = "the writer beside a thread that counts";
 	bench_run_pairs(&how, &a, &counted, &rows[2]);
 	tell_reads(&rows[0], &of);
+	for (unsigned i = 0; i < 3; i++)
+		bench_row_end(&rows[i], &subject);
 	reports.accepted[0] += options->doctor;
 	bench_subject_repeat(&subject, &reports, options);
 	bool wrong = !bench_subject_books(&subject, &reports);
 	wrong = !bench_reports_right(&reports, &shape, store->scheme) || wrong;
-	for (unsigned i = 0; i < 3; i++) {
-		bench_row_end(&rows[i], &subject);
+	for (unsigned i = 0; i < 3; i++)
 		rows[i].books_wrong = wrong;
-	}
 	bench_clear(&subject, &reports);
 	return 3;
 }

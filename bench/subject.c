@@ -14,6 +14,7 @@
 void bench_subject_open(bench_subject *subject, ff_durability durability)
 {
 	bench_subject_close(subject);
+	subject->memory = (bench_memory){ 0 }; /* and not what it took to fill the store */
 	const bench_store *store = subject->store;
 	size_t size = strlen(store->scheme) + strlen(store->path) + strlen(store->query) + 64;
 	char *uri = bench_allocate(size, 1);
@@ -390,7 +391,6 @@ void bench_engine_slice(void *context, uint64_t ops, bench_slice *slice)
 static void open_side(void *context)
 {
 	const bench_engine_side *side = context;
-	side->subject->memory = (bench_memory){ 0 }; /* and not what it took to fill the store */
 	bench_subject_open(side->subject, side->reports->shape->durability);
 }
 

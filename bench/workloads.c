@@ -198,7 +198,7 @@ static void end_workers(contest *of, bench_row *row)
 		return;
 	bench_workers_end(of->engines, &peak_bytes, &engine_peak_bytes);
 	row->peak_memory_bytes += peak_bytes;
-	row->engine_memory_bytes += engine_peak_bytes;
+	row->engine_memory_bytes = engine_peak_bytes; /* the one here has done nothing */
 }
 
 unsigned bench_run_reports(const bench_workload *workload, const bench_store *store, const bench_options *options,

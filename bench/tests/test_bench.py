@@ -247,6 +247,12 @@ class Run(Case):
         self.assertEqual(row["ops"] % 7, 0)
         self.assertEqual(self.stores(), ["rows.json"])
 
+    def test_what_it_took_to_fill_the_store_is_not_the_engines_memory(self):
+        words = ("run", "--seconds", "0.001", "--pairs", "1", "--store", SCHEME, "--workload", "single-none", "--budgets", "8192")
+        for processes in (1, 2):
+            row, = json.loads(self.bench(*words, "--processes", processes, "--json", "-").stdout)["rows"]
+            self.assertLess(row["engine_memory_bytes"], 4 << 20)
+
     def test_the_file_system_is_the_stores(self):
         if SCHEME == "postgres":
             return
