@@ -43,7 +43,8 @@ unsigned bench_run_against(const bench_workload *workload, const bench_store *st
 {
 	filled large = { .store = *store, .shape = bench_shape_for(workload, store, options) };
 	filled small = { .store = beside(store), .shape = bench_shape_for(workload, store, options) };
-	small.shape.budgets = workload->base_budgets;
+	if (workload->base_budgets)
+		small.shape.budgets = workload->base_budgets;
 	small.shape.existing = workload->base_existing;
 	if (options->quick) {
 		small.shape.budgets = small.shape.budgets < 100 ? small.shape.budgets : 100;
@@ -208,7 +209,9 @@ static bool check_door(door *of, uint64_t asked)
 unsigned bench_run_admission(const bench_workload *workload, const bench_store *store, const bench_options *options,
                              bench_row *rows)
 {
-	bench_shape shape = bench_shape_for(workload, store, options);
+	bench_shape shape = workload->shape; /* admissions have no other */
+	shape.durability = bench_shape_for(workload, store, options).durability;
+	shape.processes = 1;
 	door large = { .store = *store, .places = options->quick ? 2000 : workload->size };
 	door small = { .store = beside(store), .places = 1000 };
 	bench_row_begin(rows, workload->name, store, &shape, options);

@@ -423,7 +423,7 @@ struct bench_workload {
 	uint64_t size;       /* of the workload's own kind: entries in a window, budgets that are due, expired keys */
 	bool purges;         /* expired keys, where house is kept */
 	const char *against; /* where the engine is the other side too: what it does there */
-	uint64_t base_budgets, base_existing; /* and with how many */
+	uint64_t base_budgets, base_existing; /* and with how many; budgets: 0 = as many */
 };
 
 #define BENCH_ROWS_MAX 8

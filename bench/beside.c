@@ -169,6 +169,7 @@ unsigned bench_run_mixed(const bench_workload *workload, const bench_store *stor
 	bench_shape shape = bench_shape_for(workload, store, options);
 	bench_subject subject = { .store = store };
 	bench_reports reports;
+	shape.batch = 1;
 	bench_row_begin(rows, workload->name, store, &shape, options);
 	rows->rate = options->rate;
 	bench_prepare(&subject, &reports, &shape, options->seed);
@@ -270,6 +271,7 @@ unsigned bench_run_spend(const bench_workload *workload, const bench_store *stor
 	bench_shape shape = bench_shape_for(workload, store, options);
 	bench_subject subject = { .store = store };
 	bench_reports reports;
+	shape.threads = 1;
 	bench_row_begin(rows, workload->name, store, &shape, options);
 	bench_prepare(&subject, &reports, &shape, options->seed);
 	spender *of = bench_allocate(1, sizeof(*of));

@@ -188,6 +188,8 @@ unsigned bench_run_house(const bench_workload *workload, const bench_store *stor
 {
 	house *of = bench_allocate(1, sizeof(*of));
 	of->shape = bench_shape_for(workload, store, options);
+	of->shape.threads = 1;
+	of->shape.batch = 1;
 	of->purges = workload->purges;
 	of->due = options->quick ? 1024 : workload->size;
 	if (!of->purges) {

@@ -26,7 +26,8 @@ bench_shape bench_shape_for(const bench_workload *workload, const bench_store *s
 		shape.threads = (unsigned)options->threads;
 	if (options->batch)
 		shape.batch = options->batch;
-	if (options->has_keys)
+	bool needs_keys = shape.replay || workload->purges;
+	if (options->has_keys && !(needs_keys && options->keys == BENCH_KEYS_NONE))
 		shape.keys = options->keys;
 	if (options->budgets)
 		shape.budgets = options->budgets;
@@ -263,7 +264,7 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 #define KEYS(name_, summary_, keys_, existing_)                                                              \
 	{                                                                                                    \
 		.name = (name_), .summary = (summary_), .run = bench_run_against, .against = "100,000 keys", \
-		.base_existing = 100000, .base_budgets = 100, .shape = {                                     \
+		.base_existing = 100000, .shape = {                                                          \
 			.threads = 1,                                                                        \
 			.batch = 8192,                                                                       \
 			keys_,                                                                               \

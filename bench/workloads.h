@@ -7,7 +7,7 @@
 typedef unsigned bench_run_fn(const bench_workload *workload, const bench_store *store, const bench_options *options,
                               bench_row *rows);
 
-/* A workload's shape as the command line changes it. */
+/* A workload's shape as the command line changes it. Who cannot do all of that puts its own back. */
 bench_shape bench_shape_for(const bench_workload *workload, const bench_store *store, const bench_options *options);
 bench_pairs bench_pairs_for(const bench_options *options, uint64_t unit);
 

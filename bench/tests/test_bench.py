@@ -247,6 +247,15 @@ class Run(Case):
         self.assertEqual(row["ops"] % 7, 0)
         self.assertEqual(self.stores(), ["rows.json"])
 
+    def test_what_a_workload_cannot_do_its_row_does_not_say(self):
+        words = ("--threads", "3", "--batch", "7", "--budgets", "9", "--keys", "none")
+        for workload, own in (("mixed", (3, 1, 9, "none")), ("spend", (1, 7, 9, "none")), ("day", (1, 1, 1024, "none")),
+                              ("purge", (1, 1, 9, "ordered")), ("admission-1k", (1, 1, 0, "none")), ("keys-1k", (3, 7, 9, "none")),
+                              ("replays", (3, 7, 9, "random"))):
+            with self.subTest(workload):
+                row, = self.rows("--workload", workload, *words)
+                self.assertEqual(tuple(row[name] for name in ("threads", "batch", "budgets", "keys")), own)
+
     def test_what_it_took_to_fill_the_store_is_not_the_engines_memory(self):
         words = ("run", "--seconds", "0.001", "--pairs", "1", "--store", SCHEME, "--workload", "single-none", "--budgets", "8192")
         for processes in (1, 2):
