@@ -55,12 +55,17 @@ static void add_count(cJSON *object, const char *name, uint64_t count)
 	cJSON_AddRawToObject(object, name, digits);
 }
 
+/* What was measured of the other side, where that is the floor. */
+static double of_floor(const bench_row *row, double number)
+{
+	return row->against && strstr(row->against, "floor") ? number : NAN;
+}
+
 static void add_ratio(cJSON *object, const bench_row *row)
 {
-	bool is_floor = row->against && strstr(row->against, "floor");
 	add_text(object, "against", row->against);
 	add_number(object, "against_per_second", row->against_per_second);
-	add_number(object, "floor_per_second", is_floor ? row->against_per_second : NAN);
+	add_number(object, "floor_per_second", of_floor(row, row->against_per_second));
 	add_number(object, "ratio", row->ratio.median);
 	add_number(object, "ratio_min", row->ratio.min);
 	add_number(object, "ratio_q1", row->ratio.q1);
@@ -113,8 +118,8 @@ cJSON *bench_row_json(const bench_row *row)
 	add_number(latency, "p100", row->p100);
 	add_number(object, "cpu_us_per_op", row->cpu_us_per_op);
 	add_number(object, "bytes_written_per_op", row->bytes_per_op);
-	add_number(object, "floor_cpu_us_per_op", row->floor_cpu_us_per_op);
-	add_number(object, "floor_bytes_written_per_op", row->floor_bytes_per_op);
+	add_number(object, "floor_cpu_us_per_op", of_floor(row, row->floor_cpu_us_per_op));
+	add_number(object, "floor_bytes_written_per_op", of_floor(row, row->floor_bytes_per_op));
 	add_number(object, "peak_memory_bytes", row->peak_memory_bytes);
 	add_number(object, "engine_memory_bytes", row->engine_memory_bytes);
 	add_text(object, "books", row->books_wrong ? "wrong" : "ok");
