@@ -1,10 +1,10 @@
 /*
  * Two files, row by row. Noise is what the rows themselves say: where a row has a ratio, the ratios are compared, for a
  * machine that was slower slowed both sides; else the rates. A row has become slower, or faster, where the two spreads
- * between quartiles do not touch and the medians are more than 3 % apart. Where a spread says little, of fewer than 5
- * pairs or of none, the ends must not touch, and the medians be 20 % apart. Where the other side is the engine itself,
- * or what the ratio is of is no rate, ratios may stay as they are though all of it became slower: then the rates are
- * compared, too.
+ * between quartiles do not touch and the medians are more than 3 % apart. Where a spread says little, of fewer than 10
+ * pairs (of 5, the quartiles of one row in ten lie below another's by chance) or of none, the ends must not touch, and
+ * the medians be 20 % apart. Where the other side is the engine itself, or what the ratio is of is no rate, ratios may
+ * stay as they are though all of it became slower: then the rates are compared, too.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 #define APART 0.03
 #define APART_WITHOUT_SPREAD 0.2
-#define PAIRS_MIN 5
+#define PAIRS_MIN 10
 
 /* One where a row was written before there were several. */
 static double processes_of(const cJSON *row)

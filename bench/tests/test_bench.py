@@ -559,6 +559,8 @@ class Rows(Case):
         self.compare(row_of(0.9, spread=0.001), row_of(0.89, spread=0.001), "same")
         self.compare(row_of(0.9, pairs=2), row_of(0.8, pairs=2), "same")
         self.compare(row_of(0.9, pairs=2), row_of(0.6, pairs=2), "slower")
+        for a, b, word in ((10, 10, "slower"), (9, 15, "same"), (15, 9, "same")):
+            self.compare(row_of(0.9, pairs=a), row_of(0.8, pairs=b), word)
         alone = {name: None for name in ("ratio", "ratio_min", "ratio_q1", "ratio_q3", "ratio_max")} | {"pairs": 0}
         for rate, word in ((800, "same"), (700, "slower"), (1200, "faster")):
             self.compare(row_of(0.9, per_second=900) | alone, row_of(0.9, per_second=rate) | alone, word)
