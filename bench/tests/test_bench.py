@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -693,6 +694,28 @@ class Rows(Case):
         self.assertIn("could not write the whole of 'cut.svg'", done.stderr)
         self.write("b.json", [row_of(0.5, workload="spend", floor_per_second=None)])
         self.bench("plot", "b.json", "-o", "b.svg")
+
+    def test_plot_hands_over_each_row_once(self):
+        (self.dir / "gnuplot").write_text("#!/bin/sh\n/bin/cat >commands\necho '</svg>' >a.svg\n")
+        (self.dir / "gnuplot").chmod(0o755)
+        latency = {"p1": 1, "p50": 2, "p99": 3, "p999": 4, "p100": 5}
+        self.write("a.json", [
+            row_of(0.5, latency_us=latency, floor_per_second=1200), row_of(0.5, workload="batch-1", batch=64, latency_us=latency),
+            row_of(0.25, store="redis", peer=True, per_second=7, latency_us=latency | {"p999": None}), row_of(1, per_second=None),
+            row_of(1, workload="keys-1k", existing_keys=1000, ops=8000), row_of(0.5, workload="keys-1m", existing_keys=1000000),
+            row_of(1, workload="keys-1k", existing_keys=1000, store="lmdb"),
+            row_of(1, workload="budgets-1k", budgets=1000, ops=8000), row_of(0.1, workload="budgets-1m", budgets=1000000)])
+        self.bench("plot", "a.json", "-o", "a.svg", PATH=str(self.dir))
+        commands = (self.dir / "commands").read_text()
+        data = dict(re.findall(r"(\$\w+) << EOD\n((?:.*\n)*?)EOD\n", commands))
+        self.assertEqual(data["$throughput"], '"single, sqlite" 500 1200\n"batch-1, sqlite" 500 NaN\n"single, redis" 7 NaN\n')
+        points = "1.0101 1\n2 2\n100 3\n"
+        self.assertEqual(data["$latency"], f'"single, sqlite"\n{points}1000 4\n\n\n"single, redis"\n{points}1000 NaN\n')
+        self.assertEqual([data[f"$growth{i}"] for i in range(6)],
+                         ["5000 1000\n1000000 2000\n", "1000 1000\n", "", "", "1000 1000\n1000000 10000\n", ""])
+        self.assertEqual([word for word in commands.split() if word.startswith("$growth")][6:], ["$growth0", "$growth4"])
+        self.assertIn("layout 3,1", commands)
+        self.assertIn("[i=0:1]", commands)
 
     def test_plot_needs_something_to_draw(self):
         for rows in ([], [row_of(1, per_second=None)], [row_of(1, workload="keys-1k", existing_keys=1000)],
