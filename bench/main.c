@@ -15,6 +15,7 @@
 #define WORKLOADS_MAX 64
 #define FILES_MAX 64
 #define MODULES_MAX 16
+#define KEPT_UP 0.95
 
 /* ---- what every file uses ------------------------------------------------------------------------------------- */
 
@@ -269,6 +270,11 @@ static bool run_one(const bench_workload *workload, const bench_store *store, co
 			fprintf(stderr, "ff-bench: the books of '%s' on %s are wrong\n", measured[i].workload,
 			        store->scheme);
 		right = right && !measured[i].books_wrong;
+		if (measured[i].per_second < KEPT_UP * measured[i].rate && !options->quick)
+			fprintf(stderr,
+			        "ff-bench: WARNING: '%s' on %s did not keep up: %.0f a second were due, and %.0f were "
+			        "done: its latencies are those of slices that began anew, and would grow without end\n",
+			        measured[i].workload, store->scheme, measured[i].rate, measured[i].per_second);
 		cJSON_AddItemToArray(rows, bench_row_json(&measured[i]));
 	}
 	return right;

@@ -303,13 +303,15 @@ const char *bench_text(const cJSON *row, const char *name)
 bench_words bench_title(const cJSON *row)
 {
 	bench_words title;
-	char processes[32] = "", way[32] = "";
+	char processes[32] = "", way[32] = "", due[32] = "";
 	if (bench_number(row, "processes") > 1)
 		snprintf(processes, sizeof processes, ", %.0f processes", bench_number(row, "processes"));
 	if (bench_number(row, "round_trip_ms") >= 0.5)
 		snprintf(way, sizeof way, ", %.0f ms away", bench_number(row, "round_trip_ms"));
-	snprintf(title.text, sizeof title.text, "%.30s%.30s%.30s%s", bench_text(row, "workload"), processes, way,
-	         bench_is_in_memory(bench_text(row, "filesystem")) ? ", in memory" : "");
+	if (bench_number(row, "rate") > 0)
+		snprintf(due, sizeof due, ", %.6g/s due", bench_number(row, "rate"));
+	snprintf(title.text, sizeof title.text, "%.30s%.30s%.30s%.30s%s", bench_text(row, "workload"), processes, way,
+	         due, bench_is_in_memory(bench_text(row, "filesystem")) ? ", in memory" : "");
 	return title;
 }
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "bench.h"
@@ -361,6 +362,8 @@ void bench_engine_report(void *context, uint64_t from, uint64_t end, bench_histo
 	const bench_engine_side *side = context;
 	const bench_reports *reports = side->reports;
 	crew of = { side->subject, side->reports, latencies, .began_at = from, .end = end };
+	if (reports->rate > 0)
+		prctl(PR_SET_TIMERSLACK, 1UL); /* else who waits wakes 50 µs late, which would count as latency */
 	pthread_mutex_init(&of.lock, NULL);
 	if (reports->shape->threads == 1) {
 		work(&of); /* of which only the calls are timed */

@@ -303,6 +303,12 @@ class Run(Case):
         self.assertEqual((row["loop"], row["rate"], row["against"], row["ratio"]), ("open", 2000, None, None))
         self.assertEqual(row["books"], "ok")
 
+    def test_an_open_loop_that_does_not_keep_up_is_told_of(self):
+        for rate, told in ((10, False), (1e8, True)):
+            done = self.bench("run", "--store", SCHEME, "--workload", "single", "--seconds", "0.5", "--pairs", "1", "--rate", rate)
+            self.assertEqual(f"'single' on {SCHEME} did not keep up: {rate:.0f} a second were due, and " in done.stderr, told)
+            self.assertIn(f"single, {rate:g}/s due  ", done.stdout)
+
     def test_batches_in_an_open_loop_come_when_they_are_due(self):
         row, = self.rows("--workload", "batch-1", "--batch", "64", "--rate", "4000")
         self.assertEqual((row["loop"], row["rate"], row["books"]), ("open", 4000, "ok"))
