@@ -29,9 +29,7 @@ static double processes_of(const cJSON *row)
 static bool are_as_far(const cJSON *a, const cJSON *b)
 {
 	double x = bench_number(a, "round_trip_ms"), y = bench_number(b, "round_trip_ms");
-	if (isnan(x) || isnan(y))
-		return isnan(x) && isnan(y);
-	return fabs(x - y) <= 0.5 + 0.2 * fmax(x, y);
+	return (isnan(x) && isnan(y)) || fabs(x - y) <= 0.5 + 0.2 * fmax(x, y);
 }
 
 /* Whether two rows measured the same thing. */

@@ -62,7 +62,7 @@ double bench_percentile_us(const bench_histogram *histogram, double share)
 	uint64_t wanted = (uint64_t)ceil(share * (double)histogram->count);
 	uint64_t seen = histogram->counts[0];
 	unsigned bucket = 0;
-	while (seen < wanted && bucket < BENCH_BUCKETS - 1)
+	while (seen < wanted) /* which all of them are together */
 		seen += histogram->counts[++bucket];
 	uint64_t end = bucket_end(bucket);
 	return (double)(end < histogram->max_ns ? end : histogram->max_ns) / 1000;

@@ -619,7 +619,8 @@ class Rows(Case):
             self.compare(row_of(0.9, against=against, per_second=1000), row_of(0.9, against=against, per_second=900), "same")
 
     def test_compare_takes_one_distance_for_another_where_they_measure_alike(self):
-        for a, b, alike in ((0.05, 0.4, True), (10.2, 11.5, True), (0.05, 1.1, False), (1.1, 10.2, False)):
+        for a, b, alike in ((0.05, 0.4, True), (10.2, 11.5, True), (0.05, 1.1, False), (1.1, 10.2, False), (0, 0.6, True),
+                            (0.64, 0, False), (10, 13.1, True), (10, 13.2, False), (None, 0.1, False)):
             self.write("a.json", [row_of(0.9, round_trip_ms=a, processes=1)])
             self.write("b.json", [row_of(0.9, round_trip_ms=b)])
             lines = self.bench("compare", "a.json", "b.json", status=0 if alike else 1).stdout.splitlines()

@@ -39,7 +39,7 @@ static void test_buckets(void)
 		double us = (double)ends[i] / 1000;
 		bench_record(&of, ends[i]);
 		CHECK(is_near(bench_percentile_us(&of, 0.5), us));
-		bench_record(&of, UINT64_MAX);
+		bench_record(&of, UINT64_C(1) << 45); /* the first that has no bucket of its own */
 		CHECK(bench_percentile_us(&of, 0.5) >= us && bench_percentile_us(&of, 0.5) <= us * (1 + 1.0 / 64));
 		CHECK(ends[i] >= 128 || is_near(bench_percentile_us(&of, 0.5), us));
 	}
@@ -62,11 +62,14 @@ static void test_percentiles(void)
 	CHECK(is_near(bench_percentile_us(&odd, 1), 1));
 	CHECK(is_near(bench_percentile_us(&odd, 0.0101), 0.011)); /* no less than the share are not above it */
 	CHECK(isnan(bench_percentile_us(&none, 0.5)));
+	bench_record(&even, 0);
+	bench_merge(&none, &even);
+	CHECK(none.max_ns == 1000 && bench_percentile_us(&none, 0.001) == 0);
 }
 
 static void test_quartiles(void)
 {
-	double five[] = { 5, 1, 4, 2, 3 }, four[] = { 40, 10, 20, 30 }, one[] = { 7 };
+	double five[] = { 5, 1, 4, 2, 3 }, four[] = { 40, 10, 20, 30 }, one[] = { 7, NAN };
 	bench_spread of = bench_spread_of(five, 5);
 	CHECK(of.min == 1 && of.q1 == 2 && of.median == 3 && of.q3 == 4 && of.max == 5);
 	of = bench_spread_of(four, 4);
@@ -133,14 +136,17 @@ static void test_pairs(void)
 static void test_one_side(void)
 {
 	static const double rates[] = { 100, 50, 0 };
-	fake only = { .name = 'a', .rates = rates };
+	fake only = { .name = 'a', .rates = rates, .cost = 1 };
 	bench_side a = { .slice = fake_slice, .context = &only };
 	bench_pairs how = { .pairs = 2, .slice_seconds = 0.01, .unit = 7 };
 	bench_row row = { .ratio.median = NAN, .against_per_second = NAN, .p50 = NAN };
-	memset(order, 0, sizeof order);
-	bench_run_pairs(&how, &a, NULL, &row);
-	CHECK(strcmp(order, "aaa") == 0 && only.most == 7); /* no less than the unit */
-	CHECK(row.ops == 14 && is_near(row.per_second, 50));
+	for (unsigned i = 0; i < 2; i++) { /* the second time as if there had been no first */
+		memset(order, 0, sizeof order);
+		bench_run_pairs(&how, &a, NULL, &row);
+		CHECK(strcmp(order, "aaa") == 0 && only.most == 7); /* no less than the unit */
+		CHECK(row.ops == 14 && is_near(row.seconds, 14 / 50.0) && is_near(row.per_second, 50));
+		CHECK(row.cpu_us_per_op > 0.99e6 && row.cpu_us_per_op < 1.1e6);
+	}
 	CHECK(isnan(row.ratio.median) && isnan(row.against_per_second) && isnan(row.p50));
 }
 
