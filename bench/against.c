@@ -59,7 +59,7 @@ unsigned bench_run_against(const bench_workload *workload, const bench_store *st
 	rows->against = workload->against;
 	bench_run_pairs(&how, &a, &b, rows);
 	bench_row_end(rows, &large.subject);
-	large.reports.accepted[0] += options->doctor;
+	bench_reports_doctor(&large.reports, options->doctor);
 	rows->books_wrong = !are_right(&large, options);
 	rows->books_wrong = !are_right(&small, options) || rows->books_wrong;
 	bench_clear(&large.subject, &large.reports);

@@ -323,6 +323,9 @@ void bench_reports_free(bench_reports *reports);
 /* Counts what was applied. */
 void bench_reports_accept(bench_reports *reports, const bench_texts *texts, size_t amounts_count);
 
+/* Makes the books wrong, where it is told to, in the last place that is looked at. */
+void bench_reports_doctor(bench_reports *reports, bool doctor);
+
 /*
  * Whether what was accepted is what was asked: of every budget all of it, or where budgets are to be full what fits. Work
  * that was refused or lost is no work. False where it is not: stderr says which, and on which side.

@@ -100,7 +100,7 @@ unsigned bench_run_status(const bench_workload *workload, const bench_store *sto
 	tell_reads(&rows[0], &of);
 	for (unsigned i = 0; i < 3; i++)
 		bench_row_end(&rows[i], &subject);
-	reports.accepted[0] += options->doctor;
+	bench_reports_doctor(&reports, options->doctor);
 	bench_subject_repeat(&subject, &reports, options);
 	bool wrong = !bench_subject_books(&subject, &reports);
 	wrong = !bench_reports_right(&reports, &shape, store->scheme) || wrong;
@@ -182,7 +182,7 @@ unsigned bench_run_mixed(const bench_workload *workload, const bench_store *stor
 	bench_pairs how = bench_pairs_for(options, shape.threads);
 	bench_run_pairs(&how, &a, NULL, rows);
 	bench_row_end(rows, &subject);
-	reports.accepted[0] += options->doctor;
+	bench_reports_doctor(&reports, options->doctor);
 	rows->books_wrong = !check_quota(subject.engine, reports.admitted);
 	rows->books_wrong = !bench_subject_books(&subject, &reports) || rows->books_wrong;
 	rows->books_wrong = !bench_reports_right(&reports, &shape, store->scheme) || rows->books_wrong;
@@ -286,7 +286,7 @@ unsigned bench_run_spend(const bench_workload *workload, const bench_store *stor
 	bench_pairs how = bench_pairs_for(options, 2 * shape.batch);
 	bench_run_pairs(&how, &a, NULL, rows);
 	bench_row_end(rows, &subject);
-	reports.accepted[0] += options->doctor;
+	bench_reports_doctor(&reports, options->doctor);
 	rows->books_wrong = !are_spends_right(of);
 	bench_batch_free(&of->batch);
 	free(of->spends);

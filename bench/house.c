@@ -207,7 +207,7 @@ unsigned bench_run_house(const bench_workload *workload, const bench_store *stor
 	for (unsigned i = 0; i < rounds; i++)
 		run_round(of, i, options->seconds / rounds / 2);
 	bench_row_end(rows, &of->subject);
-	of->reports.accepted[0] += options->doctor;
+	bench_reports_doctor(&of->reports, options->doctor);
 	if (!of->purges) /* else some of those keys are gone */
 		bench_subject_repeat(&of->subject, &of->reports, options);
 	bool right = bench_subject_books(&of->subject, &of->reports);

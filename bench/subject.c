@@ -72,6 +72,11 @@ void bench_reports_accept(bench_reports *reports, const bench_texts *texts, size
 		                          texts->amounts[i].amount, memory_order_relaxed);
 }
 
+void bench_reports_doctor(bench_reports *reports, bool doctor)
+{
+	reports->accepted[reports->shape->budgets * reports->shape->dimensions - 1] += doctor;
+}
+
 /* What the requests so far ask, budget by budget. */
 static uint64_t *asked_of(const bench_reports *reports, const bench_shape *shape)
 {

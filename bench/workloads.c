@@ -230,8 +230,8 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 
 	bench_row_end(rows, &of.subject);
 	end_workers(&of, rows);
-	reports->accepted[0] += options->doctor;
-	floor_reports->accepted[0] += options->doctor_floor;
+	bench_reports_doctor(reports, options->doctor);
+	bench_reports_doctor(floor_reports, options->doctor_floor);
 	bench_subject_repeat(&of.subject, reports, options);
 	rows->books_wrong = !bench_subject_books(&of.subject, reports);
 	rows->books_wrong = !bench_reports_right(reports, &shape, store->scheme) || rows->books_wrong;

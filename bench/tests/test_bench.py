@@ -246,6 +246,7 @@ class Run(Case):
         self.assertEqual((document["version"], document["label"]), (1, "mine"))
         self.assertEqual(set(document["machine"]), {"cores", "cpu", "memory_bytes", "kernel", "filesystem"})
         self.assertEqual(row["ops"] % 7, 0)
+        self.assertIn(f" {row['per_second']:,.0f} ", done.stdout)
         self.assertEqual(self.stores(), ["rows.json"])
 
     def test_what_a_workload_cannot_do_its_row_does_not_say(self):
@@ -301,13 +302,18 @@ class Run(Case):
     def test_an_open_loop_has_a_rate_and_no_floor(self):
         row, = self.rows("--workload", "crowd-64", "--rate", "2000")
         self.assertEqual((row["loop"], row["rate"], row["against"], row["ratio"]), ("open", 2000, None, None))
+        self.assertLess(row["per_second"], 2400)
         self.assertEqual(row["books"], "ok")
 
     def test_an_open_loop_that_does_not_keep_up_is_told_of(self):
-        for rate, told in ((10, False), (1e8, True)):
-            done = self.bench("run", "--store", SCHEME, "--workload", "single", "--seconds", "0.5", "--pairs", "1", "--rate", rate)
-            self.assertEqual(f"'single' on {SCHEME} did not keep up: {rate:.0f} a second were due, and " in done.stderr, told)
-            self.assertIn(f"single, {rate:g}/s due  ", done.stdout)
+        words = ("run", "--store", SCHEME, "--seconds", "0.5", "--pairs", "1", "--json", "rows.json")
+        for workload, rate, told in (("single", 10, False), ("single", 1e8, True), ("batch-1", 1e8, True), ("mixed", 1e8, True)):
+            done = self.bench(*words, "--workload", workload, "--rate", rate)
+            self.assertEqual(f"'{workload}' on {SCHEME} did not keep up: {rate:.0f} a second were due, and " in done.stderr, told)
+            self.assertIn(f"{workload}, {rate:g}/s due  ", done.stdout)
+            row, = json.loads((self.dir / "rows.json").read_text())["rows"]
+            if told:  # all was due when it began
+                self.assertGreater(row["latency_us"]["p100"], 9e5 * row["seconds"])
 
     def test_batches_in_an_open_loop_come_when_they_are_due(self):
         row, = self.rows("--workload", "batch-1", "--batch", "64", "--rate", "4000")
@@ -573,14 +579,15 @@ class Rows(Case):
             self.compare(row_of(0.9, per_second=900) | alone, row_of(0.9, per_second=rate) | alone, word)
 
     def test_compare_leaves_out_rows_without_a_like(self):
+        others = {"workload": "hot", "store": "lmdb", "durability": "none", "keys": "random", "loop": "open", "size": "quick",
+                  "against": "floor", "threads": 2, "processes": 2, "batch": 2, "existing_keys": 1, "budgets": 2, "dimensions": 2,
+                  "rate": 100, "round_trip_ms": 0.1}
         self.write("a.json", [row_of(0.9)])
-        self.write("b.json", [row_of(0.9), row_of(0.1, threads=2), row_of(0.1, processes=2),
-                              row_of(0.1, round_trip_ms=0.1), row_of(0.1, dimensions=2), row_of(0.1, loop="open", rate=100)])
-        done = self.bench("compare", "a.json", "b.json")
-        self.assertEqual(len(done.stdout.splitlines()), 2)
-        self.assertEqual(done.stderr, "ff-bench: 5 rows of 'b.json' have none like them in 'a.json'\n")
-        done = self.bench("compare", "b.json", "a.json")
-        self.assertEqual(done.stderr, "ff-bench: 5 rows of 'b.json' have none like them in 'a.json'\n")
+        self.write("b.json", [row_of(0.9), *(row_of(0.1, **{name: value}) for name, value in others.items())])
+        for files in (("a.json", "b.json"), ("b.json", "a.json")):
+            done = self.bench("compare", *files)
+            self.assertEqual(len(done.stdout.splitlines()), 2)
+            self.assertEqual(done.stderr, f"ff-bench: {len(others)} rows of 'b.json' have none like them in 'a.json'\n")
 
     def test_compare_takes_no_row_in_memory_for_one_on_a_disk(self):
         for other, alike in (("ramfs", True), ("ext4", False), (None, False)):
