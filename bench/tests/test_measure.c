@@ -1,4 +1,5 @@
-/* What ff-bench makes of times that are known: percentiles, quartiles, and sides in turn. */
+/* What ff-bench makes of times that are known: percentiles, quartiles, and sides in turn. And that requests are what they are said
+ * to be. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,91 @@ static void test_one_side(void)
 	CHECK(isnan(row.ratio.median) && isnan(row.against_per_second) && isnan(row.p50));
 }
 
+/* ---- requests ----------------------------------------------------------------------------------------------- */
+
+/* How many of 100,000 requests are for the budget that most are for; of what budgets there are each has one. */
+static uint64_t most_popular(const bench_stream *stream)
+{
+	uint64_t counts[1000] = { 0 }, most = 0, seen = 0;
+	bench_texts texts;
+	ff_report report;
+	for (uint64_t i = 0; i < 100000; i++) {
+		bench_request(stream, i, &texts, &report);
+		seen += texts.budget_number < stream->budgets && counts[texts.budget_number]++ == 0;
+	}
+	for (size_t i = 0; i < 1000; i++)
+		most = counts[i] > most ? counts[i] : most;
+	CHECK(seen == stream->budgets);
+	return most;
+}
+
+static void test_budgets(void)
+{
+	bench_stream stream = { .seed = 1, .budgets = 1000, .dimensions = 1 };
+	char id[24];
+	CHECK(most_popular(&stream) < 200);
+	stream.zipf = true; /* the first has a share of ln 2 / ln 1001, which is 0.1003 */
+	CHECK(most_popular(&stream) > 9700 && most_popular(&stream) < 10400);
+	bench_budget_id(1234567, id);
+	CHECK(strcmp(id, "budget-1234567") == 0);
+	bench_budget_id(0, id);
+	CHECK(strcmp(id, "budget-0000000") == 0);
+}
+
+/* Whether each key is later than the one before; none is it again. */
+static bool are_in_order(const bench_stream *stream)
+{
+	bench_texts before, now;
+	ff_report report;
+	bool in_order = true;
+	bench_request(stream, 0, &before, &report);
+	for (uint64_t i = 1; i < 10000; i++, before = now) {
+		bench_request(stream, i, &now, &report);
+		CHECK(strlen(now.key) == 36 && report.idempotency_key == now.key && strcmp(before.key, now.key) != 0);
+		in_order = in_order && strcmp(before.key, now.key) < 0;
+	}
+	return in_order;
+}
+
+static void test_keys(void)
+{
+	bench_stream stream = { .seed = 1, .keys = BENCH_KEYS_ORDERED, .budgets = 10, .dimensions = 2 }, other = stream;
+	bench_texts texts, again;
+	ff_report report;
+	CHECK(are_in_order(&stream));
+	other.seed = 2;
+	bench_request(&stream, 7, &texts, &report);
+	bench_request(&other, 7, &again, &report);
+	CHECK(strcmp(texts.key, again.key) != 0 && texts.key[14] == '7' && strchr("89ab", texts.key[19]));
+	stream.repeat = 5;
+	bench_request(&stream, 2, &again, &report);
+	bench_request(&stream, 7, &texts, &report);
+	CHECK(strcmp(texts.key, again.key) == 0 && texts.budget_number == again.budget_number);
+	stream = (bench_stream){ .seed = 1, .keys = BENCH_KEYS_RANDOM, .budgets = 10, .dimensions = 1 };
+	CHECK(!are_in_order(&stream));
+	stream.keys = BENCH_KEYS_NONE;
+	bench_request(&stream, 7, &texts, &report);
+	CHECK(!report.idempotency_key && report.amounts_count == 1 && report.budget_id == texts.budget);
+}
+
+/* In each dimension 1 … 100, all of them. */
+static void test_amounts(void)
+{
+	bench_stream stream = { .seed = 1, .budgets = 10, .dimensions = 2 };
+	bool seen[2][102] = { { false } };
+	bench_texts texts;
+	ff_report report;
+	for (uint64_t i = 0; i < 10000; i++) {
+		bench_request(&stream, i, &texts, &report);
+		for (size_t j = 0; j < 2; j++)
+			seen[j][report.amounts[j].amount < 101 ? report.amounts[j].amount : 101] = true;
+	}
+	for (size_t j = 0; j < 2; j++)
+		for (size_t i = 0; i < 102; i++)
+			CHECK(seen[j][i] == (i >= 1 && i <= 100));
+	CHECK(report.amounts_count == 2 && strcmp(report.amounts[0].dimension, report.amounts[1].dimension) != 0);
+}
+
 int main(void)
 {
 	test_buckets();
@@ -157,5 +243,8 @@ int main(void)
 	test_quartiles();
 	test_pairs();
 	test_one_side();
+	test_budgets();
+	test_keys();
+	test_amounts();
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
