@@ -105,7 +105,7 @@ static verdict judge(const cJSON *a, const cJSON *b)
 		return (verdict){ NAN, "books", "wrong", true };
 	bool has_ratios = !isnan(bench_number(a, "ratio")) && !isnan(bench_number(b, "ratio"));
 	verdict answer = judge_by(has_ratios, a, b);
-	if (!has_ratios || answer.is_slower || strstr(bench_text(a, "against"), "floor"))
+	if (answer.is_slower || strstr(bench_text(a, "against"), "floor"))
 		return answer;
 	verdict by_rate = judge_by(false, a, b);
 	return by_rate.is_slower ? by_rate : answer;

@@ -568,8 +568,11 @@ class Rows(Case):
         self.compare(row_of(0.9), row_of(0.9), "same")
         self.compare(row_of(0.9), row_of(0.8), "slower")
         self.compare(row_of(0.8), row_of(0.9), "faster")
-        self.compare(row_of(0.9, spread=0.1), row_of(0.8), "same")
-        self.compare(row_of(0.9, spread=0.001), row_of(0.89, spread=0.001), "same")
+        for a, b in ((0.9, 0.8), (0.8, 0.9)):
+            self.compare(row_of(a, spread=0.1), row_of(b), "same")
+            self.compare(row_of(a), row_of(b, spread=0.1), "same")
+        for a, b in ((0.9, 0.89), (0.89, 0.9)):
+            self.compare(row_of(a, spread=0.001), row_of(b, spread=0.001), "same")
         self.compare(row_of(0.9, pairs=2), row_of(0.8, pairs=2), "same")
         self.compare(row_of(0.9, pairs=2), row_of(0.6, pairs=2), "slower")
         for a, b, word in ((10, 10, "slower"), (9, 15, "same"), (15, 9, "same")):
@@ -606,6 +609,8 @@ class Rows(Case):
         unknown = {"per_second": None, "ratio": None}
         self.compare(row_of(0.9), row_of(0.9) | unknown, "unknown")
         self.compare(row_of(0.9) | unknown, row_of(0.9), "unknown")
+        for a, b in (({}, {"ratio": None}), ({"ratio": None}, {})):  # by the rates
+            self.compare(row_of(0.9, per_second=900) | a, row_of(0.6, per_second=900) | b, "same")
         self.compare(row_of(0.9), row_of(0.9, books="wrong"), "wrong")
         self.compare(row_of(0.9, books="wrong"), row_of(0.9), "wrong")
         no_spread = {name: None for name in ("ratio_min", "ratio_q1", "ratio_q3", "ratio_max")}

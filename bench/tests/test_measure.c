@@ -207,6 +207,13 @@ static void test_keys(void)
 	bench_request(&stream, 7, &texts, &report);
 	bench_request(&other, 7, &again, &report);
 	CHECK(strcmp(texts.key, again.key) != 0 && texts.key[14] == '7' && strchr("89ab", texts.key[19]));
+	uint64_t alike = 0;
+	for (uint64_t i = 0; i < 100; i++) {
+		bench_request(&stream, i, &texts, &report);
+		bench_request(&other, i, &again, &report);
+		alike += texts.budget_number == again.budget_number;
+	}
+	CHECK(alike < 50);
 	stream.repeat = 5;
 	bench_request(&stream, 2, &again, &report);
 	bench_request(&stream, 7, &texts, &report);
