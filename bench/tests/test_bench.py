@@ -64,6 +64,7 @@ class Case(unittest.TestCase):
         """The rows of a small run on the store of this test."""
         done = self.bench("run", "--quick", "--seconds", "0.02", "--pairs", "2", "--store", SCHEME, "--json", "-",
                           *arguments, status=status)
+        self.assertEqual(done.stderr == "", status == 0, done.stderr)
         return json.loads(done.stdout)["rows"]
 
     def names(self):
