@@ -60,6 +60,7 @@ unsigned bench_run_against(const bench_workload *workload, const bench_store *st
 	bench_run_pairs(&how, &a, &b, rows);
 	bench_row_end(rows, &large.subject);
 	bench_reports_doctor(&large.reports, options->doctor);
+	bench_reports_doctor(&small.reports, options->doctor_floor);
 	rows->books_wrong = !are_right(&large, options);
 	rows->books_wrong = !are_right(&small, options) || rows->books_wrong;
 	bench_clear(&large.subject, &large.reports);
@@ -228,7 +229,9 @@ unsigned bench_run_admission(const bench_workload *workload, const bench_store *
 	bench_row_end(rows, &large.subject);
 	cJSON_AddNumberToObject(rows->extra, "window_entries", (double)large.places);
 	bool right = check_door(&large, before_large + (uint64_t)(large.now_ms - began_large) + options->doctor);
-	rows->books_wrong = !check_door(&small, before_small + (uint64_t)(small.now_ms - began_small)) || !right;
+	rows->books_wrong =
+	    !check_door(&small, before_small + (uint64_t)(small.now_ms - began_small) + options->doctor_floor) ||
+	    !right;
 	bench_subject_close(&large.subject);
 	bench_subject_close(&small.subject);
 	store->floor->remove(store->path);

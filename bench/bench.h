@@ -162,7 +162,7 @@ typedef struct bench_options {
 	bool quick;
 	bench_floor_kind floor;
 	bool doctor;       /* the engine's expected books are made wrong */
-	bool doctor_floor; /* the floor's */
+	bool doctor_floor; /* the other side's */
 	bool lose_keys;    /* keys that both sides are to know are not theirs */
 	bool refuse;       /* the engine's budgets are full, and are not to be */
 	uint64_t seed;

@@ -378,6 +378,8 @@ class Run(Case):
                 if workload in FLOORED:
                     self.check_canary(workload, "floor-books", "of the floor")
                 self.check_canary(workload, "books", "wrong books")
+        for workload in ("keys-1k", "admission-1k"):  # whose other side is the engine
+            self.check_canary(workload, "floor-books", "wrong books")
 
     def test_keys_that_are_lost_fail(self):
         for workload in ("single", "crowd-64", "batch-100", "batch-random", "status", "keys-1k", "day"):
