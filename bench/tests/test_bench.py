@@ -21,6 +21,8 @@ README = ROOT / "bench" / "README.md"
 # Where the other side is the floor, and where it is not.
 FLOORED = {"single", "single-none", "crowd-64", "crowd-512", "hot", "zipf", "batch-1", "batch-100", "batch-5000",
            "batch-random", "batch-no-keys", "replays", "refusals"}
+# Whose operations are reads beside a writer, while that warms up, too.
+READS = {"status", "status-batch"}
 
 
 def psql(statement):
@@ -202,7 +204,10 @@ class CommandLine(Case):
 
 class Run(Case):
     def test_every_workload_measures_and_has_right_books(self):
+        began = time.monotonic()
         rows = self.rows()
+        took = time.monotonic() - began
+        self.assertLess(sum(row["seconds"] or 0 for row in rows if row["workload"] not in READS), took)
         self.assertLessEqual(set(self.names()), {row["workload"] for row in rows})
         for row in rows:
             with self.subTest(row["workload"]):
@@ -220,6 +225,12 @@ class Run(Case):
         latency = row["latency_us"]
         self.assertEqual(list(latency), ["p1", "p50", "p99", "p999", "p100"])
         self.assertEqual(list(latency.values()), sorted(latency.values()))
+        if row["seconds"] is not None:
+            self.assertGreater(row["per_second"], 0.99 * row["ops"] / row["seconds"])  # of two rates it is the middle
+        if row["seconds"] is not None and row["threads"] == 1 and row["workload"] not in READS:
+            mean_us = 1e6 * row["seconds"] / (row["ops"] / row["batch"])
+            self.assertLess(0.98 * latency["p1"], mean_us)
+            self.assertLess(mean_us, 1.001 * latency["p100"])
         self.assertEqual(row["round_trip_ms"] is None, SCHEME != "postgres")
         self.assertGreater(row["engine_memory_bytes"], 0)
         self.assertGreater(row["peak_memory_bytes"], row["engine_memory_bytes"])
