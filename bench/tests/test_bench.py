@@ -225,6 +225,17 @@ class Run(Case):
         latency = row["latency_us"]
         self.assertEqual(list(latency), ["p1", "p50", "p99", "p999", "p100"])
         self.assertEqual(list(latency.values()), sorted(latency.values()))
+        if SCHEME != "postgres":  # the tests' server syncs nothing
+            relaxed = row["workload"] == "single-none" or row["workload"].startswith(("budgets-", "admission-"))
+            self.assertEqual(row["durability"], "none" if relaxed else "full")
+        if row["workload"] in ("day", "purge"):
+            extra = row["extra"]
+            self.assertGreater(row["ratio"], 0)
+            self.assertGreater(extra["per_second_alone"], 0)
+            self.assertLessEqual(extra["p99_before_us"], extra["p100_before_us"])
+            for name, longest_us in (("before", extra["p100_before_us"]), ("beside", latency["p100"])):
+                self.assertGreater(extra[f"longest_{name}_ms"], 0)
+                self.assertLessEqual(extra[f"longest_{name}_ms"], 1.001e-3 * longest_us)
         if row["seconds"] is not None:
             self.assertGreater(row["per_second"], 0.99 * row["ops"] / row["seconds"])  # of two rates it is the middle
         if row["seconds"] is not None and row["threads"] == 1 and row["workload"] not in READS:
