@@ -93,6 +93,8 @@ static ff_code ready(ff_txn *txn, ff_error *error)
 static void send_begin(ff_txn *txn)
 {
 	ffp_send_plain(txn, FFP_BEGIN, txn->kind);
+	if (txn->kind == FF_TXN_READ) /* else the locks tell */
+		ffp_send_plain(txn, FFP_SESSION, 0);
 	txn->stage = FFP_OPEN;
 }
 

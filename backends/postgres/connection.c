@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include <xxhash.h>
@@ -41,6 +42,7 @@ static const meaning meanings[] = {
 	{ "0A000", FF_E_IO, RETRY | ANEW }, /* a standby takes no writes; a column is of another type than it was */
 	{ "22012", FF_E_CONFLICT, 0 },      /* a row that was loaded is gone: the count of a statement on many rows */
 	{ "22023", FF_E_IO, SETTLED },      /* a setting that the server does not take, such as one of PGOPTIONS */
+	{ "22P02", FF_E_CONFLICT, ANEW },   /* the session is another client's by now */
 	{ "23505", FF_E_CONFLICT, 0 },      /* a new row is there already */
 	{ "25001", FF_E_IO, SETTLED },      /* an isolation that PGOPTIONS sets */
 	{ "25006", FF_E_IO, RETRY | ANEW }, /* a server that takes no writes any more */
@@ -461,8 +463,9 @@ static attempt reach(ff_txn *txn)
 	return ended;
 }
 
-static void write_setup(const ff_store *store, ff_sql_text *sql)
+static void write_setup(const ff_txn *txn, ff_sql_text *sql)
 {
+	const ff_store *store = txn->store;
 	char numbers[256];
 	int64_t busy_ms = store->busy_timeout_ms ? store->busy_timeout_ms : 1; /* 0 would be for ever */
 	ff_sql_clear(sql);
@@ -480,8 +483,9 @@ static void write_setup(const ff_store *store, ff_sql_text *sql)
 	ff_sql_append(sql, store->durability == FF_DURABILITY_FULL ? "on" : "off");
 	snprintf(numbers, sizeof(numbers),
 	         "; SET lock_timeout TO %lld; SET statement_timeout TO %lld; SET idle_in_transaction_session_timeout"
-	         " TO %lld",
-	         (long long)busy_ms, (long long)store->statement_timeout_ms, (long long)store->statement_timeout_ms);
+	         " TO %lld; SET ff.session TO '%s'",
+	         (long long)busy_ms, (long long)store->statement_timeout_ms, (long long)store->statement_timeout_ms,
+	         txn->session);
 	/* Whoever is gone waits for nothing: what the server was asked is dropped within a tenth of a second, and with it
 	 * the locks. Else it would go on until there is something to send. The setting came with PostgreSQL 14, and not
 	 * on every system. */
@@ -493,7 +497,11 @@ static void write_setup(const ff_store *store, ff_sql_text *sql)
 
 static ff_code set_up(ff_txn *txn, ff_error *error)
 {
-	write_setup(txn->store, &txn->sql);
+	uint64_t random;
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return ff_error_set(error, FF_E_IO, "the system has no random number for a session");
+	snprintf(txn->session, sizeof(txn->session), "%016llx", (unsigned long long)random);
+	write_setup(txn, &txn->sql);
 	return txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
 	                       : ffp_run(txn, txn->sql.data, "set up", NULL, error);
 }

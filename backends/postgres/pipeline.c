@@ -133,6 +133,7 @@ void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask, size_t fi
 static const char *const plain_sql[][3] = {
 	[FFP_BEGIN] = { [FF_TXN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	                [FF_TXN_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE" },
+	[FFP_SESSION] = { "SELECT" },
 	[FFP_LOCK] = { "SELECT count(CASE k WHEN $2 THEN pg_advisory_xact_lock_shared(k)"
 	               " ELSE pg_advisory_xact_lock(k) END)" LOCK_TELLS "FROM unnest($1::bigint[]) k",
 	               "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
@@ -160,8 +161,19 @@ static void write_expectation(ff_sql_text *sql, const ff_catalog *catalog, uint3
 	ff_sql_append(sql, ")::int");
 }
 
-static void write_sql(ff_sql_text *sql, const ff_catalog *catalog, const ffp_sent *what)
+/* Looked at before the rest is done. No other text is read as a number, so that error means this alone (22P02). */
+void ffp_write_session(const ff_txn *txn, ff_sql_text *sql)
 {
+	ff_sql_append(sql, " WHERE (CASE current_setting('ff.session', true) WHEN '");
+	ff_sql_append(sql, txn->session);
+	ff_sql_append(sql,
+	              "' THEN '0' ELSE 'the session is now another client''s, as behind a pooler in transaction mode'"
+	              " END)::int = 0");
+}
+
+static void write_sql(const ff_txn *txn, ff_sql_text *sql, const ffp_sent *what)
+{
+	const ff_catalog *catalog = txn->store->catalog;
 	const ff_sql_dialect *dialect = &ffp_postgres_dialect;
 	ff_sql_clear(sql);
 	switch (what->kind) {
@@ -188,6 +200,8 @@ static void write_sql(ff_sql_text *sql, const ff_catalog *catalog, const ffp_sen
 		break;
 	default:
 		ff_sql_append(sql, plain_sql[what->kind][what->shape]);
+		if (what->kind >= FFP_SESSION && what->kind <= FFP_LOCK_ROOT)
+			ffp_write_session(txn, sql);
 	}
 }
 
@@ -205,7 +219,7 @@ static bool prepare(ff_txn *txn, const ffp_sent *what, uint64_t key, const char 
 	uint64_t *added = ffp_list_add(txn, &txn->prepared, 1, sizeof(*added));
 	if (added)
 		*added = key;
-	write_sql(&txn->sql, txn->store->catalog, what);
+	write_sql(txn, &txn->sql, what);
 	return added && !txn->sql.failed && note_sent(txn, preparation) &&
 	       PQsendPrepare(txn->pg, name, txn->sql.data, 0, NULL);
 }
@@ -230,10 +244,11 @@ bool ffp_send(ff_txn *txn, ffp_sent what)
 	uint64_t key = (uint64_t)what.kind << 48 | table << 32 | what.shape;
 	const uint64_t *keys = txn->prepared.items;
 	size_t place = 0;
-	char name[32];
+	char name[48];
 	while (place < txn->prepared.count && keys[place] != key)
 		place++;
-	snprintf(name, sizeof(name), "ff%zu", place);
+	/* A pooler may leave in the session what others have prepared. */
+	snprintf(name, sizeof(name), "ff%s_%zu", txn->session, place);
 	bool sent = !txn->no_memory && (place < txn->prepared.count || prepare(txn, &what, key, name)) &&
 	            note_sent(txn, what) && execute(txn, name);
 	txn->no_memory |= !sent && PQstatus(txn->pg) == CONNECTION_OK;

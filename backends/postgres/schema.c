@@ -11,13 +11,25 @@ static ff_code run(ff_txn *txn, const char *sql, PGresult **answer, ff_error *er
 	return ffp_run(txn, sql, "open", answer, error);
 }
 
+/* The same, in no session but the one that was set up. */
+static ff_code ask(ff_txn *txn, const char *sql, PGresult **answer, ff_error *error)
+{
+	ff_sql_clear(&txn->sql);
+	ff_sql_append(&txn->sql, "SELECT");
+	ffp_write_session(txn, &txn->sql);
+	ff_sql_append(&txn->sql, "; ");
+	ff_sql_append(&txn->sql, sql);
+	return txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
+	                       : run(txn, txn->sql.data, answer, error);
+}
+
 /* What the server is, and does. */
 static ff_code look_at_server(ff_txn *txn, ff_error *error)
 {
 	ff_store *store = txn->store;
 	PGresult *result;
 	ff_code code =
-	    run(txn,
+	    ask(txn,
 	        "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('server_encoding'),"
 	        " current_setting('server_version'), (SELECT bool_and(has_function_privilege(oid, 'EXECUTE'))"
 	        " FROM pg_proc WHERE proname = 'pg_logical_emit_message' AND proargtypes[2] = 'text'::regtype)",
@@ -48,7 +60,7 @@ enum { NO_SCHEMA = -1, NO_STORE = 0 };
 static ff_code look(ff_txn *txn, int64_t *version, ff_error *error)
 {
 	PGresult *result;
-	ff_code code = run(txn,
+	ff_code code = ask(txn,
 	                   "SELECT relname IS NOT NULL FROM pg_namespace n LEFT JOIN pg_class ON relnamespace = n.oid"
 	                   " AND relname = 'ff_schema' WHERE nspname ="
 	                   " (parse_ident(current_setting('search_path')))[1]",
@@ -60,7 +72,7 @@ static ff_code look(ff_txn *txn, int64_t *version, ff_error *error)
 	PQclear(result);
 	*version = has_schema ? NO_STORE : NO_SCHEMA;
 	if (has_table)
-		code = run(txn, "SELECT version FROM ff_schema", &result, error);
+		code = ask(txn, "SELECT version FROM ff_schema", &result, error);
 	if (code != FF_OK || !has_table)
 		return code;
 	*version = PQntuples(result) == 1 ? atoll(PQgetvalue(result, 0, 0)) : 0;
@@ -189,7 +201,7 @@ ff_code ffp_schema_types(ff_txn *txn, ff_error *error)
 {
 	PGresult *result = NULL;
 	ff_code code =
-	    run(txn,
+	    ask(txn,
 	        "SELECT relname, reltype, attname, atttypid FROM pg_namespace n JOIN pg_class c ON relnamespace"
 	        " = n.oid JOIN pg_attribute ON attrelid = c.oid WHERE nspname = current_schema() AND attnum"
 	        " > 0 AND NOT attisdropped AND relkind IN ('r', 'p') ORDER BY c.oid, attnum",

@@ -20,8 +20,11 @@ extern const ff_sql_dialect ffp_postgres_dialect;
 
 typedef enum ffp_statement_kind {
 	FFP_BEGIN = 1, /* shape: ff_txn_kind */
+	/* These fail where the session is not the one that was set up. */
+	FFP_SESSION,   /* does nothing else */
 	FFP_LOCK,      /* shape: 1 where it must not wait */
 	FFP_LOCK_ROOT, /* of one, and nothing is loaded under it: needs no array */
+	/* The others come behind one that has looked. */
 	FFP_VERSION,
 	FFP_EXPECT, /* shape: the mask of the tables, by id, that have rows which are expected */
 	FFP_SELECT_KEYS,
@@ -87,6 +90,7 @@ struct ff_txn {
 	ff_store *store;
 	PGconn *pg; /* NULL: not connected */
 	pid_t process;
+	char session[17];    /* what its session is called: digits that nobody else has */
 	ff_txn *next;        /* in the store's list of idle connections */
 	ffp_list prepared;   /* uint64_t: the kind, table and shape of each statement */
 	ffp_list types;      /* ffp_row_type: by table id */
@@ -185,6 +189,8 @@ void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask, size_t fi
 void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count);
 /* Sends what is queued, and reads every answer. */
 ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error);
+/* Lets a SELECT fail in a session that was not set up for this connection, or for another one since. */
+void ffp_write_session(const ff_txn *txn, ff_sql_text *sql);
 /* Sends a rollback where a transaction is open; its answer is read by the next exchange. */
 void ffp_roll_back(ff_txn *txn);
 

@@ -11,19 +11,19 @@ static const struct refusal {
 	bool retryable, anew;
 } refusals[] = {
 	{ "08006", FF_E_IO, true, false },       { "0A000", FF_E_IO, true, true },
-	{ "22012", FF_E_CONFLICT, true, false }, { "23505", FF_E_CONFLICT, true, false },
-	{ "23502", FF_E_IO, false, false },      { "25006", FF_E_IO, true, true },
-	{ "25P02", FF_E_IO, true, true },        { "25P03", FF_E_CONFLICT, true, false },
-	{ "26000", FF_E_IO, true, true },        { "28000", FF_E_IO, false, false },
-	{ "3D000", FF_E_IO, false, false },      { "3F000", FF_E_CORRUPT, false, false },
-	{ "40001", FF_E_CONFLICT, true, false }, { "40P01", FF_E_CONFLICT, true, false },
-	{ "42501", FF_E_IO, false, false },      { "42P05", FF_E_IO, true, true },
-	{ "42P01", FF_E_CORRUPT, false, true },  { "53100", FF_E_FULL, false, false },
-	{ "53200", FF_E_IO, false, false },      { "53300", FF_E_BUSY, true, false },
-	{ "55P03", FF_E_BUSY, true, false },     { "57014", FF_E_IO, true, false },
-	{ "57P01", FF_E_IO, true, false },       { "P0001", FF_E_IO, false, false },
-	{ "XX000", FF_E_IO, false, true },       { "XX001", FF_E_CORRUPT, false, false },
-	{ "XX002", FF_E_CORRUPT, false, false },
+	{ "22012", FF_E_CONFLICT, true, false }, { "22P02", FF_E_CONFLICT, true, true },
+	{ "23505", FF_E_CONFLICT, true, false }, { "23502", FF_E_IO, false, false },
+	{ "25006", FF_E_IO, true, true },        { "25P02", FF_E_IO, true, true },
+	{ "25P03", FF_E_CONFLICT, true, false }, { "26000", FF_E_IO, true, true },
+	{ "28000", FF_E_IO, false, false },      { "3D000", FF_E_IO, false, false },
+	{ "3F000", FF_E_CORRUPT, false, false }, { "40001", FF_E_CONFLICT, true, false },
+	{ "40P01", FF_E_CONFLICT, true, false }, { "42501", FF_E_IO, false, false },
+	{ "42P05", FF_E_IO, true, true },        { "42P01", FF_E_CORRUPT, false, true },
+	{ "53100", FF_E_FULL, false, false },    { "53200", FF_E_IO, false, false },
+	{ "53300", FF_E_BUSY, true, false },     { "55P03", FF_E_BUSY, true, false },
+	{ "57014", FF_E_IO, true, false },       { "57P01", FF_E_IO, true, false },
+	{ "P0001", FF_E_IO, false, false },      { "XX000", FF_E_IO, false, true },
+	{ "XX001", FF_E_CORRUPT, false, false }, { "XX002", FF_E_CORRUPT, false, false },
 };
 
 static void refuse_with(ff_test *t, const char *state)
@@ -182,7 +182,8 @@ static void a_rollback_that_cannot_be_prepared(ff_test *t)
 	FF_CHECK_EQ_INT(t, add(t, raw), 1);
 	FF_CHECK_CODE(t, try_add_to(t, raw, 1), FF_OK);
 	lose_rollback(t, raw,
-	              "FOR i IN 0..99 LOOP BEGIN EXECUTE format('PREPARE ff%s AS SELECT 1', i);"
+	              "FOR i IN 0..99 LOOP BEGIN EXECUTE"
+	              " format('PREPARE ff%s_%s AS SELECT 1', current_setting('ff.session'), i);"
 	              " EXCEPTION WHEN duplicate_prepared_statement THEN NULL; END; END LOOP;");
 	FF_CHECK_CODE(t, try_add_to(t, raw, 2), FF_OK);
 	FF_CHECK_EQ_INT(t, add(t, raw), 4);

@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from unittest import mock
 from server import Psql, Server, find_programs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
-from proxy import HEAD, PIECE, SIDES, Proxy  # noqa: E402
+from proxy import HEAD, PIECE, SIDES, Framing, Proxy  # noqa: E402
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "postgres.md"
 CUTS = ("before", "middle", "after")
@@ -81,7 +82,7 @@ class NetworkTest(unittest.TestCase):
         return made
 
     def uri(self, port=None, **params):
-        return self.server.uri(port or self.proxy.port, schema=self.schema, **params)
+        return self.server.uri(port or self.proxy.port, **{"schema": self.schema, **params})
 
     def host(self, port=None, **params):
         """One whose engine is open."""
@@ -1207,7 +1208,7 @@ class Prepared(NetworkTest):
     trigger does it to them."""
 
     ALL = "EXECUTE 'DEALLOCATE ALL';"
-    NAMES = ("FOR i IN 0..99 LOOP BEGIN EXECUTE format('PREPARE ff%s AS SELECT 1', i);"
+    NAMES = ("FOR i IN 0..99 LOOP BEGIN EXECUTE format('PREPARE ff%s_%s AS SELECT 1', current_setting('ff.session'), i);"
              " EXCEPTION WHEN duplicate_prepared_statement THEN NULL; END; END LOOP;")
 
     def setUp(self):
@@ -1240,6 +1241,114 @@ class Prepared(NetworkTest):
         self.trigger(self.NAMES, "DEFERRABLE INITIALLY DEFERRED")
         self.ok(self.open.ask("report", "b", "key0", 5, 600000))
         self.assert_fails_once("42P05")  # an update of the usage, which was inserted
+
+
+class Pooler:
+    """Gives its one session to whoever asks, until a transaction is over: a pooler in transaction mode. Whatever a client
+    leaves in the session stays there."""
+
+    START = b"user\0ff\0database\0postgres\0client_encoding\0UTF8\0\0"
+    ROLLBACK = HEAD.pack(b"Q", 4 + 9) + b"ROLLBACK\0"
+
+    def __init__(self, port):
+        self.session = socket.create_connection(("127.0.0.1", port))
+        self.turn = threading.Lock()
+        self.greeting = self.ask(struct.pack("!II", 8 + len(self.START), 196608) + self.START)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def ask(self, messages):
+        """What the server answers until it is ready; the last byte tells whether a transaction is open."""
+        self.session.sendall(messages)
+        framing = Framing("server")
+        answers = [b""]
+        while answers[-1][:1] != b"Z":
+            if not (data := self.session.recv(PIECE)):
+                raise OSError("the session has ended")
+            answers += framing.split(data)
+        return b"".join(answers)
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
+
+    def serve(self, client):
+        framing = Framing("client")
+        framing.peer = Framing("server")
+        asked, is_open = b"", False
+        with client, contextlib.suppress(OSError):
+            while data := client.recv(PIECE):
+                for message in framing.split(data):
+                    if message[0] == 0:  # it has no type, and begins: with encryption, which is refused
+                        client.sendall(b"N" if len(message) == 8 else self.greeting)
+                        continue
+                    asked += message
+                    if message[:1] in (b"Q", b"S"):
+                        if not is_open:
+                            self.turn.acquire()
+                        answers, asked = self.ask(asked), b""
+                        is_open = answers[-1:] != b"I"
+                        if not is_open:
+                            self.turn.release()
+                        client.sendall(answers)
+        if is_open:
+            self.ask(self.ROLLBACK)
+            self.turn.release()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.session.close()
+
+
+class Shared(NetworkTest):
+    """One session of the server for all hosts."""
+
+    def setUp(self):
+        super().setUp()
+        self.pooler = Pooler(self.server.port)
+        self.addCleanup(self.pooler.close)
+
+    def test_what_was_left_in_it(self):
+        for number in range(3):
+            host = self.host(self.pooler.port)
+            for deadline_ms in (0, 0, 600000):
+                self.ok(host.ask("report", "b", "-", 5, deadline_ms))
+            host.close()
+            self.assertEqual(self.used("b"), 15 * (number + 1))
+
+    def test_each_host_charges_its_own_store(self):
+        schemas = [self.schema, f"{self.schema}_too"]
+        hosts = [self.host(self.pooler.port, schema=schema) for schema in schemas]
+        for number in range(4):
+            for schema, host in zip(schemas, hosts):
+                for key in (f"key{number}", f"key{number}", "-"):
+                    self.ok(host.ask("report", schema, key, 5))
+        person = self.psql()
+        for schema in schemas:
+            used = person.ask(f"SELECT budget_id, current_value FROM {schema}.ff_budget_usage")
+            self.assertEqual(used, [f"{schema}|40"])
+
+    def test_another_host_comes_in_between(self):
+        """At each message of opening, and of the first report up to its transaction."""
+        host, other = self.host(self.pooler.port), self.host(self.pooler.port, schema=f"{self.schema}_too")
+        self.proxy.target = ("127.0.0.1", self.pooler.port)
+        codes = []
+        for at in range(1, 10):
+            self.proxy.arm("client", at, "call", call=lambda: self.ok(other.ask("report", "theirs", "-", 5)))
+            host = Host(self.uri())
+            self.addCleanup(host.close)
+            told = host.ask("open")
+            codes.append(told["code"])
+            if told["code"] != "ok":
+                self.assert_error(told, "busy", True, "another client's")
+                self.ok(host.ask("open"))
+            self.ok(host.ask("report", "b", f"key{at}", 5))
+            self.assertEqual((self.proxy.fired, self.used("b")), (at, 5 * at))
+            host.close()
+        self.assertEqual(set(codes), {"ok", "busy"})
 
 
 class Load:
