@@ -116,6 +116,7 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 	const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
 	if (!message) {
 		message = state_in(txn->pg ? PQerrorMessage(txn->pg) : "out of memory", found);
+		message = txn->silent ? "" : message; /* libpq tells of a reset, which was ours */
 		state = found;
 	}
 	state = state ? state : "";
@@ -553,7 +554,7 @@ void ffp_disconnect(ff_txn *txn)
 		PQfinish(txn->pg);
 	txn->pg = NULL;
 	txn->stage = FFP_NEW;
-	txn->no_memory = false;
+	txn->no_memory = txn->silent = false;
 	txn->prepared.count = txn->sent.count = 0;
 	memset(txn->lanes, 0, sizeof(txn->lanes));
 }

@@ -90,6 +90,7 @@ struct ff_txn {
 	ff_store *store;
 	PGconn *pg; /* NULL: not connected */
 	pid_t process;
+	bool silent;         /* given up, since nothing came */
 	char session[17];    /* what its session is called: digits that nobody else has */
 	ff_txn *next;        /* in the store's list of idle connections */
 	ffp_list prepared;   /* uint64_t: the kind, table and shape of each statement */

@@ -77,8 +77,9 @@ bool ffp_flush(ff_txn *txn)
 }
 
 /* A server that says nothing has to be given up by us: libpq notices the end of the socket, and nothing waits again. */
-static void give_up(const ff_txn *txn)
+static void give_up(ff_txn *txn)
 {
+	txn->silent = true;
 	shutdown(PQsocket(txn->pg), SHUT_RDWR);
 	PQconsumeInput(txn->pg);
 }

@@ -387,6 +387,8 @@ class Silence(NetworkTest):
             with self.subTest(place=place):
                 self.assertIn(told["code"], ("io", "commit_unknown"), told)
                 self.assertTrue(told["retryable"], told)
+                if place[0] == "server":
+                    self.assertIn("nobody answered", told["message"])
                 self.assertTrue(self.ok(again)["applied"])
                 self.assertEqual(self.used(f"b-{place[0]}-{place[1]}"), 10)
 
