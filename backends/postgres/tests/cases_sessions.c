@@ -75,6 +75,26 @@ static void a_lost_connection_is_replaced_by_one_that_holds_the_locks(ff_test *t
 	FF_CHECK_CODE(t, touch(t, hasty, "x", GETS), FF_E_BUSY);
 }
 
+/* Who is given the session sets it up, and there `item` is another table. */
+static void what_a_session_of_another_client_shows_is_not_read(ff_test *t)
+{
+	const item key = x_of(0);
+	ff_read read = { .table = item_table(), .kind = FF_READ_GET, .low = &key.row };
+	ffp_raw *raw = open_with(t, "");
+	FF_CHECK_EQ_INT(t, add(t, raw), 1);
+	run_sql(t, "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN CREATE TEMP TABLE item (LIKE item);"
+	           " PERFORM set_config('ff.session', 'theirs', false); RETURN NULL; END$$;"
+	           "CREATE CONSTRAINT TRIGGER t AFTER UPDATE ON item INITIALLY DEFERRED FOR EACH ROW"
+	           " EXECUTE FUNCTION f()");
+	FF_CHECK_EQ_INT(t, add(t, raw), 2);
+	ffp_slots_txn *txn = ffp_slots_begin(t, raw, FF_TXN_READ);
+	ffp_slots_load(t, txn, &read, 1);
+	FF_CHECK(t, read.row && ((const item *)(const void *)read.row)->value == 2);
+	ffp_slots_abort(t, txn);
+	FF_CHECK_EQ_INT(t, add(t, raw), 3);
+	FF_CHECK_CODE(t, try_add_to(t, raw, 3), FF_OK);
+}
+
 static const ff_case cases[] = {
 	CASE(there_are_as_many_lanes_as_connections_in_the_pool, "", 0),
 	CASE(of_many_sessions_some_are_kept_until_the_store_is_closed, "", 0),
@@ -82,5 +102,6 @@ static const ff_case cases[] = {
 	CASE(a_batch_that_has_lost_its_locks_loads_nothing, "", 0),
 	CASE(the_answer_to_a_rollback_is_not_waited_for, "", 0),
 	CASE(a_lost_connection_is_replaced_by_one_that_holds_the_locks, "", 0),
+	CASE(what_a_session_of_another_client_shows_is_not_read, "", 0),
 };
 FAMILY(cases_sessions, cases);
