@@ -24,9 +24,9 @@ static ff_txn *acquire(ff_store *store)
 	}
 	pthread_mutex_unlock(&store->mutex);
 	if (!txn)
-		return ffp_txn_new(store);
+		return ffp_postgres_txn_new(store);
 	if (txn->process != getpid())
-		ffp_disconnect(txn);
+		ffp_postgres_disconnect(txn);
 	txn->process = getpid();
 	return txn;
 }
@@ -44,7 +44,7 @@ static void release(ff_txn *txn)
 	}
 	pthread_mutex_unlock(&store->mutex);
 	if (!kept)
-		ffp_txn_free(txn);
+		ffp_postgres_txn_free(txn);
 }
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	if (!begun)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
 	begun->kind = kind;
-	begun->stage = FFP_NEW;
+	begun->stage = FFP_POSTGRES_NEW;
 	begun->late = begun->behind = false;
 	begun->goes_on = NULL;
 	begun->writes_count = begun->expected_count = 0;
@@ -68,9 +68,9 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 
 static ff_code enter_pipeline(ff_txn *txn, ff_error *error)
 {
-	ff_code code = ffp_schema_types(txn, error);
+	ff_code code = ffp_postgres_schema_types(txn, error);
 	if (code != FF_OK) {
-		ffp_disconnect(txn);
+		ffp_postgres_disconnect(txn);
 		return code;
 	}
 	PQsetnonblocking(txn->pg, 1);
@@ -82,9 +82,9 @@ static ff_code ready(ff_txn *txn, ff_error *error)
 {
 	if (txn->process != getpid())
 		return ff_error_set(error, FF_E_IO, "the transaction belongs to a parent process");
-	ff_code code = ffp_ask(txn, error);
+	ff_code code = ffp_postgres_ask(txn, error);
 	if (code == FF_OK && !txn->pg)
-		code = ffp_connect(txn, error);
+		code = ffp_postgres_connect(txn, error);
 	if (code == FF_OK && PQpipelineStatus(txn->pg) == PQ_PIPELINE_OFF)
 		code = enter_pipeline(txn, error);
 	return code;
@@ -92,10 +92,10 @@ static ff_code ready(ff_txn *txn, ff_error *error)
 
 static void send_begin(ff_txn *txn)
 {
-	ffp_send_plain(txn, FFP_BEGIN, txn->kind);
+	ffp_postgres_send_plain(txn, FFP_POSTGRES_BEGIN, txn->kind);
 	if (txn->kind == FF_TXN_READ) /* else the locks tell */
-		ffp_send_plain(txn, FFP_SESSION, 0);
-	txn->stage = FFP_OPEN;
+		ffp_postgres_send_plain(txn, FFP_POSTGRES_SESSION, 0);
+	txn->stage = FFP_POSTGRES_OPEN;
 }
 
 static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count, ff_error *error)
@@ -103,17 +103,17 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
 	ff_code code = ready(txn, error);
 	if (code != FF_OK)
 		return code;
-	bool first = txn->stage == FFP_NEW;
+	bool first = txn->stage == FFP_POSTGRES_NEW;
 	if (first)
 		send_begin(txn);
 	if (txn->kind == FF_TXN_WRITE)
-		ffp_lock(txn, reads, count);
+		ffp_postgres_lock(txn, reads, count);
 	if (first)
-		ffp_send_plain(txn, FFP_VERSION, 0);
-	ffp_rows_select(txn, arena, reads, count);
-	code = ffp_exchange(txn, arena, txn->kind == FF_TXN_WRITE ? "write to" : "read", error);
+		ffp_postgres_send_plain(txn, FFP_POSTGRES_VERSION, 0);
+	ffp_postgres_rows_select(txn, arena, reads, count);
+	code = ffp_postgres_exchange(txn, arena, txn->kind == FF_TXN_WRITE ? "write to" : "read", error);
 	if (code == FF_OK)
-		txn->stage = FFP_LOADED;
+		txn->stage = FFP_POSTGRES_LOADED;
 	return code;
 }
 
@@ -123,7 +123,7 @@ static ff_code load_once(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t co
  */
 static bool may_have_been_lost(const ff_txn *txn)
 {
-	return txn->pg && txn->stage == FFP_NEW;
+	return txn->pg && txn->stage == FFP_POSTGRES_NEW;
 }
 
 static bool is_lost(const ff_txn *txn, ff_code code)
@@ -160,7 +160,7 @@ static void drop_where_lost(ff_txn *txn)
 	struct pollfd socket = { .fd = PQsocket(txn->pg), .events = POLLIN };
 	while (txn->pg && poll(&socket, 1, 0) > 0)
 		if (!PQconsumeInput(txn->pg))
-			ffp_disconnect(txn);
+			ffp_postgres_disconnect(txn);
 }
 
 /*
@@ -170,13 +170,13 @@ static void drop_where_lost(ff_txn *txn)
  */
 static void send_commit(ff_txn *txn)
 {
-	bool lets_go = txn->stage == FFP_LOADED && txn->lets_go;
+	bool lets_go = txn->stage == FFP_POSTGRES_LOADED && txn->lets_go;
 	if (lets_go)
-		ffp_send_plain(txn, FFP_LET_GO, 0);
-	if (ffp_send_plain(txn, FFP_COMMIT, 0))
-		txn->stage = FFP_COMMITTING;
+		ffp_postgres_send_plain(txn, FFP_POSTGRES_LET_GO, 0);
+	if (ffp_postgres_send_plain(txn, FFP_POSTGRES_COMMIT, 0))
+		txn->stage = FFP_POSTGRES_COMMITTING;
 	if (lets_go)
-		ffp_send_plain(txn, FFP_HARDEN, 0);
+		ffp_postgres_send_plain(txn, FFP_POSTGRES_HARDEN, 0);
 }
 
 static ff_code write_and_commit(ff_txn *txn, ff_error *error)
@@ -186,20 +186,20 @@ static ff_code write_and_commit(ff_txn *txn, ff_error *error)
 	ff_code code = ready(txn, error);
 	if (code != FF_OK)
 		return code;
-	if (txn->stage == FFP_NEW) { /* nothing was loaded: all of it is one round trip */
+	if (txn->stage == FFP_POSTGRES_NEW) { /* nothing was loaded: all of it is one round trip */
 		send_begin(txn);
-		ffp_lock(txn, NULL, 0);
-		ffp_rows_expect(txn);
+		ffp_postgres_lock(txn, NULL, 0);
+		ffp_postgres_rows_expect(txn);
 	}
-	ffp_rows_write(txn);
+	ffp_postgres_rows_write(txn);
 	send_commit(txn);
-	return ffp_exchange(txn, NULL, "commit to", error);
+	return ffp_postgres_exchange(txn, NULL, "commit to", error);
 }
 
 static void abort_txn(ff_txn *txn)
 {
 	if (txn->process == getpid())
-		ffp_roll_back(txn);
+		ffp_postgres_roll_back(txn);
 	release(txn); /* and who takes or frees a parent's connection drops it */
 }
 
@@ -207,7 +207,8 @@ static void abort_txn(ff_txn *txn)
 static ff_code lock_rest(ff_txn *txn, ff_error *error)
 {
 	ff_code code = ready(txn, error);
-	return code == FF_OK && ffp_lock(txn, NULL, 0) ? ffp_exchange(txn, NULL, "write to", error) : code;
+	return code == FF_OK && ffp_postgres_lock(txn, NULL, 0) ? ffp_postgres_exchange(txn, NULL, "write to", error)
+	                                                        : code;
 }
 
 static ff_code commit(ff_txn *txn, ff_error *error)
@@ -215,7 +216,7 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	bool has_work = txn->writes_count || txn->expected_count || txn->behind;
 	bool again = may_have_been_lost(txn);
 	txn->goes_on = NULL; /* it is decided */
-	ff_code code = has_work && txn->stage == FFP_LOADED ? lock_rest(txn, error) : FF_OK;
+	ff_code code = has_work && txn->stage == FFP_POSTGRES_LOADED ? lock_rest(txn, error) : FF_OK;
 	if (code == FF_OK && has_work)
 		code = write_and_commit(txn, error);
 	if (again && is_lost(txn, code))
@@ -236,7 +237,7 @@ static void close_store(ff_store *store)
 {
 	while (store->idle) {
 		ff_txn *next = store->idle->next;
-		ffp_txn_free(store->idle);
+		ffp_postgres_txn_free(store->idle);
 		store->idle = next;
 	}
 	PQconninfoFree(store->options);
@@ -250,14 +251,14 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 	store->allocator = config->allocator;
 	store->read_only = (config->flags & FF_STORE_READ_ONLY) != 0;
 	bool must_exist = (config->flags & (FF_STORE_READ_ONLY | FF_STORE_MUST_EXIST)) != 0;
-	ff_code code = ffp_settings_read(store, config, error);
+	ff_code code = ffp_postgres_settings_read(store, config, error);
 	ff_txn *txn = NULL;
-	if (code == FF_OK && !(txn = ffp_txn_new(store)))
+	if (code == FF_OK && !(txn = ffp_postgres_txn_new(store)))
 		code = ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a connection");
 	if (code == FF_OK)
-		code = ffp_connect(txn, error);
+		code = ffp_postgres_connect(txn, error);
 	if (code == FF_OK)
-		code = ffp_schema_open(txn, must_exist, error);
+		code = ffp_postgres_schema_open(txn, must_exist, error);
 	if (code == FF_E_CONFLICT) /* with somebody who makes a schema, too, and does not know of our locks */
 		code = error->code = FF_E_BUSY;
 	if (txn)

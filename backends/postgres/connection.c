@@ -79,7 +79,7 @@ static const meaning *meaning_of(const char *state)
 	return found;
 }
 
-bool ffp_is_outdated(const PGresult *result)
+bool ffp_postgres_is_outdated(const PGresult *result)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	return state && meaning_of(state)->flags & ANEW;
@@ -130,7 +130,7 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 	             size, message, is_silent ? "nobody answered" : "", hint ? ": " : "", hint ? hint : "");
 	snprintf(error->native_code, sizeof(error->native_code), "%s", state);
 	error->retryable |= PQstatus(txn->pg) == CONNECTION_BAD || meaning_of(state)->flags & RETRY;
-	return txn->late ? ffp_ask(txn, error) : error->code;
+	return txn->late ? ffp_postgres_ask(txn, error) : error->code;
 }
 
 /* ---- settings ----------------------------------------------------------------------------------------------- */
@@ -303,7 +303,7 @@ static ff_code check_schema(const ff_store *store, const char *schema, ff_error 
 	return FF_OK;
 }
 
-ff_code ffp_settings_read(ff_store *store, const ff_store_config *config, ff_error *error)
+ff_code ffp_postgres_settings_read(ff_store *store, const ff_store_config *config, ff_error *error)
 {
 	const char *schema = ff_config_param(config, "schema");
 	schema = schema ? schema : "ff";
@@ -339,8 +339,8 @@ static ff_code back_off(ff_txn *txn, ff_error *error)
 	unsigned failures = txn->store->failures;
 	if (failures == 0)
 		return FF_OK;
-	ffp_wait(txn, 0, INT64_C(5) << failures);
-	ff_code code = ffp_ask(txn, error);
+	ffp_postgres_wait(txn, 0, INT64_C(5) << failures);
+	ff_code code = ffp_postgres_ask(txn, error);
 	if (code != FF_OK)
 		txn->store->failures = failures - 1;
 	return code;
@@ -405,7 +405,7 @@ static attempt try_hosts(ff_txn *txn, const char *hosts, const char *ports)
 	while (status != PGRES_POLLING_OK) {
 		ConnStatusType stage = PQstatus(txn->pg);
 		short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		bool is_silent = !ffp_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1);
+		bool is_silent = !ffp_postgres_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1);
 		if (is_silent) {
 			if (txn->late)
 				return SILENT;
@@ -504,10 +504,10 @@ static ff_code set_up(ff_txn *txn, ff_error *error)
 	snprintf(txn->session, sizeof(txn->session), "%016llx", (unsigned long long)random);
 	write_setup(txn, &txn->sql);
 	return txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
-	                       : ffp_run(txn, txn->sql.data, "set up", NULL, error);
+	                       : ffp_postgres_run(txn, txn->sql.data, "set up", NULL, error);
 }
 
-ff_code ffp_connect(ff_txn *txn, ff_error *error)
+ff_code ffp_postgres_connect(ff_txn *txn, ff_error *error)
 {
 	ff_store *store = txn->store;
 	txn->is_known = false;
@@ -532,7 +532,7 @@ ff_code ffp_connect(ff_txn *txn, ff_error *error)
 	else if (!txn->late)
 		store->failures = failures < 8 ? failures + 1 : 8;
 	if (code != FF_OK)
-		ffp_disconnect(txn);
+		ffp_postgres_disconnect(txn);
 	return code;
 }
 
@@ -547,13 +547,13 @@ static bool leave_socket(const ff_txn *txn)
 	return left;
 }
 
-void ffp_disconnect(ff_txn *txn)
+void ffp_postgres_disconnect(ff_txn *txn)
 {
 	/* Where a child can put nothing there, what it has of the connection is never given back. */
 	if (txn->pg && (txn->process == getpid() || leave_socket(txn)))
 		PQfinish(txn->pg);
 	txn->pg = NULL;
-	txn->stage = FFP_NEW;
+	txn->stage = FFP_POSTGRES_NEW;
 	txn->no_memory = txn->silent = false;
 	txn->prepared.count = txn->sent.count = 0;
 	memset(txn->lanes, 0, sizeof(txn->lanes));
@@ -561,7 +561,7 @@ void ffp_disconnect(ff_txn *txn)
 
 /* ---- a connection's memory ---------------------------------------------------------------------------------- */
 
-void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t count, size_t size)
+void *ffp_postgres_list_add(ff_txn *txn, ffp_postgres_list *list, size_t count, size_t size)
 {
 	const ff_allocator *allocator = txn->store->allocator;
 	if ((list->count + count) * size > list->capacity) {
@@ -577,13 +577,13 @@ void *ffp_list_add(ff_txn *txn, ffp_list *list, size_t count, size_t size)
 	return (char *)list->items + (list->count - count) * size;
 }
 
-static void free_list(ff_txn *txn, ffp_list *list)
+static void free_list(ff_txn *txn, ffp_postgres_list *list)
 {
 	if (list->items)
 		txn->store->allocator->resize(txn->store->allocator->context, list->items, list->capacity, 0);
 }
 
-ff_txn *ffp_txn_new(ff_store *store)
+ff_txn *ffp_postgres_txn_new(ff_store *store)
 {
 	ff_txn *txn = store->allocator->resize(store->allocator->context, NULL, 0, sizeof(*txn));
 	if (txn)
@@ -591,10 +591,10 @@ ff_txn *ffp_txn_new(ff_store *store)
 	return txn;
 }
 
-void ffp_txn_free(ff_txn *txn)
+void ffp_postgres_txn_free(ff_txn *txn)
 {
 	const ff_allocator *allocator = txn->store->allocator;
-	ffp_disconnect(txn);
+	ffp_postgres_disconnect(txn);
 	free_list(txn, &txn->prepared);
 	free_list(txn, &txn->sent);
 	free_list(txn, &txn->bytes);

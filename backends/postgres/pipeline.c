@@ -9,7 +9,7 @@
 
 static void add_bytes(ff_txn *txn, const void *bytes, size_t size)
 {
-	char *at = size ? ffp_list_add(txn, &txn->bytes, size, 1) : NULL;
+	char *at = size ? ffp_postgres_list_add(txn, &txn->bytes, size, 1) : NULL;
 	if (at)
 		memcpy(at, bytes, size);
 }
@@ -36,7 +36,7 @@ static void add_value(ff_txn *txn, const ff_column *column, const ff_row *row)
 	add_bytes(txn, text->data, text->size);
 }
 
-void ffp_params_begin(ff_txn *txn)
+void ffp_postgres_params_begin(ff_txn *txn)
 {
 	txn->bytes.count = 0;
 	txn->params_count = 0;
@@ -47,13 +47,13 @@ static void end_param(ff_txn *txn)
 	txn->params_end[txn->params_count++] = txn->bytes.count;
 }
 
-void ffp_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row)
+void ffp_postgres_param_value(ff_txn *txn, const ff_table *table, unsigned column, const ff_row *row)
 {
 	add_value(txn, &table->columns[column], row);
 	end_param(txn);
 }
 
-void ffp_param_int64(ff_txn *txn, int64_t value)
+void ffp_postgres_param_int64(ff_txn *txn, int64_t value)
 {
 	add_int64(txn, value);
 	end_param(txn);
@@ -69,9 +69,9 @@ static void begin_array(ff_txn *txn, uint32_t type, size_t count)
 	add_int32(txn, 1); /* the first element's number */
 }
 
-void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
+void ffp_postgres_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
 {
-	begin_array(txn, FFP_OID_INT64, count);
+	begin_array(txn, FFP_POSTGRES_OID_INT64, count);
 	for (size_t i = 0; i < count; i++) {
 		add_int32(txn, sizeof(int64_t));
 		add_int64(txn, lanes[i]);
@@ -79,7 +79,7 @@ void ffp_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
 	end_param(txn);
 }
 
-static void add_cell(ff_txn *txn, const ffp_attribute *attribute, const ff_table *table, uint32_t mask,
+static void add_cell(ff_txn *txn, const ffp_postgres_attribute *attribute, const ff_table *table, uint32_t mask,
                      const ff_row *row)
 {
 	unsigned at = attribute->column;
@@ -96,8 +96,8 @@ static void add_cell(ff_txn *txn, const ffp_attribute *attribute, const ff_table
 
 static void add_row(ff_txn *txn, const ff_table *table, uint32_t mask, const ff_row *row)
 {
-	const ffp_row_type *type = (const ffp_row_type *)txn->types.items + table->id;
-	const ffp_attribute *attributes = (const ffp_attribute *)txn->attributes.items + type->first;
+	const ffp_postgres_row_type *type = (const ffp_postgres_row_type *)txn->types.items + table->id;
+	const ffp_postgres_attribute *attributes = (const ffp_postgres_attribute *)txn->attributes.items + type->first;
 	size_t at = txn->bytes.count;
 	add_int32(txn, 0); /* its size, below */
 	add_int32(txn, (uint32_t)type->count);
@@ -108,10 +108,10 @@ static void add_row(ff_txn *txn, const ff_table *table, uint32_t mask, const ff_
 		memcpy((char *)txn->bytes.items + at, &size, sizeof(size));
 }
 
-void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask, size_t first, size_t count)
+void ffp_postgres_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask, size_t first, size_t count)
 {
 	const ff_row *const *rows = txn->rows.items;
-	const ffp_row_type *types = txn->types.items;
+	const ffp_postgres_row_type *types = txn->types.items;
 	begin_array(txn, types[table->id].type, count);
 	for (size_t i = 0; i < count; i++)
 		add_row(txn, table, mask, rows[first + i]);
@@ -131,20 +131,21 @@ void ffp_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask, size_t fi
  * committed, so each of its statements has a snapshot of its own. LOCK: $1 are keys in ascending order, $2 is the one
  * among them that is only shared. LOCK_ROOT: that one is $1, and the root's is $2. */
 static const char *const plain_sql[][3] = {
-	[FFP_BEGIN] = { [FF_TXN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-	                [FF_TXN_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE" },
-	[FFP_SESSION] = { "SELECT" },
-	[FFP_LOCK] = { "SELECT count(CASE k WHEN $2 THEN pg_advisory_xact_lock_shared(k)"
-	               " ELSE pg_advisory_xact_lock(k) END)" LOCK_TELLS "FROM unnest($1::bigint[]) k",
-	               "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
-	               " ELSE pg_try_advisory_xact_lock(k) END)::int" LOCK_TELLS "FROM unnest($1::bigint[]) k" },
-	[FFP_LOCK_ROOT] = { "SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock($2)" },
-	[FFP_VERSION] = { "SELECT version FROM ff_schema" },
-	[FFP_LET_GO] = { "SET LOCAL synchronous_commit TO off" },
-	[FFP_COMMIT] = { "COMMIT" },
-	[FFP_ROLLBACK] = { "ROLLBACK" },
+	[FFP_POSTGRES_BEGIN] = { [FF_TXN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+	                         [FF_TXN_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE" },
+	[FFP_POSTGRES_SESSION] = { "SELECT" },
+	[FFP_POSTGRES_LOCK] = { "SELECT count(CASE k WHEN $2 THEN pg_advisory_xact_lock_shared(k)"
+	                        " ELSE pg_advisory_xact_lock(k) END)" LOCK_TELLS "FROM unnest($1::bigint[]) k",
+	                        "SELECT 1 / bool_and(CASE k WHEN $2 THEN pg_try_advisory_xact_lock_shared(k)"
+	                        " ELSE pg_try_advisory_xact_lock(k) END)::int" LOCK_TELLS
+	                        "FROM unnest($1::bigint[]) k" },
+	[FFP_POSTGRES_LOCK_ROOT] = { "SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock($2)" },
+	[FFP_POSTGRES_VERSION] = { "SELECT version FROM ff_schema" },
+	[FFP_POSTGRES_LET_GO] = { "SET LOCAL synchronous_commit TO off" },
+	[FFP_POSTGRES_COMMIT] = { "COMMIT" },
+	[FFP_POSTGRES_ROLLBACK] = { "ROLLBACK" },
 	/* A record in the log, whose own commit is waited for, and so all that is in front of it. */
-	[FFP_HARDEN] = { "SELECT pg_logical_emit_message(true, 'ff', '')" },
+	[FFP_POSTGRES_HARDEN] = { "SELECT pg_logical_emit_message(true, 'ff', '')" },
 };
 
 /* The version is $1, and the rows of each table are one parameter more. */
@@ -162,7 +163,7 @@ static void write_expectation(ff_sql_text *sql, const ff_catalog *catalog, uint3
 }
 
 /* Looked at before the rest is done. No other text is read as a number, so that error means this alone (22P02). */
-void ffp_write_session(const ff_txn *txn, ff_sql_text *sql)
+void ffp_postgres_write_session(const ff_txn *txn, ff_sql_text *sql)
 {
 	ff_sql_append(sql, " WHERE (CASE current_setting('ff.session', true) WHEN '");
 	ff_sql_append(sql, txn->session);
@@ -171,52 +172,52 @@ void ffp_write_session(const ff_txn *txn, ff_sql_text *sql)
 	              " END)::int = 0");
 }
 
-static void write_sql(const ff_txn *txn, ff_sql_text *sql, const ffp_sent *what)
+static void write_sql(const ff_txn *txn, ff_sql_text *sql, const ffp_postgres_sent *what)
 {
 	const ff_catalog *catalog = txn->store->catalog;
 	const ff_sql_dialect *dialect = &ffp_postgres_dialect;
 	ff_sql_clear(sql);
 	switch (what->kind) {
-	case FFP_SELECT_KEYS:
+	case FFP_POSTGRES_SELECT_KEYS:
 		ff_sql_select_keys(sql, dialect, what->table);
 		break;
-	case FFP_SELECT_RANGE:
+	case FFP_POSTGRES_SELECT_RANGE:
 		ff_sql_select_range(sql, dialect, what->range);
 		break;
-	case FFP_EXPECT:
+	case FFP_POSTGRES_EXPECT:
 		write_expectation(sql, catalog, what->shape);
 		break;
-	case FFP_INSERT:
+	case FFP_POSTGRES_INSERT:
 		ff_sql_insert_rows(sql, dialect, what->table);
 		break;
-	case FFP_UPDATE:
+	case FFP_POSTGRES_UPDATE:
 		ff_sql_update_rows(sql, dialect, what->table, what->shape);
 		break;
-	case FFP_DELETE:
+	case FFP_POSTGRES_DELETE:
 		ff_sql_delete_keys(sql, dialect, what->table);
 		break;
-	case FFP_DELETE_RANGE:
+	case FFP_POSTGRES_DELETE_RANGE:
 		ff_sql_delete_range(sql, dialect, what->range);
 		break;
 	default:
 		ff_sql_append(sql, plain_sql[what->kind][what->shape]);
-		if (what->kind >= FFP_SESSION && what->kind <= FFP_LOCK_ROOT)
-			ffp_write_session(txn, sql);
+		if (what->kind >= FFP_POSTGRES_SESSION && what->kind <= FFP_POSTGRES_LOCK_ROOT)
+			ffp_postgres_write_session(txn, sql);
 	}
 }
 
-static bool note_sent(ff_txn *txn, ffp_sent what)
+static bool note_sent(ff_txn *txn, ffp_postgres_sent what)
 {
-	ffp_sent *place = ffp_list_add(txn, &txn->sent, 1, sizeof(*place));
+	ffp_postgres_sent *place = ffp_postgres_list_add(txn, &txn->sent, 1, sizeof(*place));
 	if (place)
 		*place = what;
 	return place != NULL;
 }
 
-static bool prepare(ff_txn *txn, const ffp_sent *what, uint64_t key, const char *name)
+static bool prepare(ff_txn *txn, const ffp_postgres_sent *what, uint64_t key, const char *name)
 {
-	const ffp_sent preparation = { .kind = FFP_PREPARE, .place = txn->prepared.count };
-	uint64_t *added = ffp_list_add(txn, &txn->prepared, 1, sizeof(*added));
+	const ffp_postgres_sent preparation = { .kind = FFP_POSTGRES_PREPARE, .place = txn->prepared.count };
+	uint64_t *added = ffp_postgres_list_add(txn, &txn->prepared, 1, sizeof(*added));
 	if (added)
 		*added = key;
 	write_sql(txn, &txn->sql, what);
@@ -226,9 +227,9 @@ static bool prepare(ff_txn *txn, const ffp_sent *what, uint64_t key, const char 
 
 static bool execute(ff_txn *txn, const char *name)
 {
-	const char *values[FFP_PARAMS_MAX];
-	int sizes[FFP_PARAMS_MAX];
-	int formats[FFP_PARAMS_MAX];
+	const char *values[FFP_POSTGRES_PARAMS_MAX];
+	int sizes[FFP_POSTGRES_PARAMS_MAX];
+	int formats[FFP_POSTGRES_PARAMS_MAX];
 	for (unsigned i = 0; i < txn->params_count; i++) {
 		size_t at = i ? txn->params_end[i - 1] : 0;
 		values[i] = (const char *)txn->bytes.items + at;
@@ -238,7 +239,7 @@ static bool execute(ff_txn *txn, const char *name)
 	return PQsendQueryPrepared(txn->pg, name, (int)txn->params_count, values, sizes, formats, 1);
 }
 
-bool ffp_send(ff_txn *txn, ffp_sent what)
+bool ffp_postgres_send(ff_txn *txn, ffp_postgres_sent what)
 {
 	uint64_t table = what.table ? what.table->id : 0;
 	uint64_t key = (uint64_t)what.kind << 48 | table << 32 | what.shape;
@@ -255,10 +256,10 @@ bool ffp_send(ff_txn *txn, ffp_sent what)
 	return sent;
 }
 
-bool ffp_send_plain(ff_txn *txn, ffp_statement_kind kind, uint32_t shape)
+bool ffp_postgres_send_plain(ff_txn *txn, ffp_postgres_statement_kind kind, uint32_t shape)
 {
-	ffp_params_begin(txn);
-	return ffp_send(txn, (ffp_sent){ .kind = kind, .shape = shape });
+	ffp_postgres_params_begin(txn);
+	return ffp_postgres_send(txn, (ffp_postgres_sent){ .kind = kind, .shape = shape });
 }
 
 /* ---- the exchange ---------------------------------------------------------------------------------------------- */
@@ -288,7 +289,7 @@ static bool is_end_of_session(const char *state)
 	return state && (strncmp(state, "57P", 3) == 0 || strncmp(state, "25P", 3) == 0);
 }
 
-static reply reply_of(const ffp_sent *sent, const PGresult *result)
+static reply reply_of(const ffp_postgres_sent *sent, const PGresult *result)
 {
 	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -302,17 +303,18 @@ static reply reply_of(const ffp_sent *sent, const PGresult *result)
 	default: /* what libpq says by itself has neither severity nor state */
 		if (!severity || !is_servers_own(result, state))
 			return NOTHING;
-		if (strcmp(severity, "ERROR") == 0 && sent->kind != FFP_SYNC)
+		if (strcmp(severity, "ERROR") == 0 && sent->kind != FFP_POSTGRES_SYNC)
 			return FAILED;
 		return is_end_of_session(state) ? ENDED : NOTHING;
 	}
 }
 
 /* COMMIT was answered. Where more comes behind it than the end, that is what makes it last. */
-static ff_code answer_commit(ff_txn *txn, const ffp_sent *sent, PGresult *result, const char *doing, ff_error *error)
+static ff_code answer_commit(ff_txn *txn, const ffp_postgres_sent *sent, PGresult *result, const char *doing,
+                             ff_error *error)
 {
 	bool committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
-	txn->stage = committed && sent[1].kind != FFP_SYNC ? FFP_HARDENING : FFP_OVER;
+	txn->stage = committed && sent[1].kind != FFP_POSTGRES_SYNC ? FFP_POSTGRES_HARDENING : FFP_POSTGRES_OVER;
 	if (!committed)
 		return ff_error_set(error, FF_E_IO, "cannot %s '%s': it was rolled back", doing, txn->store->name);
 	return FF_OK;
@@ -324,7 +326,7 @@ static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_e
 {
 	ff_code code = txn->no_memory ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for statements")
 	                              : ffp_postgres_fail(txn, result, doing, error);
-	if (txn->stage >= FFP_COMMITTING && txn->writes_count)
+	if (txn->stage >= FFP_POSTGRES_COMMITTING && txn->writes_count)
 		code = error->code = FF_E_COMMIT_UNKNOWN;
 	else if (code != FF_E_NO_MEMORY && code != FF_E_CONFLICT && code != FF_E_DEADLINE)
 		code = error->code = FF_E_IO;
@@ -341,25 +343,26 @@ static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_e
  *     ENDED    COMMIT is not reached     unknown                    unknown
  *     NOTHING  unknown                   unknown                    unknown
  */
-static ff_code heed(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, reply came, PGresult *result, const char *doing,
-                    ff_error *error)
+static ff_code heed(ff_txn *txn, ff_arena *arena, const ffp_postgres_sent *sent, reply came, PGresult *result,
+                    const char *doing, ff_error *error)
 {
 	if (came == DONE)
-		return sent->kind == FFP_COMMIT ? answer_commit(txn, sent, result, doing, error)
-		                                : ffp_postgres_answer(txn, arena, sent, result, error);
-	if ((came == FAILED || came == ENDED) && txn->stage == FFP_COMMITTING && sent->kind != FFP_COMMIT)
-		txn->stage = FFP_OPEN;
-	if (came == FAILED && sent->kind == FFP_LOCK)
-		ffp_lock_failed(txn);
-	return came == FAILED && txn->stage != FFP_HARDENING ? ffp_postgres_fail(txn, result, doing, error)
-	                                                     : lose(txn, result, doing, error);
+		return sent->kind == FFP_POSTGRES_COMMIT ? answer_commit(txn, sent, result, doing, error)
+		                                         : ffp_postgres_answer(txn, arena, sent, result, error);
+	if ((came == FAILED || came == ENDED) && txn->stage == FFP_POSTGRES_COMMITTING &&
+	    sent->kind != FFP_POSTGRES_COMMIT)
+		txn->stage = FFP_POSTGRES_OPEN;
+	if (came == FAILED && sent->kind == FFP_POSTGRES_LOCK)
+		ffp_postgres_lock_failed(txn);
+	return came == FAILED && txn->stage != FFP_POSTGRES_HARDENING ? ffp_postgres_fail(txn, result, doing, error)
+	                                                              : lose(txn, result, doing, error);
 }
 
 /* What ends the transaction before. Where that fails, and there is something to end, the server refuses BEGIN; and where
  * there is nothing, what comes behind it is done all the same. */
-static bool is_rollback(const ffp_sent *sent)
+static bool is_rollback(const ffp_postgres_sent *sent)
 {
-	return sent[sent->kind == FFP_PREPARE].kind == FFP_ROLLBACK;
+	return sent[sent->kind == FFP_POSTGRES_PREPARE].kind == FFP_POSTGRES_ROLLBACK;
 }
 
 /* Reads every answer, up to the last one or where the connection is lost: what libpq still holds then answers nobody
@@ -367,19 +370,20 @@ static bool is_rollback(const ffp_sent *sent)
 static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *lost, ff_error *error)
 {
 	ff_code code = FF_OK;
-	const ffp_sent *sent = txn->sent.items;
-	for (const ffp_sent *end = sent + txn->sent.count; sent < end && !*lost; sent++) {
-		PGresult *result = ffp_next_result(txn, lost);
+	const ffp_postgres_sent *sent = txn->sent.items;
+	for (const ffp_postgres_sent *end = sent + txn->sent.count; sent < end && !*lost; sent++) {
+		PGresult *result = ffp_postgres_next_result(txn, lost);
 		reply came = reply_of(sent, result);
 		bool tells = came >= ENDED || !is_rollback(sent);
-		if (tells && code == FF_OK && txn->stage != FFP_OVER)
+		if (tells && code == FF_OK && txn->stage != FFP_POSTGRES_OVER)
 			code = heed(txn, arena, sent, came, result, doing, error);
-		if (sent->kind == FFP_PREPARE && came != DONE && sent->place < txn->prepared.count)
+		if (sent->kind == FFP_POSTGRES_PREPARE && came != DONE && sent->place < txn->prepared.count)
 			txn->prepared.count = sent->place; /* nor is any behind it */
-		*lost |= came >= ENDED || (tells && ffp_is_outdated(result));
+		*lost |= came >= ENDED || (tells && ffp_postgres_is_outdated(result));
 		do
 			PQclear(result);
-		while (sent->kind != FFP_SYNC && !*lost && (result = ffp_next_result(txn, lost)) != NULL);
+		while (sent->kind != FFP_POSTGRES_SYNC && !*lost &&
+		       (result = ffp_postgres_next_result(txn, lost)) != NULL);
 	}
 	return code;
 }
@@ -387,27 +391,29 @@ static ff_code read_all(ff_txn *txn, ff_arena *arena, const char *doing, bool *l
 /* The end of a pipeline: what failed holds up no more than what lies in front of it. */
 static bool send_sync(ff_txn *txn)
 {
-	return note_sent(txn, (ffp_sent){ .kind = FFP_SYNC }) && !txn->no_memory && PQpipelineSync(txn->pg);
+	return note_sent(txn, (ffp_postgres_sent){ .kind = FFP_POSTGRES_SYNC }) && !txn->no_memory &&
+	       PQpipelineSync(txn->pg);
 }
 
-ff_code ffp_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error)
+ff_code ffp_postgres_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error)
 {
 	ff_code code = FF_OK;
-	bool lost = !send_sync(txn) || PQstatus(txn->pg) != CONNECTION_OK || !ffp_flush(txn);
+	bool lost = !send_sync(txn) || PQstatus(txn->pg) != CONNECTION_OK || !ffp_postgres_flush(txn);
 	if (!lost)
 		code = read_all(txn, arena, doing, &lost, error);
-	if (lost && code == FF_OK && txn->stage != FFP_OVER)
+	if (lost && code == FF_OK && txn->stage != FFP_POSTGRES_OVER)
 		code = lose(txn, NULL, doing, error);
 	txn->sent.count = 0;
 	if (lost)
-		ffp_disconnect(txn);
+		ffp_postgres_disconnect(txn);
 	return code;
 }
 
-void ffp_roll_back(ff_txn *txn)
+void ffp_postgres_roll_back(ff_txn *txn)
 {
-	bool open = txn->stage >= FFP_OPEN && txn->stage <= FFP_COMMITTING;
-	if (txn->pg && open && !(ffp_send_plain(txn, FFP_ROLLBACK, 0) && send_sync(txn) && PQflush(txn->pg) == 0))
-		ffp_disconnect(txn);
-	txn->stage = FFP_NEW;
+	bool open = txn->stage >= FFP_POSTGRES_OPEN && txn->stage <= FFP_POSTGRES_COMMITTING;
+	if (txn->pg && open &&
+	    !(ffp_postgres_send_plain(txn, FFP_POSTGRES_ROLLBACK, 0) && send_sync(txn) && PQflush(txn->pg) == 0))
+		ffp_postgres_disconnect(txn);
+	txn->stage = FFP_POSTGRES_NEW;
 }

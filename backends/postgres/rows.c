@@ -19,7 +19,7 @@ static unsigned lane_of(const ff_table *table, const ff_row *row)
 	} else {
 		hash = XXH64(ff_row_int64(row, root), sizeof(int64_t), 0);
 	}
-	return 1 + (unsigned)(hash % FFP_LANES);
+	return 1 + (unsigned)(hash % FFP_POSTGRES_LANES);
 }
 
 /* Whether a range lies within one root. */
@@ -58,7 +58,7 @@ static size_t list_new(ff_txn *txn, const bool *wanted, int64_t *keys, bool *in_
 {
 	size_t count = 0;
 	*in_order = true;
-	for (unsigned lane = 1; lane <= FFP_LANES; lane++) {
+	for (unsigned lane = 1; lane <= FFP_POSTGRES_LANES; lane++) {
 		if (txn->lanes[lane]) {
 			*in_order &= count == 0;
 		} else if (wanted[lane]) {
@@ -73,12 +73,12 @@ static size_t list_new(ff_txn *txn, const bool *wanted, int64_t *keys, bool *in_
  * Who works on some roots shares lane 0 and holds theirs; who reads across roots holds lane 0 alone. Locks are waited
  * for in ascending order only. What comes late and out of order is tried: where it is taken, the batch runs again.
  */
-bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count)
+bool ffp_postgres_lock(ff_txn *txn, const ff_read *reads, size_t count)
 {
 	const int64_t lane_0 = (int64_t)txn->store->lock_base;
-	int64_t keys[FFP_LANES + 1];
-	bool wanted[FFP_LANES + 1] = { false };
-	bool first = txn->stage != FFP_LOADED;
+	int64_t keys[FFP_POSTGRES_LANES + 1];
+	bool wanted[FFP_POSTGRES_LANES + 1] = { false };
+	bool first = txn->stage != FFP_POSTGRES_LOADED;
 	bool waits = first;
 	size_t keys_count = 0;
 	if (txn->lanes[0])
@@ -94,22 +94,22 @@ bool ffp_lock(ff_txn *txn, const ff_read *reads, size_t count)
 		keys_count += list_new(txn, wanted, keys + keys_count, &waits);
 	if (keys_count == 0)
 		return false;
-	ffp_params_begin(txn);
+	ffp_postgres_params_begin(txn);
 	if (first && !reads && keys_count == 2) {
-		ffp_param_int64(txn, keys[0]);
-		ffp_param_int64(txn, keys[1]);
-		ffp_send(txn, (ffp_sent){ .kind = FFP_LOCK_ROOT });
+		ffp_postgres_param_int64(txn, keys[0]);
+		ffp_postgres_param_int64(txn, keys[1]);
+		ffp_postgres_send(txn, (ffp_postgres_sent){ .kind = FFP_POSTGRES_LOCK_ROOT });
 		return true;
 	}
-	ffp_param_lanes(txn, keys, keys_count);
-	ffp_param_int64(txn, wanted[0] ? 0 : lane_0); /* the one that is shared; 0: none */
-	ffp_send(txn, (ffp_sent){ .kind = FFP_LOCK, .shape = !waits });
+	ffp_postgres_param_lanes(txn, keys, keys_count);
+	ffp_postgres_param_int64(txn, wanted[0] ? 0 : lane_0); /* the one that is shared; 0: none */
+	ffp_postgres_send(txn, (ffp_postgres_sent){ .kind = FFP_POSTGRES_LOCK, .shape = !waits });
 	return true;
 }
 
-void ffp_lock_failed(ff_txn *txn)
+void ffp_postgres_lock_failed(ff_txn *txn)
 {
-	if (txn->stage == FFP_LOADED && txn->lanes[0])
+	if (txn->stage == FFP_POSTGRES_LOADED && txn->lanes[0])
 		txn->store->lock_all = true;
 }
 
@@ -117,26 +117,27 @@ void ffp_lock_failed(ff_txn *txn)
 
 static void add_row(ff_txn *txn, const ff_row *row)
 {
-	const ff_row **place = ffp_list_add(txn, &txn->rows, 1, sizeof(*place));
+	const ff_row **place = ffp_postgres_list_add(txn, &txn->rows, 1, sizeof(*place));
 	if (place)
 		*place = row;
 }
 
-static void send_range(ff_txn *txn, ffp_statement_kind kind, const ff_read *range, ff_read **reads)
+static void send_range(ff_txn *txn, ffp_postgres_statement_kind kind, const ff_read *range, ff_read **reads)
 {
 	unsigned low = range->low_count > range->equal_count ? range->low_count : range->equal_count;
-	ffp_params_begin(txn);
+	ffp_postgres_params_begin(txn);
 	for (unsigned i = 0; i < low; i++)
-		ffp_param_value(txn, range->table, ff_order_column(range->table, range->index, i), range->low);
+		ffp_postgres_param_value(txn, range->table, ff_order_column(range->table, range->index, i), range->low);
 	for (unsigned i = range->equal_count; i < range->high_count; i++)
-		ffp_param_value(txn, range->table, ff_order_column(range->table, range->index, i), range->high);
-	if (kind == FFP_SELECT_RANGE)
-		ffp_param_int64(txn, range->limit);
-	ffp_send(txn, (ffp_sent){ .kind = kind,
-	                          .shape = ff_sql_range_shape(range),
-	                          .table = range->table,
-	                          .range = range,
-	                          .reads = reads });
+		ffp_postgres_param_value(txn, range->table, ff_order_column(range->table, range->index, i),
+		                         range->high);
+	if (kind == FFP_POSTGRES_SELECT_RANGE)
+		ffp_postgres_param_int64(txn, range->limit);
+	ffp_postgres_send(txn, (ffp_postgres_sent){ .kind = kind,
+	                                            .shape = ff_sql_range_shape(range),
+	                                            .table = range->table,
+	                                            .range = range,
+	                                            .reads = reads });
 }
 
 static uint32_t mask_of(unsigned columns)
@@ -149,16 +150,17 @@ static uint32_t mask_of(unsigned columns)
 #define STATEMENT_ROWS_MAX 8192u
 
 /* Statements on all of txn->rows, which look at the columns of `mask`; an update sets those that are none of the key. */
-static void send_rows(ff_txn *txn, ffp_statement_kind kind, const ff_table *table, uint32_t mask, ff_read **reads)
+static void send_rows(ff_txn *txn, ffp_postgres_statement_kind kind, const ff_table *table, uint32_t mask,
+                      ff_read **reads)
 {
-	uint32_t shape = kind == FFP_UPDATE ? mask & ~mask_of(table->key_count) : 0;
+	uint32_t shape = kind == FFP_POSTGRES_UPDATE ? mask & ~mask_of(table->key_count) : 0;
 	for (size_t first = 0; first < txn->rows.count; first += STATEMENT_ROWS_MAX) {
 		size_t left = txn->rows.count - first;
-		ffp_params_begin(txn);
-		ffp_param_rows(txn, table, mask, first, left < STATEMENT_ROWS_MAX ? left : STATEMENT_ROWS_MAX);
-		ffp_send(
-		    txn,
-		    (ffp_sent){ .kind = kind, .shape = shape, .table = table, .reads = reads ? reads + first : NULL });
+		ffp_postgres_params_begin(txn);
+		ffp_postgres_param_rows(txn, table, mask, first, left < STATEMENT_ROWS_MAX ? left : STATEMENT_ROWS_MAX);
+		ffp_postgres_send(
+		    txn, (ffp_postgres_sent){
+			     .kind = kind, .shape = shape, .table = table, .reads = reads ? reads + first : NULL });
 		if (left > STATEMENT_ROWS_MAX && !txn->no_memory)
 			PQsendFlushRequest(txn->pg);
 	}
@@ -175,11 +177,11 @@ static size_t select_keys(ff_txn *txn, const ff_table *table, ff_read *reads, si
 		members[found++] = &reads[i];
 		add_row(txn, reads[i].low);
 	}
-	send_rows(txn, FFP_SELECT_KEYS, table, mask_of(table->key_count), members);
+	send_rows(txn, FFP_POSTGRES_SELECT_KEYS, table, mask_of(table->key_count), members);
 	return found;
 }
 
-void ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
+void ffp_postgres_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
 {
 	const ff_catalog *catalog = txn->store->catalog;
 	ff_read **members = count ? ff_arena_take(arena, count * sizeof(*members)) : NULL;
@@ -192,7 +194,7 @@ void ffp_rows_select(ff_txn *txn, ff_arena *arena, ff_read *reads, size_t count)
 		reads[i].rows_count = 0;
 		if (reads[i].kind == FF_READ_RANGE) {
 			*members = &reads[i];
-			send_range(txn, FFP_SELECT_RANGE, &reads[i], members++);
+			send_range(txn, FFP_POSTGRES_SELECT_RANGE, &reads[i], members++);
 		}
 	}
 }
@@ -208,7 +210,8 @@ static int64_t int64_at(const char *bytes)
 
 static bool is_of_type(const PGresult *result, int field, const ff_column *column)
 {
-	return PQftype(result, field) == (column->type == FF_TYPE_TEXT ? FFP_OID_TEXT : FFP_OID_INT64);
+	return PQftype(result, field) ==
+	       (column->type == FF_TYPE_TEXT ? FFP_POSTGRES_OID_TEXT : FFP_POSTGRES_OID_INT64);
 }
 
 /* Copies a cell. False when memory is out; a value of a wrong kind marks the row. */
@@ -261,7 +264,7 @@ static ff_code no_memory(ff_error *error)
 	return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for rows");
 }
 
-static ff_code answer_keys(ff_arena *arena, const ffp_sent *sent, const PGresult *result, ff_error *error)
+static ff_code answer_keys(ff_arena *arena, const ffp_postgres_sent *sent, const PGresult *result, ff_error *error)
 {
 	for (int i = 0; i < PQntuples(result); i++) {
 		ff_read *read = sent->reads[int64_at(PQgetvalue(result, i, 0)) - 1];
@@ -272,7 +275,7 @@ static ff_code answer_keys(ff_arena *arena, const ffp_sent *sent, const PGresult
 	return FF_OK;
 }
 
-static ff_code answer_range(ff_arena *arena, const ffp_sent *sent, const PGresult *result, ff_error *error)
+static ff_code answer_range(ff_arena *arena, const ffp_postgres_sent *sent, const PGresult *result, ff_error *error)
 {
 	ff_read *read = sent->reads[0];
 	size_t count = (size_t)PQntuples(result);
@@ -307,20 +310,21 @@ static void answer_lock(ff_txn *txn, const PGresult *result)
 	txn->behind |= txn->lets_go && *PQgetvalue(result, 0, 2);
 }
 
-ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, const PGresult *result, ff_error *error)
+ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_postgres_sent *sent, const PGresult *result,
+                            ff_error *error)
 {
 	ff_code code;
 	switch (sent->kind) {
-	case FFP_LOCK:
+	case FFP_POSTGRES_LOCK:
 		answer_lock(txn, result);
 		return FF_OK;
-	case FFP_SELECT_KEYS:
+	case FFP_POSTGRES_SELECT_KEYS:
 		code = check_key(txn, result, 1, sent->table, error);
 		return code == FF_OK ? answer_keys(arena, sent, result, error) : code;
-	case FFP_SELECT_RANGE:
+	case FFP_POSTGRES_SELECT_RANGE:
 		code = check_key(txn, result, 0, sent->table, error);
 		return code == FF_OK ? answer_range(arena, sent, result, error) : code;
-	case FFP_VERSION:
+	case FFP_POSTGRES_VERSION:
 		return answer_version(txn, result, error);
 	default:
 		return FF_OK;
@@ -329,63 +333,63 @@ ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_sent *sent, 
 
 /* ---- rows that were not loaded ------------------------------------------------------------------------------- */
 
-void ffp_rows_expect(ff_txn *txn)
+void ffp_postgres_rows_expect(ff_txn *txn)
 {
 	const ff_read *reads = txn->expected;
 	uint32_t tables = 0;
-	ffp_params_begin(txn);
-	ffp_param_int64(txn, txn->store->catalog->version);
+	ffp_postgres_params_begin(txn);
+	ffp_postgres_param_int64(txn, txn->store->catalog->version);
 	for (size_t first = 0, end = 0; first < txn->expected_count; first = end) {
 		const ff_table *table = reads[first].table;
 		for (txn->rows.count = 0; end < txn->expected_count && reads[end].table == table; end++)
 			add_row(txn, reads[end].row);
-		ffp_param_rows(txn, table, mask_of(table->columns_count), 0, txn->rows.count);
+		ffp_postgres_param_rows(txn, table, mask_of(table->columns_count), 0, txn->rows.count);
 		tables |= UINT32_C(1) << table->id;
 	}
-	ffp_send(txn, (ffp_sent){ .kind = FFP_EXPECT, .shape = tables });
+	ffp_postgres_send(txn, (ffp_postgres_sent){ .kind = FFP_POSTGRES_EXPECT, .shape = tables });
 }
 
 /* ---- writes ------------------------------------------------------------------------------------------------- */
 
 /* Of a write of one row. */
-static ffp_statement_kind kind_of(const ff_write *write)
+static ffp_postgres_statement_kind kind_of(const ff_write *write)
 {
 	if (write->kind == FF_WRITE_DELETE)
-		return FFP_DELETE;
-	return write->before ? FFP_UPDATE : FFP_INSERT;
+		return FFP_POSTGRES_DELETE;
+	return write->before ? FFP_POSTGRES_UPDATE : FFP_POSTGRES_INSERT;
 }
 
 /* One statement for the writes of a kind among those of a table; an update sets what any of its rows changes. */
-static void write_rows(ff_txn *txn, ffp_statement_kind kind, const ff_write *writes, size_t count)
+static void write_rows(ff_txn *txn, ffp_postgres_statement_kind kind, const ff_write *writes, size_t count)
 {
 	const ff_table *table = writes[0].table;
-	uint32_t mask = kind == FFP_INSERT ? mask_of(table->columns_count) : 0;
+	uint32_t mask = kind == FFP_POSTGRES_INSERT ? mask_of(table->columns_count) : 0;
 	txn->rows.count = 0;
 	for (size_t i = 0; i < count; i++) {
 		uint32_t changed = 0;
 		if (kind_of(&writes[i]) != kind)
 			continue;
-		if (kind == FFP_UPDATE && !(changed = ffp_changed_columns(&writes[i])))
+		if (kind == FFP_POSTGRES_UPDATE && !(changed = ffp_changed_columns(&writes[i])))
 			continue;
 		mask |= changed;
-		add_row(txn, kind == FFP_DELETE ? writes[i].before : writes[i].after);
+		add_row(txn, kind == FFP_POSTGRES_DELETE ? writes[i].before : writes[i].after);
 	}
 	send_rows(txn, kind, table, mask | mask_of(table->key_count), NULL);
 }
 
-void ffp_rows_write(ff_txn *txn)
+void ffp_postgres_rows_write(ff_txn *txn)
 {
 	const ff_write *writes = txn->writes;
 	for (size_t first = 0, end = 0; first < txn->writes_count; first = end) {
 		if (writes[first].kind == FF_WRITE_DELETE_RANGE) {
-			send_range(txn, FFP_DELETE_RANGE, writes[end++].range, NULL);
+			send_range(txn, FFP_POSTGRES_DELETE_RANGE, writes[end++].range, NULL);
 			continue;
 		}
 		while (end < txn->writes_count && writes[end].table == writes[first].table &&
 		       writes[end].kind != FF_WRITE_DELETE_RANGE)
 			end++;
-		write_rows(txn, FFP_DELETE, writes + first, end - first);
-		write_rows(txn, FFP_UPDATE, writes + first, end - first);
-		write_rows(txn, FFP_INSERT, writes + first, end - first);
+		write_rows(txn, FFP_POSTGRES_DELETE, writes + first, end - first);
+		write_rows(txn, FFP_POSTGRES_UPDATE, writes + first, end - first);
+		write_rows(txn, FFP_POSTGRES_INSERT, writes + first, end - first);
 	}
 }

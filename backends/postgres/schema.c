@@ -8,7 +8,7 @@
 
 static ff_code run(ff_txn *txn, const char *sql, PGresult **answer, ff_error *error)
 {
-	return ffp_run(txn, sql, "open", answer, error);
+	return ffp_postgres_run(txn, sql, "open", answer, error);
 }
 
 /* The same, in no session but the one that was set up. */
@@ -16,7 +16,7 @@ static ff_code ask(ff_txn *txn, const char *sql, PGresult **answer, ff_error *er
 {
 	ff_sql_clear(&txn->sql);
 	ff_sql_append(&txn->sql, "SELECT");
-	ffp_write_session(txn, &txn->sql);
+	ffp_postgres_write_session(txn, &txn->sql);
 	ff_sql_append(&txn->sql, "; ");
 	ff_sql_append(&txn->sql, sql);
 	return txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
@@ -127,7 +127,7 @@ static ff_code migrate(ff_txn *txn, ff_error *error)
 	return code;
 }
 
-ff_code ffp_schema_open(ff_txn *txn, bool must_exist, ff_error *error)
+ff_code ffp_postgres_schema_open(ff_txn *txn, bool must_exist, ff_error *error)
 {
 	const ff_store *store = txn->store;
 	int64_t version;
@@ -178,7 +178,7 @@ static bool read_types(ff_txn *txn, const PGresult *result)
 {
 	const ff_catalog *catalog = txn->store->catalog;
 	txn->types.count = txn->attributes.count = 0;
-	ffp_row_type *types = ffp_list_add(txn, &txn->types, catalog->tables_count, sizeof(*types));
+	ffp_postgres_row_type *types = ffp_postgres_list_add(txn, &txn->types, catalog->tables_count, sizeof(*types));
 	if (!types)
 		return false;
 	memset(types, 0, catalog->tables_count * sizeof(*types));
@@ -186,18 +186,19 @@ static bool read_types(ff_txn *txn, const PGresult *result)
 		const ff_table *table = table_of(catalog, PQgetvalue(result, i, 0));
 		if (!table)
 			continue;
-		ffp_row_type *type = &types[table->id];
+		ffp_postgres_row_type *type = &types[table->id];
 		if (type->count++ == 0)
-			*type = (ffp_row_type){ oid_at(result, i, 1), txn->attributes.count, 1 };
-		ffp_attribute *attribute = ffp_list_add(txn, &txn->attributes, 1, sizeof(*attribute));
+			*type = (ffp_postgres_row_type){ oid_at(result, i, 1), txn->attributes.count, 1 };
+		ffp_postgres_attribute *attribute = ffp_postgres_list_add(txn, &txn->attributes, 1, sizeof(*attribute));
 		if (!attribute)
 			return false;
-		*attribute = (ffp_attribute){ oid_at(result, i, 3), column_of(table, PQgetvalue(result, i, 2)) };
+		*attribute =
+		    (ffp_postgres_attribute){ oid_at(result, i, 3), column_of(table, PQgetvalue(result, i, 2)) };
 	}
 	return true;
 }
 
-ff_code ffp_schema_types(ff_txn *txn, ff_error *error)
+ff_code ffp_postgres_schema_types(ff_txn *txn, ff_error *error)
 {
 	PGresult *result = NULL;
 	ff_code code =

@@ -34,7 +34,7 @@ static bool has_rest(const ff_txn *txn)
 }
 
 /* Signals are let in between the slices: who is interrupted knows nothing of how long he has waited. */
-bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms)
+bool ffp_postgres_wait(ff_txn *txn, short events, int64_t limit_ms)
 {
 	sigset_t all;
 	sigfillset(&all);
@@ -53,7 +53,7 @@ bool ffp_wait(ff_txn *txn, short events, int64_t limit_ms)
 	return false;
 }
 
-ff_code ffp_ask(ff_txn *txn, ff_error *error)
+ff_code ffp_postgres_ask(ff_txn *txn, ff_error *error)
 {
 	return is_late(txn) ? ff_error_set(error, FF_E_DEADLINE, "nobody waits for '%s' any more", txn->store->name)
 	                    : FF_OK;
@@ -66,12 +66,12 @@ static int64_t silence_ms(const ff_txn *txn)
 	return statement_ms ? statement_ms + 5000 : -1;
 }
 
-bool ffp_flush(ff_txn *txn)
+bool ffp_postgres_flush(ff_txn *txn)
 {
 	int more;
 	while ((more = PQflush(txn->pg)) > 0)
 		/* A server whose answers nobody reads stops reading, too. */
-		if (!ffp_wait(txn, POLLIN | POLLOUT, silence_ms(txn)) || !PQconsumeInput(txn->pg))
+		if (!ffp_postgres_wait(txn, POLLIN | POLLOUT, silence_ms(txn)) || !PQconsumeInput(txn->pg))
 			return false;
 	return more == 0;
 }
@@ -84,10 +84,10 @@ static void give_up(ff_txn *txn)
 	PQconsumeInput(txn->pg);
 }
 
-PGresult *ffp_next_result(ff_txn *txn, bool *lost)
+PGresult *ffp_postgres_next_result(ff_txn *txn, bool *lost)
 {
 	while (PQisBusy(txn->pg)) {
-		bool silent = !ffp_wait(txn, POLLIN, silence_ms(txn));
+		bool silent = !ffp_postgres_wait(txn, POLLIN, silence_ms(txn));
 		if (silent)
 			give_up(txn);
 		if (silent || !read_input(txn)) {
@@ -100,12 +100,12 @@ PGresult *ffp_next_result(ff_txn *txn, bool *lost)
 	return result;
 }
 
-ff_code ffp_run(ff_txn *txn, const char *sql, const char *doing, PGresult **answer, ff_error *error)
+ff_code ffp_postgres_run(ff_txn *txn, const char *sql, const char *doing, PGresult **answer, ff_error *error)
 {
-	bool lost = !PQsendQuery(txn->pg, sql) || !ffp_flush(txn);
+	bool lost = !PQsendQuery(txn->pg, sql) || !ffp_postgres_flush(txn);
 	PGresult *last = NULL;
 	PGresult *next;
-	while (!lost && (next = ffp_next_result(txn, &lost)) != NULL) {
+	while (!lost && (next = ffp_postgres_next_result(txn, &lost)) != NULL) {
 		PQclear(last);
 		last = next;
 	}
