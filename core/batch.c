@@ -358,7 +358,6 @@ static bool is_late(const ffp_ticket *ticket)
 
 static void end_ticket(const batch_run *run, ffp_ticket *ticket, ff_code code)
 {
-	ticket->code = FF_OK;
 	ticket->is_done = code != FF_E_DEADLINE || is_late(ticket);
 	if (code != FF_OK && code != FF_E_DEADLINE)
 		fail_ticket(run, ticket, code);

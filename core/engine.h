@@ -18,7 +18,7 @@ struct ffp_ticket {
 	ff_code code; /* of the batch as a whole */
 	ff_error *error;
 	bool queued;
-	bool leads;   /* its thread is to lead the next batch; else the ticket is done when its thread is woken */
+	bool leads;   /* its thread is to lead until the ticket is done; woken without this, the ticket is done */
 	bool is_done; /* all of its calls are decided, or failed */
 	bool was_cut; /* a batch with it was given up, for the deadline of another */
 	sem_t wake;
@@ -132,7 +132,7 @@ typedef struct ffp_decided {
 } ffp_decided;
 
 /* Decides tickets in one transaction (batch.c), or in several where one of them meets damage, which is to fail no stranger's
- * call. Each ticket's code is set, and is_done: not where a deadline cut the batch short, and the ticket has calls that can
+ * call. Each ticket's code, FF_OK until then, is set where its batch failed, and is_done: not where a deadline cut the batch short, and the ticket has calls that can
  * wait longer. The thread of the lane's leader only. */
 ffp_decided ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
 

@@ -3,7 +3,6 @@
  * waits as one batch, decides and commits it, hands the lead to the first that came since, and wakes the others. A lone
  * caller waits for nobody, and there are no timers but those of deadlines.
  */
-#include <errno.h>
 #include <sched.h>
 #include <time.h>
 
@@ -135,11 +134,9 @@ static void wait_for_turn(ff_engine *engine, bool alone)
 static void end_turn(ff_engine *engine, bool alone)
 {
 	engine->batches_running--;
-	bool waited_for = engine->runs_alone; /* by an import that waits, or by the others while one ran */
 	if (alone)
 		engine->runs_alone = false;
-	if (waited_for)
-		pthread_cond_broadcast(&engine->queue_turn);
+	pthread_cond_broadcast(&engine->queue_turn);
 }
 
 /*
@@ -253,7 +250,7 @@ static void wait_for_wake(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket)
 			return;
 		}
 	}
-	while (sem_wait(&ticket->wake) != 0 && errno == EINTR)
+	while (sem_wait(&ticket->wake) != 0) /* a signal came */
 		;
 }
 
@@ -261,11 +258,9 @@ static void wait_for_wake(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket)
 static bool is_called_to_lead(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket)
 {
 	wait_for_wake(engine, lane, ticket);
-	bool leads = ticket->leads;
-	ticket->leads = false;
-	if (leads)
+	if (ticket->leads)
 		pthread_mutex_lock(&engine->queue_lock);
-	return leads;
+	return ticket->leads;
 }
 
 ff_code ffp_queue_run(ff_engine *engine, ffp_request *requests, size_t count, ff_error *error)

@@ -26,7 +26,7 @@ static void clean(ff_error *error)
 {
 	ff_error said = *error, native;
 	said.entity[sizeof(said.entity) - 1] = said.id[sizeof(said.id) - 1] = '\0';
-	ff_error_set(error, said.code, "%.*s", (int)sizeof(said.message) - 1, said.message);
+	ff_error_set(error, said.code, "%.*s", (int)sizeof(said.message), said.message);
 	ff_error_set_entity(error, said.entity, said.id);
 	error->retryable = said.retryable;
 	ff_error_set(&native, said.code, "%.*s", (int)sizeof(said.native_code) - 1, said.native_code);
@@ -150,7 +150,7 @@ bool ffp_tells_untouched(const ffp_store *store)
 
 bool ffp_is_untouched(const ffp_txn *txn)
 {
-	return ffp_tells_untouched(txn->store) && txn->store->backend->is_untouched(txn->txn);
+	return txn->store->backend->is_untouched(txn->txn);
 }
 
 bool ffp_takes_expected(const ffp_store *store)

@@ -72,6 +72,7 @@ static void wait_while(ff_txn *txn, bool (*told)(void *context), void *context)
 	(void)txn;
 	goes_on = told;
 	goes_on_context = context;
+	ffp_fault.told++;
 }
 
 /* Whether a load waited until nobody waited for it any more. */

@@ -169,6 +169,66 @@ static void store_that_invents_a_deadline(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
 }
 
+/* The next time that it is looked at is the last one in time. */
+static void leap_past_deadlines(ff_read *reads, size_t count)
+{
+	(void)reads;
+	(void)count;
+	world.leap_ms = 60;
+}
+
+/* What was decided in time is answered, however long its commit takes, and what went wrong in it is told. */
+static void deadline_that_passes_in_a_commit(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	const int64_t deadlines[CALLS] = { T0 + 50, 0, T0 + 50 };
+	ffp_fault.mangle = leap_past_deadlines;
+	FF_CHECK_STR(t, submit(t, e, deadlines), "ok ok ok");
+	FF_CHECK_EQ_INT(t, world.now_ms, T0 + 60);
+	ffp_fake_wipe(ffp_fake_of(t));
+	world.now_ms = T0;
+	e = open_in_world(t);
+	ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_IO);
+	ffp_fault.mangle = leap_past_deadlines;
+	FF_CHECK_STR(t, submit(t, e, deadlines), "!io");
+	FF_CHECK_STR(t, counts(t, e), "begun=2 committed=1 retries=0");
+}
+
+static void pass_deadlines(ff_error *error)
+{
+	(void)error;
+	world.now_ms = T0 + 50;
+}
+
+/* Nobody waits for another try once all are late, whichever contention it was. */
+static void deadline_that_passes_in_contention(ff_test *t)
+{
+	static const ff_code codes[] = { FF_E_BUSY, FF_E_CONFLICT };
+	const ff_amount amount = { "a", 1 };
+	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	for (size_t i = 0; i < COUNT_OF(codes); i++) {
+		ff_engine *e = open_in_world(t);
+		ff_call call = { .op = FF_OP_REPORT_USAGE, .deadline_ms = T0 + 50, .in.report = &report };
+		ffp_fault_set(FFP_SLOT_LOAD, 1, codes[i]);
+		ffp_fault.scribble = pass_deadlines;
+		FF_CHECK_CODE(t, ff_engine_submit(e, &call, 1, ff_test_error(t)), FF_OK);
+		FF_CHECK_CODE(t, call.code, FF_E_DEADLINE);
+		FF_CHECK_EQ_INT(t, world.now_ms, T0 + 50);
+		FF_CHECK_STR(t, counts(t, e), ff_test_text(t, "begun=%zu committed=0 retries=0", i + 1));
+	}
+}
+
+/* A load is told of deadlines where there are any, and has no reason to ask elsewhere. */
+static void loads_without_deadlines_are_not_told(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	const int64_t none[CALLS] = { 0 }, one[CALLS] = { 0, T0 + 50, 0 };
+	FF_CHECK_STR(t, submit(t, e, one), "ok ok ok");
+	FF_CHECK_EQ_INT(t, ffp_fault.told, 1);
+	FF_CHECK_STR(t, submit(t, e, none), "ok ok ok");
+	FF_CHECK_EQ_INT(t, ffp_fault.told, 1);
+}
+
 /* ---- callers on threads of their own ------------------------------------------------------------------------ */
 
 typedef struct caller {
@@ -177,6 +237,7 @@ typedef struct caller {
 	int64_t deadline_ms;
 	int64_t second_ms; /* the deadline of another call of its list; 0: there is none */
 	int64_t own_ms;    /* where time is the data's */
+	ff_error *error;   /* of its list; or NULL */
 	pthread_t thread;
 	ff_code code;
 	_Atomic bool answered;
@@ -193,7 +254,7 @@ static void *call_once(void *context)
 		                   .now_ms = self->own_ms };
 	ff_call calls[] = { { .op = FF_OP_REPORT_USAGE, .deadline_ms = self->deadline_ms, .in.report = &report },
 		            { .op = FF_OP_REPORT_USAGE, .deadline_ms = self->second_ms, .in.report = &report } };
-	ff_code code = ff_engine_submit(self->engine, calls, self->second_ms ? 2 : 1, NULL);
+	ff_code code = ff_engine_submit(self->engine, calls, self->second_ms ? 2 : 1, self->error);
 	self->code = code == FF_OK ? calls[0].code : code;
 	self->answered = true;
 	return NULL;
@@ -312,6 +373,7 @@ static void late_callers_leave_from_any_place(ff_test *t)
 		FF_CHECK_STR(t, end(&last), "ok");
 		for (size_t i = 0; i < CALLERS; i++)
 			FF_CHECK_STR(t, end(&queued[i]), leaves[i] ? "deadline" : "ok");
+		FF_CHECK(t, ffp_is_queued(e, 0)); /* and nobody twice */
 		ff_test_undo(t, e);
 	}
 }
@@ -481,6 +543,29 @@ static void late_list_leaves_when_all_of_it_is_late(ff_test *t)
 	FF_CHECK_STR(t, end(&last), "ok");
 }
 
+/* What its batch comes to is no error of a list that was late by then: it has none. */
+static void late_list_has_no_error_of_its_batch(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	ff_error error = { .message = "as it was" };
+	caller first = { .engine = e, .key = "first" };
+	caller leader = { .engine = e, .key = "leader" };
+	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 1, .second_ms = T0 + 2, .error = &error };
+	ffp_fault.never_asks = true;
+	line_up(t, &first, &leader, &late);
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK(t, stalls_anew(world.waiting));
+	world.now_ms = T0 + 2;
+	ffp_fault.code = FF_E_IO;
+	ffp_fault.at = ffp_fault.seen + 1;
+	ffp_fault.slot = FFP_SLOT_STORE;
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&leader), "io");
+	FF_CHECK_STR(t, end(&late), "deadline");
+	FF_CHECK_STR(t, error.message, "as it was");
+}
+
 /* Where time is the data's it does not pass for who waits, whatever those behind it bring. */
 static void no_time_passes_where_it_is_the_data_s(ff_test *t)
 {
@@ -517,6 +602,102 @@ static void late_caller_stays_with_its_batch(ff_test *t)
 	FF_CHECK_STR(t, counts(t, e), "begun=2 committed=2 retries=0");
 }
 
+/* The first of the batch takes so long that the deadline of the next one passes, and that one's thread sees it. */
+static ff_code decide_past_the_deadline(ffp_batch *batch, ffp_request *request)
+{
+	(void)batch;
+	(void)request;
+	pass_and_look(T0 + 1);
+	return FF_OK;
+}
+
+static bool plan_nothing(ffp_batch *batch, ffp_request *request)
+{
+	(void)batch;
+	(void)request;
+	return true;
+}
+
+static ff_code decide_nothing(ffp_batch *batch, ffp_request *request)
+{
+	(void)batch;
+	(void)request;
+	return FF_OK;
+}
+
+static const ffp_op slow = { .name = "slow", .plan = plan_nothing, .decide = decide_past_the_deadline };
+static const ffp_op quick = { .name = "quick", .plan = plan_nothing, .decide = decide_nothing };
+
+typedef struct operation {
+	ff_engine *engine;
+	const ffp_op *op;
+	int64_t deadline_ms;
+	pthread_t thread;
+	ff_code code;
+} operation;
+
+static void *run_operation(void *context)
+{
+	operation *self = context;
+	ff_call call = { .op = FF_OP_REPORT_USAGE };
+	ffp_request request = { .op = self->op, .call = &call, .deadline_ms = self->deadline_ms };
+	ffp_queue_run(self->engine, &request, 1, NULL);
+	self->code = call.code;
+	return NULL;
+}
+
+/* What was in time when its batch looked is decided, whenever its own thread finds that it is late. */
+static void batch_answers_whom_it_has(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	operation both[] = { { .engine = e, .op = &slow }, { .engine = e, .op = &quick, .deadline_ms = T0 + 1 } };
+	ffp_fault.stalls = stalls_at_the_gate;
+	start(t, &first);
+	FF_CHECK(t, stalls_anew(0));
+	for (size_t i = 0; i < 2; i++) {
+		FF_REQUIRE(t, pthread_create(&both[i].thread, NULL, run_operation, &both[i]) == 0);
+		FF_CHECK(t, ffp_is_queued(e, i + 1));
+	}
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&first), "ok");
+	for (size_t i = 0; i < 2; i++) {
+		pthread_join(both[i].thread, NULL);
+		FF_CHECK_CODE(t, both[i].code, FF_OK);
+	}
+}
+
+/* Waits a while; how often so many threads looked at the clock beyond once, and once in so many milliseconds. */
+static int64_t looks_too_many(int64_t threads, int64_t slice_ms)
+{
+	const uint64_t looks = world.looks;
+	const int64_t began_us = ffp_monotonic_now_us();
+	usleep(100000);
+	const int64_t took_ms = (ffp_monotonic_now_us() - began_us) / 1000;
+	return (int64_t)(world.looks - looks) - threads * (1 + took_ms / slice_ms);
+}
+
+/* Who waits for its deadline sleeps, for a second at most; and where it is late and a batch has it, it looks again now and
+ * then. */
+static void who_waits_sleeps(ff_test *t)
+{
+	ff_engine *e = open_in_world(t);
+	caller first = { .engine = e, .key = "first" };
+	caller leader = { .engine = e, .key = "leader", .deadline_ms = INT64_MAX - 1 };
+	caller late = { .engine = e, .key = "late", .deadline_ms = T0 + 1000000 };
+	ffp_fault.never_asks = true;
+	line_up(t, &first, &leader, &late);
+	FF_CHECK(t, looks_too_many(2, 1000) <= 0);
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&first), "ok");
+	FF_CHECK(t, stalls_anew(world.waiting));
+	pass_and_look(T0 + 1000000);
+	FF_CHECK(t, looks_too_many(1, 20) <= 0);
+	world.passes = 1;
+	FF_CHECK_STR(t, end(&leader), "ok");
+	FF_CHECK_STR(t, end(&late), "deadline");
+}
+
 /* Who is called to lead does so, late or not: the lead goes on from there. */
 static void late_leader_leads(ff_test *t)
 {
@@ -542,6 +723,9 @@ static const ff_case cases[] = {
 	CASE(load_is_cut_where_one_was_late_before, "FF-ERR-7", 0),
 	CASE(deadline_is_looked_at_before_the_decision, "FF-ERR-7", 0),
 	CASE(store_that_invents_a_deadline, "FF-ERR-1", 0),
+	CASE(deadline_that_passes_in_a_commit, "FF-ERR-2 FF-ERR-7", 0),
+	CASE(deadline_that_passes_in_contention, "FF-ERR-4 FF-ERR-7", 0),
+	CASE(loads_without_deadlines_are_not_told, "", 0),
 	CASE(late_caller_leaves_the_queue, "FF-ERR-7", 0),
 	CASE(late_callers_leave_from_any_place, "FF-ERR-7", 0),
 	CASE(late_leader_leaves_its_neighbour, "FF-ERR-7", 0),
@@ -549,8 +733,11 @@ static const ff_case cases[] = {
 	CASE(neighbour_is_not_lost, "FF-ERR-7", 0),
 	CASE(signals_wake_nobody, "", 0),
 	CASE(late_list_leaves_when_all_of_it_is_late, "FF-ERR-7", 0),
+	CASE(late_list_has_no_error_of_its_batch, "FF-ERR-7", 0),
 	CASE(no_time_passes_where_it_is_the_data_s, "FF-ERR-7 FF-CLK-2", 0),
 	CASE(late_caller_stays_with_its_batch, "FF-ERR-7", 0),
+	CASE(batch_answers_whom_it_has, "FF-ERR-7", 0),
+	CASE(who_waits_sleeps, "", 0),
 	CASE(late_leader_leads, "FF-ERR-7", 0),
 };
 

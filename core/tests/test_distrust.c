@@ -100,6 +100,8 @@ static void scribble_lines(ff_error *error)
 {
 	strcpy(error->message, "two\nlines\xff");
 	strcpy(error->native_code, "\x1b[1m");
+	strcpy(error->entity, "page\r");
+	strcpy(error->id, "7\n");
 }
 
 static void scribble_without_end(ff_error *error)
@@ -121,6 +123,8 @@ static void scribbled_errors_are_cleaned(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!full");
 	FF_CHECK_STR(t, error->message, "two?lines?");
 	FF_CHECK_STR(t, error->native_code, "?[1m");
+	FF_CHECK_STR(t, error->entity, "page?");
+	FF_CHECK_STR(t, error->id, "7?");
 	ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_FULL);
 	ffp_fault.scribble = scribble_without_end;
 	FF_CHECK_STR(t, ffp_create(t, e, "b", ""), "!full");
@@ -138,6 +142,33 @@ static void scribbled_errors_are_cleaned(ff_test *t)
 	FF_CHECK_CODE(t, call_slot(t, e, FFP_SLOT_OPEN), FF_E_FULL);
 	FF_CHECK_STR(t, error->entity, "store");
 	FF_CHECK_STR(t, error->id, ff_test_text(t, "faulty%s", strchr(ff_test_uri(t), ':')));
+}
+
+/* The first attempt's record is full; of the second's nothing is told but by hand. */
+static void scribble_less_and_less(ff_error *error)
+{
+	if (ffp_fault.hits > 1) {
+		strcpy(error->message, "again");
+		return;
+	}
+	ff_error_set(error, FF_E_BUSY, "a page is locked");
+	ff_error_set_entity(error, "page", "7");
+	strcpy(error->native_code, "5");
+}
+
+static void what_was_said_of_an_earlier_attempt_is_gone(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(2);
+	ff_engine *e = ffp_open_faulty(t, &options);
+	ffp_fault_set(FFP_SLOT_LOAD, 1, FF_E_BUSY);
+	ffp_fault.repeat = ffp_fault.silent = true;
+	ffp_fault.scribble = scribble_less_and_less;
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!busy");
+	const ff_error *error = ff_test_error(t);
+	FF_CHECK_STR(t, error->message, "again");
+	FF_CHECK_STR(t, error->native_code, "");
+	FF_CHECK_STR(t, error->entity, "budget");
+	FF_CHECK_STR(t, error->id, "b");
 }
 
 static void keep_problem(void *context, const char *problem)
@@ -229,7 +260,7 @@ static void rows_of_other_keys_are_corrupt(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "a", "k", "d=4"), "ok");
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "d=8"), "ok");
 	ffp_fault.mangle = answer_wrongly;
-	wrong.id = "b";
+	wrong.id = "";
 	wrong.table = ffp_table(FFP_BUDGET_POLICY);
 	FF_CHECK_STR(t, ffp_usage(t, e, "a"), "!corrupt");
 	FF_CHECK_STR(t, ff_test_error(t)->message, "budget 'a' has a policy row that cannot be read");
@@ -291,6 +322,12 @@ static void rows_out_of_order_are_corrupt(ff_test *t)
 	FF_CHECK_STR(t, told,
 	             "budget 'b0' has a policy row that cannot be read|"
 	             "usage of budget 'b0', dimension 'd' is below zero or of a period to come|");
+	*told = '\0';
+	wrong.second = 5; /* behind the last row that could be the first */
+	FF_REQUIRE_OK(t, ff_engine_check(e, add_problem, told, ff_test_error(t)));
+	for (unsigned i = 0; i < 5; i++)
+		FF_CHECK(t, strstr(told, ff_test_text(t, "budget 'b%u' has a policy row that cannot be read", i)));
+	FF_CHECK(t, !strstr(told, "'b5'"));
 }
 
 /* A check goes on with the other tables. */
@@ -541,13 +578,16 @@ static void tick_replaces_a_corrupt_place(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
 	ffp_fake *fake = ffp_fake_of(t);
-	const ffp_sweep_row place = { .row.state = FF_ROW_CORRUPT, .work = BYTES("ff_budget_usage_dedup") };
+	const ffp_sweep_row place = { .row.state = FF_ROW_CORRUPT,
+		                      .work = BYTES("ff_budget_usage_dedup"),
+		                      .last_text_1 = BYTES("b") };
 	ffp_fake_put(fake, FFP_SWEEP, &place.row);
 	for (char key[] = "a"; key[0] < 'e'; key[0]++) {
 		const ffp_key_row row = { .dedup_key = { key, 1 }, .budget_id = BYTES("b"), .expires_at_ms = 1 };
 		ffp_fake_put(fake, FFP_BUDGET_USAGE_DEDUP, &row.row);
 	}
-	FF_CHECK_STR(t, ffp_tick(t, e, 0, 2), "resets=0 failed=0 keys=2 admissions=0");
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 2), "resets=0 failed=0 keys=2 admissions=0"); /* the first two */
+	FF_CHECK(t, strstr(ffp_fake_dump(t, fake), "budget_usage_dedup 'c'"));
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=2 admissions=0");
 	FF_CHECK_STR(t, ffp_fake_broken(fake), "");
@@ -745,6 +785,7 @@ static const ff_case cases[] = {
 	CASE(silent_errors_get_a_message, "FF-ERR-1", 0),
 	CASE(told_problems_are_cleaned, "FF-MT-4 FF-ERR-1", 0),
 	CASE(scribbled_errors_are_cleaned, "FF-ERR-1", 0),
+	CASE(what_was_said_of_an_earlier_attempt_is_gone, "FF-ERR-1", 0),
 	CASE(too_many_rows_are_io, "", 0),
 	CASE(rows_of_other_keys_are_corrupt, "FF-RU-8", 0),
 	CASE(rows_out_of_order_are_corrupt, "FF-RU-8", 0),

@@ -166,6 +166,38 @@ static void capabilities_beyond_the_table(ff_test *t)
 	FF_CHECK_EQ_INT(t, ffp_fake_calls(fake, FFP_SLOT_OPEN), ffp_fake_calls(fake, FFP_SLOT_CLOSE));
 }
 
+static void fail_of_problem(void *context, const char *problem)
+{
+	ff_test_note(context, "%s", problem);
+	FF_CHECK((ff_test *)context, false);
+}
+
+/* What a backend need not provide is done without. */
+static void store_of_bare_slots(ff_test *t)
+{
+	static ff_engine_backend bare;
+	bare = ffp_fake_backend;
+	bare.name = "bare";
+	bare.check = NULL;
+	bare.is_untouched = NULL;
+	bare.housekeep = NULL;
+	bare.expect = NULL;
+	FF_REQUIRE_OK(t, ff_backend_register(&bare, ff_test_error(t)));
+	ff_engine *e = ff_test_open_uri(t, ff_test_text(t, "bare:%s", strchr(ff_test_uri(t), ':') + 1), NULL);
+	const ff_amount amount = { "a", 1 };
+	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	ff_call call = { .op = FF_OP_REPORT_USAGE, .deadline_ms = INT64_MAX, .in.report = &report };
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_REQUIRE_OK(t, ff_engine_submit(e, &call, 1, ff_test_error(t)));
+	FF_CHECK_CODE(t, call.code, FF_OK);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok replayed");
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
+	FF_REQUIRE_OK(t, ff_engine_check(e, fail_of_problem, t, ff_test_error(t)));
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=2");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 static void open_read_only(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -868,6 +900,7 @@ static const ff_case cases[] = {
 	CASE(capabilities_are_required, "", 0),
 	CASE(capabilities_that_are_lacking_are_named, "", 0),
 	CASE(capabilities_beyond_the_table, "", 0),
+	CASE(store_of_bare_slots, "", 0),
 	CASE(open_read_only, "", 0),
 	CASE(closed_engine_is_misuse, "", 0),
 	CASE(forked_engine_is_misuse, "", 0),

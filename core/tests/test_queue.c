@@ -754,6 +754,59 @@ static void one_runs_alone(ff_test *t)
 	FF_CHECK_EQ_INT(t, meeting.beside, 0);
 }
 
+/* Which lane it is that has callers who come together, or a leader, is all one to a tick. */
+static void company_of_any_lane_is_seen(ff_test *t)
+{
+	ff_engine *e = open_lanes(t);
+	FF_CHECK(t, !ffp_queue_has_company(e) && !ffp_queue_is_led(e));
+	for (unsigned i = 0; i < LANES; i++) {
+		e->lanes[i].expected = 1;
+		FF_CHECK(t, !ffp_queue_has_company(e));
+		e->lanes[i].expected = 2;
+		FF_CHECK(t, ffp_queue_has_company(e));
+		e->lanes[i].expected = 0;
+		e->lanes[i].is_led = true;
+		FF_CHECK(t, ffp_queue_is_led(e));
+		e->lanes[i].is_led = false;
+	}
+}
+
+/* What touches no root, as a tick, goes to the first lane, as what touches several does. */
+static void what_has_no_root_goes_to_the_first_lane(ff_test *t)
+{
+	ff_engine *e = open_lanes(t);
+	FF_CHECK_CODE(t, run_operation(e, &other, (ff_text){ "", 0 }), FF_OK);
+	FF_CHECK_EQ_INT(t, e->lanes[0].expected, 1); /* by which it is seen that it ran one */
+}
+
+/* More wait than a batch takes: here those of callers that are late and are only to be told so. */
+static void more_wait_than_a_batch_takes(ff_test *t)
+{
+	enum { TICKETS = 1024 };
+	ff_engine *e = ff_test_open(t, NULL);
+	ffp_lane *lane = &e->lanes[0];
+	ffp_ticket *tickets = ff_test_alloc(t, TICKETS * sizeof(*tickets));
+	ffp_request late = { .op = &other, .is_late = true };
+	for (size_t i = 0; i < TICKETS; i++) {
+		tickets[i] = (ffp_ticket){ .requests = &late, .count = 1, .queued = true };
+		tickets[i].before = i ? &tickets[i - 1] : NULL;
+		tickets[i].next = i + 1 < TICKETS ? &tickets[i + 1] : NULL;
+		sem_init(&tickets[i].wake, 0, 0);
+	}
+	lane->queue_first = tickets;
+	lane->queue_last = &tickets[TICKETS - 1];
+	lane->queued = TICKETS;
+	FF_CHECK_CODE(t, run_operation(e, &other, (ff_text){ "", 0 }), FF_OK);
+	FF_CHECK_EQ_INT(t, info_of(t, e).batches, 2);
+	FF_CHECK_EQ_INT(t, lane->queued, 0);
+	size_t woken = 0;
+	for (size_t i = 0; i < TICKETS; i++) {
+		woken += tickets[i].is_done && sem_trywait(&tickets[i].wake) == 0;
+		sem_destroy(&tickets[i].wake);
+	}
+	FF_CHECK_EQ_INT(t, woken, TICKETS);
+}
+
 static bool plan_at_gate(ffp_batch *batch, ffp_request *request)
 {
 	(void)batch;
@@ -863,6 +916,9 @@ static const ff_case cases[] = {
 	CASE(tick_takes_less_where_calls_wait, "FF-MT-1", 0),
 	CASE(tick_lets_the_store_keep_house, "FF-MT-1", 0),
 	CASE(tick_among_reports, "FF-MT-1", 0),
+	CASE(company_of_any_lane_is_seen, "", 0),
+	CASE(what_has_no_root_goes_to_the_first_lane, "", 0),
+	CASE(more_wait_than_a_batch_takes, "FF-RU-14", 0),
 	CASE(lanes_want_their_capability, "", 0),
 	CASE(lanes_run_side_by_side, "FF-RU-13 FF-RU-14", 0),
 	CASE(one_runs_alone, "FF-MT-5", 0),

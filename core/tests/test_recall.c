@@ -319,6 +319,18 @@ static void what_another_lane_wrote_is_seen(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* So they remember nothing, rather than in vain. */
+static void lanes_that_cannot_tell_take_no_memory(ff_test *t)
+{
+	ffp_memory *memory = ffp_memory_new(t);
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.allocator = &memory->allocator;
+	ff_engine *e = ff_test_open_uri(t, ff_test_text(t, "%s?lanes=4", ff_test_uri(t)), &options);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	FF_CHECK(t, memory->live < FFP_RECALL_PLACES * (int64_t)(2 * sizeof(void *))); /* that of the places alone */
+}
+
 /* A call without a key loads: nobody could find out what its commit did. */
 static void what_has_no_key_is_loaded(ff_test *t)
 {
@@ -435,6 +447,54 @@ static void what_is_expected_in_vain_is_loaded(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* What a commit that nobody answered went by was not found to be right. */
+static void what_nobody_answered_was_not_right(ff_test *t)
+{
+	ff_engine *e = open_far(t), *other = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=100000"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	FF_CHECK_EQ_INT(t, batches_until_expected(t, e, other), 1);
+	FF_CHECK_EQ_INT(t, batches_until_expected(t, e, other), 8);
+	for (unsigned i = 1; i < 16; i++)
+		FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "%u", i), "a=1"), "ok");
+	ffp_fake_delay(ffp_fake_of(t), 1000);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok"); /* its second try finds the key, and doubts keys */
+	FF_CHECK_EQ_INT(t, batches_until_expected(t, e, NULL), 8);
+	FF_CHECK_EQ_INT(t, batches_until_expected(t, e, other), 1);
+	FF_CHECK_EQ_INT(t, batches_until_expected(t, e, NULL), 16);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* So many batches until one takes a key for fresh, and loads nothing. */
+static int64_t batches_until_trusted(ff_test *t, ff_engine *e)
+{
+	int64_t batches = 0;
+	for (uint64_t loads = loads_of(t, e); batches < 1000; batches++, loads = loads_of(t, e)) {
+		FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "%" PRIu64, loads), "a=1"), "ok");
+		if (loads_of(t, e) == loads)
+			break;
+	}
+	return batches;
+}
+
+/* Nor were keys found to be fresh by a batch that failed, since what storing one tells comes with the commit at the latest. */
+static void what_failed_was_not_right(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=100000"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok replayed");
+	for (unsigned i = 1; i < 8; i++)
+		FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "%u", i), "a=1"), "ok");
+	for (unsigned i = 0; i < 4; i++) {
+		ffp_fault_set(FFP_SLOT_COMMIT, 1, FF_E_IO);
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "fails", "a=1"), "!io");
+		FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
+	}
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok replayed");
+	FF_CHECK_EQ_INT(t, batches_until_trusted(t, e), 15);
+}
+
 /* While rows are looked at because somebody else changes them, keys are taken for fresh all the same: one that is not
  * shows by a load in vain, and only then are keys looked at. */
 static void rows_and_keys_are_doubted_apart(ff_test *t)
@@ -465,11 +525,14 @@ static const ff_case cases[] = {
 	CASE(what_is_remembered_is_expected, "FF-RU-13", 0),
 	CASE(what_lanes_share_is_remembered_in_one, "FF-RU-13", 0),
 	CASE(what_another_lane_wrote_is_seen, "FF-RU-13", 0),
+	CASE(lanes_that_cannot_tell_take_no_memory, "", 0),
 	CASE(what_has_no_key_is_loaded, "FF-ERR-5", 0),
 	CASE(what_is_loaded_replaces_what_was_remembered, "FF-RU-13", 0),
 	CASE(what_has_a_deadline_is_loaded, "", 0),
 	CASE(what_comes_late_is_charged_once, "FF-ERR-5 FF-ERR-2", 0),
 	CASE(what_is_expected_in_vain_is_loaded, "FF-RU-13 FF-ERR-4", 0),
+	CASE(what_nobody_answered_was_not_right, "", 0),
+	CASE(what_failed_was_not_right, "", 0),
 	CASE(rows_and_keys_are_doubted_apart, "FF-RU-13", 0),
 };
 

@@ -98,6 +98,7 @@ typedef struct ffp_fault_plan {
 	bool never_asks;                              /* and not whether it is waited for */
 	_Atomic uint64_t seen;                        /* calls of the slot since the plan was made */
 	_Atomic uint64_t hits;                        /* those that failed */
+	_Atomic uint64_t told;                        /* transactions whose loads were told that they may be cut */
 } ffp_fault_plan;
 
 extern const ff_engine_backend ffp_faulty_backend;
