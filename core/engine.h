@@ -132,8 +132,8 @@ typedef struct ffp_decided {
 } ffp_decided;
 
 /* Decides tickets in one transaction (batch.c), or in several where one of them meets damage, which is to fail no stranger's
- * call. Each ticket's code, FF_OK until then, is set where its batch failed, and is_done: not where a deadline cut the batch short, and the ticket has calls that can
- * wait longer. The thread of the lane's leader only. */
+ * call. Each ticket's code, FF_OK until then, is set where its batch failed, and is_done: not where a deadline cut the batch
+ * short, and the ticket has calls that can wait longer. The thread of the lane's leader only. */
 ffp_decided ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count);
 
 /* What has become of a batch that wrote, after COMMIT_UNKNOWN (fate.c). FF_OK: it happened, and lasts. CONFLICT: it did not

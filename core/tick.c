@@ -13,8 +13,8 @@
 /* How many rows the next slice looks at, so that it takes the time that it should: by the engine's own clock. */
 static uint32_t next_rows(const ff_engine *engine, uint32_t rows, int64_t took_ms)
 {
-	if (took_ms > (int64_t)engine->purge_slice_ms && rows > 1)
-		return rows / 2;
+	if (took_ms > (int64_t)engine->purge_slice_ms)
+		return (rows + 1) / 2;
 	return rows <= engine->purge_rows_max / 2 ? 2 * rows : engine->purge_rows_max;
 }
 
@@ -154,7 +154,7 @@ static ff_code purge(tick_work *work, ffp_table_id table, uint64_t *purged)
 	if (stood.next.is_set)
 		ffp_place_set(&place, ffp_table(table), NULL, ffp_place_row(&stood.next));
 	code = run_slices(work, &ffp_op_purge, table, NULL, &place, NULL, tally);
-	if (code == FF_OK && work->left && stood.next.is_set) {
+	if (code == FF_OK && work->left && !is_stopped(work) && stood.next.is_set) {
 		place.is_set = false;
 		code = run_slices(work, &ffp_op_purge, table, NULL, &place, &stood.next, tally);
 	}

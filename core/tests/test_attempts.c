@@ -113,6 +113,54 @@ static void resets_that_were_made_later_are_no_error(ff_test *t)
 	FF_CHECK_EQ_INT(t, result.resets, 1);
 	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
 	FF_CHECK_STR(t, error.message, "as it was");
+	FF_CHECK_STR(t, error.operation, "");
+}
+
+/* What cannot be moved is counted once, however often the resets were begun: here it comes first, in a slice of its own. */
+static void failed_resets_are_counted_once(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(1);
+	ff_engine *e = ffp_open_faulty(t, &options);
+	const ffp_budget_row corrupt = { .row.state = FF_ROW_CORRUPT, .budget_id = BYTES("a"), .next_reset_at_ms = 1 };
+	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_POLICY, &corrupt.row);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5 @reset=1000"), "created");
+	ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+	ffp_fault_set(FFP_SLOT_STORE, 1, FF_E_FULL);
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=1 failed=1 keys=0 admissions=0");
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
+}
+
+/* The second load from now fails as well. */
+static void plan_a_load(ff_error *error)
+{
+	(void)error;
+	ffp_fault.scribble = NULL;
+	ffp_fault.slot = FFP_SLOT_LOAD;
+	ffp_fault.at = ffp_fault.seen + 2;
+}
+
+/* Whatever goes well behind it, a purge that failed is told. */
+static void purge_that_fails_is_told(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(1);
+	ff_engine *e = ffp_open_faulty(t, &options);
+	for (unsigned i = 0; i < 6; i++)
+		FF_CHECK_STR(t, ffp_report(t, e, "b", ff_test_text(t, "%u", i), "a=1"), "ok");
+	ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 2), "resets=0 failed=0 keys=2 admissions=0");
+	ffp_fault_set(FFP_SLOT_LOAD, 3, FF_E_IO); /* of those that the walk goes on with; it has begun behind two */
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "!io");
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
+	ffp_fault_set(FFP_SLOT_LOAD, 3, FF_E_IO);
+	FF_CHECK_CODE(t, ff_engine_tick(e, 0, 0, NULL, NULL), FF_E_IO);
+	FF_CHECK_STR(t, ffp_create(t, e, "c", "a=5 @reset=1"), "created");
+	ff_test_set_time(t, ff_test_time(t) + 1);
+	ffp_fault_set(FFP_SLOT_STORE, 1, FF_E_FULL); /* of the resets, which would be tried again */
+	ffp_fault.scribble = plan_a_load;
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "!full");
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 2);
+	ffp_fault_clear();
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=1 failed=0 keys=4 admissions=0");
 }
 
 /* A request keeps its time over all attempts (FF-CLK-1), and a deadline that passes meanwhile is kept. */
@@ -179,6 +227,8 @@ static const ff_case cases[] = {
 	CASE(other_errors_are_not_tried_again, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(resets_that_are_left_undone_are_told, "FF-RB-4", 0),
 	CASE(resets_that_were_made_later_are_no_error, "FF-RB-4", 0),
+	CASE(failed_resets_are_counted_once, "FF-RB-4", 0),
+	CASE(purge_that_fails_is_told, "FF-MT-1", 0),
 	CASE(time_passes_between_attempts, "FF-CLK-1 FF-ERR-4", 0),
 	CASE(deadlines_pass_while_the_store_is_busy, "FF-ERR-4 FF-ERR-7", 0),
 };

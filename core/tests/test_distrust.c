@@ -1,6 +1,7 @@
 /* What is not trusted: backends that break their word, rows that cannot be read, lines that are imported. */
 #include <stdio.h>
 
+#include "engine.h"
 #include "move.h"
 #include "tests.h"
 
@@ -669,6 +670,14 @@ static ff_code fail_without_a_word(void *context, const char **line, size_t *siz
 	return FF_OK;
 }
 
+static ff_code fail_in_a_word(void *context, const char **line, size_t *size, ff_error *error)
+{
+	(void)context;
+	(void)line;
+	(void)size;
+	return ff_error_set(error, FF_E_IO, "the tape is torn");
+}
+
 static void import_whose_reader_fails(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -684,6 +693,10 @@ static void import_whose_reader_fails(ff_test *t)
 	       "\"table\":\"ff_budget_usage\",\"updated_at_ms\":0}";
 	FF_CHECK_CODE(t, ff_engine_import(e, fail_without_a_word, &line, &imported, ff_test_error(t)), FF_E_IO);
 	FF_CHECK_STR(t, ff_test_error(t)->message, "reading line 2 failed");
+	FF_CHECK_CODE(t, ff_engine_import(e, fail_in_a_word, NULL, NULL, ff_test_error(t)), FF_E_IO);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "the tape is torn");
+	FF_CHECK_STR(t, ffp_import(t, e, "{\n"), "!invalid");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "line 1 has text that is not JSON");
 }
 
 /* Whichever load it is: of the store that is to be empty, or of the check that ends it. */
@@ -780,6 +793,24 @@ static void imports_of_one_engine_are_told_apart(ff_test *t)
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!misuse"); /* the last one is not finished */
 }
 
+/* An import whose place another one has taken does not end that one. */
+static void import_ends_no_other(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	const ffp_sweep_row other = { .work = BYTES(FFP_IMPORT_WORK), .last_number = 5 };
+	ffp_fake_put(ffp_fake_of(t), FFP_SWEEP, &other.row);
+	ffp_import_slice slice = { .ends = true, .mark = 4 };
+	ff_call call = { .error = ff_test_error(t) };
+	ffp_request request = { .op = &ffp_op_import, .call = &call, .error = call.error, .import = &slice };
+	FF_CHECK_CODE(t, ffp_queue_run(e, &request, 1, ff_test_error(t)), FF_OK);
+	FF_CHECK_CODE(t, call.code, FF_E_MISUSE);
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_SWEEP), 1);
+	slice.mark = 5;
+	FF_CHECK_CODE(t, ffp_queue_run(e, &request, 1, ff_test_error(t)), FF_OK);
+	FF_CHECK_CODE(t, call.code, FF_OK);
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_SWEEP), 0);
+}
+
 static const ff_case cases[] = {
 	CASE(undocumented_codes_are_io, "", 0),
 	CASE(silent_errors_get_a_message, "FF-ERR-1", 0),
@@ -806,6 +837,7 @@ static const ff_case cases[] = {
 	CASE(import_of_another_engine_is_noticed, "FF-MT-5", 0),
 	CASE(import_replaces_a_corrupt_mark, "FF-MT-3", 0),
 	CASE(imports_of_one_engine_are_told_apart, "FF-MT-3", 0),
+	CASE(import_ends_no_other, "FF-MT-5", 0),
 };
 
 FAMILY(ffp_tests_distrust, cases);

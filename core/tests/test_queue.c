@@ -466,6 +466,7 @@ static void tick_stops_between_slices(ff_test *t)
 	ff_tick_result result;
 	FF_REQUIRE_OK(t, ff_engine_tick(e, 0, 3, &result, ff_test_error(t)));
 	FF_CHECK_EQ_INT(t, result.purged_keys, 3);
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_SWEEP), 1);
 	crowd shared = { .engine = e };
 	shut_gate();
 	FF_REQUIRE_OK(t, ff_engine_tick_every(e, 86400000, ff_test_error(t)));
@@ -473,6 +474,7 @@ static void tick_stops_between_slices(ff_test *t)
 	ffp_fault_clear();
 	FF_CHECK_EQ_INT(t, shared.errors, 0);
 	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), KEYS - 3);
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_SWEEP), 1); /* where the next one goes on */
 	FF_REQUIRE_OK(t, ff_engine_tick(e, 0, 0, &result, ff_test_error(t)));
 	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP), 0);
 }
@@ -598,6 +600,103 @@ static void tick_takes_less_where_calls_wait(ff_test *t)
 	FF_CHECK_EQ_INT(t, slices.keys_count, 2);
 	FF_CHECK_EQ_INT(t, slices.keys_limits[0], SEARCH);
 	FF_CHECK_EQ_INT(t, slices.keys_limits[1], ROWS); /* where there is something to purge */
+}
+
+/* So long takes each slice of keys, whose limits are noted. */
+static struct {
+	ff_test *test;
+	int64_t took_ms;
+	unsigned long_ones; /* so many take a millisecond more */
+} pace;
+
+static void note_and_pace(ff_read *reads, size_t count)
+{
+	unsigned before = slices.keys_count;
+	note_slices(reads, count);
+	if (slices.keys_count == before)
+		return;
+	bool is_long = slices.keys_count <= pace.long_ones;
+	ff_test_set_time(pace.test, ff_test_time(pace.test) + pace.took_ms + is_long);
+}
+
+/* A slice that took longer than it should is followed by one of half its rows, and any other by one of twice as many. */
+static void slices_take_the_time_that_they_should(ff_test *t)
+{
+	static const uint32_t limits[] = { 16, 8, 4, 2, 1, 1, 1, 2, 4, 8, 16, 16, 16 };
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.purge_rows_max = 16;
+	options.purge_slice_ms = 7;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	add_expired_keys(t, 90);
+	pace.test = t;
+	pace.took_ms = 7;
+	pace.long_ones = 6;
+	slices.engine = e;
+	slices.count = slices.keys_count = 0;
+	ffp_fault.mangle = note_and_pace;
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=90 admissions=0");
+	ffp_fault_clear();
+	FF_CHECK_EQ_INT(t, slices.keys_count, COUNT_OF(limits));
+	for (size_t i = 0; i < COUNT_OF(limits); i++)
+		FF_CHECK_EQ_INT(t, slices.keys_limits[i], limits[i]);
+}
+
+/* Calls that were together are given way for 32 slices behind the last of which that is known, and no longer. */
+static void tick_is_wary_for_a_while(ff_test *t)
+{
+	enum { ROWS = 8, KEYS = 32 * (ROWS / 4) + 2 * ROWS };
+	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
+	options.purge_rows_max = ROWS;
+	ff_engine *e = ff_test_open(t, &options);
+	for (unsigned i = 0; i < KEYS; i++) {
+		const ffp_key_row row = { .dedup_key = { ff_test_text(t, "%05u", i), 5 },
+			                  .budget_id = BYTES("b"),
+			                  .expires_at_ms = INT64_MAX };
+		ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE_DEDUP, &row.row);
+	}
+	for (unsigned together = 0; together < 2; together++) {
+		e->lanes[0].expected = 2 * together;
+		const uint64_t keeps = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_HOUSEKEEP);
+		FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
+		/* one of resets, those of the keys, the last of which finds none, the ledger, window entries, slots */
+		const uint64_t of_keys = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_HOUSEKEEP) - keeps - 4;
+		FF_CHECK_EQ_INT(t, of_keys, together ? 31 + 3 : KEYS / ROWS + 1);
+	}
+}
+
+static void pass_time(ff_read *reads, size_t count)
+{
+	(void)reads;
+	(void)count;
+	if (pace.long_ones) {
+		pace.long_ones--;
+		ff_test_set_time(pace.test, ff_test_time(pace.test) + 1);
+	}
+}
+
+/* What falls due while it is under way is left to the next one, or there would be no end to budgets of short periods. */
+static void tick_goes_by_one_time(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(1);
+	ff_engine *e = ffp_open_faulty(t, &options);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=0 @reset=1"), "created");
+	FF_CHECK_STR(t, ffp_create(t, e, "c", "a=0 @reset=1"), "created");
+	ff_test_set_time(t, ff_test_time(t) + 10);
+	pace.test = t;
+	pace.long_ones = 20;
+	ffp_fault.mangle = pass_time;
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=2 failed=0 keys=0 admissions=0");
+	ffp_fault_clear();
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=2 failed=0 keys=0 admissions=0");
+}
+
+/* A tick that finds nothing looks at each table once, and notes nothing. */
+static void idle_tick_is_short(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=0 admissions=0");
+	FF_CHECK_EQ_INT(t, info_of(t, e).batches,
+	                1 + 4 * 2); /* resets; and each place to begin at, and a look from there */
 }
 
 /* Behind each slice, the last one of a table too, which finds less than it asked for. */
@@ -914,6 +1013,10 @@ static const ff_case cases[] = {
 	CASE(tick_stops_between_slices, "FF-RB-6", 0),
 	CASE(slices_see_what_their_batch_has_done, "FF-RB-4 FF-MT-1", 0),
 	CASE(tick_takes_less_where_calls_wait, "FF-MT-1", 0),
+	CASE(slices_take_the_time_that_they_should, "FF-MT-1", 0),
+	CASE(tick_is_wary_for_a_while, "FF-MT-1", 0),
+	CASE(tick_goes_by_one_time, "FF-RB-4", 0),
+	CASE(idle_tick_is_short, "", 0),
 	CASE(tick_lets_the_store_keep_house, "FF-MT-1", 0),
 	CASE(tick_among_reports, "FF-MT-1", 0),
 	CASE(company_of_any_lane_is_seen, "", 0),

@@ -69,7 +69,9 @@ static void places_are_shared(ff_test *t)
 	keep(recall, "c", "d", 3, crowd(8)); /* nor the one that is there */
 	FF_CHECK_EQ_INT(t, find(recall, "c", "d", crowd(8)), -1);
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", crowd(0)), 0);
+	uint64_t taken = memory->taken;
 	keep(recall, "c", "d", 3, crowd(8));
+	FF_CHECK_EQ_INT(t, memory->taken, taken); /* in the memory of the one that it drives out */
 	FF_CHECK_EQ_INT(t, find(recall, "b", "d", crowd(0)), -1);
 	FF_CHECK_EQ_INT(t, find(recall, "c", "d", crowd(8)), 3);
 	for (unsigned i = 1; i < 8; i++)
@@ -226,6 +228,22 @@ static void what_others_wrote_is_seen(ff_test *t)
 	const ffp_usage_row by_hand = { .budget_id = BYTES("b"), .dimensions_key = BYTES("a"), .current_value = 3 };
 	ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_USAGE, &by_hand.row);
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=7"), "ok");
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* A purge of slots whose policies are in part remembered, and in part not, leaves none. */
+static void purge_waits_for_what_is_not_remembered(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		FF_CHECK_STR(t, ffp_create_quota(t, e, ff_test_text(t, "%u", i), "slots=1"), "created");
+		FF_CHECK_STR(t, ffp_admit(t, e, ff_test_text(t, "%u", i), "x", "lease=1"), "admitted");
+	}
+	ff_engine *other = ff_test_open(t, NULL);
+	ff_test_set_time(t, ff_test_time(t) + 1);
+	FF_CHECK_STR(t, ffp_release_slot(t, other, "1", "y", 0), "not held"); /* which remembers the second */
+	FF_CHECK_STR(t, ffp_tick(t, other, 0, 0), "resets=0 failed=0 keys=0 admissions=2");
+	FF_CHECK_EQ_INT(t, ffp_fake_count(ffp_fake_of(t), FFP_QUOTA_ADMITTED), 0);
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
@@ -522,6 +540,7 @@ static const ff_case cases[] = {
 	CASE(tables_that_are_remembered, "", 0),
 	CASE(rows_that_are_not_remembered, "", 0),
 	CASE(what_others_wrote_is_seen, "FF-RU-13", 0),
+	CASE(purge_waits_for_what_is_not_remembered, "FF-MT-1", 0),
 	CASE(what_is_remembered_is_expected, "FF-RU-13", 0),
 	CASE(what_lanes_share_is_remembered_in_one, "FF-RU-13", 0),
 	CASE(what_another_lane_wrote_is_seen, "FF-RU-13", 0),
