@@ -361,6 +361,65 @@ static void walks_go_one_way(ff_test *t)
 	             "budget 'a' has a policy row that cannot be read|");
 }
 
+/* Policy rows that cannot be read, so many in so many pages; or one of them with a key that is far ahead. */
+static struct {
+	uint64_t problems;
+	unsigned pages;
+	bool is_ahead;
+	bool seen_last;
+} damage;
+
+static void note_problem(void *context, const char *problem)
+{
+	damage.problems++;
+	damage.seen_last |= strstr(problem, context) != NULL;
+}
+
+/* The second page has nothing but a row that was to come first. */
+static void damage_pages(ff_read *reads, size_t count)
+{
+	static const ff_text first = BYTES("a"), ahead = BYTES("z");
+	if (count != 1 || reads[0].kind != FF_READ_RANGE || reads[0].table->id != FFP_BUDGET_POLICY)
+		return;
+	damage.pages++;
+	if (damage.is_ahead && damage.pages == 1) {
+		reads[0].rows[7]->state = FF_ROW_CORRUPT;
+		((ffp_budget_row *)reads[0].rows[7])->budget_id = ahead;
+	}
+	for (size_t i = 0; !damage.is_ahead && damage.pages > 1 && damage.pages < 10 && i < reads[0].rows_count; i++)
+		((ffp_budget_row *)reads[0].rows[i])->budget_id = first;
+}
+
+/* Nor is a page of nothing else, which would come again and again. And a row that cannot be read among others that can does
+ * not say how far those go. */
+static void walks_go_by_what_can_be_read(ff_test *t)
+{
+	enum { BUDGETS = 1100, PAGE = 500 };
+	static const ff_text json = BYTES("{}");
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	for (unsigned i = 0; i < BUDGETS; i++) {
+		const char *id = ff_test_text(t, "b%04u", i);
+		const ffp_budget_row row = { .row.nulls = 1u << FFP_BUDGET_LAST_BREACH_AT |
+			                                  1u << FFP_BUDGET_LAST_BREACH_DIM |
+			                                  1u << FFP_BUDGET_NEXT_RESET_AT,
+			                     .budget_id = { id, strlen(id) },
+			                     .policy_json = json,
+			                     .enforcement_mode = BYTES("strict"),
+			                     .breach_count = i + 1 == BUDGETS ? -1 : 0 };
+		ffp_fake_put(ffp_fake_of(t), FFP_BUDGET_POLICY, &row.row);
+	}
+	for (unsigned way = 0; way < 2; way++) {
+		memset(&damage, 0, sizeof(damage));
+		damage.is_ahead = way;
+		ffp_fault.mangle = damage_pages;
+		char last[] = "b1099";
+		FF_REQUIRE_OK(t, ff_engine_check(e, note_problem, last, ff_test_error(t)));
+		FF_CHECK_EQ_INT(t, damage.pages, damage.is_ahead ? 3 : 2);
+		FF_CHECK_EQ_INT(t, damage.problems, damage.is_ahead ? 2 : PAGE);
+		FF_CHECK(t, damage.seen_last == damage.is_ahead);
+	}
+}
+
 /* ---- rows that cannot be trusted ---------------------------------------------------------------------------- */
 
 /* A row of which the key holds, and the rest is what a backend left there. */
@@ -678,6 +737,16 @@ static ff_code fail_in_a_word(void *context, const char **line, size_t *size, ff
 	return ff_error_set(error, FF_E_IO, "the tape is torn");
 }
 
+/* There is no line, and no failure, whatever is said of it. */
+static ff_code end_with_a_word(void *context, const char **line, size_t *size, ff_error *error)
+{
+	(void)context;
+	(void)line;
+	(void)size;
+	ff_error_set(error, FF_E_IO, "it was nothing");
+	return FF_OK;
+}
+
 static void import_whose_reader_fails(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -695,6 +764,8 @@ static void import_whose_reader_fails(ff_test *t)
 	FF_CHECK_STR(t, ff_test_error(t)->message, "reading line 2 failed");
 	FF_CHECK_CODE(t, ff_engine_import(e, fail_in_a_word, NULL, NULL, ff_test_error(t)), FF_E_IO);
 	FF_CHECK_STR(t, ff_test_error(t)->message, "the tape is torn");
+	FF_CHECK_CODE(t, ff_engine_import(e, fail_in_a_word, NULL, NULL, NULL), FF_E_IO);
+	FF_REQUIRE_OK(t, ff_engine_import(e, end_with_a_word, NULL, NULL, ff_test_error(t)));
 	FF_CHECK_STR(t, ffp_import(t, e, "{\n"), "!invalid");
 	FF_CHECK_STR(t, ff_test_error(t)->message, "line 1 has text that is not JSON");
 }
@@ -822,6 +893,7 @@ static const ff_case cases[] = {
 	CASE(rows_out_of_order_are_corrupt, "FF-RU-8", 0),
 	CASE(a_table_that_cannot_be_read_is_told, "FF-MT-4", 0),
 	CASE(walks_go_one_way, "FF-MT-4", 0),
+	CASE(walks_go_by_what_can_be_read, "FF-MT-4", 0),
 	CASE(corrupt_rows_fail_their_calls, "FF-RU-8", 0),
 	CASE(the_last_period_is_the_last, "FF-RU-8 FF-RB-1", 0),
 	CASE(unreadable_entries_are_in_no_window, "", 0),

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine.h"
 #include "tests.h"
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -44,14 +45,79 @@ static void options_are_checked(ff_test *t)
 	check_option(t, (ff_engine_options){ .size = 0 }, "!invalid options were not begun");
 	check_option(t, (ff_engine_options){ .size = sizeof(ff_engine_options) + 8 },
 	             "!invalid options were not begun");
-	const ff_clock clock = { .now_ms = ff_test_clock(t)->now_ms };
+	const ff_clock clock = { .now_ms = ff_test_clock(t)->now_ms },
+		       timeless = { .sleep_ms = ff_test_clock(t)->sleep_ms };
 	const ff_random random = { NULL, NULL };
 	const ff_allocator allocator = { NULL, NULL };
 	check_option(t, WITH(.clock = &clock), "!invalid a clock, random source or allocator lacks a function");
+	check_option(t, WITH(.clock = &timeless), "!invalid a clock, random source or allocator lacks a function");
 	check_option(t, WITH(.random = &random), "!invalid a clock, random source or allocator lacks a function");
 	check_option(t, WITH(.allocator = &allocator), "!invalid a clock, random source or allocator lacks a function");
 	FF_CHECK_CODE(t, ff_engine_open(ff_test_uri(t), NULL, NULL, ff_test_error(t)), FF_E_INVALID);
 	FF_CHECK(t, strncmp(try_open(t, NULL, NULL), "!invalid ", 9) == 0);
+}
+
+static void fail_of_problem(void *context, const char *problem)
+{
+	ff_test_note(context, "%s", problem);
+	FF_CHECK((ff_test *)context, false);
+}
+
+static ff_code no_line(void *context, const char **line, size_t *size, ff_error *error)
+{
+	(void)context;
+	(void)size;
+	(void)error;
+	*line = NULL;
+	return FF_OK;
+}
+
+static void options_have_defaults(ff_test *t)
+{
+	const ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_EQ_INT(t, e->attempts, 3);
+	FF_CHECK_EQ_INT(t, e->backoff_ms, 5);
+	FF_CHECK_EQ_INT(t, e->batch_calls_max, 8192);
+	FF_CHECK_EQ_INT(t, e->purge_rows_max, 1000);
+	FF_CHECK_EQ_INT(t, e->purge_slice_ms, 5);
+	FF_CHECK_EQ_INT(t, e->key_ttl_ms, DAY_MS);
+}
+
+static uint64_t no_chance(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static void source_of_random_is_the_hosts(ff_test *t)
+{
+	const ff_random random = { .next = no_chance };
+	ff_engine *e = ff_test_open(t, &WITH(.random = &random));
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "window=10 max=1"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", ""), "admitted");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "jitter=1000000"), "rate_exceeded 10000");
+}
+
+/* The record of a call that works is left alone. */
+static void what_works_tells_no_error(ff_test *t)
+{
+	const ff_error before = { .operation = "before", .message = "as it was" };
+	ff_error error = before;
+	ff_engine *e = ff_test_open(t, NULL);
+	const ff_budget_status *status;
+	const ff_budget_page *page;
+	ff_tick_result result;
+	ff_engine_info info;
+	FF_CHECK_CODE(t, ff_engine_import(e, no_line, NULL, NULL, &error), FF_OK);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=1"), "created");
+	FF_CHECK_CODE(t, ff_engine_get_budget_status(e, "b", &status, &error), FF_OK);
+	FF_CHECK_CODE(t, ff_engine_list_budgets(e, NULL, 1, &page, &error), FF_OK);
+	FF_CHECK_CODE(t, ff_engine_tick(e, 0, 0, &result, &error), FF_OK);
+	FF_CHECK_CODE(t, ff_engine_get_info(e, &info, &error), FF_OK);
+	FF_CHECK_CODE(t, ff_engine_check(e, fail_of_problem, t, &error), FF_OK);
+	FF_CHECK(t, memcmp(&error, &before, sizeof(error)) == 0);
+	ff_free(status);
+	ff_free(page);
 }
 
 static void open_names_what_is_wrong(ff_test *t)
@@ -151,6 +217,7 @@ static void capabilities_that_are_lacking_are_named(ff_test *t)
 	for (uint64_t cap = 1; cap & FF_CAPS_KNOWN; cap <<= 1)
 		if (!FF_CHECK(t, strstr(answer, ff_cap_name(cap)) != NULL))
 			ff_test_note(t, "%s", answer);
+	FF_CHECK(t, strstr(answer, ", "));
 }
 
 static void capabilities_beyond_the_table(ff_test *t)
@@ -164,12 +231,6 @@ static void capabilities_beyond_the_table(ff_test *t)
 	FF_CHECK_STR(t, try_open(t, uri, NULL), "!io backend 'boastful' claims capabilities that its table lacks");
 	ffp_fake *fake = ffp_fake_of(t);
 	FF_CHECK_EQ_INT(t, ffp_fake_calls(fake, FFP_SLOT_OPEN), ffp_fake_calls(fake, FFP_SLOT_CLOSE));
-}
-
-static void fail_of_problem(void *context, const char *problem)
-{
-	ff_test_note(context, "%s", problem);
-	FF_CHECK((ff_test *)context, false);
 }
 
 /* What a backend need not provide is done without. */
@@ -224,15 +285,6 @@ static ff_code drop_line(void *context, const char *line, size_t size, ff_error 
 	(void)line;
 	(void)size;
 	(void)error;
-	return FF_OK;
-}
-
-static ff_code no_line(void *context, const char **line, size_t *size, ff_error *error)
-{
-	(void)context;
-	(void)size;
-	(void)error;
-	*line = NULL;
 	return FF_OK;
 }
 
@@ -561,6 +613,12 @@ static void refused_calls_leave_no_answer(ff_test *t)
 	ff_engine_info info = { .backend = "b", .caps = 1 };
 	FF_CHECK_CODE(t, ff_engine_get_info(NULL, &info, NULL), FF_E_MISUSE);
 	FF_CHECK(t, !info.backend && !info.caps);
+	int64_t next_reset_at_ms = 77;
+	FF_CHECK_CODE(t, ff_engine_reset_budget(e, "b", 0, &next_reset_at_ms, NULL), FF_E_NOT_FOUND);
+	FF_CHECK_EQ_INT(t, next_reset_at_ms, FF_TIME_NONE);
+	bool held = true;
+	FF_CHECK_CODE(t, ff_engine_release_admission(e, "q", "", 0, &held, NULL), FF_E_INVALID);
+	FF_CHECK(t, !held);
 }
 
 /* A list that is refused as a whole tells each of its calls so, and itself which operation it was. */
@@ -895,6 +953,9 @@ static void tick_looks_at_each_row_once(ff_test *t)
 
 static const ff_case cases[] = {
 	CASE(options_are_checked, "", 0),
+	CASE(options_have_defaults, "", 0),
+	CASE(source_of_random_is_the_hosts, "FF-QA-4", 0),
+	CASE(what_works_tells_no_error, "FF-ERR-1", 0),
 	CASE(open_names_what_is_wrong, "FF-ERR-1", FF_CASE_MISSING_STORE),
 	CASE(open_that_fails_leaves_nothing, "FF-ERR-2", 0),
 	CASE(capabilities_are_required, "", 0),

@@ -379,6 +379,44 @@ static void what_is_loaded_replaces_what_was_remembered(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* A store that was emptied and filled anew meanwhile: neither what was read out of a row nor that it was there is kept, once
+ * it is loaded. */
+static void what_is_gone_is_forgotten(ff_test *t)
+{
+	ff_engine *e = open_far(t), *other = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "l", "a=1"), "ok");
+	ffp_fake_wipe(ffp_fake_of(t));
+	FF_CHECK_STR(t, ffp_create(t, other, "b", "a=5"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=6"), "hard a 0/5");
+	ffp_fake_wipe(ffp_fake_of(t));
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=6"), "ok");
+	uint64_t expects = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT);
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "m", "a=6"), "ok");
+	FF_CHECK_EQ_INT(t, ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_EXPECT), expects);
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
+/* A key that a call of the batch itself has used is not asked for, whatever fails by it. */
+static void keys_of_the_batch_are_in_no_doubt(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "k", "a=1"), "ok");
+	const ff_amount amounts[] = { { "a", 1 }, { "a", 2 } };
+	ff_report reports[2];
+	ff_report_result results[2];
+	for (size_t i = 0; i < 2; i++)
+		reports[i] =
+		    (ff_report){ .budget_id = "b", .amounts = &amounts[i], .amounts_count = 1, .idempotency_key = "l" };
+	uint64_t loads = loads_of(t, e);
+	FF_REQUIRE_OK(t, ff_engine_report_usage_batch(e, reports, 2, results, NULL, ff_test_error(t)));
+	FF_CHECK_CODE(t, results[0].code, FF_OK);
+	FF_CHECK_CODE(t, results[1].code, FF_E_KEY_CONFLICT);
+	FF_CHECK_EQ_INT(t, loads_of(t, e), loads);
+}
+
 /* A call with a deadline loads: the wait for a load can be given up. */
 static void what_has_a_deadline_is_loaded(ff_test *t)
 {
@@ -547,6 +585,8 @@ static const ff_case cases[] = {
 	CASE(lanes_that_cannot_tell_take_no_memory, "", 0),
 	CASE(what_has_no_key_is_loaded, "FF-ERR-5", 0),
 	CASE(what_is_loaded_replaces_what_was_remembered, "FF-RU-13", 0),
+	CASE(what_is_gone_is_forgotten, "FF-RU-13", 0),
+	CASE(keys_of_the_batch_are_in_no_doubt, "FF-RU-2", 0),
 	CASE(what_has_a_deadline_is_loaded, "", 0),
 	CASE(what_comes_late_is_charged_once, "FF-ERR-5 FF-ERR-2", 0),
 	CASE(what_is_expected_in_vain_is_loaded, "FF-RU-13 FF-ERR-4", 0),

@@ -243,6 +243,25 @@ static void unknown_end_of_an_import(ff_test *t)
 	}
 }
 
+/* Where the end is looked for another has begun. */
+static void begin_another(ff_read *reads, size_t count)
+{
+	for (size_t i = 0; ffp_fault.hits && i < count; i++)
+		if (reads[i].table->id == FFP_SWEEP && reads[i].row)
+			((ffp_sweep_row *)reads[i].row)->last_number ^= 1;
+}
+
+/* Which is what is told then: it is known that this one has not ended. */
+static void unknown_end_of_an_import_before_another(ff_test *t)
+{
+	ff_engine *e = ffp_open_faulty(t, NULL);
+	plan_unknown(false, 3); /* behind the beginning, and no lines */
+	ffp_fault.mangle = begin_another;
+	FF_CHECK_STR(t, ffp_import(t, e, ""), "!misuse");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "another import has begun in the store meanwhile");
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
+}
+
 /* Another process sends a refused call again and has it decided anew, before this one has read its key back; by its own
  * clock, which may be behind. */
 static int64_t anew_later_ms;
@@ -326,6 +345,7 @@ static const ff_case cases[] = {
 	CASE(unknown_commit_of_a_batch, "FF-ERR-2", 0),
 	CASE(unknown_commit_beside_another_of_a_key, "FF-ERR-5", 0),
 	CASE(unknown_end_of_an_import, "FF-ERR-2 FF-ERR-5", 0),
+	CASE(unknown_end_of_an_import_before_another, "FF-MT-5 FF-ERR-5", 0),
 	CASE(unknown_commit_of_a_key_that_is_over, "FF-ERR-5 FF-RU-4", 0),
 	CASE(unknown_commit_of_a_refusal_that_is_replaced, "FF-ERR-5 FF-RU-5", 0),
 };

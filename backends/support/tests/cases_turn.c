@@ -18,6 +18,9 @@ enum { KIND_AT = 0, GIVES_AT = 4, WAITING_AT = 8, FILE_MAX = 4096 };
 
 #define LONG_US 20000000
 
+/* A user who is not root. */
+#define OTHERS_ID 65534
+
 static struct stat like_mode(mode_t mode)
 {
 	return (struct stat){ .st_mode = S_IFREG | mode, .st_uid = geteuid(), .st_gid = getegid() };
@@ -256,6 +259,18 @@ static void the_file_has_the_rights_of_the_store(ff_test *t)
 		FF_CHECK_EQ_INT(t, mode_of(t, "turn"), modes[i]);
 		ffp_turn_remove(&turn, AT_FDCWD, path);
 	}
+	if (geteuid() != 0)
+		return;
+	/* What root makes belongs to who has the store, and who has it is trusted. */
+	struct stat like = like_mode(0644), status;
+	like.st_uid = like.st_gid = OTHERS_ID;
+	ffp_turn one = { 0 }, other = { 0 };
+	FF_REQUIRE(t, ffp_turn_open(&one, AT_FDCWD, path_of(t, "turn"), &like) == 0);
+	FF_REQUIRE(t, stat(path_of(t, "turn"), &status) == 0);
+	FF_CHECK(t, status.st_uid == OTHERS_ID && status.st_gid == OTHERS_ID);
+	FF_CHECK_EQ_INT(t, ffp_turn_open(&other, AT_FDCWD, path_of(t, "turn"), &like), 0);
+	ffp_turn_close(&one);
+	ffp_turn_close(&other);
 }
 
 /* Opens the turn in vain, and leaves what has its name as it is. */
@@ -265,6 +280,7 @@ static void find_none(ff_test *t, const char *name, int want)
 	ffp_turn turn = { 0 };
 	int descriptors = count_descriptors();
 	uint64_t was = file_hash(path_of(t, name));
+	errno = 0;
 	FF_CHECK_EQ_INT(t, ffp_turn_open(&turn, AT_FDCWD, path_of(t, name), &like), want);
 	FF_CHECK(t, !turn.memory);
 	ffp_turn_remove(&turn, AT_FDCWD, path_of(t, name));
@@ -277,6 +293,16 @@ static int find_what_may_not_be_written(ff_test *t, int number)
 	(void)number;
 	drop_rights(t);
 	find_none(t, "turn", 0);
+	find_none(t, "closed/turn", 0);
+	/* One's own is trusted, also beside a store of another. */
+	struct stat like = like_mode(0666);
+	like.st_uid = 0;
+	ffp_turn one = { 0 }, other = { 0 };
+	FF_CHECK_EQ_INT(t, ffp_turn_open(&one, AT_FDCWD, path_of(t, "own"), &like), 0);
+	FF_CHECK_EQ_INT(t, ffp_turn_open(&other, AT_FDCWD, path_of(t, "own"), &like), 0);
+	FF_CHECK(t, one.memory && other.memory);
+	ffp_turn_close(&one);
+	ffp_turn_close(&other);
 	return 0;
 }
 
@@ -298,10 +324,11 @@ static void where_there_is_no_turn(ff_test *t)
 	FF_CHECK(t, unlink(path_of(t, "twice")) == 0 && chmod(path_of(t, "turn"), 0664) == 0);
 	find_none(t, "turn", EEXIST); /* who may not write to the store may write to this */
 	FF_CHECK(t, chmod(path_of(t, "turn"), 0644) == 0);
-	if (geteuid() == 0 && FF_CHECK(t, chown(path_of(t, "turn"), 65534, 65534) == 0))
+	if (geteuid() == 0 && FF_CHECK(t, chown(path_of(t, "turn"), OTHERS_ID, OTHERS_ID) == 0))
 		find_none(t, "turn", EEXIST); /* another user's */
 	FF_CHECK(t, chown(path_of(t, "turn"), geteuid(), getegid()) == 0);
 	FF_CHECK(t, chmod(path_of(t, "turn"), 0400) == 0 && chmod(directory(t), 0777) == 0);
+	FF_CHECK(t, mkdir(path_of(t, "closed"), 0555) == 0);
 	FF_CHECK_EQ_INT(t, in_process(t, find_what_may_not_be_written, 0), 0);
 	ffp_turn_close(&turn);
 }
