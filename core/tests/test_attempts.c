@@ -69,6 +69,19 @@ static void attempts_can_be_set(ff_test *t)
 		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, i), 60000); /* the longest */
 }
 
+/* However many there are. */
+static void longest_wait_is_kept(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(65);
+	options.backoff_ms = 60000;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	ffp_fault_set(FFP_SLOT_LOAD, 1, FF_E_BUSY);
+	ffp_fault.repeat = true;
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "!busy");
+	for (uint64_t i = 0; i < 64; i++)
+		FF_CHECK_EQ_INT(t, ff_test_slept_ms(t, i), 60000);
+}
+
 /* What is no contention comes back at once. */
 static void other_errors_are_not_tried_again(ff_test *t)
 {
@@ -224,6 +237,7 @@ static void deadlines_pass_while_the_store_is_busy(ff_test *t)
 static const ff_case cases[] = {
 	CASE(contention_that_stays, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(attempts_can_be_set, "FF-ERR-4", 0),
+	CASE(longest_wait_is_kept, "FF-ERR-4", 0),
 	CASE(other_errors_are_not_tried_again, "FF-ERR-1 FF-ERR-4", 0),
 	CASE(resets_that_are_left_undone_are_told, "FF-RB-4", 0),
 	CASE(resets_that_were_made_later_are_no_error, "FF-RB-4", 0),

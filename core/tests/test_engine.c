@@ -98,6 +98,31 @@ static void source_of_random_is_the_hosts(ff_test *t)
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "jitter=1000000"), "rate_exceeded 10000");
 }
 
+/* So many arenas are kept for callers to come, however many came at once. */
+static void spares_are_kept_up_to_a_bound(ff_test *t)
+{
+	enum { KEPT = 64, TAKEN = KEPT + 2 };
+	ffp_memory *memory = ffp_memory_new(t);
+	ff_engine *e = ff_test_open(t, &WITH(.allocator = &memory->allocator));
+	ffp_spare *spares[TAKEN];
+	for (size_t i = 0; i < TAKEN; i++)
+		FF_REQUIRE(t, (spares[i] = ffp_spare_take(e)) != NULL);
+	for (size_t i = 0; i < TAKEN; i++)
+		ffp_spare_give(e, spares[i]);
+	FF_CHECK_EQ_INT(t, e->spares_count, KEPT);
+	ff_test_undo(t, e);
+	FF_CHECK_EQ_INT(t, memory->live, 0);
+}
+
+static void schemes_are_told(ff_test *t)
+{
+	ff_engine_info info;
+	FF_REQUIRE_OK(t, ff_engine_get_info(ff_test_open(t, NULL), &info, ff_test_error(t)));
+	FF_CHECK_STR(t, info.schemes, "fake");
+	FF_REQUIRE_OK(t, ff_engine_get_info(ffp_open_faulty(t, NULL), &info, ff_test_error(t)));
+	FF_CHECK_STR(t, info.schemes, "broken flaky");
+}
+
 /* The record of a call that works is left alone. */
 static void what_works_tells_no_error(ff_test *t)
 {
@@ -108,6 +133,9 @@ static void what_works_tells_no_error(ff_test *t)
 	const ff_budget_page *page;
 	ff_tick_result result;
 	ff_engine_info info;
+	ff_engine *another;
+	FF_CHECK_CODE(t, ff_engine_open(ff_test_uri(t), NULL, &another, &error), FF_OK);
+	ff_engine_close(&another);
 	FF_CHECK_CODE(t, ff_engine_import(e, no_line, NULL, NULL, &error), FF_OK);
 	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=1"), "created");
 	FF_CHECK_CODE(t, ff_engine_get_budget_status(e, "b", &status, &error), FF_OK);
@@ -498,6 +526,62 @@ static void null_arrays_are_invalid(ff_test *t)
 	FF_CHECK_EQ_INT(t, in_child(t, call_in_child, &report), CHILD_ANSWERS + FF_E_INVALID);
 	child_call create = { ff_test_uri(t), create_without_arrays };
 	FF_CHECK_EQ_INT(t, in_child(t, call_in_child, &create), CHILD_ANSWERS + FF_E_INVALID);
+}
+
+/* Whichever of the arrays it is that is missing or too many; and one more dimension than a call takes has its own error. */
+static void arrays_are_looked_at_one_by_one(ff_test *t)
+{
+	enum { MANY = 65 };
+	ff_engine *e = ff_test_open(t, NULL);
+	const char *names[MANY];
+	uint64_t ones[MANY];
+	for (unsigned i = 0; i < MANY; i++) {
+		names[i] = ff_test_text(t, "d%u", i);
+		ones[i] = 1;
+	}
+	ff_report report = { .budget_id = "b" }, both = { .budget_id = "b", .amounts_count = 1 };
+	const ff_amount_arrays amounts[] = { { NULL, 1, ones, 1 }, { names, 1, NULL, 1 }, { names, MANY, ones, MANY } };
+	for (size_t i = 0; i < COUNT_OF(amounts); i++)
+		FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, &report, &amounts[i], NULL, ff_test_error(t)),
+		              FF_E_INVALID);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "64"));
+	const ff_amount_arrays good = { names, 1, ones, 1 };
+	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, NULL, &good, NULL, NULL), FF_E_INVALID);
+	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, &report, NULL, NULL, NULL), FF_E_INVALID);
+	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, &both, &good, NULL, NULL), FF_E_INVALID);
+	ff_budget_spec spec = FF_BUDGET_SPEC_INIT, older = FF_BUDGET_SPEC_INIT;
+	spec.budget_id = older.budget_id = "b";
+	older.size--;
+	const ff_limit_arrays limits[] = { { NULL, 1, ones, 1, ones, 1 },
+		                           { names, 1, NULL, 1, ones, 1 },
+		                           { names, 1, ones, 1, NULL, 1 },
+		                           { names, MANY, ones, MANY, ones, MANY } };
+	for (size_t i = 0; i < COUNT_OF(limits); i++)
+		FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, &spec, &limits[i], NULL, ff_test_error(t)),
+		              FF_E_INVALID);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "64"));
+	const ff_limit_arrays two = { names, 1, ones, 1, ones, 1 }, none = { NULL, 0, NULL, 0, NULL, 0 };
+	FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, NULL, &two, NULL, NULL), FF_E_INVALID);
+	FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, &spec, NULL, NULL, NULL), FF_E_INVALID);
+	FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, &older, &two, NULL, ff_test_error(t)), FF_E_INVALID);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "spec and limits do not go together");
+	FF_REQUIRE_OK(t, ff_engine_create_budget_arrays(e, &spec, &none, NULL, ff_test_error(t)));
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
+	FF_CHECK_EQ_INT(t, ffp_status(t, e, "b")->limits_count, 0);
+}
+
+/* And of a batch, which of the two it is. */
+static void lists_of_reports_are_looked_at(ff_test *t)
+{
+	const ff_report report = { .budget_id = "b" };
+	ff_report_result result;
+	ff_error *error = ff_test_error(t);
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, NULL, 1, &result, NULL, error), FF_E_INVALID);
+	FF_CHECK_STR(t, error->message, "reports is NULL");
+	FF_CHECK_CODE(t, ff_engine_report_usage_batch(e, &report, 1, NULL, NULL, error), FF_E_INVALID);
+	FF_CHECK_STR(t, error->message, "results is NULL");
+	FF_CHECK_CODE(t, ff_engine_report_usage_batch(NULL, NULL, 1, NULL, NULL, error), FF_E_MISUSE);
 }
 
 /* Arguments that are refused before there is a call: the error names the operation and the backend all the same. */
@@ -955,6 +1039,8 @@ static const ff_case cases[] = {
 	CASE(options_are_checked, "", 0),
 	CASE(options_have_defaults, "", 0),
 	CASE(source_of_random_is_the_hosts, "FF-QA-4", 0),
+	CASE(spares_are_kept_up_to_a_bound, "", 0),
+	CASE(schemes_are_told, "", 0),
 	CASE(what_works_tells_no_error, "FF-ERR-1", 0),
 	CASE(open_names_what_is_wrong, "FF-ERR-1", FF_CASE_MISSING_STORE),
 	CASE(open_that_fails_leaves_nothing, "FF-ERR-2", 0),
@@ -968,6 +1054,8 @@ static const ff_case cases[] = {
 	CASE(structs_of_another_size_are_invalid, "", 0),
 	CASE(null_is_invalid, "", 0),
 	CASE(null_arrays_are_invalid, "FF-CB-6", 0),
+	CASE(arrays_are_looked_at_one_by_one, "FF-CB-6 FF-LIM-1", 0),
+	CASE(lists_of_reports_are_looked_at, "FF-RU-14", 0),
 	CASE(every_error_names_its_operation, "FF-ERR-1", 0),
 	CASE(refused_lists_tell_each_call, "", 0),
 	CASE(memory_that_is_out_for_a_list_is_told, "FF-ERR-1", 0),

@@ -290,6 +290,18 @@ static void group_commit_that_fails(ff_test *t)
 }
 
 /* Times are given in the order of arrival, and never go back, whatever the clock does. */
+/* Nor do those of what only looks: a period that a call has seen begin does not come back. */
+static void times_of_reads_never_go_back(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=5 @reset=10"), "created");
+	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
+	ff_test_set_time(t, FF_TEST_START_MS + 20);
+	FF_CHECK_STR(t, ffp_report(t, e, "c", "", "a=1"), "ok");
+	ff_test_set_time(t, FF_TEST_START_MS);
+	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "a=0");
+}
+
 static void times_never_go_back(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -760,6 +772,14 @@ static ff_code lanes_alone(ff_store *store, ff_store_limits *limits, ff_error *e
 	return code;
 }
 
+static ff_code no_lanes(ff_store *store, ff_store_limits *limits, ff_error *error)
+{
+	ff_code code = ffp_fake_backend.limits(store, limits, error);
+	limits->caps = FF_CAP_CONCURRENT_WRITERS;
+	limits->lanes = 0;
+	return code;
+}
+
 /* Who does not claim to take writers side by side gets one after the other, however many lanes it tells of. */
 static void lanes_want_their_capability(ff_test *t)
 {
@@ -770,6 +790,10 @@ static void lanes_want_their_capability(ff_test *t)
 	const char *path = strchr(ff_test_uri(t), ':');
 	FF_CHECK_EQ_INT(t, ff_test_open_uri(t, ff_test_text(t, "lanes%s?lanes=4", path), NULL)->lanes_count, 1);
 	FF_CHECK_EQ_INT(t, ff_test_open_uri(t, ff_test_text(t, "fake%s?lanes=99", path), NULL)->lanes_count, 64);
+	backend.name = "laneless";
+	backend.limits = no_lanes;
+	FF_REQUIRE_OK(t, ff_backend_register(&backend, ff_test_error(t)));
+	FF_CHECK_EQ_INT(t, ff_test_open_uri(t, ff_test_text(t, "laneless%s", path), NULL)->lanes_count, 1);
 }
 
 /* A store that takes four writers has four at a time, and every answer is as in one lane. */
@@ -1004,6 +1028,7 @@ static const ff_case cases[] = {
 	CASE(group_commit_is_bounded, "FF-RU-14", 0),
 	CASE(group_commit_with_faults, "FF-RU-2 FF-RU-14", 0),
 	CASE(group_commit_that_fails, "FF-ERR-1 FF-ERR-2", 0),
+	CASE(times_of_reads_never_go_back, "FF-CLK-1", 0),
 	CASE(times_never_go_back, "FF-CLK-1 FF-CLK-2", 0),
 	CASE(times_of_the_data_clock, "FF-CLK-2", 0),
 	CASE(tick_runs_by_itself, "FF-RB-6", 0),

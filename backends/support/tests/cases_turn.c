@@ -65,10 +65,27 @@ static void one_has_the_turn(ff_test *t)
 	ffp_turn_give(&one);
 	FF_CHECK_EQ_INT(t, take_within(&other, 0), 0);
 	FF_CHECK_EQ_INT(t, take_within(&one, 2000), EBUSY);
+	ff_wait wait = { .limit_us = 3000 };
+	FF_CHECK_EQ_INT(t, ffp_turn_take(&one, &wait), EBUSY);
+	FF_CHECK(t, wait.slept_us >= wait.limit_us);
 	ffp_turn_give(&other);
 	ffp_turn_close(&one);
 	ffp_turn_close(&other);
 	ffp_turn_close(&none);
+}
+
+/* What one tells of the last commit the other sees; where there is no turn, nobody knows. */
+static void whether_a_commit_is_loose_is_told(ff_test *t)
+{
+	ffp_turn one = open_turn(t, "turn"), other = open_turn(t, "turn"), none = { 0 };
+	FF_CHECK(t, ffp_turn_is_loose(&one) && ffp_turn_is_loose(&none));
+	ffp_turn_set_loose(&one, false);
+	ffp_turn_set_loose(&none, false);
+	FF_CHECK(t, !ffp_turn_is_loose(&other) && ffp_turn_is_loose(&none));
+	ffp_turn_set_loose(&other, true);
+	FF_CHECK(t, ffp_turn_is_loose(&one));
+	ffp_turn_close(&one);
+	ffp_turn_close(&other);
 }
 
 /* A child that has begun, and told so. */
@@ -366,6 +383,7 @@ static void what_is_laid_out_in_another_way(ff_test *t)
 
 static const ff_case cases[] = {
 	CASE(one_has_the_turn, "FF-ERR-4", 0),
+	CASE(whether_a_commit_is_loose_is_told, "", 0),
 	CASE(the_turn_of_who_died_is_taken, "FF-ERR-4", 0),
 	CASE(who_waits_is_told, "FF-ERR-4", 0),
 	CASE(who_comes_leaves_it_to_who_waits, "FF-ERR-4", 0),
