@@ -387,6 +387,18 @@ static void tick_runs_by_itself(ff_test *t)
 	ff_test_undo(t, e);
 }
 
+/* What was stopped begins again, and is stopped again. */
+static void tick_runs_again(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		const uint64_t keeps = ffp_fake_calls(ffp_fake_of(t), FFP_SLOT_HOUSEKEEP);
+		FF_REQUIRE_OK(t, ff_engine_tick_every(e, 1, ff_test_error(t)));
+		FF_REQUIRE(t, wait_for_calls(t, FFP_SLOT_HOUSEKEEP, keeps + 10)); /* those of two ticks */
+		FF_REQUIRE_OK(t, ff_engine_tick_every(e, 0, ff_test_error(t)));
+	}
+}
+
 static void tick_stops_at_once(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -1032,6 +1044,7 @@ static const ff_case cases[] = {
 	CASE(times_never_go_back, "FF-CLK-1 FF-CLK-2", 0),
 	CASE(times_of_the_data_clock, "FF-CLK-2", 0),
 	CASE(tick_runs_by_itself, "FF-RB-6", 0),
+	CASE(tick_runs_again, "FF-RB-6", 0),
 	CASE(tick_stops_at_once, "FF-RB-6", 0),
 	CASE(tick_stops_while_it_waits, "FF-RB-6", 0),
 	CASE(tick_rests_longer_behind_a_long_one, "FF-RB-6", 0),
