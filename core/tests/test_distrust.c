@@ -166,7 +166,7 @@ static void what_was_said_of_an_earlier_attempt_is_gone(ff_test *t)
 	ffp_fault.scribble = scribble_less_and_less;
 	FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "!busy");
 	const ff_error *error = ff_test_error(t);
-	FF_CHECK_STR(t, error->message, "again");
+	FF_CHECK_STR(t, error->message, "contention outlived 2 attempts: again");
 	FF_CHECK_STR(t, error->native_code, "");
 	FF_CHECK_STR(t, error->entity, "budget");
 	FF_CHECK_STR(t, error->id, "b");

@@ -547,9 +547,12 @@ static void arrays_are_looked_at_one_by_one(ff_test *t)
 		              FF_E_INVALID);
 	FF_CHECK(t, strstr(ff_test_error(t)->message, "64"));
 	const ff_amount_arrays good = { names, 1, ones, 1 };
-	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, NULL, &good, NULL, NULL), FF_E_INVALID);
-	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, &report, NULL, NULL, NULL), FF_E_INVALID);
-	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, &both, &good, NULL, NULL), FF_E_INVALID);
+	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, NULL, &good, NULL, ff_test_error(t)), FF_E_INVALID);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "report is NULL");
+	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, &report, NULL, NULL, ff_test_error(t)), FF_E_INVALID);
+	FF_CHECK_STR(t, ff_test_error(t)->message, "amounts are NULL");
+	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, &both, &good, NULL, ff_test_error(t)), FF_E_INVALID);
+	FF_CHECK(t, strstr(ff_test_error(t)->message, "already"));
 	ff_budget_spec spec = FF_BUDGET_SPEC_INIT, older = FF_BUDGET_SPEC_INIT;
 	spec.budget_id = older.budget_id = "b";
 	older.size--;
@@ -565,7 +568,7 @@ static void arrays_are_looked_at_one_by_one(ff_test *t)
 	FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, NULL, &two, NULL, NULL), FF_E_INVALID);
 	FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, &spec, NULL, NULL, NULL), FF_E_INVALID);
 	FF_CHECK_CODE(t, ff_engine_create_budget_arrays(e, &older, &two, NULL, ff_test_error(t)), FF_E_INVALID);
-	FF_CHECK_STR(t, ff_test_error(t)->message, "spec and limits do not go together");
+	FF_CHECK_STR(t, ff_test_error(t)->message, "budget spec was not begun with FF_BUDGET_SPEC_INIT of this ff.h");
 	FF_REQUIRE_OK(t, ff_engine_create_budget_arrays(e, &spec, &none, NULL, ff_test_error(t)));
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
 	FF_CHECK_EQ_INT(t, ffp_status(t, e, "b")->limits_count, 0);
