@@ -22,27 +22,60 @@ typedef struct filled {
 	bench_subject subject;
 	bench_reports reports;
 	bench_engine_side side;
+	const bench_options *options;
+	uint64_t keys_max; /* that it has held */
+	bool wrong;        /* books of a store that was made anew since */
 } filled;
 
-static void fill(filled *of, const bench_options *options)
+static void fill(filled *of)
 {
 	of->subject.store = &of->store;
-	bench_prepare(&of->subject, &of->reports, &of->shape, options->seed);
+	bench_prepare(&of->subject, &of->reports, &of->shape, of->options->seed);
 	of->side = (bench_engine_side){ &of->subject, &of->reports };
 }
 
-static bool are_right(filled *of, const bench_options *options)
+static bool are_right(filled *of)
 {
-	bench_subject_repeat(&of->subject, &of->reports, options);
+	bench_subject_repeat(&of->subject, &of->reports, of->options);
 	bool right = bench_subject_books(&of->subject, &of->reports);
-	return bench_reports_right(&of->reports, &of->shape, of->store.scheme) && right;
+	return bench_reports_right(&of->reports, &of->shape, of->store.scheme) && right && !of->wrong;
+}
+
+/* How many keys may come to those that a store is named for: half as many, or a batch. */
+static uint64_t growth_max(const bench_shape *shape)
+{
+	return shape->existing / 2 > shape->batch ? shape->existing / 2 : shape->batch;
+}
+
+/* Each report brings a key. A store that would have too many more by then is made anew, and warmed up by a batch where that
+ * is few beside what it holds. */
+static void keep_size(void *context, uint64_t ops)
+{
+	filled *of = context;
+	bench_histogram latencies = of->reports.latencies;
+	bench_slice ignored;
+	if (!of->shape.existing || of->reports.next - of->shape.existing + ops <= growth_max(&of->shape))
+		return;
+	of->wrong = !are_right(of);
+	bench_clear(&of->subject, &of->reports);
+	fill(of);
+	if (of->shape.batch <= of->shape.existing / 10)
+		bench_engine_slice(&of->side, of->shape.batch, &ignored);
+	of->reports.latencies = latencies;
+}
+
+static void report_slice(void *context, uint64_t ops, bench_slice *slice)
+{
+	filled *of = context;
+	bench_engine_slice(&of->side, ops, slice);
+	of->keys_max = of->reports.next > of->keys_max ? of->reports.next : of->keys_max;
 }
 
 unsigned bench_run_against(const bench_workload *workload, const bench_store *store, const bench_options *options,
                            bench_row *rows)
 {
-	filled large = { .store = *store, .shape = bench_shape_for(workload, store, options) };
-	filled small = { .store = beside(store), .shape = bench_shape_for(workload, store, options) };
+	filled large = { .store = *store, .options = options, .shape = bench_shape_for(workload, store, options) };
+	filled small = { .store = beside(store), .options = options, .shape = large.shape };
 	if (workload->base_budgets)
 		small.shape.budgets = workload->base_budgets;
 	small.shape.existing = workload->base_existing;
@@ -51,18 +84,25 @@ unsigned bench_run_against(const bench_workload *workload, const bench_store *st
 		small.shape.existing = small.shape.existing < 100 ? small.shape.existing : 100;
 	}
 	bench_row_begin(rows, workload->name, store, &large.shape, options);
-	fill(&large, options);
-	fill(&small, options);
-	bench_side a = { .slice = bench_engine_slice, .context = &large.side, .latencies = &large.reports.latencies };
-	bench_side b = { .slice = bench_engine_slice, .context = &small.side };
+	fill(&large);
+	fill(&small);
+	bench_side a = { .slice = report_slice, .before = keep_size, .context = &large };
+	bench_side b = { .slice = report_slice, .before = keep_size, .context = &small };
+	a.latencies = &large.reports.latencies;
 	bench_pairs how = bench_pairs_for(options, large.shape.batch);
+	if (small.shape.existing)
+		how.ops_max = growth_max(small.shape.existing < large.shape.existing ? &small.shape : &large.shape);
 	rows->against = workload->against;
 	bench_run_pairs(&how, &a, &b, rows);
 	bench_row_end(rows, &large.subject);
 	bench_reports_doctor(&large.reports, options->doctor);
 	bench_reports_doctor(&small.reports, options->doctor_floor);
-	rows->books_wrong = !are_right(&large, options);
-	rows->books_wrong = !are_right(&small, options) || rows->books_wrong;
+	if (small.shape.existing) {
+		cJSON_AddNumberToObject(rows->extra, "keys_max", (double)large.keys_max);
+		cJSON_AddNumberToObject(rows->extra, "against_keys_max", (double)small.keys_max);
+	}
+	rows->books_wrong = !are_right(&large);
+	rows->books_wrong = !are_right(&small) || rows->books_wrong;
 	bench_clear(&large.subject, &large.reports);
 	bench_clear(&small.subject, &small.reports);
 	free(small.store.path);

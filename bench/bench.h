@@ -243,6 +243,7 @@ typedef void bench_slice_fn(void *context, uint64_t ops, bench_slice *slice);
 
 typedef struct bench_side {
 	bench_slice_fn *slice;
+	void (*before)(void *context, uint64_t ops); /* a slice of so many, and not in what it takes; NULL: nothing */
 	void *context;
 	bench_histogram *latencies; /* emptied after the warm-up; NULL: none */
 
@@ -256,7 +257,8 @@ typedef struct bench_side {
 typedef struct bench_pairs {
 	unsigned pairs;
 	double slice_seconds;
-	uint64_t unit; /* slices are whole multiples of so many operations */
+	uint64_t unit;    /* slices are whole multiples of so many operations */
+	uint64_t ops_max; /* that a slice has; 0: no limit */
 } bench_pairs;
 
 /*

@@ -4,8 +4,15 @@
 
 #include "bench.h"
 
+static void begin_slice(bench_side *side, uint64_t ops)
+{
+	if (side->before)
+		side->before(side->context, ops);
+}
+
 static void run_slice(bench_side *side, uint64_t ops, bench_slice *slice)
 {
+	begin_slice(side, ops);
 	bench_usage before = bench_usage_now();
 	side->slice(side->context, ops, slice);
 	bench_usage after = bench_usage_now();
@@ -17,8 +24,10 @@ static void run_slice(bench_side *side, uint64_t ops, bench_slice *slice)
 
 static void warm_up(bench_side *side, uint64_t ops, bench_slice *slice)
 {
-	if (side)
-		side->slice(side->context, ops, slice);
+	if (!side)
+		return;
+	begin_slice(side, ops);
+	side->slice(side->context, ops, slice);
 }
 
 /* How many operations side `a` does in a slice. Side `b` does the same ones meanwhile, so that the stores stay alike. */
@@ -28,9 +37,12 @@ static uint64_t find_ops(const bench_pairs *how, bench_side *a, bench_side *b)
 	for (uint64_t ops = how->unit;; ops *= 2) {
 		warm_up(a, ops, &slice);
 		warm_up(b, ops, &other);
-		if (slice.seconds < how->slice_seconds / 4)
+		bool is_most = how->ops_max && 2 * ops > how->ops_max;
+		if (slice.seconds < how->slice_seconds / 4 && !is_most)
 			continue;
 		double wanted = (double)ops * how->slice_seconds / slice.seconds / (double)how->unit;
+		if (how->ops_max && wanted > (double)(how->ops_max / how->unit))
+			wanted = (double)(how->ops_max / how->unit);
 		return (wanted > 1 ? (uint64_t)wanted : 1) * how->unit;
 	}
 }

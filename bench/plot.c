@@ -178,15 +178,6 @@ typedef struct curve {
 	const char *size; /* the field that grows */
 } curve;
 
-/* Each report brings a key: where the store holds few, nearly all come while it is measured, so that what it held in the middle
- * is told. */
-static double size_of(const cJSON *row, const char *field)
-{
-	double reported = bench_number(row, "ops");
-	bool grows = strcmp(field, "existing_keys") == 0 && reported > 0;
-	return bench_number(row, field) + (grows ? reported / 2 : 0);
-}
-
 /* The cost of a report by size. False where the file has no such rows. */
 static bool write_curve(FILE *to, const cJSON *rows, const curve *of, unsigned number)
 {
@@ -194,10 +185,10 @@ static bool write_curve(FILE *to, const cJSON *rows, const curve *of, unsigned n
 	fprintf(to, "$growth%u << EOD\n", number);
 	for (const cJSON *row = rows->child; row; row = row->next) {
 		if (strncmp(bench_text(row, "workload"), of->family, strlen(of->family)) != 0 ||
-		    strcmp(bench_text(row, "store"), of->store) != 0 || !(size_of(row, of->size) > 0) ||
+		    strcmp(bench_text(row, "store"), of->store) != 0 || !(bench_number(row, of->size) > 0) ||
 		    !(bench_number(row, "per_second") > 0))
 			continue;
-		fprintf(to, "%.0f", size_of(row, of->size));
+		fprintf(to, "%.0f", bench_number(row, of->size));
 		write_number(to, 1e6 / bench_number(row, "per_second"));
 		putc('\n', to);
 		count++;
@@ -236,8 +227,7 @@ static void draw_growth(FILE *to, const bool drawn[CURVES_COUNT])
 {
 	const char *before = "plot";
 	fputs("set title 'Cost of a report, by what the store holds'\nset logscale xy\nset xtics autofreq norotate\n"
-	      "set format xy '%.0s%c'\nset xlabel 'budgets in the store, or keys in the middle of the run'\nset ylabel "
-	      "'µs'\n",
+	      "set format xy '%.0s%c'\nset xlabel 'keys or budgets in the store'\nset ylabel 'µs'\n",
 	      to);
 	for (unsigned i = 0; i < CURVES_COUNT; i++)
 		if (drawn[i]) {

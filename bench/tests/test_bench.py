@@ -281,6 +281,13 @@ class Run(Case):
                 row, = self.rows("--workload", workload, *words)
                 self.assertEqual(tuple(row[name] for name in ("threads", "batch", "budgets", "keys")), own)
 
+    def test_a_store_stays_as_large_as_it_is_called(self):
+        row, = self.rows("--workload", "keys-1k", "--pairs", "5")
+        self.assertGreater(row["ops"], 1000)
+        for name, most in (("keys_max", 1500), ("against_keys_max", 100 + row["batch"])):
+            self.assertGreater(row["extra"][name], 100)
+            self.assertLessEqual(row["extra"][name], most)
+
     def test_what_it_took_to_fill_the_store_is_not_the_engines_memory(self):
         words = ("run", "--seconds", "0.001", "--pairs", "1", "--store", SCHEME, "--workload", "single-none", "--budgets", "8192")
         for processes in (1, 2):
@@ -695,7 +702,7 @@ class Rows(Case):
         self.assertIn("single, in memory", self.bench("compare", "b.json", "b.json").stdout)
 
     def test_what_is_published_can_be_read(self):
-        for name in ("performance.json", "performance-looks.json"):
+        for name in ("performance.json", "performance-looks.json", "growth.json"):
             published = json.loads((ROOT / "docs" / name).read_text())["rows"]
             self.bench("merge", ROOT / "docs" / name, "-o", "a.json")
             merged = json.loads((self.dir / "a.json").read_text())["rows"]
@@ -756,7 +763,7 @@ class Rows(Case):
         points = "1.0101 1\n2 2\n100 3\n"
         self.assertEqual(data["$latency"], f'"single, sqlite"\n{points}1000 4\n\n\n"single, redis"\n{points}1000 NaN\n')
         self.assertEqual([data[f"$growth{i}"] for i in range(6)],
-                         ["5000 1000\n1000000 2000\n", "1000 1000\n", "", "", "1000 1000\n1000000 10000\n", ""])
+                         ["1000 1000\n1000000 2000\n", "1000 1000\n", "", "", "1000 1000\n1000000 10000\n", ""])
         self.assertEqual([word for word in commands.split() if word.startswith("$growth")][6:], ["$growth0", "$growth4"])
         self.assertIn("layout 3,1", commands)
         self.assertIn("[i=0:1]", commands)
