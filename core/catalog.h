@@ -131,4 +131,17 @@ typedef struct ffp_sweep_row {
 	int64_t last_number;
 } ffp_sweep_row;
 
+/* What would end later than there is time ends with it. */
+static inline int64_t ffp_add_saturated(int64_t a, int64_t b)
+{
+	int64_t sum;
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+/* What ends at an instant is over from it on: a key, a window entry, a lease. */
+static inline bool ffp_is_over(int64_t end_ms, int64_t time_ms)
+{
+	return end_ms <= time_ms;
+}
+
 #endif

@@ -154,7 +154,7 @@ static ff_code export_key(ffp_reading *reading, const ff_row *row, const ff_row 
 {
 	(void)policy;
 	const ffp_key_row *key = (const ffp_key_row *)row;
-	if (row->state == FF_ROW_OK && key->expires_at_ms <= reading->now_ms)
+	if (row->state == FF_ROW_OK && ffp_is_over(key->expires_at_ms, reading->now_ms))
 		return FF_OK;
 	const char *fault;
 	ff_code code = ffp_key_check(key, &fault);
@@ -190,7 +190,7 @@ static ff_code export_entry(ffp_reading *reading, const ff_row *row, const ff_ro
 	if (fault)
 		return ffp_error_corrupt(reading->error, "quota_policy", entry->quota_policy_id, fault);
 	int64_t time_ms = ffp_quota_time((const ffp_quota_row *)policy, reading->now_ms);
-	return entry->expires_at_ms > time_ms ? emit(reading, context, row) : FF_OK;
+	return ffp_is_over(entry->expires_at_ms, time_ms) ? FF_OK : emit(reading, context, row);
 }
 
 static ff_code export_slot(ffp_reading *reading, const ff_row *row, const ff_row *policy, void *context)

@@ -85,7 +85,8 @@ ff_code ffp_fate(ff_engine *engine, ffp_batch *batch, bool held_store)
 	for (size_t i = 0; code == FF_OK && i < keys.count; i++) {
 		there += keys.reads[i].row != NULL;
 		same += keys.reads[i].row && is_of_batch(keys.reads[i].row, keys.rows[i]);
-		over += ((const ffp_key_row *)keys.rows[i])->expires_at_ms <= now_ms; /* it may have been and gone */
+		/* One that is over may have been and gone. */
+		over += ffp_is_over(((const ffp_key_row *)keys.rows[i])->expires_at_ms, now_ms);
 	}
 	bool happened = same == keys.count;
 	bool is_known = code == FF_OK && !over && (there || held_store || forestall(&txn, &keys));

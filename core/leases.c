@@ -107,7 +107,7 @@ uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_sl
 	places[0] = 0;
 	while (left && over < enough) {
 		size_t place = places[--left];
-		if (place >= leases->count || leases->heap[place]->until_ms > time_ms)
+		if (place >= leases->count || !ffp_is_over(leases->heap[place]->until_ms, time_ms))
 			continue;
 		const ffp_lease *lease = leases->heap[place];
 		over += counts(lease) && lease->slot != except;
@@ -124,7 +124,7 @@ ffp_slot *ffp_leases_take_over(ffp_leases *leases, int64_t time_ms, const ffp_sl
 {
 	ffp_lease *aside = NULL;
 	ffp_slot *found = NULL;
-	while (!found && leases->count && leases->heap[0]->until_ms <= time_ms) {
+	while (!found && leases->count && ffp_is_over(leases->heap[0]->until_ms, time_ms)) {
 		ffp_lease *lease = pop(leases);
 		if (counts(lease) && lease->slot == except)
 			aside = lease;

@@ -120,9 +120,9 @@ static bool is_over(const ff_row *row, ffp_table_id table, int64_t now_ms)
 	if (!row || row->state != FF_ROW_OK)
 		return false;
 	if (table == FFP_BUDGET_USAGE_DEDUP)
-		return ((const ffp_key_row *)row)->expires_at_ms <= now_ms;
+		return ffp_is_over(((const ffp_key_row *)row)->expires_at_ms, now_ms);
 	if (table == FFP_QUOTA_WINDOW)
-		return ((const ffp_entry_row *)row)->expires_at_ms <= now_ms;
+		return ffp_is_over(((const ffp_entry_row *)row)->expires_at_ms, now_ms);
 	return table == FFP_BUDGET_USAGE_BY_EXEC || ffp_slot_is_over((const ffp_slot_row *)row, now_ms);
 }
 

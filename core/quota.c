@@ -63,7 +63,7 @@ const char *ffp_slot_fault(const ffp_slot_row *row)
 
 bool ffp_slot_is_over(const ffp_slot_row *row, int64_t time_ms)
 {
-	return !ff_row_is_null(&row->row, FFP_SLOT_LEASE_UNTIL) && row->lease_until_ms <= time_ms;
+	return !ff_row_is_null(&row->row, FFP_SLOT_LEASE_UNTIL) && ffp_is_over(row->lease_until_ms, time_ms);
 }
 
 ff_quota_limits ffp_quota_limits_of(const ffp_quota_row *row)
@@ -73,12 +73,6 @@ ff_quota_limits ffp_quota_limits_of(const ffp_quota_row *row)
 		.max_requests_per_window = (uint64_t)row->max_requests_per_window,
 		.max_concurrent = (uint64_t)row->active_concurrency_cap,
 	};
-}
-
-static int64_t add_saturated(int64_t a, int64_t b)
-{
-	int64_t sum;
-	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
 static ff_code corrupt(ffp_request *request, const char *fault)
@@ -285,11 +279,11 @@ static ff_code look_at_window(ffp_batch *batch, ffp_request *request, admission 
 	const char *fault = entry ? ffp_entry_fault(entry) : NULL;
 	if (fault)
 		return corrupt(request, fault);
-	if (!entry || entry->expires_at_ms <= found->time_ms)
+	if (!entry || ffp_is_over(entry->expires_at_ms, found->time_ms))
 		return FF_OK;
 	found->outcome.kind = FF_RATE_EXCEEDED;
-	found->outcome.retry_after_ms = add_saturated(entry->expires_at_ms - request->now_ms,
-	                                              jitter(batch, request->call->in.admission->jitter_ms));
+	found->outcome.retry_after_ms = ffp_add_saturated(entry->expires_at_ms - request->now_ms,
+	                                                  jitter(batch, request->call->in.admission->jitter_ms));
 	return FF_OK;
 }
 
@@ -413,7 +407,7 @@ static ff_code renew(ffp_batch *batch, ffp_request *request, admission *found)
 	ffp_slot_row *row = (ffp_slot_row *)ffp_rows_change(&batch->rows, request->held);
 	if (!row)
 		return FF_E_NO_MEMORY;
-	return set_lease(batch, request, row, add_saturated(found->time_ms, lease_ms)) ? FF_OK : FF_E_NO_MEMORY;
+	return set_lease(batch, request, row, ffp_add_saturated(found->time_ms, lease_ms)) ? FF_OK : FF_E_NO_MEMORY;
 }
 
 static void free_slots(const ffp_request *request, const admission *found)
@@ -456,7 +450,7 @@ static bool add_entry(ffp_batch *batch, const ffp_request *request, const admiss
 static ff_code admit(ffp_batch *batch, ffp_request *request, const admission *found)
 {
 	int64_t lease_ms = request->call->in.admission->lease_ms;
-	int64_t expires_at_ms = add_saturated(found->time_ms, (int64_t)found->limits.window_seconds * 1000);
+	int64_t expires_at_ms = ffp_add_saturated(found->time_ms, (int64_t)found->limits.window_seconds * 1000);
 	bool had_row = found->held != NULL;
 	ffp_slot *entry;
 	ff_code code = next_entry(batch, request, found, &entry);
@@ -473,8 +467,8 @@ static ff_code admit(ffp_batch *batch, ffp_request *request, const admission *fo
 	slot->admitted_at_ms = found->time_ms;
 	slot->expires_at_ms = expires_at_ms;
 	if (lease_ms)
-		return set_lease(batch, request, slot, add_saturated(found->time_ms, lease_ms)) ? FF_OK
-		                                                                                : FF_E_NO_MEMORY;
+		return set_lease(batch, request, slot, ffp_add_saturated(found->time_ms, lease_ms)) ? FF_OK
+		                                                                                    : FF_E_NO_MEMORY;
 	clear_lease(request, slot);
 	return FF_OK;
 }
@@ -486,7 +480,7 @@ static ff_code decide_admit(ffp_batch *batch, ffp_request *request)
 	ff_code code = look_at_policy(request, &found);
 	if (code != FF_OK)
 		return code;
-	if (found.holds && found.held->expires_at_ms > found.time_ms) {
+	if (found.holds && !ffp_is_over(found.held->expires_at_ms, found.time_ms)) {
 		code = renew(batch, request, &found);
 	} else {
 		code = look_at_window(batch, request, &found);

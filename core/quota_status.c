@@ -32,7 +32,7 @@ static ff_code find_next_admission(ffp_reading *reading, const ffp_quota_row *ro
 	const char *fault = ffp_entry_fault(entry);
 	if (fault)
 		return ffp_error_corrupt(reading->error, "quota_policy", row->quota_policy_id, fault);
-	if (entry->expires_at_ms > time_ms)
+	if (!ffp_is_over(entry->expires_at_ms, time_ms))
 		*next_ms = entry->expires_at_ms;
 	return FF_OK;
 }

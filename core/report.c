@@ -262,7 +262,7 @@ static ff_code look_up_key(ffp_request *request, assessment *found, bool *answer
 	if (row && row->row.state != FF_ROW_OK)
 		return ffp_fail(request, FF_E_CORRUPT, "idempotency key '%.*s' has a row that cannot be read",
 		                FFP_SHOWN(request->key));
-	if (!row || row->expires_at_ms <= request->now_ms)
+	if (!row || ffp_is_over(row->expires_at_ms, request->now_ms))
 		return FF_OK;
 	if (row->payload_digest != request->digest)
 		return ffp_fail(request, FF_E_KEY_CONFLICT, "idempotency key '%.*s' was used with another payload",
@@ -292,8 +292,8 @@ static bool record_key(ffp_batch *batch, const ffp_request *request, const asses
 	row->payload_digest = request->digest;
 	row->applied_at_ms = request->now_ms;
 	row->expires_at_ms = found->key_expires_at_ms;
-	if (!row->expires_at_ms && __builtin_add_overflow(request->now_ms, batch->key_ttl_ms, &row->expires_at_ms))
-		row->expires_at_ms = INT64_MAX;
+	if (!row->expires_at_ms)
+		row->expires_at_ms = ffp_add_saturated(request->now_ms, batch->key_ttl_ms);
 	return row->outcome_json.data != NULL;
 }
 

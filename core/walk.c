@@ -136,7 +136,8 @@ static ff_code count_alive(ffp_reading *reading, const ff_read *page, void *cont
 	row_count *counting = context;
 	for (size_t i = 0; i < page->rows_count; i++) {
 		const ffp_entry_row *entry = (const ffp_entry_row *)page->rows[i];
-		counting->count += entry->row.state == FF_ROW_OK && entry->expires_at_ms > counting->time_ms;
+		if (entry->row.state == FF_ROW_OK && !ffp_is_over(entry->expires_at_ms, counting->time_ms))
+			counting->count++;
 	}
 	return FF_OK;
 }
