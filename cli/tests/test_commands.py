@@ -183,7 +183,8 @@ class CommandLine(Case):
         for query, said in (
                 ("slot=commit&error=io", "injected fault at 'commit' (io)"),
                 ("slot=commit&error=busy&mode=always&native_code=5",
-                 "injected fault at 'commit' (busy; fault 5; the same call may succeed if sent again)")):
+                 "contention outlived 3 attempts: injected fault at 'commit'"
+                 " (busy; fault 5; the same call may succeed if sent again)")):
             done = self.run_raw("report", "b", "x=1", store="fault+" + self.uri("store", query))
             self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", f"ffctl: {said}\n"))
 
