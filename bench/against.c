@@ -48,13 +48,14 @@ static uint64_t growth_max(const bench_shape *shape)
 }
 
 /* Each report brings a key. A store that would have too many more by then is made anew, and warmed up by a batch where that
- * is few beside what it holds. */
+ * is few beside what it holds. Not a module's, which may outlive what lies at its path. */
 static void keep_size(void *context, uint64_t ops)
 {
 	filled *of = context;
 	bench_histogram latencies = of->reports.latencies;
 	bench_slice ignored;
-	if (!of->shape.existing || of->reports.next - of->shape.existing + ops <= growth_max(&of->shape))
+	if (!of->shape.existing || !of->store.floor->open ||
+	    of->reports.next - of->shape.existing + ops <= growth_max(&of->shape))
 		return;
 	of->wrong = !are_right(of);
 	bench_clear(&of->subject, &of->reports);
