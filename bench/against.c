@@ -47,8 +47,14 @@ static uint64_t growth_max(const bench_shape *shape)
 	return shape->existing / 2 > shape->batch ? shape->existing / 2 : shape->batch;
 }
 
-/* Each report brings a key. A store that would have too many more by then is made anew, and warmed up by a batch where that
- * is few beside what it holds. Not a module's, which may outlive what lies at its path. */
+/* A batch of its own warms up a store that was made anew, where that is few beside what it holds. */
+static uint64_t warm_up_of(const bench_shape *shape)
+{
+	return shape->batch <= shape->existing / 10 ? shape->batch : 0;
+}
+
+/* Each report brings a key. A store that would have too many more by then is made anew. Not a module's, which may outlive what
+ * lies at its path. */
 static void keep_size(void *context, uint64_t ops)
 {
 	filled *of = context;
@@ -60,8 +66,8 @@ static void keep_size(void *context, uint64_t ops)
 	of->wrong = !are_right(of);
 	bench_clear(&of->subject, &of->reports);
 	fill(of);
-	if (of->shape.batch <= of->shape.existing / 10)
-		bench_engine_slice(&of->side, of->shape.batch, &ignored);
+	if (warm_up_of(&of->shape))
+		bench_engine_slice(&of->side, warm_up_of(&of->shape), &ignored);
 	of->reports.latencies = latencies;
 }
 
@@ -91,8 +97,11 @@ unsigned bench_run_against(const bench_workload *workload, const bench_store *st
 	bench_side b = { .slice = report_slice, .before = keep_size, .context = &small };
 	a.latencies = &large.reports.latencies;
 	bench_pairs how = bench_pairs_for(options, large.shape.batch);
-	if (small.shape.existing)
-		how.ops_max = growth_max(small.shape.existing < large.shape.existing ? &small.shape : &large.shape);
+	if (small.shape.existing) {
+		bool is_small = small.shape.existing < large.shape.existing;
+		const bench_shape *smaller = is_small ? &small.shape : &large.shape;
+		how.ops_max = growth_max(smaller) - warm_up_of(smaller);
+	}
 	rows->against = workload->against;
 	bench_run_pairs(&how, &a, &b, rows);
 	bench_row_end(rows, &large.subject);

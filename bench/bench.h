@@ -220,7 +220,8 @@ void bench_table(const cJSON *rows);
 double bench_number(const cJSON *row, const char *name);
 const char *bench_text(const cJSON *row, const char *name);
 
-/* The workload, and what of its surroundings is not as usual: "hot, 4 processes, 10 ms away", "mixed, 2000/s due", "single, in memory". */
+/* The workload, and what of its surroundings is not as usual: "hot, 4 processes, 10 ms away", "mixed, 2000/s due",
+ * "single, in memory". */
 typedef struct bench_words {
 	char text[144];
 } bench_words;

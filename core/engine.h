@@ -29,8 +29,7 @@ struct ffp_ticket {
 /* Back-off of a guess that saves a batch its look. */
 typedef struct ffp_doubt {
 	uint32_t left; /* so many batches more look first */
-	uint32_t
-	    last; /* how many it was after the last wrong guess: twice as many as before; halved by each right one */
+	uint32_t last; /* how many it was after the last wrong guess, doubled; each right one halves it */
 } ffp_doubt;
 
 /*

@@ -1,7 +1,7 @@
 /*
- * The cache of rows: those that are remembered from one batch to the next, where the store says that nobody else has written meanwhile, or
- * will see to it that they are still so (ff_engine_backend.expect): policies and usage, which nearly every call needs and
- * which are few beside idempotency keys. One thread at a time.
+ * The cache of rows: those that are remembered from one batch to the next, where the store says that nobody else has written
+ * meanwhile, or will see to it that they are still so (ff_engine_backend.expect). They are policies and usage, which nearly
+ * every call needs and which are few beside idempotency keys. One thread at a time.
  */
 #ifndef FFP_RECALL_H
 #define FFP_RECALL_H

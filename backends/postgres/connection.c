@@ -42,7 +42,7 @@ static const meaning meanings[] = {
 	{ "0A000", FF_E_IO, RETRY | ANEW }, /* a standby takes no writes; a column is of another type than it was */
 	{ "22012", FF_E_CONFLICT, 0 },      /* a row that was loaded is gone: the count of a statement on many rows */
 	{ "22023", FF_E_IO, SETTLED },      /* a setting that the server does not take, such as one of PGOPTIONS */
-	{ "22P02", FF_E_CONFLICT, ANEW },   /* the session is another client's by now */
+	{ "22P02", FF_E_CONFLICT, ANEW },   /* the session was given to another client, where it says so */
 	{ "23505", FF_E_CONFLICT, 0 },      /* a new row is there already */
 	{ "25001", FF_E_IO, SETTLED },      /* an isolation that PGOPTIONS sets */
 	{ "25006", FF_E_IO, RETRY | ANEW }, /* a server that takes no writes any more */
@@ -71,9 +71,11 @@ static const meaning meanings[] = {
 	{ "", FF_E_IO, 0 },
 };
 
-static const meaning *meaning_of(const char *state)
+static const meaning *meaning_of(const char *state, const char *message)
 {
 	const meaning *found = meanings;
+	if (strcmp(state, "22P02") == 0 && !strstr(message, FFP_POSTGRES_NOT_OURS))
+		state = ""; /* a trigger, or a policy of rows, has read a text as something else */
 	while (strncmp(state, found->state, strlen(found->state)) != 0)
 		found++;
 	return found;
@@ -82,7 +84,8 @@ static const meaning *meaning_of(const char *state)
 bool ffp_postgres_is_outdated(const PGresult *result)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	return state && meaning_of(state)->flags & ANEW;
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	return state && meaning_of(state, message ? message : "")->flags & ANEW;
 }
 
 /* The SQLSTATE in a message of libpq, where the server refused the connection: "FATAL:  53300: sorry, …". */
@@ -116,7 +119,7 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 	const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
 	if (!message) {
 		message = state_in(txn->pg ? PQerrorMessage(txn->pg) : "out of memory", found);
-		message = txn->silent ? "" : message; /* libpq tells of a reset, which was ours */
+		message = txn->silent && !*found ? "" : message; /* libpq tells of a reset, which was ours */
 		state = found;
 	}
 	state = state ? state : "";
@@ -126,10 +129,11 @@ ff_code ffp_postgres_fail(ff_txn *txn, const PGresult *result, const char *doing
 	/* libpq says nothing, or leaves the end of what it says to whoever waited in vain. */
 	int size = (int)strcspn(message, "\n");
 	bool is_silent = size == 0 || (!result && message[size - 1] == ' ');
-	ff_error_set(error, code_of(txn, meaning_of(state)), "cannot %s '%s': %.*s%s%s%s", doing, txn->store->name,
-	             size, message, is_silent ? "nobody answered" : "", hint ? ": " : "", hint ? hint : "");
+	const meaning *of = meaning_of(state, message);
+	ff_error_set(error, code_of(txn, of), "cannot %s '%s': %.*s%s%s%s", doing, txn->store->name, size, message,
+	             is_silent ? "nobody answered" : "", hint ? ": " : "", hint ? hint : "");
 	snprintf(error->native_code, sizeof(error->native_code), "%s", state);
-	error->retryable |= PQstatus(txn->pg) == CONNECTION_BAD || meaning_of(state)->flags & RETRY;
+	error->retryable |= PQstatus(txn->pg) == CONNECTION_BAD || of->flags & RETRY;
 	return txn->late ? ffp_postgres_ask(txn, error) : error->code;
 }
 
@@ -405,8 +409,8 @@ static attempt try_hosts(ff_txn *txn, const char *hosts, const char *ports)
 	while (status != PGRES_POLLING_OK) {
 		ConnStatusType stage = PQstatus(txn->pg);
 		short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		bool is_silent = !ffp_postgres_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1);
-		if (is_silent) {
+		txn->silent = !ffp_postgres_wait(txn, events, timeout_ms > 0 ? timeout_ms : -1);
+		if (txn->silent) {
 			if (txn->late)
 				return SILENT;
 			/* libpq then takes an address that it has not reached for one that refuses, and tries the next. */
@@ -414,7 +418,7 @@ static attempt try_hosts(ff_txn *txn, const char *hosts, const char *ports)
 		}
 		status = PQconnectPoll(txn->pg);
 		if (status == PGRES_POLLING_FAILED)
-			return is_silent ? SILENT : is_refused_by_us(txn, stage) ? REFUSED_BY_US : FAILED;
+			return txn->silent ? SILENT : is_refused_by_us(txn, stage) ? REFUSED_BY_US : FAILED;
 	}
 	return REACHED;
 }
@@ -484,7 +488,7 @@ static void write_setup(const ff_txn *txn, ff_sql_text *sql)
 	ff_sql_append(sql, store->durability == FF_DURABILITY_FULL ? "on" : "off");
 	snprintf(numbers, sizeof(numbers),
 	         "; SET lock_timeout TO %lld; SET statement_timeout TO %lld; SET idle_in_transaction_session_timeout"
-	         " TO %lld; SET ff.session TO '%s'",
+	         " TO %lld; SELECT set_config('ff.session', '%s', false)",
 	         (long long)busy_ms, (long long)store->statement_timeout_ms, (long long)store->statement_timeout_ms,
 	         txn->session);
 	/* Whoever is gone waits for nothing: what the server was asked is dropped within a tenth of a second, and with it
@@ -518,10 +522,8 @@ ff_code ffp_postgres_connect(ff_txn *txn, ff_error *error)
 	attempt ended = reach(txn);
 	if (ended != REACHED) {
 		code = ffp_postgres_fail(txn, NULL, "connect to", error);
-		/* Where it was silent libpq tells of a reset, which was ours. */
-		if (ended == SILENT && code == FF_E_IO && !*error->native_code)
-			ff_error_set(error, code, "cannot connect to '%s': nobody answered", store->name);
-		error->retryable = ended != REFUSED_BY_US && !(meaning_of(error->native_code)->flags & SETTLED);
+		bool settled = meaning_of(error->native_code, error->message)->flags & SETTLED;
+		error->retryable = ended != REFUSED_BY_US && !settled;
 	}
 	if (code == FF_OK)
 		code = set_up(txn, error);

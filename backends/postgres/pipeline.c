@@ -162,14 +162,12 @@ static void write_expectation(ff_sql_text *sql, const ff_catalog *catalog, uint3
 	ff_sql_append(sql, ")::int");
 }
 
-/* Looked at before the rest is done. No other text is read as a number, so that error means this alone (22P02). */
+/* Looked at before the rest is done: one of the two texts is no number (22P02). */
 void ffp_postgres_write_session(const ff_txn *txn, ff_sql_text *sql)
 {
 	ff_sql_append(sql, " WHERE (CASE current_setting('ff.session', true) WHEN '");
 	ff_sql_append(sql, txn->session);
-	ff_sql_append(sql,
-	              "' THEN '0' ELSE 'the session is now another client''s, as behind a pooler in transaction mode'"
-	              " END)::int = 0");
+	ff_sql_append(sql, "' THEN '0' ELSE '" FFP_POSTGRES_NOT_OURS "' END)::int = 0");
 }
 
 static void write_sql(const ff_txn *txn, ff_sql_text *sql, const ffp_postgres_sent *what)

@@ -190,7 +190,9 @@ void ffp_postgres_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask, 
 void ffp_postgres_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count);
 /* Sends what is queued, and reads every answer. */
 ff_code ffp_postgres_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error);
-/* Lets a SELECT fail in a session that was not set up for this connection, or for another one since. */
+/* Lets a SELECT fail, with this in the message, in a session that was not set up for this connection, or for another one
+ * since. */
+#define FFP_POSTGRES_NOT_OURS "the session was given to another client, as by a pooler in transaction mode"
 void ffp_postgres_write_session(const ff_txn *txn, ff_sql_text *sql);
 /* Sends a rollback where a transaction is open; its answer is read by the next exchange. */
 void ffp_postgres_roll_back(ff_txn *txn);

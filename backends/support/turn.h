@@ -1,6 +1,7 @@
 /*
- * The turn to write: a mutex between processes, in a mapped file, which also keeps whether the last commit is synced. It lies before a store's own lock,
- * which knows no limit to waiting, or no queue: who writes without it (a program that is not ff) waits for that, as before.
+ * The turn to write: a mutex between processes, in a mapped file, which also keeps whether the last commit is synced. It lies
+ * before a store's own lock, which knows no limit to waiting, or no queue: who writes without it (a program that is not ff)
+ * waits for that, as before.
  */
 #ifndef FFP_SUPPORT_TURN_H
 #define FFP_SUPPORT_TURN_H

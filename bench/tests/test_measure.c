@@ -31,7 +31,7 @@ void *bench_allocate(size_t count, size_t size)
 
 /* ---- latencies ---------------------------------------------------------------------------------------------- */
 
-/* Half of a value and one that is larger lies between it and 1/64 more. */
+/* The median of a value and a larger one is that value, or up to 1/64 above it. */
 static void test_buckets(void)
 {
 	static const uint64_t ends[] = { 0, 1, 63, 64, 65, 127, 128, 129, 255, 256, 1000000, (UINT64_C(1) << 45) - 1 };

@@ -670,11 +670,12 @@ static void batch_answers_whom_it_has(ff_test *t)
 /* Waits a while; how often so many threads looked at the clock beyond once, and once in so many milliseconds. */
 static int64_t looks_too_many(int64_t threads, int64_t slice_ms)
 {
+	const int64_t began_us = ffp_monotonic_now_us(); /* around what is counted */
 	const uint64_t looks = world.looks;
-	const int64_t began_us = ffp_monotonic_now_us();
 	usleep(100000);
+	const uint64_t looked = world.looks - looks;
 	const int64_t took_ms = (ffp_monotonic_now_us() - began_us) / 1000;
-	return (int64_t)(world.looks - looks) - threads * (1 + took_ms / slice_ms);
+	return (int64_t)looked - threads * (1 + took_ms / slice_ms);
 }
 
 /* Who waits for its deadline sleeps, for a second at most; and where it is late and a batch has it, it looks again now and

@@ -11,7 +11,7 @@ static const struct refusal {
 	bool retryable, anew;
 } refusals[] = {
 	{ "08006", FF_E_IO, true, false },       { "0A000", FF_E_IO, true, true },
-	{ "22012", FF_E_CONFLICT, true, false }, { "22P02", FF_E_CONFLICT, true, true },
+	{ "22012", FF_E_CONFLICT, true, false }, { "22P02", FF_E_IO, false, false },
 	{ "23505", FF_E_CONFLICT, true, false }, { "23502", FF_E_IO, false, false },
 	{ "25006", FF_E_IO, true, true },        { "25P02", FF_E_IO, true, true },
 	{ "25P03", FF_E_CONFLICT, true, false }, { "26000", FF_E_IO, true, true },
