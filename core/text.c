@@ -78,6 +78,18 @@ bool ffp_text_is_clean(const char *bytes, size_t size)
 	return true;
 }
 
+bool ff_text_is_valid(const void *data, size_t size)
+{
+	const char *bytes = data;
+	size_t length;
+	for (size_t i = is_plain(bytes, size) ? size : 0; i < size; i += length) {
+		length = ffp_utf8_length(bytes + i, size - i);
+		if (length == 0 || bytes[i] == '\0')
+			return false;
+	}
+	return true;
+}
+
 const ffp_name_rule ffp_name_budget_id = { "budget id", 1, FF_ID_MAX };
 const ffp_name_rule ffp_name_quota_policy_id = { "quota policy id", 1, FF_ID_MAX };
 const ffp_name_rule ffp_name_after = { "after", 0, FF_ID_MAX };

@@ -12,7 +12,6 @@
 #include <xxhash.h>
 
 #include "../support/standard.h"
-#include "../support/text.h"
 
 const ff_sql_dialect ffp_postgres_dialect = {
 	.placeholder = '$',
@@ -298,7 +297,7 @@ static ff_code read_numbers(ff_store *store, const ff_store_config *config, ff_e
 static ff_code check_schema(const ff_store *store, const char *schema, ff_error *error)
 {
 	size_t size = strlen(schema);
-	if (!size || size >= sizeof(store->schema) || !ffp_is_stored_text(schema, size))
+	if (!size || size >= sizeof(store->schema) || !ff_text_is_valid(schema, size))
 		return ff_error_set(error, FF_E_INVALID, "parameter 'schema' takes a name of 1 to 63 bytes of UTF-8");
 	if (strncmp(schema, "pg_", 3) == 0 || strcmp(schema, "$user") == 0)
 		return ff_error_set(

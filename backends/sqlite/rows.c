@@ -2,7 +2,6 @@
 #include "store.h"
 
 #include "../support/changes.h"
-#include "../support/text.h"
 
 static ff_code fail(ff_txn *txn, int result, const char *doing, ff_error *error)
 {
@@ -73,7 +72,7 @@ static bool decode_column(sqlite3_stmt *statement, ff_arena *arena, const ff_tab
 	}
 	const void *data = sqlite3_column_blob(statement, (int)column);
 	size_t size = (size_t)sqlite3_column_bytes(statement, (int)column);
-	if (type != SQLITE_TEXT || !ffp_is_stored_text(data, size))
+	if (type != SQLITE_TEXT || !ff_text_is_valid(data, size))
 		row->state = FF_ROW_CORRUPT;
 	ff_text *text = ff_row_text(row, described);
 	*text = ff_text_copy(arena, data, size);

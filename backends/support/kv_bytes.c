@@ -2,7 +2,6 @@
 
 #include <endian.h>
 
-#include "text.h"
 
 /* ---- keys --------------------------------------------------------------------------------------------------- */
 
@@ -93,7 +92,7 @@ static bool read_key_text(reader *from, bool open, ff_text *text)
 	const unsigned char *end = open ? from->end : memchr(from->at, '\0', left_of(from));
 	*text = (ff_text){ (const char *)from->at, end ? (size_t)(end - from->at) : 0 };
 	from->at = open || !end ? end : end + 1;
-	return !end || ffp_is_stored_text(text->data, text->size);
+	return !end || ff_text_is_valid(text->data, text->size);
 }
 
 bool ffp_kv_read_key(const ff_table *table, const ff_index *index, ff_kv_bytes key, ff_row *row)
@@ -306,7 +305,7 @@ static int64_t read_time(reader *from)
 static void read_text(reader *from, ff_text *text)
 {
 	uint64_t size = read_varint(from);
-	if (!from->at || size > left_of(from) || !ffp_is_stored_text(from->at, (size_t)size)) {
+	if (!from->at || size > left_of(from) || !ff_text_is_valid(from->at, (size_t)size)) {
 		from->at = NULL;
 		return;
 	}

@@ -64,6 +64,7 @@ static void utf8_every_character(ff_test *t)
 		bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
 		wrong += ffp_utf8_length(b, size) != (surrogate ? 0 : size);
 		wrong += ffp_text_is_clean(b, size) != (!surrogate && !control);
+		wrong += ff_text_is_valid(b, size) == surrogate;
 		wrong += size > 1 && ffp_text_is_clean(b, size - 1); /* cut off */
 	}
 	FF_CHECK_EQ_INT(t, wrong, 0);
@@ -82,6 +83,28 @@ static void clean_texts(ff_test *t)
 	FF_CHECK(t, !ffp_text_is_clean("\xc2\x9f", 2));
 	FF_CHECK(t, ffp_text_is_clean("\xc2\xa0", 2));
 	FF_CHECK(t, !ffp_text_is_clean("ok\xc2", 3));
+}
+
+/* Every byte at every place of texts that are looked at by eight bytes at a time. */
+static void valid_at_every_place(ff_test *t)
+{
+	unsigned wrong = 0;
+	for (size_t size = 1; size <= 17; size++) {
+		for (size_t place = 0; place < size; place++) {
+			for (unsigned byte = 0; byte < 256; byte++) {
+				char text[17];
+				memset(text, 1 + (int)place * 7, sizeof(text));
+				text[place] = (char)byte;
+				wrong += ff_text_is_valid(text, size) != (byte > 0 && byte < 0x80);
+			}
+		}
+	}
+	FF_CHECK_EQ_INT(t, wrong, 0);
+	FF_CHECK(t, ff_text_is_valid("", 0));
+	FF_CHECK(t, ff_text_is_valid("1234567\xc3\xa9"
+	                             "2345678",
+	                             16));
+	FF_CHECK(t, !ff_text_is_valid("1234567\xc3", 8));
 }
 
 static void check_rule(ff_test *t, const ffp_name_rule *rule, size_t min, size_t max)
@@ -171,13 +194,10 @@ static void texts_compare_by_bytes(ff_test *t)
 }
 
 static const ff_case cases[] = {
-	CASE(utf8_lengths, "FF-LIM-1", 0),
-	CASE(utf8_every_character, "FF-LIM-1", 0),
-	CASE(clean_texts, "FF-LIM-1", 0),
-	CASE(clean_at_every_place, "FF-LIM-1", 0),
-	CASE(names_at_their_limits, "FF-LIM-1", 0),
-	CASE(names_count_bytes, "FF-LIM-1", 0),
-	CASE(texts_compare_by_bytes, "FF-LIM-2", 0),
+	CASE(utf8_lengths, "FF-LIM-1", 0),         CASE(utf8_every_character, "FF-LIM-1", 0),
+	CASE(clean_texts, "FF-LIM-1", 0),          CASE(clean_at_every_place, "FF-LIM-1", 0),
+	CASE(valid_at_every_place, "FF-LIM-1", 0), CASE(names_at_their_limits, "FF-LIM-1", 0),
+	CASE(names_count_bytes, "FF-LIM-1", 0),    CASE(texts_compare_by_bytes, "FF-LIM-2", 0),
 };
 
 FAMILY(ffp_tests_text, cases);

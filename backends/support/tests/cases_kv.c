@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "../kv_bytes.h"
-#include "../text.h"
 
 static const char *const texts[] = {
 	"", "a", "b", "aa", "ab", "a\x01", "é", "\xf0\x90\x80\x80", FF_KV_COMMON_TEXT, "zz"
@@ -293,28 +292,6 @@ static void rows_of_no_schema(ff_test *t)
 	FF_CHECK_EQ_INT(t, read_row(newer, &row, value, size).row.state, FF_ROW_CORRUPT);
 }
 
-/* Every byte at every place of texts that are looked at by eight bytes at a time. */
-static void stored_texts(ff_test *t)
-{
-	unsigned wrong = 0;
-	for (size_t size = 1; size <= 17; size++) {
-		for (size_t place = 0; place < size; place++) {
-			for (unsigned byte = 0; byte < 256; byte++) {
-				char text[17];
-				memset(text, 1 + (int)place * 7, sizeof(text));
-				text[place] = (char)byte;
-				wrong += ffp_is_stored_text(text, size) != (byte > 0 && byte < 0x80);
-			}
-		}
-	}
-	FF_CHECK_EQ_INT(t, wrong, 0);
-	FF_CHECK(t, ffp_is_stored_text("", 0));
-	FF_CHECK(t, ffp_is_stored_text("1234567\xc3\xa9"
-	                               "2345678",
-	                               16));
-	FF_CHECK(t, !ffp_is_stored_text("1234567\xc3", 8));
-}
-
 /* ---- calls ---------------------------------------------------------------------------------------------------- */
 
 /* Opens with calls that nobody may make, but for the one that is missing. */
@@ -390,7 +367,6 @@ static void a_copy_is_never_closed(ff_test *t)
 }
 
 static const ff_case cases[] = {
-	CASE(stored_texts, "FF-LIM-1", 0),
 	CASE(keys_sort_as_rows_do, "FF-LIM-2", 0),
 	CASE(keys_are_read_back, "", 0),
 	CASE(what_lies_behind_a_prefix, "", 0),
