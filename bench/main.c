@@ -255,14 +255,14 @@ static int read_line(command_line *line, int count, char **words)
 
 /* ---- commands ------------------------------------------------------------------------------------------------- */
 
-/* One workload on one store, into the rows. False where the books are wrong. */
-/* Whether an open loop took longer than until its last call was due, and that one's answer came. */
+/* Whether an open loop took longer than until its last call was due, and an answer came that nothing had held up. */
 static bool fell_behind(const bench_row *row)
 {
-	double due_s = (double)row->ops / row->rate + (double)row->pairs * row->p50 / 1e6;
+	double due_s = (double)row->ops / row->rate + (double)row->pairs * row->p1 / 1e6;
 	return row->rate > 0 && KEPT_UP * row->seconds > due_s;
 }
 
+/* One workload on one store, into the rows. False where the books are wrong. */
 static bool run_one(const bench_workload *workload, const bench_store *store, const bench_options *options, cJSON *rows)
 {
 	bench_row measured[BENCH_ROWS_MAX];

@@ -234,8 +234,9 @@ static void draw_latencies(FILE *to, size_t count)
 static void draw_growth(FILE *to, const bool drawn[CURVES_COUNT])
 {
 	const char *before = "plot";
-	fputs("set title 'Cost of a report, by what the store holds'\nset logscale xy\nset xtics autofreq norotate\n"
-	      "set format xy '%.0s%c'\nset xlabel 'keys or budgets in the store'\nset ylabel 'µs'\n",
+	fputs("set title 'Cost of a report, by what the store holds'\nset logscale xy\nset xrange [*:*] noextend\n"
+	      "set xtics autofreq norotate\nset format xy '%.0s%c'\nset xlabel 'keys or budgets in the store'\nset "
+	      "ylabel 'µs'\n",
 	      to);
 	for (unsigned i = 0; i < CURVES_COUNT; i++)
 		if (drawn[i]) {

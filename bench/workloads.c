@@ -26,7 +26,7 @@ bench_shape bench_shape_for(const bench_workload *workload, const bench_store *s
 		shape.threads = (unsigned)options->threads;
 	if (options->batch)
 		shape.batch = options->batch;
-	bool needs_keys = shape.replay || workload->purges;
+	bool needs_keys = shape.replay || workload->purges || workload->base_existing;
 	if (options->has_keys && !(needs_keys && options->keys == BENCH_KEYS_NONE))
 		shape.keys = options->keys;
 	if (options->budgets)

@@ -259,8 +259,8 @@ static ff_code open_store(ff_store *store, const ff_store_config *config, ff_err
 		code = ffp_postgres_connect(txn, error);
 	if (code == FF_OK)
 		code = ffp_postgres_schema_open(txn, must_exist, error);
-	if (code ==
-	    FF_E_CONFLICT) /* with who makes a schema and knows none of our locks; or the session is another's */
+	/* Somebody makes the schema who knows none of our locks, or the session is another's. */
+	if (code == FF_E_CONFLICT)
 		code = error->code = FF_E_BUSY;
 	if (txn)
 		release(txn);

@@ -393,6 +393,7 @@ static attempt try_hosts(ff_txn *txn, const char *hosts, const char *ports)
 	keywords[count] = "port";
 	values[count] = ports && !*ports ? option(store->options, "port")->compiled : ports; /* "" would be none */
 	ffp_hold_standard_quietly();
+	txn->silent = false; /* as the host before may have been */
 	txn->pg = PQconnectStartParams(keywords, values, 0);
 	if (!txn->pg)
 		return FAILED;

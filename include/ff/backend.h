@@ -192,7 +192,8 @@ static inline ff_text ff_text_copy(ff_arena *arena, const void *data, size_t siz
 }
 
 /* Whether bytes are well-formed UTF-8 without NUL, as a core writes every text. A store whose bytes others may have changed
- * asks before it answers a row, and answers it CORRUPT where they are not. Pure; `data` may be NULL where there are none. */
+ * asks before it answers a row, and answers it CORRUPT where they are not. Pure, in time linear in `size`; `data` may be
+ * NULL where there are none. */
 FF_API bool ff_text_is_valid(const void *data, size_t size);
 
 /* < 0, 0, > 0 as a sorts before, with or after b, by bytes. */

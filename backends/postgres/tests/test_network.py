@@ -739,10 +739,11 @@ class Errors(NetworkTest):
                 self.assertEqual(self.ffctl(uri, "report", "b", "n=1")[0], 0)
             self.assertEqual(self.used("b"), 4)
             for hosts, why in ((silent, "nobody answered"), (f"{silent},127.0.0.1:1", "refused"),
-                               (f"127.0.0.1:1,{silent}", "nobody answered"), (f"{silent},127.0.0.3", "refused")):
+                               (f"127.0.0.1:1,{silent}", "nobody answered"), (f"{silent},127.0.0.3", "refused"),
+                               (f"{silent},%2Fnowhere", "No such file")):
                 error = self.failed(f"postgresql://ff@{hosts}/postgres?connect_timeout=1")
                 self.assert_error(error, "io", True, why)
-            for listener, count in ((first, 7), (second, 2)):
+            for listener, count in ((first, 8), (second, 2)):
                 listener.setblocking(False)
                 for _ in range(count):  # once by each that named it
                     listener.accept()[0].close()
