@@ -41,8 +41,9 @@ static uint64_t find_ops(const bench_pairs *how, bench_side *a, bench_side *b)
 		if (slice.seconds < how->slice_seconds / 4 && !is_most)
 			continue;
 		double wanted = (double)ops * how->slice_seconds / slice.seconds / (double)how->unit;
-		if (how->ops_max && wanted > (double)(how->ops_max / how->unit))
-			wanted = (double)(how->ops_max / how->unit);
+		uint64_t most = how->ops_max / how->unit;
+		if (most && wanted > (double)most)
+			wanted = (double)most;
 		return (wanted > 1 ? (uint64_t)wanted : 1) * how->unit;
 	}
 }
