@@ -406,7 +406,7 @@ static ff_code try_batch(batch_run *run)
 /* Fails those that became late while contention kept the batch from being decided. False: nobody waits for another try. */
 static bool is_waited_for(batch_run *run, ff_code code)
 {
-	if (code == FF_E_BUSY || code == FF_E_CONFLICT)
+	if (ffp_is_contention(code))
 		fail_late(run);
 	return !run->is_idle;
 }

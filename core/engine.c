@@ -359,14 +359,9 @@ void ffp_spare_give(ff_engine *engine, ffp_spare *spare)
 		free_spare(engine, spare);
 }
 
-static bool is_contention(ff_code code)
-{
-	return code == FF_E_BUSY || code == FF_E_CONFLICT;
-}
-
 bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt)
 {
-	if (!is_contention(code) || attempt + 1 >= engine->attempts)
+	if (!ffp_is_contention(code) || attempt + 1 >= engine->attempts)
 		return false;
 	uint64_t wait_ms = (uint64_t)engine->backoff_ms << (attempt < 16 ? attempt : 16);
 	engine->clock.sleep_ms(engine->clock.context, wait_ms < 60000 ? (uint32_t)wait_ms : 60000);
@@ -376,7 +371,7 @@ bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt)
 
 ff_code ffp_engine_gives_up(const ff_engine *engine, ff_code code, ff_error *error)
 {
-	if (!is_contention(code))
+	if (!ffp_is_contention(code))
 		return code;
 	ff_error_prefix(error, "contention outlived %u attempts", engine->attempts);
 	error->retryable = true;

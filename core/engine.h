@@ -140,6 +140,12 @@ ffp_decided ffp_batch_run(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *
  * `held_store`: the batch kept others from its rows before its commit was sent. */
 ff_code ffp_fate(ff_engine *engine, ffp_batch *batch, bool held_store);
 
+/* What goes by, so that a batch or a read is tried again (FF-ERR-4). */
+static inline bool ffp_is_contention(ff_code code)
+{
+	return code == FF_E_BUSY || code == FF_E_CONFLICT;
+}
+
 /* Waits before the try after `attempt` (from 0). False: there is none left, or the code is not contention. */
 bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt);
 

@@ -220,7 +220,7 @@ static ff_code read_export(ffp_reading *reading, void *context)
 		code = ffp_walk_table(reading, (ffp_table_id)i, shows[i], export);
 	}
 	/* A second try would give the lines out again. */
-	if (export->lines && (code == FF_E_BUSY || code == FF_E_CONFLICT)) {
+	if (export->lines && ffp_is_contention(code)) {
 		export->ended = reading->error->code = FF_E_BUSY;
 		return FF_E_IO;
 	}
