@@ -53,7 +53,7 @@ static bool fail_late(batch_run *run)
 				continue;
 			if (request->deadline_ms && now_ms < 0 && !data_clock)
 				now_ms = ffp_engine_now(run->engine);
-			if (ffp_is_late(request, data_clock ? request->now_ms : now_ms)) {
+			if (ffp_fail_if_late(request, data_clock ? request->now_ms : now_ms)) {
 				found = true;
 				continue;
 			}

@@ -216,7 +216,7 @@ static bool leave(ff_engine *engine, ffp_lane *lane, ffp_ticket *ticket, int64_t
 		take_out(lane, ticket);
 	pthread_mutex_unlock(&engine->queue_lock);
 	for (size_t i = 0; leaves && i < ticket->count; i++)
-		ffp_is_late(&ticket->requests[i], now_ms);
+		ffp_fail_if_late(&ticket->requests[i], now_ms);
 	return leaves;
 }
 

@@ -21,7 +21,7 @@ ff_code ffp_fail(ffp_request *request, ff_code code, const char *format, ...)
 	return ff_error_set(request->error, code, "%s", message);
 }
 
-bool ffp_is_late(ffp_request *request, int64_t now_ms)
+bool ffp_fail_if_late(ffp_request *request, int64_t now_ms)
 {
 	if (!request->deadline_ms || now_ms < request->deadline_ms)
 		return false;

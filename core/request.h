@@ -127,8 +127,8 @@ struct ffp_request {
 /* Fills the request's error record, if there is one, and answers the code. */
 ff_code ffp_fail(ffp_request *request, ff_code code, const char *format, ...) FF_PRINTF(3, 4);
 
-/* From its deadline on a call is no longer decided (FF-ERR-7): true, and the call has its error. */
-bool ffp_is_late(ffp_request *request, int64_t now_ms);
+/* Fails a call that is at its deadline or past it (FF-ERR-7). True: it was, and the call has its error. */
+bool ffp_fail_if_late(ffp_request *request, int64_t now_ms);
 
 /* The rule of an operation of a batch, or NULL where `op` is none. */
 const ffp_op *ffp_op_of(ff_op op);
