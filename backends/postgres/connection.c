@@ -507,8 +507,7 @@ static ff_code set_up(ff_txn *txn, ff_error *error)
 		return ff_error_set(error, FF_E_IO, "the system has no random number for a session");
 	snprintf(txn->session, sizeof(txn->session), "%016llx", (unsigned long long)random);
 	write_setup(txn, &txn->sql);
-	return txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
-	                       : ffp_postgres_run(txn, txn->sql.data, "set up", NULL, error);
+	return ffp_postgres_run_text(txn, "set up", NULL, error);
 }
 
 ff_code ffp_postgres_connect(ff_txn *txn, ff_error *error)

@@ -11,12 +11,6 @@ static ff_code run(ff_txn *txn, const char *sql, PGresult **answer, ff_error *er
 	return ffp_postgres_run(txn, sql, "open", answer, error);
 }
 
-static ff_code run_text(ff_txn *txn, PGresult **answer, ff_error *error)
-{
-	return txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
-	                       : run(txn, txn->sql.data, answer, error);
-}
-
 /* In no session but the one that was set up. */
 static ff_code ask(ff_txn *txn, const char *sql, PGresult **answer, ff_error *error)
 {
@@ -25,7 +19,7 @@ static ff_code ask(ff_txn *txn, const char *sql, PGresult **answer, ff_error *er
 	ffp_postgres_write_session(txn, &txn->sql);
 	ff_sql_append(&txn->sql, "; ");
 	ff_sql_append(&txn->sql, sql);
-	return run_text(txn, answer, error);
+	return ffp_postgres_run_text(txn, "open", answer, error);
 }
 
 /* What the server is, and does. */
@@ -108,7 +102,7 @@ static ff_code migrate_from(ff_txn *txn, int64_t from, ff_error *error)
 	         from > 0 ? "UPDATE ff_schema SET version = %u" : "INSERT INTO ff_schema VALUES (%u)",
 	         (unsigned)txn->store->catalog->version);
 	ff_sql_append(sql, version);
-	return run_text(txn, NULL, error);
+	return ffp_postgres_run_text(txn, "open", NULL, error);
 }
 
 /* In one transaction, which waits for whoever came first, and for every batch that is under way. */
@@ -123,7 +117,7 @@ static ff_code migrate(ff_txn *txn, ff_error *error)
 	ff_sql_clear(&txn->sql);
 	ff_sql_append(&txn->sql, begin);
 	ffp_postgres_write_session(txn, &txn->sql);
-	ff_code code = run_text(txn, NULL, error);
+	ff_code code = ffp_postgres_run_text(txn, "open", NULL, error);
 	if (code == FF_OK)
 		code = look(txn, &version, error);
 	if (code == FF_OK && version < txn->store->catalog->version)

@@ -156,6 +156,8 @@ bool ffp_postgres_wait(ff_txn *txn, short events, int64_t limit_ms);
 ff_code ffp_postgres_ask(ff_txn *txn, ff_error *error);
 /* Runs statements outside of a pipeline. The result of the last one is the caller's, where one is asked for. */
 ff_code ffp_postgres_run(ff_txn *txn, const char *sql, const char *doing, PGresult **answer, ff_error *error);
+/* Likewise those of the transaction's own text (`sql`). */
+ff_code ffp_postgres_run_text(ff_txn *txn, const char *doing, PGresult **answer, ff_error *error);
 /* The next result; NULL at the end of those of a statement, and where the connection is lost. */
 PGresult *ffp_postgres_next_result(ff_txn *txn, bool *lost);
 bool ffp_postgres_flush(ff_txn *txn);

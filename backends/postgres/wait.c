@@ -118,3 +118,9 @@ ff_code ffp_postgres_run(ff_txn *txn, const char *sql, const char *doing, PGresu
 		PQclear(last);
 	return code;
 }
+
+ff_code ffp_postgres_run_text(ff_txn *txn, const char *doing, PGresult **answer, ff_error *error)
+{
+	return txn->sql.failed ? ff_error_set(error, FF_E_NO_MEMORY, "out of memory for a statement")
+	                       : ffp_postgres_run(txn, txn->sql.data, doing, answer, error);
+}
