@@ -2,6 +2,7 @@
 #include "store.h"
 
 #include "../support/changes.h"
+#include "../support/read.h"
 
 static ff_code fail(ff_txn *txn, int result, const char *doing, ff_error *error)
 {
@@ -111,29 +112,12 @@ static ff_code get(ff_txn *txn, ff_arena *arena, ff_read *read, ff_error *error)
 	return code;
 }
 
-/* Makes room for one more row of the answer. */
-static bool room_for_row(ff_arena *arena, ff_read *read, size_t *capacity)
-{
-	if (read->rows_count < *capacity)
-		return true;
-	size_t grown = *capacity ? 2 * *capacity : 16;
-	grown = grown < read->limit ? grown : read->limit;
-	ff_row **rows = ff_arena_take(arena, grown * sizeof(*rows));
-	if (!rows)
-		return false;
-	if (read->rows_count)
-		memcpy(rows, read->rows, read->rows_count * sizeof(*rows));
-	read->rows = rows;
-	*capacity = grown;
-	return true;
-}
-
 static ff_code collect(ff_txn *txn, sqlite3_stmt *statement, ff_arena *arena, ff_read *read, ff_error *error)
 {
 	size_t capacity = 0;
 	int result;
 	while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
-		if (!room_for_row(arena, read, &capacity))
+		if (!ffp_read_reserve(arena, read, &capacity))
 			return no_memory(error);
 		ff_row *row = decode(statement, arena, read->table);
 		if (!row)

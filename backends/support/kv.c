@@ -1,6 +1,8 @@
 /* Rows in a key-value store: reads by key and by range, writes, and the upkeep of indexes. */
 #include "kv.h"
 
+#include "read.h"
+
 unsigned ff_kv_tree(const ff_table *table, const ff_index *index)
 {
 	unsigned first = 1 + table->id * (1u + FF_INDEXES_MAX);
@@ -242,22 +244,6 @@ static ff_code follow(ff_txn *txn, ff_arena *arena, const ff_read *read, ff_kv_b
 	return code;
 }
 
-/* Room for one more row. */
-static bool reserve(ff_arena *arena, ff_read *read, size_t *capacity)
-{
-	if (read->rows_count < *capacity)
-		return true;
-	size_t wanted = *capacity ? 2 * *capacity : 16;
-	ff_row **rows = ff_arena_take(arena, wanted * sizeof(ff_row *));
-	if (!rows)
-		return false;
-	if (read->rows_count)
-		memcpy(rows, read->rows, read->rows_count * sizeof(ff_row *));
-	read->rows = rows;
-	*capacity = wanted;
-	return true;
-}
-
 static ff_code collect(ff_txn *txn, ff_kv_cursor *cursor, ff_arena *arena, ff_read *read, const span *of,
                        ff_error *error)
 {
@@ -269,7 +255,7 @@ static ff_code collect(ff_txn *txn, ff_kv_cursor *cursor, ff_arena *arena, ff_re
 	ff_kv_entry entry;
 	ff_code code = ops->seek(cursor, way, start, &entry, error);
 	while (code == FF_OK && read->rows_count < read->limit && is_inside(of, entry.key)) {
-		if (!reserve(arena, read, &capacity))
+		if (!ffp_read_reserve(arena, read, &capacity))
 			return no_memory(error);
 		ff_row **row = &read->rows[read->rows_count];
 		code = read->index ? follow(txn, arena, read, entry.key, row, error)
