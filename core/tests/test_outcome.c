@@ -1,6 +1,8 @@
 /* The outcome under an idempotency key, as text and back (FF-RU-6). */
 #include "outcome.h"
 
+#include <ff/kv.h>
+
 #include "tests.h"
 #include "text.h"
 
@@ -97,6 +99,7 @@ static void check_round_trip(ff_test *t, ff_outcome outcome, const char *want)
 static void outcome_round_trips(ff_test *t)
 {
 	check_round_trip(t, (ff_outcome){ .kind = FF_OUTCOME_OK, .applied = true }, "{\"kind\":\"Ok\"}");
+	check_round_trip(t, (ff_outcome){ .kind = FF_OUTCOME_OK, .applied = true }, FF_KV_COMMON_TEXT);
 	check_round_trip(t, (ff_outcome){ .kind = FF_OUTCOME_ALREADY_APPLIED, .applied = true },
 	                 "{\"kind\":\"AlreadyApplied\"}");
 	check_round_trip(t,

@@ -30,8 +30,8 @@
 
 #include <ff/backend.h>
 
-/* A column of text that may not be NULL and holds this costs no byte: nearly all rows of outcomes do. It is part of the
- * rows' format. */
+/* A column of text that may not be NULL and holds this costs no byte: nearly all rows of outcomes do, as the core writes
+ * them. It is part of the rows' format, so it stays what it is whatever the core writes. */
 #define FF_KV_COMMON_TEXT "{\"kind\":\"Ok\"}"
 
 /* Longest key that is stored; ff_kv_ops.key_max may ask for less. What a cursor seeks may be longer by one byte. */
