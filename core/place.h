@@ -1,4 +1,7 @@
-/* A place in an order of a table's rows, that outlives the row that was there. */
+/*
+ * A place in an order of a table's rows: the order's columns of the row that a walk saw last, copied, from where its next
+ * slice goes on though that row be gone. A cursor is an open transaction's and a position in it; a place needs neither.
+ */
 #ifndef FFP_PLACE_H
 #define FFP_PLACE_H
 

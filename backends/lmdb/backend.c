@@ -32,7 +32,7 @@ static const ff_kv_ops ops;
 /*
  * The map may not move while somebody reads it: from the begin of a read transaction to its end, but for the time
  * between two slots, when nothing points into the map. A writer needs no lock, since the map is moved only by who has
- * the writer's place.
+ * the writer's seat.
  */
 static void enter(const ff_store *store)
 {
@@ -57,23 +57,23 @@ static ff_code copied(const ff_store *store, ff_code code, ff_error *error)
 
 /* ---- the writer --------------------------------------------------------------------------------------------- */
 
-/* Whoever writes has the place among this process's stores, and then the turn among all processes. */
+/* Whoever writes has the seat among this process's stores, and then the turn among all processes. */
 static ff_code take_turn(ff_store *store, ff_wait *wait, ff_error *error)
 {
-	ff_code code = ff_kv_take_place(store->shared, wait, error);
+	ff_code code = ff_kv_take_seat(store->shared, wait, error);
 	if (code != FF_OK)
 		return code;
 	int result = ffp_turn_take(&store->environment->turn, wait);
 	if (result == 0)
 		return FF_OK;
-	ff_kv_give_place(store->shared);
+	ff_kv_give_seat(store->shared);
 	return ffp_lmdb_fail(store->environment->path, result, "write to", error);
 }
 
 static void give_turn(ff_store *store)
 {
 	ffp_turn_give(&store->environment->turn);
-	ff_kv_give_place(store->shared);
+	ff_kv_give_seat(store->shared);
 }
 
 /* What who moves the map has, and writes nothing. The file of a writable map is given its length then, which nobody may make
@@ -81,7 +81,7 @@ static void give_turn(ff_store *store)
 static ff_code take_map(ff_store *store, ff_wait *wait, ff_error *error)
 {
 	return store->environment->write_map ? take_turn(store, wait, error)
-	                                     : ff_kv_take_place(store->shared, wait, error);
+	                                     : ff_kv_take_seat(store->shared, wait, error);
 }
 
 static void give_map(ff_store *store)
@@ -89,7 +89,7 @@ static void give_map(ff_store *store)
 	if (store->environment->write_map)
 		give_turn(store);
 	else
-		ff_kv_give_place(store->shared);
+		ff_kv_give_seat(store->shared);
 }
 
 /* Begins LMDB's transaction, after the map was taken on where another process made it larger. */

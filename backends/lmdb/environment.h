@@ -22,7 +22,7 @@ typedef struct ffp_lmdb_environment {
 	bool write_map; /* the map may be: LMDB makes the file as long as it is */
 	/*
 	 * LMDB moves its map only while nothing points into it. Whoever reads holds the read side: for one slot, in which
-	 * cursors and values live and die. Who moves it holds the write side and the writer's place, so that no write
+	 * cursors and values live and die. Who moves it holds the write side and the writer's seat, so that no write
 	 * transaction is open in this process; and, where the map is writable, the turn. A read transaction between two
 	 * slots is numbers of pages, and reads on in the new map.
 	 */
@@ -58,11 +58,11 @@ ff_code ffp_lmdb_environment_keep_names(const ffp_lmdb_opening *opening, ff_erro
 /* Ends the opening. Where it failed the environment is given back, and what it made is removed. */
 void ffp_lmdb_environment_settle(ffp_lmdb_opening *opening, bool failed);
 
-/* Whether there is some behind the last page, or the map may be no larger. The caller has the writer's place. */
+/* Whether there is some behind the last page, or the map may be no larger. The caller has the writer's seat. */
 bool ffp_lmdb_environment_has_room(const ffp_lmdb_environment *environment, const MDB_envinfo *info, uint64_t max);
 
 /* Makes room: by what readers that died held, or by a map twice as large, but not larger than `max`; FULL where it is.
- * The caller has the writer's place, and no transaction. */
+ * The caller has the writer's seat, and no transaction. */
 ff_code ffp_lmdb_environment_grow(ffp_lmdb_environment *environment, uint64_t max, ff_error *error);
 /* Takes on the map's size after another process made it larger, with more room only up to `max`. Likewise. */
 ff_code ffp_lmdb_environment_adopt(ffp_lmdb_environment *environment, uint64_t max, ff_error *error);

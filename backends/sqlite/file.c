@@ -11,7 +11,7 @@ static ffp_sqlite_file *file_of(sqlite3_file *file)
  * then how much of the log is in the file, and where a commit begins the log anew between the two, it counts what the old
  * log held as folded of the new one, whose commits are lost (sqlite.org/wal.html, "the WAL-reset bug"). So when it has the
  * lock that keeps the log from beginning anew, we look whether that is the one that it was when it began, by the salts; if
- * not, the lock is not given, and the checkpoint does nothing, as beside a reader. One that waits for the writer's place
+ * not, the lock is not given, and the checkpoint does nothing, as beside a reader. One that waits for the write lock
  * reads the header behind that.
  */
 enum { WRITE_LOCK = 0, CHECKPOINT_LOCK = 1, UNUSED_LOG_LOCK = 3, INDEX_REGION_SIZE = 32768, INDEX_SALTS = 8 };

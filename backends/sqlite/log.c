@@ -9,7 +9,7 @@
  * The log begins anew only where all of it is in the file and nobody reads it any more; SQLite by itself waits for no
  * reader, so that beside one that reads all the time the log would grow, and be folded and synced again after each commit.
  * So readers are waited for, a moment, and where that was in vain the next try comes after as many pages again. That takes
- * the place of a writer, which other processes want: what can be done without it is done before. Failing costs nothing
+ * the write lock, which other processes want: what can be done without it is done before. Failing costs nothing
  * but room: the commit was made.
  *
  * A disk may have no room for so long a log, though it has for the rows. So a commit that finds it full has the log folded
@@ -37,7 +37,7 @@ static int pages_max(const ff_store *store)
 /* ---- at commits --------------------------------------------------------------------------------------------- */
 
 /* Folds what is left, and lets the next commit begin the log anew; where it shrinks, what it took of the disk is free then.
- * The writer's place is taken meanwhile. */
+ * The write lock is taken meanwhile. */
 static ffp_sqlite_room restart(ff_txn *writer, const char *schema, bool shrinks, int64_t limit_us)
 {
 	int pages;

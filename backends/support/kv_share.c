@@ -157,9 +157,9 @@ bool ff_kv_is_copy(const ff_kv_shared *shared)
 	return ff_fork_guard_is_copy(&((const sharing *)shared)->guard);
 }
 
-/* ---- the writer's place ------------------------------------------------------------------------------------- */
+/* ---- the writer's seat ------------------------------------------------------------------------------------- */
 
-ff_code ff_kv_take_place(ff_kv_shared *shared, ff_wait *wait, ff_error *error)
+ff_code ff_kv_take_seat(ff_kv_shared *shared, ff_wait *wait, ff_error *error)
 {
 	ff_wait_start(wait);
 	if (ffp_seat_take(&((sharing *)shared)->seat, wait))
@@ -169,7 +169,7 @@ ff_code ff_kv_take_place(ff_kv_shared *shared, ff_wait *wait, ff_error *error)
 	return code;
 }
 
-void ff_kv_give_place(ff_kv_shared *shared)
+void ff_kv_give_seat(ff_kv_shared *shared)
 {
 	ffp_seat_give(&((sharing *)shared)->seat);
 }

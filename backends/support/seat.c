@@ -1,3 +1,8 @@
+/*
+ * The seat of a writer among the transactions of one process: a condition in its own memory, since with a plain
+ * mutex a waiter may be passed over for ever. The turn (turn.c) is the same among processes: who has the seat waits for that
+ * next, with what is left of the wait.
+ */
 #include "seat.h"
 
 #include <time.h>

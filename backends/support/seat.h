@@ -1,4 +1,4 @@
-/* A seat that one transaction of a process at a time may have, such as the writer's: a mutex whose wait has a limit. */
+/* The writer's seat, which one transaction of a process has at a time: a mutex whose wait has a limit. */
 #ifndef FFP_SUPPORT_SEAT_H
 #define FFP_SUPPORT_SEAT_H
 

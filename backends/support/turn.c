@@ -1,4 +1,6 @@
 /*
+ * The turn of a process among those that write to one store, as the seat (seat.c) is that of a transaction within its process.
+ *
  * A mutex in memory that processes share, as LMDB's own is: the system gives back what a process held that died. What a
  * machine held that lost power is given back by who opens the file first and alone; each who has it open holds a shared
  * lock on it, by which that is seen.

@@ -159,7 +159,7 @@ FF_API ff_code ff_kv_check(ff_store *store, ff_problem_fn *problem, void *contex
  * For engines that a process may open only once on a file or directory, since their locks are the process's: what is
  * open, so that the stores on one share its handle, by whatever path they name it. They may differ in flags,
  * parameters and durability: the handle is opened by the first one's config and must serve all, so that what differs is
- * the store's own, or is set when it has the writer's place; a handle that the first one needs for reading only must
+ * the store's own, or is set when it has the writer's seat; a handle that the first one needs for reading only must
  * write for a later one, where the store can be written. What a commit of less durability did not sync, one of full
  * durability has to.
  *
@@ -189,9 +189,9 @@ FF_API void ff_kv_unshare(ff_kv_shared *shared);
 /* Whether a parent opened it, before a fork. */
 FF_API bool ff_kv_is_copy(const ff_kv_shared *shared);
 
-/* The writer's place, which one of the stores that share a handle has at a time. Waits up to the limit of `wait`, the
+/* The writer's seat, which one of the stores that share a handle has at a time. Waits up to the limit of `wait`, the
  * store's own, and then answers BUSY. Who has waited for some milliseconds is let in before those who have not. */
-FF_API ff_code ff_kv_take_place(ff_kv_shared *shared, ff_wait *wait, ff_error *error);
-FF_API void ff_kv_give_place(ff_kv_shared *shared);
+FF_API ff_code ff_kv_take_seat(ff_kv_shared *shared, ff_wait *wait, ff_error *error);
+FF_API void ff_kv_give_seat(ff_kv_shared *shared);
 
 #endif

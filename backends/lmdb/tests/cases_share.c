@@ -95,7 +95,7 @@ static void one_writer_in_all_processes(ff_test *t)
 	FF_CHECK_CODE(t, lmdb->begin(other, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_BUSY);
 	FF_CHECK(t, ff_test_error(t)->retryable && ff_test_error(t)->native_code[0]);
 	FF_CHECK_EQ_INT(t, count_rows(t, other, odd_v1()), 1);
-	/* It may be opened meanwhile, too, and the place in this process is free again. */
+	/* It may be opened meanwhile, too, and the seat in this process is free again. */
 	FF_REQUIRE_OK(t, open_store(t, path_of(t, "a.db"), &catalog_v1, 0, patient, &third));
 	FF_CHECK_CODE(t, lmdb->begin(third, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_BUSY);
 	kill_process(t, writer);
