@@ -32,7 +32,9 @@
  * of arrival and share one commit. A call blocks until its answer is as durable as the store was opened.
  *
  * Stability: functions and values are only ever appended. A struct may grow, so a host is compiled anew with each version
- * of this header; those that have a `size` notice where it was not, and the call is FF_E_INVALID.
+ * of this header. `size`, where a struct has one, is to notice that it was not, and makes no two versions work together:
+ * its INIT sets it to sizeof, and with any other the call is FF_E_INVALID and reads no more of it. That tells of a struct
+ * that was never begun, too. What is begun cleared, such as ff_report, has none, nor has what the engine fills.
  *
  * Ownership: arguments are borrowed for the call. Answers go into the caller's memory; where a function hands out a
  * pointer to a result, ff_free gives it back. After an error nothing is left there that could be taken for an answer:
@@ -69,7 +71,7 @@ typedef struct ff_random {
 /* Begin with FF_ENGINE_OPTIONS_INIT; 0 (or NULL) in a field is its default. Each wait between tries is twice as long as the
  * one before, at most 60,000 ms. A commit is of at most 1,024 callers, and never of a part of a list. */
 typedef struct ff_engine_options {
-	size_t size;
+	size_t size;                   /* sizeof(ff_engine_options) (Stability, above), as for all that have one */
 	uint32_t flags;                /* FF_OPEN_… */
 	uint32_t attempts;             /* 1 … 100 tries of a batch under contention; default 3 (FF-ERR-4) */
 	uint32_t backoff_ms;           /* 1 … 60,000: the first wait between tries; default 5 */
