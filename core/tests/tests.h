@@ -13,8 +13,9 @@
 
 extern const ffp_family ffp_tests_guard, ffp_tests_recall, ffp_tests_text, ffp_tests_json, ffp_tests_policy,
     ffp_tests_outcome, ffp_tests_rows, ffp_tests_config, ffp_tests_registry, ffp_tests_budget, ffp_tests_rules,
-    ffp_tests_memory, ffp_tests_engine, ffp_tests_queue, ffp_tests_deadlines, ffp_tests_faults, ffp_tests_attempts,
-    ffp_tests_unknown, ffp_tests_distrust, ffp_tests_load, ffp_tests_check, ffp_tests_cost;
+    ffp_tests_memory, ffp_tests_engine, ffp_tests_arguments, ffp_tests_queue, ffp_tests_tick, ffp_tests_deadlines,
+    ffp_tests_faults, ffp_tests_attempts, ffp_tests_unknown, ffp_tests_distrust, ffp_tests_load, ffp_tests_check,
+    ffp_tests_cost;
 
 /* The i-th case, or NULL past the last. */
 const ff_case *ffp_core_case_at(size_t i);
@@ -113,6 +114,35 @@ ff_engine_options ffp_options_with(uint32_t attempts);
 
 /* An engine on the case's store through faulty:. */
 ff_engine *ffp_open_faulty(ff_test *test, const ff_engine_options *options);
+
+/* ---- calls -------------------------------------------------------------------------------------------------- */
+
+ff_engine_info ffp_info(ff_test *test, ff_engine *engine);
+
+/* Gives an import no lines. */
+ff_code ffp_no_line(void *context, const char **line, size_t *size, ff_error *error);
+
+/* What the threads of a case share, and how their calls came out. */
+typedef struct ffp_crowd {
+	ff_engine *engine;
+	_Atomic uint64_t wrong; /* answers that were not the caller's own */
+	_Atomic uint64_t accepted;
+	_Atomic uint64_t refused;
+	_Atomic uint64_t errors;
+} ffp_crowd;
+
+/* A gate at which loads wait while it is shut; and how many do. ffp_fault_clear takes it away. */
+typedef struct ffp_gate_state {
+	_Atomic bool shut;
+	_Atomic unsigned waiting;
+} ffp_gate_state;
+
+extern ffp_gate_state ffp_gate;
+
+/* Shuts it for the loads of faulty:, which come to the second; and waits until one is there. */
+void ffp_shut_gate(void);
+void ffp_wait_at_gate(ff_read *reads, size_t count);
+void ffp_wait_until_one_waits(void);
 
 /* Waits until so many are queued in the first lane, behind a batch that does not end; false after ten seconds. */
 bool ffp_is_queued(ff_engine *engine, size_t count);
