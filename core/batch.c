@@ -21,7 +21,7 @@ typedef struct batch_run {
 	size_t tickets_count;
 	ffp_batch batch;
 	ffp_txn txn;
-	ffp_slot *import;   /* the row that says that an import is unfinished, where the batch looks for it */
+	ffp_item *import;   /* the row that says that an import is unfinished, where the batch looks for it */
 	bool is_idle;       /* no request is left to be decided */
 	bool changes;       /* it writes */
 	bool expects;       /* what it remembers is taken for so, and the store verifies it */

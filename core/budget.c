@@ -86,9 +86,9 @@ void ffp_budget_move(ffp_budget_row *row, const ffp_period *period)
 	clear_last_breach(row);
 }
 
-ffp_budget_row *ffp_budget_change(ffp_rows *rows, ffp_slot *slot, const ffp_budget *budget)
+ffp_budget_row *ffp_budget_change(ffp_rows *rows, ffp_item *item, const ffp_budget *budget)
 {
-	ffp_budget_row *row = (ffp_budget_row *)ffp_rows_change(rows, slot);
+	ffp_budget_row *row = (ffp_budget_row *)ffp_rows_change(rows, item);
 	if (row)
 		ffp_budget_move(row, &budget->period);
 	return row;
@@ -103,13 +103,13 @@ bool ffp_usage_in(const ffp_usage_row *row, int64_t period, int64_t *usage)
 
 /* ---- what the operations share ------------------------------------------------------------------------------ */
 
-ffp_slot *ffp_budget_slot(ffp_batch *batch, ff_text budget_id)
+ffp_item *ffp_budget_item(ffp_batch *batch, ff_text budget_id)
 {
 	ffp_budget_row key = { .budget_id = budget_id };
 	return ffp_rows_get(&batch->rows, FFP_BUDGET_POLICY, &key.row);
 }
 
-ffp_slot *ffp_usage_slot(ffp_batch *batch, ff_text budget_id, ff_text dimension)
+ffp_item *ffp_usage_item(ffp_batch *batch, ff_text budget_id, ff_text dimension)
 {
 	ffp_usage_row key = { .budget_id = budget_id, .dimensions_key = dimension };
 	return ffp_rows_get(&batch->rows, FFP_BUDGET_USAGE, &key.row);
@@ -133,34 +133,34 @@ _Static_assert(sizeof(budget_memo) <= FFP_RECALL_MEMO_SIZE, "there is no room fo
 
 static void remember_budget(ffp_batch *batch, const ffp_request *request, const ffp_budget *budget)
 {
-	ffp_slot *slot = request->root;
-	const budget_memo made = { slot->after, budget->mark, budget->mode };
-	bool has_room = slot->memo && slot->after == slot->before;
-	bool is_asked_again = slot->asker && slot->asker != request;
+	ffp_item *item = request->root;
+	const budget_memo made = { item->after, budget->mark, budget->mode };
+	bool has_room = item->memo && item->after == item->before;
+	bool is_asked_again = item->asker && item->asker != request;
 	if (made.mark.is_own) {
 		/* What had to be parsed is worth it in any case: a long policy is not kept, and of two in one place neither
 		 * is. */
-		own_memo *own = slot->memo = ff_arena_take(batch->arena, sizeof(*own));
+		own_memo *own = item->memo = ff_arena_take(batch->arena, sizeof(*own));
 		if (own)
 			*own = (own_memo){ made, budget->policy };
 		return;
 	}
 	if (!has_room)
-		slot->memo = is_asked_again && made.mark.number ? ff_arena_take(batch->arena, sizeof(made)) : NULL;
-	if (slot->memo)
-		*(budget_memo *)slot->memo = made;
+		item->memo = is_asked_again && made.mark.number ? ff_arena_take(batch->arena, sizeof(made)) : NULL;
+	if (item->memo)
+		*(budget_memo *)item->memo = made;
 }
 
-static bool recall_budget(const ffp_batch *batch, const ffp_slot *slot, int64_t now_ms, ffp_budget *budget)
+static bool recall_budget(const ffp_batch *batch, const ffp_item *item, int64_t now_ms, ffp_budget *budget)
 {
-	const budget_memo *memo = slot->memo;
-	if (!memo || memo->row != slot->after)
+	const budget_memo *memo = item->memo;
+	if (!memo || memo->row != item->after)
 		return false;
 	if (memo->mark.is_own)
 		budget->policy = ((const own_memo *)memo)->policy;
 	else if (!ffp_policies_find(batch->policies, memo->mark, &budget->policy))
 		return false;
-	budget->row = (const ffp_budget_row *)slot->after;
+	budget->row = (const ffp_budget_row *)item->after;
 	if (ffp_budget_fault(budget->row)) /* its numbers are others by now, as after a reset */
 		return false;
 	budget->mark = memo->mark;
@@ -172,10 +172,10 @@ static bool recall_budget(const ffp_batch *batch, const ffp_slot *slot, int64_t 
 ff_code ffp_request_budget(ffp_batch *batch, ffp_request *request, ffp_budget *budget)
 {
 	const char *fault = "";
-	ffp_slot *slot = request->root;
-	if (recall_budget(batch, slot, request->now_ms, budget))
+	ffp_item *item = request->root;
+	if (recall_budget(batch, item, request->now_ms, budget))
 		return FF_OK;
-	const ffp_budget_row *row = (const ffp_budget_row *)slot->after;
+	const ffp_budget_row *row = (const ffp_budget_row *)item->after;
 	ff_code code = ffp_budget_at(row, request->now_ms, batch->policies, batch->arena, budget, &fault);
 	if (code == FF_E_CORRUPT)
 		ffp_fail(request, code, "budget '%.*s' has %s", FFP_SHOWN(request->id), fault);
@@ -186,7 +186,7 @@ ff_code ffp_request_budget(ffp_batch *batch, ffp_request *request, ffp_budget *b
 
 static bool plan_budget(ffp_batch *batch, ffp_request *request)
 {
-	request->root = ffp_budget_slot(batch, request->id);
+	request->root = ffp_budget_item(batch, request->id);
 	return request->root != NULL;
 }
 
@@ -399,11 +399,11 @@ static bool plan_reset_due(ffp_batch *batch, ffp_request *request)
 }
 
 /* Looks again whether it is due: the batch may have moved it by now. False: memory is out. */
-static bool reset_if_due(ffp_batch *batch, ffp_slot *slot, int64_t now_ms, ffp_slice *slice)
+static bool reset_if_due(ffp_batch *batch, ffp_item *item, int64_t now_ms, ffp_slice *slice)
 {
 	ffp_budget budget;
 	const char *fault;
-	const ffp_budget_row *row = (const ffp_budget_row *)slot->after;
+	const ffp_budget_row *row = (const ffp_budget_row *)item->after;
 	ff_code code = ffp_budget_at(row, now_ms, batch->policies, batch->arena, &budget, &fault);
 	if (code == FF_E_NO_MEMORY)
 		return false;
@@ -411,7 +411,7 @@ static bool reset_if_due(ffp_batch *batch, ffp_slot *slot, int64_t now_ms, ffp_s
 	if (!budget.period.moved) /* as of one that failed */
 		return true;
 	slice->changed++;
-	return ffp_budget_change(&batch->rows, slot, &budget) != NULL;
+	return ffp_budget_change(&batch->rows, item, &budget) != NULL;
 }
 
 static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
@@ -419,14 +419,14 @@ static ff_code decide_reset_due(ffp_batch *batch, ffp_request *request)
 	ffp_slice *slice = request->slice;
 	slice->looked_at = slice->changed = slice->failed = 0;
 	slice->next.is_set = false;
-	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
+	for (; slice->looked_at < request->scan->items_count && slice->changed < slice->changes_max;
 	     slice->looked_at++) {
-		ffp_slot *slot = request->scan->slots[slice->looked_at];
-		if (!reset_if_due(batch, slot, request->now_ms, slice))
+		ffp_item *item = request->scan->items[slice->looked_at];
+		if (!reset_if_due(batch, item, request->now_ms, slice))
 			return FF_E_NO_MEMORY;
 		/* Where the scan found it: a call of the same batch may have loaded a row that cannot be read by its key, which
 		 * does not tell when it falls due. */
-		ffp_place_advance(&slice->next, slot->table, slice->index, request->scan->read.rows[slice->looked_at]);
+		ffp_place_advance(&slice->next, item->table, slice->index, request->scan->read.rows[slice->looked_at]);
 	}
 	return FF_OK;
 }

@@ -31,7 +31,7 @@ ff_code ffp_budget_at(const ffp_budget_row *row, int64_t now_ms, ffp_policies *p
                       ffp_budget *budget, const char **fault);
 
 /* The row of a budget that has one, to change, with the period that `budget` lies in written into it. */
-ffp_budget_row *ffp_budget_change(ffp_rows *rows, ffp_slot *slot, const ffp_budget *budget);
+ffp_budget_row *ffp_budget_change(ffp_rows *rows, ffp_item *item, const ffp_budget *budget);
 
 /* Writes a period that the row does not show yet into it. */
 void ffp_budget_move(ffp_budget_row *row, const ffp_period *period);
@@ -42,9 +42,9 @@ bool ffp_usage_in(const ffp_usage_row *row, int64_t period, int64_t *usage);
 /* As ffp_budget_at for the request's own budget, with the error filled in. */
 ff_code ffp_request_budget(ffp_batch *batch, ffp_request *request, ffp_budget *budget);
 
-/* The slots of rows by their names. NULL: memory is out. */
-ffp_slot *ffp_budget_slot(ffp_batch *batch, ff_text budget_id);
-ffp_slot *ffp_usage_slot(ffp_batch *batch, ff_text budget_id, ff_text dimension);
+/* The items of rows by their names. NULL: memory is out. */
+ffp_item *ffp_budget_item(ffp_batch *batch, ff_text budget_id);
+ffp_item *ffp_usage_item(ffp_batch *batch, ff_text budget_id, ff_text dimension);
 
 /* The order in which budgets fall due. */
 const ff_index *ffp_by_next_reset(void);

@@ -37,24 +37,24 @@ typedef struct evidence {
 	size_t count;
 } evidence;
 
-static bool is_evidence(const ffp_slot *slot)
+static bool is_evidence(const ffp_item *item)
 {
-	return slot->after && !slot->before && slot->table->id == FFP_BUDGET_USAGE_DEDUP;
+	return item->after && !item->before && item->table->id == FFP_BUDGET_USAGE_DEDUP;
 }
 
 /* False: there is none, or memory is out. */
 static bool gather(const ffp_batch *batch, evidence *keys)
 {
 	const ffp_rows *rows = &batch->rows;
-	keys->rows = ffp_arena_array(batch->arena, rows->slots_count, sizeof(*keys->rows));
-	keys->reads = ffp_arena_array(batch->arena, rows->slots_count, sizeof(*keys->reads));
+	keys->rows = ffp_arena_array(batch->arena, rows->items_count, sizeof(*keys->rows));
+	keys->reads = ffp_arena_array(batch->arena, rows->items_count, sizeof(*keys->reads));
 	keys->count = 0;
-	for (size_t i = 0; keys->rows && keys->reads && i < rows->slots_count; i++) {
-		const ffp_slot *slot = rows->slots[i];
-		if (!is_evidence(slot))
+	for (size_t i = 0; keys->rows && keys->reads && i < rows->items_count; i++) {
+		const ffp_item *item = rows->items[i];
+		if (!is_evidence(item))
 			continue;
-		keys->rows[keys->count] = slot->after;
-		keys->reads[keys->count++] = (ff_read){ .table = slot->table, .kind = FF_READ_GET, .low = slot->key };
+		keys->rows[keys->count] = item->after;
+		keys->reads[keys->count++] = (ff_read){ .table = item->table, .kind = FF_READ_GET, .low = item->key };
 	}
 	return keys->count > 0;
 }

@@ -138,12 +138,12 @@ static bool plan_import(ffp_batch *batch, ffp_request *request)
 	const ffp_import_slice *slice = request->import;
 	ffp_sweep_row work = { .work = ffp_text(FFP_IMPORT_WORK) };
 	request->root = ffp_rows_get(&batch->rows, FFP_SWEEP, &work.row);
-	request->slots = ffp_arena_array(batch->arena, slice->count, sizeof(*request->slots));
+	request->items = ffp_arena_array(batch->arena, slice->count, sizeof(*request->items));
 	request->scans = ffp_arena_array(batch->arena, FFP_SWEEP, sizeof(*request->scans));
-	bool planned = request->root && request->slots && request->scans;
+	bool planned = request->root && request->items && request->scans;
 	for (size_t i = 0; planned && i < slice->count; i++) {
-		request->slots[i] = ffp_rows_get(&batch->rows, (ffp_table_id)slice->tables[i]->id, slice->rows[i]);
-		planned = request->slots[i] != NULL;
+		request->items[i] = ffp_rows_get(&batch->rows, (ffp_table_id)slice->tables[i]->id, slice->rows[i]);
+		planned = request->items[i] != NULL;
 	}
 	for (unsigned i = 0; planned && slice->begins && i < FFP_SWEEP; i++) {
 		ff_read any = { .table = ffp_table((ffp_table_id)i), .kind = FF_READ_RANGE, .limit = 1 };
@@ -176,7 +176,7 @@ static ff_code begin_import(ffp_batch *batch, ffp_request *request)
 {
 	bool unfinished = request->root->after != NULL;
 	for (unsigned i = 0; i < FFP_SWEEP; i++) {
-		if (request->scans[i]->slots_count == 0)
+		if (request->scans[i]->items_count == 0)
 			continue;
 		if (!unfinished)
 			return ffp_fail(request, FF_E_INVALID, "store is not empty, it has rows in '%s'",
@@ -192,10 +192,10 @@ static ff_code decide_import(ffp_batch *batch, ffp_request *request)
 	const ffp_import_slice *slice = request->import;
 	ff_code code = slice->begins ? begin_import(batch, request) : look_at_mark(request);
 	for (size_t i = 0; code == FF_OK && i < slice->count; i++) {
-		if (request->slots[i]->after)
+		if (request->items[i]->after)
 			return ffp_fail(request, FF_E_INVALID, "line %" PRIu64 " repeats a row",
 			                slice->first_line + (uint64_t)i);
-		ff_row *row = ffp_rows_change(&batch->rows, request->slots[i]);
+		ff_row *row = ffp_rows_change(&batch->rows, request->items[i]);
 		if (!row)
 			return FF_E_NO_MEMORY;
 		memcpy(row, slice->rows[i], slice->tables[i]->row_size);

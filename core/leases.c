@@ -62,7 +62,7 @@ static bool make_room(ffp_leases *leases)
 	return true;
 }
 
-bool ffp_leases_give(ffp_leases *leases, ffp_slot *slot, int64_t until_ms)
+bool ffp_leases_give(ffp_leases *leases, ffp_item *slot, int64_t until_ms)
 {
 	ffp_lease *lease = ff_arena_take(leases->arena, sizeof(*lease));
 	if (!lease || !make_room(leases))
@@ -97,7 +97,7 @@ static void drop_gone(ffp_leases *leases, uint64_t gone)
 #define GONE_FEW 8
 
 /* Goes down from the first, and back where a lease is not over: what lies behind it is not, either. */
-uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_slot *except, uint64_t enough)
+uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_item *except, uint64_t enough)
 {
 	size_t places[2 * 64]; /* still to be looked at: one for each step down, and one more */
 	size_t left = 1;
@@ -120,10 +120,10 @@ uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_sl
 	return over;
 }
 
-ffp_slot *ffp_leases_take_over(ffp_leases *leases, int64_t time_ms, const ffp_slot *except)
+ffp_item *ffp_leases_take_over(ffp_leases *leases, int64_t time_ms, const ffp_item *except)
 {
 	ffp_lease *aside = NULL;
-	ffp_slot *found = NULL;
+	ffp_item *found = NULL;
 	while (!found && leases->count && ffp_is_over(leases->heap[0]->until_ms, time_ms)) {
 		ffp_lease *lease = pop(leases);
 		if (counts(lease) && lease->slot == except)

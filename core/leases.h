@@ -11,7 +11,7 @@
 typedef struct ffp_lease ffp_lease;
 struct ffp_lease {
 	int64_t until_ms;
-	ffp_slot *slot;
+	ffp_item *slot;
 	ffp_lease *next; /* while it is put aside */
 };
 
@@ -26,13 +26,13 @@ typedef struct ffp_leases {
 void ffp_leases_clear(ffp_leases *leases, ff_arena *arena);
 
 /* Gives a slot a lease, in place of the one that it may have. False: memory is out. */
-bool ffp_leases_give(ffp_leases *leases, ffp_slot *slot, int64_t until_ms);
+bool ffp_leases_give(ffp_leases *leases, ffp_item *slot, int64_t until_ms);
 
 /* How many are over by then, without that of `except`; no more than `enough` are counted, and none where all
  * together are fewer, over or not. */
-uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_slot *except, uint64_t enough);
+uint64_t ffp_leases_count_over(ffp_leases *leases, int64_t time_ms, const ffp_item *except, uint64_t enough);
 
 /* Takes out the one that ended first, likewise, and answers its slot; NULL: none is over. */
-ffp_slot *ffp_leases_take_over(ffp_leases *leases, int64_t time_ms, const ffp_slot *except);
+ffp_item *ffp_leases_take_over(ffp_leases *leases, int64_t time_ms, const ffp_item *except);
 
 #endif

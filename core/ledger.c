@@ -8,7 +8,7 @@
 #include "result.h"
 #include "text.h"
 
-ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit)
+ffp_item *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit)
 {
 	ffp_ledger_row key = { .budget_id = budget_id, .execution_id = execution_id };
 	return ffp_rows_group(&batch->rows, FFP_BUDGET_USAGE_BY_EXEC, &key.row, 2, limit);
@@ -33,7 +33,7 @@ static ff_code check_release(ffp_request *request, ff_arena *arena)
 
 static bool plan_release(ffp_batch *batch, ffp_request *request)
 {
-	request->root = ffp_budget_slot(batch, request->id);
+	request->root = ffp_budget_item(batch, request->id);
 	request->group = ffp_ledger_group(batch, request->id, request->execution_id, UINT32_MAX);
 	return request->root && request->group;
 }
@@ -41,7 +41,7 @@ static bool plan_release(ffp_batch *batch, ffp_request *request)
 /* What a release has found out before it changes anything: an execution's rows that count, with their usage. */
 typedef struct releasable {
 	const ffp_ledger_row *ledger;
-	ffp_slot *usage_slot;
+	ffp_item *usage_item;
 	int64_t usage;
 	int64_t taken; /* never more than there is (FF-SP-3) */
 } releasable;
@@ -62,12 +62,12 @@ static ff_code look_at(ffp_batch *batch, ffp_request *request, int64_t period, c
 	*found = (releasable){ .ledger = ledger };
 	if (total == 0)
 		return FF_OK;
-	found->usage_slot = ffp_usage_slot(batch, request->id, ledger->dimensions_key);
-	if (!found->usage_slot)
+	found->usage_item = ffp_usage_item(batch, request->id, ledger->dimensions_key);
+	if (!found->usage_item)
 		return FF_E_NO_MEMORY;
-	if (!found->usage_slot->loaded)
+	if (!found->usage_item->loaded)
 		return FFP_PENDING;
-	if (!ffp_usage_in((const ffp_usage_row *)found->usage_slot->after, period, &found->usage))
+	if (!ffp_usage_in((const ffp_usage_row *)found->usage_item->after, period, &found->usage))
 		return corrupt(request, ledger->dimensions_key);
 	found->taken = total < found->usage ? total : found->usage;
 	return FF_OK;
@@ -77,16 +77,16 @@ static ff_code look_at(ffp_batch *batch, ffp_request *request, int64_t period, c
 static ff_code look_at_all(ffp_batch *batch, ffp_request *request, int64_t period, releasable **found, size_t *count)
 {
 	size_t members = 0;
-	for (const ffp_slot *slot = request->group->members; slot; slot = slot->next_member)
-		members += slot->after != NULL;
+	for (const ffp_item *item = request->group->members; item; item = item->next_member)
+		members += item->after != NULL;
 	*found = ffp_arena_array(batch->arena, members, sizeof(**found));
 	*count = 0;
 	ff_code code = *found ? FF_OK : FF_E_NO_MEMORY;
-	for (const ffp_slot *slot = request->group->members; slot; slot = slot->next_member) {
-		if (!slot->after || (code != FF_OK && code != FFP_PENDING))
+	for (const ffp_item *item = request->group->members; item; item = item->next_member) {
+		if (!item->after || (code != FF_OK && code != FFP_PENDING))
 			continue;
 		ff_code one =
-		    look_at(batch, request, period, (const ffp_ledger_row *)slot->after, &(*found)[(*count)++]);
+		    look_at(batch, request, period, (const ffp_ledger_row *)item->after, &(*found)[(*count)++]);
 		code = one == FF_OK ? code : one;
 	}
 	return code;
@@ -101,7 +101,7 @@ static ff_code take_out(ffp_batch *batch, ffp_request *request, const releasable
 	for (size_t i = 0; i < count; i++) {
 		if (found[i].taken == 0)
 			continue;
-		ffp_usage_row *usage = (ffp_usage_row *)ffp_rows_change(&batch->rows, found[i].usage_slot);
+		ffp_usage_row *usage = (ffp_usage_row *)ffp_rows_change(&batch->rows, found[i].usage_item);
 		if (!usage)
 			return FF_E_NO_MEMORY;
 		usage->current_value = found[i].usage - found[i].taken;
@@ -109,8 +109,8 @@ static ff_code take_out(ffp_batch *batch, ffp_request *request, const releasable
 		request->released[request->released_count++] =
 		    (ffp_amount){ found[i].ledger->dimensions_key, found[i].taken };
 	}
-	for (ffp_slot *slot = request->group->members; slot; slot = slot->next_member)
-		ffp_rows_delete(slot);
+	for (ffp_item *item = request->group->members; item; item = item->next_member)
+		ffp_rows_delete(item);
 	ffp_rows_let_go(request->group);
 	qsort(request->released, request->released_count, sizeof(*request->released), ffp_amounts_compare);
 	return FF_OK;

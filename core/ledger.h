@@ -7,7 +7,7 @@
 extern const ffp_op ffp_op_release_budget;
 
 /* The group of the ledger rows of an execution in a budget. NULL: memory is out. */
-ffp_slot *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit);
+ffp_item *ffp_ledger_group(ffp_batch *batch, ff_text budget_id, ff_text execution_id, uint32_t limit);
 
 /* What a ledger row (NULL: none) counts in a period. False: it cannot be trusted. */
 bool ffp_ledger_in(const ffp_ledger_row *row, int64_t period, int64_t *total);

@@ -127,7 +127,7 @@ static bool is_over(const ff_row *row, ffp_table_id table, int64_t now_ms)
 }
 
 /* The row of the policy that a slot or a ledger row belongs to, which is asked for as they are looked at. */
-static ff_code load_policy(ffp_slot *policy)
+static ff_code load_policy(ffp_item *policy)
 {
 	if (!policy)
 		return FF_E_NO_MEMORY;
@@ -138,7 +138,7 @@ static ff_code load_policy(ffp_slot *policy)
 static ff_code uncount(ffp_batch *batch, const ffp_slot_row *held, bool *goes)
 {
 	const ffp_quota_row key = { .quota_policy_id = held->quota_policy_id };
-	ffp_slot *policy = ffp_rows_get(&batch->rows, FFP_QUOTA_POLICY, &key.row);
+	ffp_item *policy = ffp_rows_get(&batch->rows, FFP_QUOTA_POLICY, &key.row);
 	ff_code code = load_policy(policy);
 	if (code != FF_OK)
 		return code;
@@ -158,7 +158,7 @@ static ff_code uncount(ffp_batch *batch, const ffp_slot_row *held, bool *goes)
 static ff_code look_at_period(ffp_batch *batch, const ffp_ledger_row *ledger, bool *goes)
 {
 	int64_t total;
-	ffp_slot *policy = ffp_budget_slot(batch, ledger->budget_id);
+	ffp_item *policy = ffp_budget_item(batch, ledger->budget_id);
 	ff_code code = load_policy(policy);
 	if (code != FF_OK)
 		return code;
@@ -168,16 +168,16 @@ static ff_code look_at_period(ffp_batch *batch, const ffp_ledger_row *ledger, bo
 	return FF_OK;
 }
 
-static ff_code purge_row(ffp_batch *batch, ffp_slot *slot, ffp_slice *slice)
+static ff_code purge_row(ffp_batch *batch, ffp_item *item, ffp_slice *slice)
 {
 	ff_code code = FF_OK;
 	bool goes = true;
 	if (slice->table == FFP_QUOTA_ADMITTED)
-		code = uncount(batch, (const ffp_slot_row *)slot->after, &goes);
+		code = uncount(batch, (const ffp_slot_row *)item->after, &goes);
 	else if (slice->table == FFP_BUDGET_USAGE_BY_EXEC)
-		code = look_at_period(batch, (const ffp_ledger_row *)slot->after, &goes);
+		code = look_at_period(batch, (const ffp_ledger_row *)item->after, &goes);
 	if (code == FF_OK && goes) {
-		ffp_rows_delete(slot);
+		ffp_rows_delete(item);
 		slice->changed++;
 	}
 	return code;
@@ -189,13 +189,13 @@ static ff_code decide_purge(ffp_batch *batch, ffp_request *request)
 	bool pending = false;
 	slice->looked_at = slice->changed = 0;
 	slice->next.is_set = false;
-	for (; slice->looked_at < request->scan->slots_count && slice->changed < slice->changes_max;
+	for (; slice->looked_at < request->scan->items_count && slice->changed < slice->changes_max;
 	     slice->looked_at++) {
-		ffp_slot *slot = request->scan->slots[slice->looked_at];
-		ffp_place_advance(&slice->next, slot->table, NULL, slot->key);
-		if (!is_over(slot->after, slice->table, request->now_ms))
+		ffp_item *item = request->scan->items[slice->looked_at];
+		ffp_place_advance(&slice->next, item->table, NULL, item->key);
+		if (!is_over(item->after, slice->table, request->now_ms))
 			continue;
-		ff_code code = purge_row(batch, slot, slice);
+		ff_code code = purge_row(batch, item, slice);
 		if (code == FF_E_NO_MEMORY)
 			return code;
 		pending |= code == FFP_PENDING;

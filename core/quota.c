@@ -86,7 +86,7 @@ typedef struct ffp_quota_calls {
 	int64_t latest_ms; /* of the times that they are decided at */
 	ffp_scan *over;    /* the slots whose lease ended first, up to a time and so many; NULL: nobody wanted any */
 	uint32_t over_limit;
-	bool gathered;     /* the scan's slots are members of the policy's group */
+	bool gathered;     /* the scan's items are members of the policy's group */
 	bool is_sorted;    /* `leases` has been made of that group, ... */
 	unsigned reverts;  /* ... in this round of decisions */
 	ffp_leases leases; /* of the group's slots, by their ends */
@@ -242,7 +242,7 @@ static int64_t jitter(const ffp_batch *batch, int64_t jitter_ms)
 	return (int64_t)(random % ((uint64_t)jitter_ms + 1));
 }
 
-static ffp_slot *entry_slot(ffp_batch *batch, ff_text quota_policy_id, int64_t number)
+static ffp_item *entry_item(ffp_batch *batch, ff_text quota_policy_id, int64_t number)
 {
 	ffp_entry_row key = { .quota_policy_id = quota_policy_id, .entry = number };
 	return ffp_rows_get(&batch->rows, FFP_QUOTA_WINDOW, &key.row);
@@ -254,10 +254,10 @@ static ff_code ask_for_entries(ffp_batch *batch, ffp_request *request, int64_t f
 {
 	int64_t count = request->root->calls->count < max ? request->root->calls->count : max;
 	for (int64_t i = 1; i < count && first <= INT64_MAX - i; i++) {
-		size_t known = batch->rows.slots_count;
-		if (!entry_slot(batch, request->id, first + i))
+		size_t known = batch->rows.items_count;
+		if (!entry_item(batch, request->id, first + i))
 			return FF_E_NO_MEMORY;
-		if (batch->rows.slots_count == known)
+		if (batch->rows.items_count == known)
 			break;
 	}
 	return FFP_PENDING;
@@ -270,7 +270,7 @@ static ff_code look_at_window(ffp_batch *batch, ffp_request *request, admission 
 	int64_t next = found->policy ? found->policy->next_entry : 0;
 	if (max == 0 || next < max)
 		return FF_OK;
-	request->entry = entry_slot(batch, request->id, next - max);
+	request->entry = entry_item(batch, request->id, next - max);
 	if (!request->entry)
 		return FF_E_NO_MEMORY;
 	if (!request->entry->loaded)
@@ -322,8 +322,8 @@ static uint32_t first_limit(const ffp_quota_calls *calls)
 static bool gather(ffp_batch *batch, ffp_request *request)
 {
 	ffp_quota_calls *calls = request->root->calls;
-	for (size_t i = 0; !calls->gathered && i < calls->over->slots_count; i++)
-		if (!ffp_rows_get_member(&batch->rows, request->group, calls->over->slots[i]->key))
+	for (size_t i = 0; !calls->gathered && i < calls->over->items_count; i++)
+		if (!ffp_rows_get_member(&batch->rows, request->group, calls->over->items[i]->key))
 			return false;
 	calls->gathered = true;
 	return true;
@@ -342,7 +342,7 @@ static bool sort_leases(ffp_batch *batch, ffp_request *request)
 	if (are_leases_sorted(batch, calls))
 		return true;
 	ffp_leases_clear(&calls->leases, batch->arena);
-	for (ffp_slot *slot = request->group->members; slot; slot = slot->next_member) {
+	for (ffp_item *slot = request->group->members; slot; slot = slot->next_member) {
 		const ffp_slot_row *row = slot->loaded ? (const ffp_slot_row *)slot->after : NULL;
 		slot->lease = NULL;
 		if (row && row->row.state == FF_ROW_OK && !ff_row_is_null(&row->row, FFP_SLOT_LEASE_UNTIL) &&
@@ -374,7 +374,7 @@ static ff_code look_at_slots(ffp_batch *batch, ffp_request *request, admission *
 		return FF_E_NO_MEMORY;
 	uint64_t wanted = active - found->limits.max_concurrent + 1;
 	uint64_t free = ffp_leases_count_over(&calls->leases, found->time_ms, request->held, wanted);
-	if (free < wanted && calls->over->slots_count == calls->over_limit && calls->over_limit < UINT32_MAX / 8)
+	if (free < wanted && calls->over->items_count == calls->over_limit && calls->over_limit < UINT32_MAX / 8)
 		return scan_over(batch, request, found, calls->over_limit * 8);
 	if (free < wanted)
 		found->outcome.kind = FF_CONCURRENCY_EXCEEDED;
@@ -418,27 +418,27 @@ static void free_slots(const ffp_request *request, const admission *found)
 
 /* The row of the next entry, which nobody has numbered yet: taken for absent as a fresh key is, and looked up where that
  * turned out to be wrong. */
-static ff_code next_entry(ffp_batch *batch, ffp_request *request, const admission *found, ffp_slot **slot)
+static ff_code next_entry(ffp_batch *batch, ffp_request *request, const admission *found, ffp_item **item)
 {
 	int64_t number = found->policy ? found->policy->next_entry : 0;
 	ffp_entry_row key = { .quota_policy_id = request->id, .entry = number };
-	*slot = NULL;
+	*item = NULL;
 	if (found->limits.window_seconds == 0)
 		return FF_OK;
-	*slot = batch->trusts_keys ? ffp_rows_new(&batch->rows, FFP_QUOTA_WINDOW, &key.row)
-	                           : entry_slot(batch, request->id, number);
+	*item = batch->trusts_keys ? ffp_rows_new(&batch->rows, FFP_QUOTA_WINDOW, &key.row)
+	                           : entry_item(batch, request->id, number);
 	batch->trusted |= batch->trusts_keys;
-	if (!*slot)
+	if (!*item)
 		return FF_E_NO_MEMORY;
-	if (!(*slot)->loaded)
+	if (!(*item)->loaded)
 		return ask_for_entries(batch, request, number, INT64_MAX);
-	return (*slot)->after ? corrupt(request, "a window entry whose number was never handed out") : FF_OK;
+	return (*item)->after ? corrupt(request, "a window entry whose number was never handed out") : FF_OK;
 }
 
-static bool add_entry(ffp_batch *batch, const ffp_request *request, const admission *found, ffp_slot *slot,
+static bool add_entry(ffp_batch *batch, const ffp_request *request, const admission *found, ffp_item *item,
                       int64_t expires_at_ms)
 {
-	ffp_entry_row *entry = (ffp_entry_row *)ffp_rows_change(&batch->rows, slot);
+	ffp_entry_row *entry = (ffp_entry_row *)ffp_rows_change(&batch->rows, item);
 	if (!entry)
 		return false;
 	entry->execution_id = request->execution_id;
@@ -452,7 +452,7 @@ static ff_code admit(ffp_batch *batch, ffp_request *request, const admission *fo
 	int64_t lease_ms = request->call->in.admission->lease_ms;
 	int64_t expires_at_ms = ffp_add_saturated(found->time_ms, (int64_t)found->limits.window_seconds * 1000);
 	bool had_row = found->held != NULL;
-	ffp_slot *entry;
+	ffp_item *entry;
 	ff_code code = next_entry(batch, request, found, &entry);
 	if (code != FF_OK)
 		return code;

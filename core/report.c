@@ -148,7 +148,7 @@ static bool has_same_dimensions(const ffp_request *a, const ffp_request *b)
 	return same;
 }
 
-/* Reports on one budget name the same dimensions as a rule, and then the slots of the one before are at hand. */
+/* Reports on one budget name the same dimensions as a rule, and then the items of the one before are at hand. */
 static bool plan_usage(ffp_batch *batch, ffp_request *request)
 {
 	const ffp_request *before = request->root->asker;
@@ -157,9 +157,9 @@ static bool plan_usage(ffp_batch *batch, ffp_request *request)
 		request->usage = before->usage;
 		return true;
 	}
-	request->usage = ff_arena_take(batch->arena, request->amounts_count * sizeof(ffp_slot *));
+	request->usage = ff_arena_take(batch->arena, request->amounts_count * sizeof(ffp_item *));
 	for (size_t i = 0; request->usage && i < request->amounts_count; i++) {
-		request->usage[i] = ffp_usage_slot(batch, request->id, request->amounts[i].dimension);
+		request->usage[i] = ffp_usage_item(batch, request->id, request->amounts[i].dimension);
 		if (!request->usage[i])
 			return false;
 	}
@@ -187,7 +187,7 @@ static bool plan_ledger(ffp_batch *batch, ffp_request *request)
 {
 	bool few = request->amounts_count <= LEDGER_FEW;
 	request->group = ffp_ledger_group(batch, request->id, request->execution_id, few ? 0 : FFP_DIMENSIONS_MAX + 1);
-	request->ledger = ffp_arena_array(batch->arena, request->amounts_count, sizeof(ffp_slot *));
+	request->ledger = ffp_arena_array(batch->arena, request->amounts_count, sizeof(ffp_item *));
 	bool planned = request->group && request->ledger;
 	for (size_t i = 0; planned && few && i < request->amounts_count; i++)
 		planned = find_ledger_row(batch, request, i);
@@ -196,14 +196,14 @@ static bool plan_ledger(ffp_batch *batch, ffp_request *request)
 
 static bool plan_report(ffp_batch *batch, ffp_request *request)
 {
-	request->root = ffp_budget_slot(batch, request->id);
+	request->root = ffp_budget_item(batch, request->id);
 	if (!request->root || !plan_usage(batch, request))
 		return false;
 	if (request->key.size) {
 		ffp_key_row key = { .dedup_key = request->key, .budget_id = request->id };
-		request->key_slot = batch->trusts_keys ? ffp_rows_trust(&batch->rows, FFP_BUDGET_USAGE_DEDUP, &key.row)
+		request->key_item = batch->trusts_keys ? ffp_rows_trust(&batch->rows, FFP_BUDGET_USAGE_DEDUP, &key.row)
 		                                       : ffp_rows_get(&batch->rows, FFP_BUDGET_USAGE_DEDUP, &key.row);
-		if (!request->key_slot)
+		if (!request->key_item)
 			return false;
 		batch->trusted |= batch->trusts_keys;
 	}
@@ -257,7 +257,7 @@ static ff_code read_usage(ffp_batch *batch, ffp_request *request, assessment *fo
 /* Whether the key answers: *answered, with the outcome; else the report is to be decided. */
 static ff_code look_up_key(ffp_request *request, assessment *found, bool *answered)
 {
-	const ffp_key_row *row = request->key_slot ? (const ffp_key_row *)request->key_slot->after : NULL;
+	const ffp_key_row *row = request->key_item ? (const ffp_key_row *)request->key_item->after : NULL;
 	*answered = false;
 	if (row && row->row.state != FF_ROW_OK)
 		return ffp_fail(request, FF_E_CORRUPT, "idempotency key '%.*s' has a row that cannot be read",
@@ -285,7 +285,7 @@ static ff_code look_up_key(ffp_request *request, assessment *found, bool *answer
 
 static bool record_key(ffp_batch *batch, const ffp_request *request, const assessment *found)
 {
-	ffp_key_row *row = (ffp_key_row *)ffp_rows_change(&batch->rows, request->key_slot);
+	ffp_key_row *row = (ffp_key_row *)ffp_rows_change(&batch->rows, request->key_item);
 	if (!row)
 		return false;
 	row->outcome_json = ffp_outcome_write(&found->outcome, batch->arena);
@@ -408,7 +408,7 @@ static bool change_budget(ffp_batch *batch, const ffp_request *request, const as
 
 static bool change_rows(ffp_batch *batch, const ffp_request *request, const assessment *found)
 {
-	if (!change_budget(batch, request, found) || (request->key_slot && !record_key(batch, request, found)))
+	if (!change_budget(batch, request, found) || (request->key_item && !record_key(batch, request, found)))
 		return false;
 	for (size_t i = 0; found->outcome.applied && i < request->amounts_count; i++)
 		if (!add_usage(batch, request, found, i) ||
@@ -436,7 +436,7 @@ static ff_code decide_report(ffp_batch *batch, ffp_request *request)
 	}
 	/* Nothing is stored under the key that would tell whether it is fresh, and a replay goes before this error. */
 	bool failed = code != FF_OK && code != FFP_PENDING;
-	if (failed && request->key_slot && ffp_rows_doubt(&batch->rows, request->key_slot))
+	if (failed && request->key_item && ffp_rows_doubt(&batch->rows, request->key_item))
 		return FFP_PENDING;
 	if (code == FF_OK && request->call->out.outcome)
 		*request->call->out.outcome = found.outcome;

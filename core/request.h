@@ -89,8 +89,8 @@ struct ffp_request {
 	ff_text key;
 
 	/* Set by plan and decide. */
-	ffp_slot *root;  /* the budget's or the quota policy's row */
-	ffp_slot *group; /* an execution's ledger rows, or a quota policy's slots */
+	ffp_item *root;  /* the budget's or the quota policy's row */
+	ffp_item *group; /* an execution's ledger rows, or a quota policy's slots */
 	ffp_scan *scan;
 	const void *result; /* of prepare, until it is handed out */
 
@@ -101,9 +101,9 @@ struct ffp_request {
 			const ffp_amount *amounts; /* in byte order of dimension, none twice */
 			size_t amounts_count;
 			int64_t digest; /* of operation, execution and amounts (FF-RU-2) */
-			ffp_slot *key_slot;
-			ffp_slot **usage;  /* one for each amount */
-			ffp_slot **ledger; /* record_spend: likewise */
+			ffp_item *key_item;
+			ffp_item **usage;  /* one for each amount */
+			ffp_item **ledger; /* record_spend: likewise */
 			bool is_spend;
 		};
 		struct { /* release_budget */
@@ -112,12 +112,12 @@ struct ffp_request {
 		};
 		struct { /* create_quota_policy, admit, release_admission */
 			ff_quota_limits quota;
-			ffp_slot *held;  /* the slot of an execution */
-			ffp_slot *entry; /* the one that tells whether the window is full */
+			ffp_item *held;  /* the slot of an execution */
+			ffp_item *entry; /* the one that tells whether the window is full */
 		};
 		struct { /* import */
 			struct ffp_import_slice *import;
-			ffp_slot **slots; /* one for each row */
+			ffp_item **items; /* one for each row */
 			ffp_scan **scans; /* one for each table */
 		};
 		ffp_slice *slice; /* tick */

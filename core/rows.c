@@ -24,14 +24,14 @@ static uint64_t hash_key(const ff_table *table, const ff_row *key, uint8_t colum
 	return hash;
 }
 
-/* Empty arrays for so many slots, a power of two; what they had stays in the arena until the batch ends. */
+/* Empty arrays for so many items, a power of two; what they had stays in the arena until the batch ends. */
 static bool take_room(ffp_rows *rows, size_t room)
 {
-	rows->buckets = ffp_arena_array(rows->arena, room, sizeof(ffp_slot *));
-	rows->slots = ff_arena_take(rows->arena, room * sizeof(ffp_slot *));
-	rows->pending = ff_arena_take(rows->arena, room * sizeof(ffp_slot *));
+	rows->buckets = ffp_arena_array(rows->arena, room, sizeof(ffp_item *));
+	rows->items = ff_arena_take(rows->arena, room * sizeof(ffp_item *));
+	rows->pending = ff_arena_take(rows->arena, room * sizeof(ffp_item *));
 	rows->room = room;
-	return rows->buckets && rows->slots && rows->pending;
+	return rows->buckets && rows->items && rows->pending;
 }
 
 bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, uint64_t seed, size_t expected)
@@ -43,11 +43,11 @@ bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, uint64_t seed, size_t expect
 	return take_room(rows, room);
 }
 
-static void put_in_bucket(ffp_rows *rows, ffp_slot *slot)
+static void put_in_bucket(ffp_rows *rows, ffp_item *item)
 {
-	ffp_slot **bucket = &rows->buckets[slot->hash & (rows->room - 1)];
-	slot->next_in_bucket = *bucket;
-	*bucket = slot;
+	ffp_item **bucket = &rows->buckets[item->hash & (rows->room - 1)];
+	item->next_in_bucket = *bucket;
+	*bucket = item;
 }
 
 static bool grow(ffp_rows *rows)
@@ -57,10 +57,10 @@ static bool grow(ffp_rows *rows)
 		*rows = old;
 		return false;
 	}
-	memcpy(rows->slots, old.slots, old.slots_count * sizeof(ffp_slot *));
-	memcpy(rows->pending, old.pending, old.pending_count * sizeof(ffp_slot *));
-	for (size_t i = 0; i < old.slots_count; i++)
-		put_in_bucket(rows, old.slots[i]);
+	memcpy(rows->items, old.items, old.items_count * sizeof(ffp_item *));
+	memcpy(rows->pending, old.pending, old.pending_count * sizeof(ffp_item *));
+	for (size_t i = 0; i < old.items_count; i++)
+		put_in_bucket(rows, old.items[i]);
 	return true;
 }
 
@@ -71,87 +71,87 @@ static size_t key_size(const ff_table *table)
 	return last->offset + (last->type == FF_TYPE_TEXT ? sizeof(ff_text) : sizeof(int64_t));
 }
 
-/* A slot, and behind it the key columns of `row`, and no others. */
-static ffp_slot *new_slot(ff_arena *arena, const ff_table *table, const ff_row *row)
+/* An item, and behind it the key columns of `row`, and no others. */
+static ffp_item *new_item(ff_arena *arena, const ff_table *table, const ff_row *row)
 {
 	size_t size = key_size(table);
-	ffp_slot *slot = ff_arena_take(arena, sizeof(*slot) + size);
-	if (!slot)
+	ffp_item *item = ff_arena_take(arena, sizeof(*item) + size);
+	if (!item)
 		return NULL;
-	ff_row *key = memcpy(slot + 1, row, size);
+	ff_row *key = memcpy(item + 1, row, size);
 	*key = (ff_row){ .state = FF_ROW_OK };
-	*slot = (ffp_slot){ .table = table, .key = key };
-	return slot;
+	*item = (ffp_item){ .table = table, .key = key };
+	return item;
 }
 
-static ffp_slot *find(const ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, uint64_t hash)
+static ffp_item *find(const ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, uint64_t hash)
 {
-	ffp_slot *slot = rows->buckets[hash & (rows->room - 1)];
-	while (slot && (slot->hash != hash || slot->table != table || slot->columns != columns ||
-	                ff_row_compare(table, NULL, slot->key, key, columns) != 0))
-		slot = slot->next_in_bucket;
-	return slot;
+	ffp_item *item = rows->buckets[hash & (rows->room - 1)];
+	while (item && (item->hash != hash || item->table != table || item->columns != columns ||
+	                ff_row_compare(table, NULL, item->key, key, columns) != 0))
+		item = item->next_in_bucket;
+	return item;
 }
 
-static bool is_kept(const ffp_slot *slot)
+static bool is_kept(const ffp_item *item)
 {
-	return slot->columns == slot->table->key_count && ffp_recall_keeps(slot->table);
+	return item->columns == item->table->key_count && ffp_recall_keeps(item->table);
 }
 
-/* Whether a slot's row is remembered and need not be loaded. */
-static bool recall(const ffp_rows *rows, ffp_slot *slot)
+/* Whether an item's row is remembered and need not be loaded. */
+static bool recall(const ffp_rows *rows, ffp_item *item)
 {
-	if (rows->recall && is_kept(slot))
-		slot->before = slot->after =
-		    ffp_recall_find(rows->recall, slot->table, slot->key, slot->hash, &slot->memo);
-	slot->loaded = slot->recalled = slot->after != NULL;
-	return slot->loaded;
+	if (rows->recall && is_kept(item))
+		item->before = item->after =
+		    ffp_recall_find(rows->recall, item->table, item->key, item->hash, &item->memo);
+	item->loaded = item->recalled = item->after != NULL;
+	return item->loaded;
 }
 
-/* The slot of a key, which a new one is given as `loaded` or leaves pending. */
-static ffp_slot *get(ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, bool loaded)
+/* The item of a key, which a new one is given as `loaded` or leaves pending. */
+static ffp_item *get(ffp_rows *rows, const ff_table *table, const ff_row *key, uint8_t columns, bool loaded)
 {
 	uint64_t hash = hash_key(table, key, columns, rows->seed);
-	ffp_slot *slot = find(rows, table, key, columns, hash);
-	if (slot)
-		return slot;
-	if (rows->slots_count == rows->room && !grow(rows))
+	ffp_item *item = find(rows, table, key, columns, hash);
+	if (item)
+		return item;
+	if (rows->items_count == rows->room && !grow(rows))
 		return NULL;
-	slot = new_slot(rows->arena, table, key);
-	if (!slot)
+	item = new_item(rows->arena, table, key);
+	if (!item)
 		return NULL;
-	slot->columns = columns;
-	slot->hash = hash;
-	slot->loaded = loaded;
-	put_in_bucket(rows, slot);
-	rows->slots[rows->slots_count++] = slot;
-	if (!loaded && !recall(rows, slot))
-		rows->pending[rows->pending_count++] = slot;
-	return slot;
+	item->columns = columns;
+	item->hash = hash;
+	item->loaded = loaded;
+	put_in_bucket(rows, item);
+	rows->items[rows->items_count++] = item;
+	if (!loaded && !recall(rows, item))
+		rows->pending[rows->pending_count++] = item;
+	return item;
 }
 
-ffp_slot *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key)
+ffp_item *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 {
 	return get(rows, ffp_table(table), key, ffp_table(table)->key_count, false);
 }
 
-ffp_slot *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key)
+ffp_item *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 {
 	return get(rows, ffp_table(table), key, ffp_table(table)->key_count, true);
 }
 
-ffp_slot *ffp_rows_trust(ffp_rows *rows, ffp_table_id table, const ff_row *key)
+ffp_item *ffp_rows_trust(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 {
-	size_t known = rows->slots_count;
-	ffp_slot *slot = ffp_rows_new(rows, table, key);
-	if (slot && rows->slots_count > known)
-		slot->trusted = true;
-	return slot;
+	size_t known = rows->items_count;
+	ffp_item *item = ffp_rows_new(rows, table, key);
+	if (item && rows->items_count > known)
+		item->trusted = true;
+	return item;
 }
 
-ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, uint32_t limit)
+ffp_item *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, uint8_t columns, uint32_t limit)
 {
-	ffp_slot *group = get(rows, ffp_table(table), key, columns, true);
+	ffp_item *group = get(rows, ffp_table(table), key, columns, true);
 	if (!group || limit <= group->limit)
 		return group;
 	group->limit = limit;
@@ -162,29 +162,29 @@ ffp_slot *ffp_rows_group(ffp_rows *rows, ffp_table_id table, const ff_row *key, 
 	return group;
 }
 
-ffp_slot *ffp_rows_get_member(ffp_rows *rows, ffp_slot *group, const ff_row *key)
+ffp_item *ffp_rows_get_member(ffp_rows *rows, ffp_item *group, const ff_row *key)
 {
-	ffp_slot *slot = get(rows, group->table, key, group->table->key_count, group->whole);
-	if (slot)
-		ffp_rows_join(group, slot);
-	return slot;
+	ffp_item *item = get(rows, group->table, key, group->table->key_count, group->whole);
+	if (item)
+		ffp_rows_join(group, item);
+	return item;
 }
 
-void ffp_rows_join(ffp_slot *group, ffp_slot *slot)
+void ffp_rows_join(ffp_item *group, ffp_item *item)
 {
-	if (slot->is_member)
+	if (item->is_member)
 		return;
-	slot->is_member = true;
-	slot->next_member = group->members;
-	group->members = slot;
+	item->is_member = true;
+	item->next_member = group->members;
+	group->members = item;
 }
 
-void ffp_rows_let_go(ffp_slot *group)
+void ffp_rows_let_go(ffp_item *group)
 {
-	for (ffp_slot *slot = group->members; slot; slot = slot->next_member) {
-		slot->is_member = false;
-		slot->is_let_go = true;
-		slot->group = group;
+	for (ffp_item *item = group->members; item; item = item->next_member) {
+		item->is_member = false;
+		item->is_let_go = true;
+		item->group = group;
 	}
 	group->members = NULL;
 }
@@ -200,50 +200,50 @@ ffp_scan *ffp_rows_scan(ffp_rows *rows, const ff_read *read)
 	return scan;
 }
 
-bool ffp_rows_doubt(ffp_rows *rows, ffp_slot *slot)
+bool ffp_rows_doubt(ffp_rows *rows, ffp_item *item)
 {
-	if (!slot->trusted || slot->after)
+	if (!item->trusted || item->after)
 		return false;
-	slot->trusted = slot->loaded = false;
-	rows->pending[rows->pending_count++] = slot;
+	item->trusted = item->loaded = false;
+	rows->pending[rows->pending_count++] = item;
 	return true;
 }
 
 void ffp_rows_doubt_recalled(ffp_rows *rows)
 {
 	rows->recall = NULL;
-	for (size_t i = 0; i < rows->slots_count; i++) {
-		ffp_slot *slot = rows->slots[i];
-		if (!slot->recalled)
+	for (size_t i = 0; i < rows->items_count; i++) {
+		ffp_item *item = rows->items[i];
+		if (!item->recalled)
 			continue;
-		slot->recalled = slot->loaded = false;
-		slot->before = slot->after = slot->memo = NULL;
-		rows->pending[rows->pending_count++] = slot;
+		item->recalled = item->loaded = false;
+		item->before = item->after = item->memo = NULL;
+		rows->pending[rows->pending_count++] = item;
 	}
 }
 
-ff_row *ffp_rows_change(ffp_rows *rows, ffp_slot *slot)
+ff_row *ffp_rows_change(ffp_rows *rows, ffp_item *item)
 {
-	if (slot->changed && slot->after)
-		return (ff_row *)(uintptr_t)slot->after; /* the batch's own copy */
-	ff_row *copy = ff_arena_take(rows->arena, slot->table->row_size);
+	if (item->changed && item->after)
+		return (ff_row *)(uintptr_t)item->after; /* the batch's own copy */
+	ff_row *copy = ff_arena_take(rows->arena, item->table->row_size);
 	if (!copy)
 		return NULL;
-	if (slot->after) {
-		memcpy(copy, slot->after, slot->table->row_size);
+	if (item->after) {
+		memcpy(copy, item->after, item->table->row_size);
 	} else {
-		memset(copy, 0, slot->table->row_size);
-		memcpy(copy, slot->key, key_size(slot->table));
+		memset(copy, 0, item->table->row_size);
+		memcpy(copy, item->key, key_size(item->table));
 	}
-	slot->after = copy;
-	slot->changed = true;
+	item->after = copy;
+	item->changed = true;
 	return copy;
 }
 
-void ffp_rows_delete(ffp_slot *slot)
+void ffp_rows_delete(ffp_item *item)
 {
-	slot->after = NULL;
-	slot->changed = true;
+	item->after = NULL;
+	item->changed = true;
 }
 
 bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table)
@@ -262,12 +262,12 @@ bool ffp_rows_delete_table(ffp_rows *rows, ffp_table_id table)
 	return true;
 }
 
-static void remember(const ffp_slot *slot, ffp_recall *recall)
+static void remember(const ffp_item *item, ffp_recall *recall)
 {
-	if (!slot->after)
-		ffp_recall_forget(recall, slot->hash);
-	else if (slot->changed || !slot->recalled)
-		ffp_recall_keep(recall, slot->table, slot->after, slot->hash);
+	if (!item->after)
+		ffp_recall_forget(recall, item->hash);
+	else if (item->changed || !item->recalled)
+		ffp_recall_keep(recall, item->table, item->after, item->hash);
 }
 
 void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall)
@@ -277,23 +277,23 @@ void ffp_rows_remember(const ffp_rows *rows, ffp_recall *recall)
 		return;
 	}
 	/* Those first whose texts lie where others may get their place. */
-	for (size_t i = 0; i < rows->slots_count; i++)
-		if (rows->slots[i]->recalled)
-			remember(rows->slots[i], recall);
-	for (size_t i = 0; i < rows->slots_count; i++)
-		if (!rows->slots[i]->recalled && rows->slots[i]->loaded && is_kept(rows->slots[i]))
-			remember(rows->slots[i], recall);
+	for (size_t i = 0; i < rows->items_count; i++)
+		if (rows->items[i]->recalled)
+			remember(rows->items[i], recall);
+	for (size_t i = 0; i < rows->items_count; i++)
+		if (!rows->items[i]->recalled && rows->items[i]->loaded && is_kept(rows->items[i]))
+			remember(rows->items[i], recall);
 }
 
 void ffp_rows_revert(ffp_rows *rows)
 {
-	for (size_t i = 0; i < rows->slots_count; i++) {
-		ffp_slot *slot = rows->slots[i];
-		slot->after = slot->before;
-		slot->changed = false;
-		if (slot->is_let_go)
-			ffp_rows_join(slot->group, slot);
-		slot->is_let_go = false;
+	for (size_t i = 0; i < rows->items_count; i++) {
+		ffp_item *item = rows->items[i];
+		item->after = item->before;
+		item->changed = false;
+		if (item->is_let_go)
+			ffp_rows_join(item->group, item);
+		item->is_let_go = false;
 	}
 	rows->table_deletes_count = 0;
 	rows->reverts++;
@@ -306,15 +306,15 @@ bool ffp_rows_are_pending(const ffp_rows *rows)
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
 
-static ff_read read_of(const ffp_slot *slot)
+static ff_read read_of(const ffp_item *item)
 {
-	if (slot->columns == slot->table->key_count)
-		return (ff_read){ .table = slot->table, .kind = FF_READ_GET, .low = slot->key };
-	return (ff_read){ .table = slot->table,
+	if (item->columns == item->table->key_count)
+		return (ff_read){ .table = item->table, .kind = FF_READ_GET, .low = item->key };
+	return (ff_read){ .table = item->table,
 		          .kind = FF_READ_RANGE,
-		          .equal_count = slot->columns,
-		          .limit = slot->limit,
-		          .low = slot->key };
+		          .equal_count = item->columns,
+		          .limit = item->limit,
+		          .low = item->key };
 }
 
 bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
@@ -323,10 +323,10 @@ bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
 	for (const ffp_scan *scan = rows->pending_scans; scan; scan = scan->next)
 		++*count;
 	*reads = ffp_arena_room(rows->arena, *count, sizeof(**reads));
-	if (!*reads || !ffp_slots_sort(rows->pending, rows->pending_count, rows->arena))
+	if (!*reads || !ffp_items_sort(rows->pending, rows->pending_count, rows->arena))
 		return false;
-	if (rows->pending_count == rows->slots_count) /* the writes need not be sorted again */
-		memcpy(rows->slots, rows->pending, rows->slots_count * sizeof(*rows->slots));
+	if (rows->pending_count == rows->items_count) /* the writes need not be sorted again */
+		memcpy(rows->items, rows->pending, rows->items_count * sizeof(*rows->items));
 	ff_read *read = *reads;
 	for (size_t i = 0; i < rows->pending_count; i++)
 		*read++ = read_of(rows->pending[i]);
@@ -337,14 +337,14 @@ bool ffp_rows_reads(ffp_rows *rows, ff_read **reads, size_t *count)
 
 bool ffp_rows_recalled(ffp_rows *rows, ff_read **reads, size_t *count)
 {
-	ffp_slot **recalled = ffp_arena_room(rows->arena, rows->slots_count, sizeof(*recalled));
+	ffp_item **recalled = ffp_arena_room(rows->arena, rows->items_count, sizeof(*recalled));
 	size_t n = 0;
-	for (size_t i = 0; recalled && i < rows->slots_count; i++)
-		if (rows->slots[i]->recalled)
-			recalled[n++] = rows->slots[i];
+	for (size_t i = 0; recalled && i < rows->items_count; i++)
+		if (rows->items[i]->recalled)
+			recalled[n++] = rows->items[i];
 	*count = n;
 	*reads = ffp_arena_room(rows->arena, n, sizeof(**reads));
-	if (!recalled || !*reads || !ffp_slots_sort(recalled, n, rows->arena))
+	if (!recalled || !*reads || !ffp_items_sort(recalled, n, rows->arena))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		(*reads)[i] = read_of(recalled[i]);
@@ -354,37 +354,37 @@ bool ffp_rows_recalled(ffp_rows *rows, ff_read **reads, size_t *count)
 }
 
 /* Takes in a row that a range brought; one that the batch knows already stays as the batch has it. */
-static ffp_slot *take_row(ffp_rows *rows, const ff_table *table, ffp_slot *group, const ff_row *row)
+static ffp_item *take_row(ffp_rows *rows, const ff_table *table, ffp_item *group, const ff_row *row)
 {
-	size_t known = rows->slots_count;
-	ffp_slot *slot = get(rows, table, row, table->key_count, true);
-	if (slot && rows->slots_count > known)
-		slot->before = slot->after = row;
-	if (slot && group)
-		ffp_rows_join(group, slot);
-	return slot;
+	size_t known = rows->items_count;
+	ffp_item *item = get(rows, table, row, table->key_count, true);
+	if (item && rows->items_count > known)
+		item->before = item->after = row;
+	if (item && group)
+		ffp_rows_join(group, item);
+	return item;
 }
 
 static bool take_scan(ffp_rows *rows, ffp_scan *scan, const ff_read *read)
 {
-	scan->slots = ffp_arena_array(rows->arena, read->rows_count, sizeof(*scan->slots));
+	scan->items = ffp_arena_array(rows->arena, read->rows_count, sizeof(*scan->items));
 	scan->read = *read;
-	for (size_t i = 0; scan->slots && i < read->rows_count; i++) {
-		ffp_slot *slot = take_row(rows, read->table, NULL, read->rows[i]);
-		if (!slot)
+	for (size_t i = 0; scan->items && i < read->rows_count; i++) {
+		ffp_item *item = take_row(rows, read->table, NULL, read->rows[i]);
+		if (!item)
 			return false;
-		scan->slots[scan->slots_count++] = slot;
+		scan->items[scan->items_count++] = item;
 	}
 	scan->loaded = true;
-	return scan->slots != NULL;
+	return scan->items != NULL;
 }
 
 bool ffp_rows_loaded(ffp_rows *rows, const ff_read *reads)
 {
 	for (size_t i = 0; i < rows->pending_count; i++) { /* before the ranges, which may bring the same rows */
-		ffp_slot *slot = rows->pending[i];
-		slot->before = slot->after = reads[i].row; /* of a group none */
-		slot->loaded = true;
+		ffp_item *item = rows->pending[i];
+		item->before = item->after = reads[i].row; /* of a group none */
+		item->loaded = true;
 	}
 	for (size_t i = 0; i < rows->pending_count; i++) {
 		if (reads[i].kind != FF_READ_RANGE)
@@ -407,16 +407,16 @@ bool ffp_rows_loaded(ffp_rows *rows, const ff_read *reads)
 
 bool ffp_rows_writes(ffp_rows *rows, ff_write **writes, size_t *count)
 {
-	ffp_slot **changed = ffp_arena_room(rows->arena, rows->slots_count, sizeof(*changed));
+	ffp_item **changed = ffp_arena_room(rows->arena, rows->items_count, sizeof(*changed));
 	size_t n = 0;
-	for (size_t i = 0; changed && i < rows->slots_count; i++) {
-		ffp_slot *slot = rows->slots[i];
-		if (slot->changed && (slot->before || slot->after))
-			changed[n++] = slot;
+	for (size_t i = 0; changed && i < rows->items_count; i++) {
+		ffp_item *item = rows->items[i];
+		if (item->changed && (item->before || item->after))
+			changed[n++] = item;
 	}
 	*count = n + rows->table_deletes_count;
 	*writes = ffp_arena_room(rows->arena, *count, sizeof(**writes));
-	if (!changed || !*writes || !ffp_slots_sort(changed, n, rows->arena))
+	if (!changed || !*writes || !ffp_items_sort(changed, n, rows->arena))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		(*writes)[i] = (ff_write){ .table = changed[i]->table,

@@ -1,5 +1,5 @@
 /*
- * Slots in the order in which backends want reads and writes: by table, and then by key. Batches are large and keys
+ * Items in the order in which backends want reads and writes: by table, and then by key. Batches are large and keys
  * begin alike, so what decides is looked for once: the eight bytes behind what all keys of a table have in common make
  * a number, and numbers are sorted by their digits. Keys that are in order already, as those made in order of time are,
  * cost one look.
@@ -10,41 +10,41 @@
 
 typedef struct entry {
 	uint64_t head;
-	ffp_slot *slot;
+	ffp_item *item;
 } entry;
 
-static int compare_slots(const ffp_slot *a, const ffp_slot *b)
+static int compare_items(const ffp_item *a, const ffp_item *b)
 {
 	uint8_t columns = a->columns < b->columns ? a->columns : b->columns;
 	int order = ff_row_compare(a->table, NULL, a->key, b->key, columns);
 	return order ? order : a->columns - b->columns;
 }
 
-static int compare_any(const ffp_slot *a, const ffp_slot *b)
+static int compare_any(const ffp_item *a, const ffp_item *b)
 {
-	return a->table == b->table ? compare_slots(a, b) : a->table->id - b->table->id;
+	return a->table == b->table ? compare_items(a, b) : a->table->id - b->table->id;
 }
 
 static int compare_entries(const void *a, const void *b)
 {
-	return compare_slots(((const entry *)a)->slot, ((const entry *)b)->slot);
+	return compare_items(((const entry *)a)->item, ((const entry *)b)->item);
 }
 
 /* ---- heads -------------------------------------------------------------------------------------------------- */
 
 /* Every key begins with one. */
-static ff_text first_text(const ffp_slot *slot)
+static ff_text first_text(const ffp_item *item)
 {
-	return *ff_row_text(slot->key, &slot->table->columns[0]);
+	return *ff_row_text(item->key, &item->table->columns[0]);
 }
 
 /* How many bytes the first texts of all of them have in common. */
 static size_t common_size(const entry *entries, size_t count)
 {
-	ff_text first = first_text(entries[0].slot);
+	ff_text first = first_text(entries[0].item);
 	size_t common = first.size;
 	for (size_t i = 1; i < count && common; i++) {
-		ff_text text = first_text(entries[i].slot);
+		ff_text text = first_text(entries[i].item);
 		if (text.size < common)
 			common = text.size;
 		size_t same = common && memcmp(first.data, text.data, common) == 0 ? common : 0;
@@ -69,7 +69,7 @@ static void set_heads(entry *entries, size_t count)
 {
 	size_t common = common_size(entries, count);
 	for (size_t i = 0; i < count; i++)
-		entries[i].head = head_of(first_text(entries[i].slot), common);
+		entries[i].head = head_of(first_text(entries[i].item), common);
 }
 
 /* ---- sorting ------------------------------------------------------------------------------------------------ */
@@ -139,21 +139,21 @@ static void sort_table(entry *entries, entry *spare, size_t count)
 /* Those of one call or two: each goes down to its place. */
 #define FEW 8
 
-static void sort_few(ffp_slot **slots, size_t count)
+static void sort_few(ffp_item **items, size_t count)
 {
 	for (size_t i = 1; i < count; i++) {
-		ffp_slot *slot = slots[i];
+		ffp_item *item = items[i];
 		size_t place = i;
-		for (; place > 0 && compare_any(slots[place - 1], slot) > 0; place--)
-			slots[place] = slots[place - 1];
-		slots[place] = slot;
+		for (; place > 0 && compare_any(items[place - 1], item) > 0; place--)
+			items[place] = items[place - 1];
+		items[place] = item;
 	}
 }
 
-bool ffp_slots_sort(ffp_slot **slots, size_t count, ff_arena *arena)
+bool ffp_items_sort(ffp_item **items, size_t count, ff_arena *arena)
 {
 	if (count <= FEW) {
-		sort_few(slots, count);
+		sort_few(items, count);
 		return true;
 	}
 	size_t starts[FFP_TABLES_COUNT + 1] = { 0 };
@@ -162,14 +162,14 @@ bool ffp_slots_sort(ffp_slot **slots, size_t count, ff_arena *arena)
 	if (!entries)
 		return false;
 	for (size_t i = 0; i < count; i++)
-		starts[slots[i]->table->id + 1]++;
+		starts[items[i]->table->id + 1]++;
 	for (unsigned id = 0; id < FFP_TABLES_COUNT; id++)
 		places[id] = starts[id + 1] += starts[id];
 	for (size_t i = count; i-- > 0;)
-		entries[--places[slots[i]->table->id]].slot = slots[i];
+		entries[--places[items[i]->table->id]].item = items[i];
 	for (unsigned id = 0; id < FFP_TABLES_COUNT; id++)
 		sort_table(entries + starts[id], entries + count, starts[id + 1] - starts[id]);
 	for (size_t i = 0; i < count; i++)
-		slots[i] = entries[i].slot;
+		items[i] = entries[i].item;
 	return true;
 }

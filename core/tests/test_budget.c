@@ -314,7 +314,7 @@ static void slice_goes_on_behind_an_unreadable_row(ff_test *t)
 	ff_read *reads;
 	size_t count;
 	found.next_reset_at_ms = 1000;
-	FF_REQUIRE(t, ffp_rows_init(&batch.rows, batch.arena, 0, 0) && ffp_budget_slot(&batch, got.budget_id) &&
+	FF_REQUIRE(t, ffp_rows_init(&batch.rows, batch.arena, 0, 0) && ffp_budget_item(&batch, got.budget_id) &&
 	                  request.op->plan(&batch, &request) && ffp_rows_reads(&batch.rows, &reads, &count));
 	FF_REQUIRE(t, count == 2 && reads[0].kind == FF_READ_GET);
 	reads[0].row = &got.row;

@@ -232,10 +232,10 @@ static void policies_in_one_place_are_parsed_once_a_batch(ff_test *t)
 
 /* ---- leases ------------------------------------------------------------------------------------------------- */
 
-static ffp_slot *new_lease(ff_test *t, ffp_leases *leases, int64_t until_ms)
+static ffp_item *new_lease(ff_test *t, ffp_leases *leases, int64_t until_ms)
 {
 	static const ff_row there;
-	ffp_slot *slot = ff_test_alloc(t, sizeof(*slot));
+	ffp_item *slot = ff_test_alloc(t, sizeof(*slot));
 	slot->after = &there;
 	FF_REQUIRE(t, ffp_leases_give(leases, slot, until_ms));
 	return slot;
@@ -245,7 +245,7 @@ static void leases_come_by_their_ends(ff_test *t)
 {
 	enum { COUNT = 500, END = 200 };
 	ffp_leases leases = { .count = 0 };
-	ffp_slot *slots[COUNT];
+	ffp_item *slots[COUNT];
 	ffp_leases_clear(&leases, ffp_raw_arena(t));
 	for (int i = 0; i < COUNT; i++) {
 		slots[i] = new_lease(t, &leases, (int64_t)ff_test_random_below(t, END));
@@ -256,7 +256,7 @@ static void leases_come_by_their_ends(ff_test *t)
 		else if (i % 11 == 0)
 			slots[i]->lease = NULL;
 	}
-	const ffp_slot *own = slots[1]; /* which had another that would end last */
+	const ffp_item *own = slots[1]; /* which had another that would end last */
 	FF_REQUIRE(t, ffp_leases_give(&leases, slots[1], END) && ffp_leases_give(&leases, slots[1], 0));
 	unsigned wrong = 0;
 	for (int64_t time_ms = -1; time_ms <= END; time_ms += 10) {
@@ -267,7 +267,7 @@ static void leases_come_by_their_ends(ff_test *t)
 		wrong += ffp_leases_count_over(&leases, time_ms, own, leases.count) != over;
 		wrong += ffp_leases_count_over(&leases, time_ms, own, 3) != (over < 3 ? over : 3);
 		for (; over > 2; over--) { /* two are left for the next */
-			ffp_slot *slot = ffp_leases_take_over(&leases, time_ms, own);
+			ffp_item *slot = ffp_leases_take_over(&leases, time_ms, own);
 			FF_REQUIRE(t, slot != NULL);
 			wrong += slot == own || !slot->after || slot->lease->until_ms > time_ms;
 			slot->after = NULL;
@@ -284,7 +284,7 @@ static void leases_that_are_gone_are_looked_at_once(ff_test *t)
 {
 	ffp_leases leases = { .count = 0 };
 	ffp_leases_clear(&leases, ffp_raw_arena(t));
-	const ffp_slot *own = new_lease(t, &leases, 0);
+	const ffp_item *own = new_lease(t, &leases, 0);
 	new_lease(t, &leases, 1);
 	for (int i = 0; i < 1000; i++)
 		new_lease(t, &leases, i % 2 ? 2 : 200)->after = NULL;
@@ -328,7 +328,7 @@ static void leases_that_are_not_over_are_not_looked_at(ff_test *t)
 			leases.heap[i]->slot = NULL;
 	FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 500, NULL, leases.count), 501);
 	for (int64_t i = 0; i <= 500; i++) {
-		ffp_slot *slot = ffp_leases_take_over(&leases, 500, NULL);
+		ffp_item *slot = ffp_leases_take_over(&leases, 500, NULL);
 		FF_REQUIRE(t, slot && slot->lease->until_ms == i);
 		slot->after = NULL;
 		FF_CHECK_EQ_INT(t, ffp_leases_count_over(&leases, 500, NULL, 1), i < 500);
@@ -487,15 +487,15 @@ static void walks_take_memory_of_a_page(ff_test *t)
 
 enum { NAMES = 64 };
 
-/* The slot of a budget's name among rows with this seed, and how many others share its bucket. */
-static ffp_slot *put_name(ffp_rows *rows, const char *name, size_t *shared)
+/* The item of a budget's name among rows with this seed, and how many others share its bucket. */
+static ffp_item *put_name(ffp_rows *rows, const char *name, size_t *shared)
 {
 	const ffp_budget_row key = { .budget_id = ffp_text(name) };
-	ffp_slot *slot = ffp_rows_get(rows, FFP_BUDGET_POLICY, &key.row);
+	ffp_item *item = ffp_rows_get(rows, FFP_BUDGET_POLICY, &key.row);
 	*shared = 0;
-	for (const ffp_slot *other = slot ? slot->next_in_bucket : NULL; other; other = other->next_in_bucket)
+	for (const ffp_item *other = item ? item->next_in_bucket : NULL; other; other = other->next_in_bucket)
 		++*shared;
-	return slot;
+	return item;
 }
 
 /* Names that share a bucket under one seed are scattered under another, and each engine has its own. */
@@ -507,9 +507,9 @@ static void names_that_collide_under_one_seed(ff_test *t)
 	FF_REQUIRE(t, ffp_rows_init(&rows, ffp_raw_arena(t), 1, 65536));
 	for (unsigned i = 0; found < NAMES && i < 60000; i++) {
 		const char *name = ff_test_text(t, "%u", i);
-		const ffp_slot *slot = put_name(&rows, name, &shared);
-		FF_REQUIRE(t, slot != NULL);
-		if (slot->hash % 256 == 0)
+		const ffp_item *item = put_name(&rows, name, &shared);
+		FF_REQUIRE(t, item != NULL);
+		if (item->hash % 256 == 0)
 			names[found++] = name;
 	}
 	FF_REQUIRE(t, found == NAMES);

@@ -133,13 +133,13 @@ static ffp_rows *new_rows(ff_test *t)
 	return rows;
 }
 
-static ffp_slot *get_budget(ffp_rows *rows, const char *id)
+static ffp_item *get_budget(ffp_rows *rows, const char *id)
 {
 	const ffp_budget_row key = { .budget_id = ffp_text(id) };
 	return ffp_rows_get(rows, FFP_BUDGET_POLICY, &key.row);
 }
 
-static ffp_slot *get_usage(ffp_rows *rows, const char *id, const char *dimension)
+static ffp_item *get_usage(ffp_rows *rows, const char *id, const char *dimension)
 {
 	const ffp_usage_row key = { .budget_id = ffp_text(id), .dimensions_key = ffp_text(dimension) };
 	return ffp_rows_get(rows, FFP_BUDGET_USAGE, &key.row);
@@ -223,19 +223,19 @@ static const char *show_writes(ff_test *t, ffp_rows *rows)
 	return text;
 }
 
-/* ---- slots -------------------------------------------------------------------------------------------------- */
+/* ---- items -------------------------------------------------------------------------------------------------- */
 
 static void rows_are_there_once(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
-	ffp_slot *a = get_budget(rows, "a");
+	ffp_item *a = get_budget(rows, "a");
 	FF_CHECK(t, a && a == get_budget(rows, ff_test_text(t, "a")));
 	FF_CHECK(t, a != get_budget(rows, "b"));
 	FF_CHECK(t, get_usage(rows, "a", "b") != get_usage(rows, "ab", ""));
 	FF_CHECK(t, get_usage(rows, "a", "bc") != get_usage(rows, "ab", "c"));
 	const ffp_quota_row quota = { .quota_policy_id = BYTES("a") };
 	FF_CHECK(t, a != ffp_rows_get(rows, FFP_QUOTA_POLICY, &quota.row)); /* another table's row of that name */
-	FF_CHECK_EQ_INT(t, rows->slots_count, 7);
+	FF_CHECK_EQ_INT(t, rows->items_count, 7);
 	FF_CHECK(t, !a->loaded && ffp_rows_are_pending(rows));
 }
 
@@ -244,11 +244,11 @@ static void rows_copy_their_keys(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
 	ffp_budget_row key = { .budget_id = BYTES("a"), .breach_count = 77 };
-	ffp_slot *slot = ffp_rows_get(rows, FFP_BUDGET_POLICY, &key.row);
+	ffp_item *item = ffp_rows_get(rows, FFP_BUDGET_POLICY, &key.row);
 	memset(&key, 0xff, sizeof(key));
-	FF_CHECK(t, slot == get_budget(rows, "a"));
+	FF_CHECK(t, item == get_budget(rows, "a"));
 	load_nothing(t, rows);
-	const ffp_budget_row *made = (const ffp_budget_row *)ffp_rows_change(rows, slot);
+	const ffp_budget_row *made = (const ffp_budget_row *)ffp_rows_change(rows, item);
 	FF_REQUIRE(t, made != NULL);
 	FF_CHECK(t, ffp_text_equal(made->budget_id, ffp_text("a")));
 	FF_CHECK_EQ_INT(t, made->breach_count, 0);
@@ -259,24 +259,24 @@ static void rows_grow(ff_test *t)
 {
 	enum { ROWS = 1000 };
 	ffp_rows *rows = new_rows(t);
-	ffp_slot **slots = ff_test_alloc(t, ROWS * sizeof(ffp_slot *));
+	ffp_item **items = ff_test_alloc(t, ROWS * sizeof(ffp_item *));
 	const char **names = ff_test_alloc(t, ROWS * sizeof(char *));
 	for (int i = 0; i < ROWS; i++) {
 		names[i] = ff_test_text(t, "%d", i * 7919 % ROWS);
-		slots[i] = get_budget(rows, names[i]);
+		items[i] = get_budget(rows, names[i]);
 	}
 	unsigned wrong = 0;
 	for (int i = 0; i < ROWS; i++)
-		wrong += slots[i] != get_budget(rows, names[i]);
+		wrong += items[i] != get_budget(rows, names[i]);
 	FF_CHECK_EQ_INT(t, wrong, 0);
-	FF_CHECK_EQ_INT(t, rows->slots_count, ROWS);
+	FF_CHECK_EQ_INT(t, rows->items_count, ROWS);
 	const ff_read *reads = reads_of(t, rows, ROWS);
 	for (int i = 1; i < ROWS; i++)
 		wrong += ff_row_compare(reads[i].table, NULL, reads[i - 1].low, reads[i].low, 1) >= 0;
 	FF_CHECK_EQ_INT(t, wrong, 0);
 	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
 	for (int i = 0; i < ROWS; i++)
-		FF_REQUIRE(t, slots[i]->loaded && ffp_rows_change(rows, slots[i]));
+		FF_REQUIRE(t, items[i]->loaded && ffp_rows_change(rows, items[i]));
 	ff_write *writes = NULL;
 	size_t count = 0;
 	FF_REQUIRE(t, ffp_rows_writes(rows, &writes, &count));
@@ -302,7 +302,7 @@ static void rows_keep_all_when_they_grow(ff_test *t)
 		FF_REQUIRE(t, get_budget(rows, ff_test_text(t, "%d", i)));
 	FF_CHECK(t, rows->recall == &recall && rows->seed == 77 && rows->pending_scans == scan);
 	FF_CHECK_EQ_INT(t, rows->reverts, 1);
-	FF_CHECK_EQ_INT(t, rows->pending_count, rows->slots_count);
+	FF_CHECK_EQ_INT(t, rows->pending_count, rows->items_count);
 	ff_write *writes = NULL;
 	size_t count = 0;
 	FF_REQUIRE(t, ffp_rows_writes(rows, &writes, &count));
@@ -314,29 +314,29 @@ static void rows_keep_all_when_they_grow(ff_test *t)
 static void rows_change_and_revert(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
-	ffp_slot *slot = get_usage(rows, "b", "a");
+	ffp_item *item = get_usage(rows, "b", "a");
 	ff_read *reads = reads_of(t, rows, 1);
 	reads[0].row = stored_usage(t, "b", "a", 5);
 	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
-	FF_CHECK(t, slot->before == reads[0].row && slot->after == slot->before);
+	FF_CHECK(t, item->before == reads[0].row && item->after == item->before);
 	FF_CHECK_STR(t, show_writes(t, rows), "");
-	ffp_usage_row *changed = (ffp_usage_row *)ffp_rows_change(rows, slot);
+	ffp_usage_row *changed = (ffp_usage_row *)ffp_rows_change(rows, item);
 	changed->current_value = 6;
-	FF_CHECK(t, ffp_rows_change(rows, slot) == &changed->row); /* one copy a batch */
-	FF_CHECK_EQ_INT(t, ((const ffp_usage_row *)slot->before)->current_value, 5);
+	FF_CHECK(t, ffp_rows_change(rows, item) == &changed->row); /* one copy a batch */
+	FF_CHECK_EQ_INT(t, ((const ffp_usage_row *)item->before)->current_value, 5);
 	FF_CHECK_STR(t, show_writes(t, rows), "update budget_usage b a");
 	ffp_rows_revert(rows);
-	FF_CHECK(t, slot->after == slot->before && !slot->changed);
+	FF_CHECK(t, item->after == item->before && !item->changed);
 	FF_CHECK_STR(t, show_writes(t, rows), "");
 	/* what is changed after that begins from the row as it was loaded */
-	FF_CHECK_EQ_INT(t, ((ffp_usage_row *)ffp_rows_change(rows, slot))->current_value, 5);
+	FF_CHECK_EQ_INT(t, ((ffp_usage_row *)ffp_rows_change(rows, item))->current_value, 5);
 }
 
 static void rows_delete_and_put_back(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
-	ffp_slot *stored = get_usage(rows, "b", "stored");
-	ffp_slot *absent = get_usage(rows, "b", "absent");
+	ffp_item *stored = get_usage(rows, "b", "stored");
+	ffp_item *absent = get_usage(rows, "b", "absent");
 	ff_read *reads = reads_of(t, rows, 2);
 	reads[1].row = stored_usage(t, "b", "stored", 5);
 	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
@@ -365,8 +365,8 @@ static void rows_write_in_order(ff_test *t)
 		get_budget(rows, names[i]);
 	}
 	load_nothing(t, rows);
-	for (size_t i = 0; i < rows->slots_count; i++)
-		ffp_rows_change(rows, rows->slots[i]);
+	for (size_t i = 0; i < rows->items_count; i++)
+		ffp_rows_change(rows, rows->items[i]);
 	FF_CHECK_STR(t, show_writes(t, rows),
 	             "insert budget_policy a, insert budget_policy b, insert budget_policy c, insert budget_usage a y, "
 	             "insert budget_usage a z, insert budget_usage b y, insert budget_usage b z, "
@@ -378,20 +378,20 @@ static void rows_known_to_be_absent(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
 	const ffp_usage_row key = { .budget_id = BYTES("b"), .dimensions_key = BYTES("a") };
-	ffp_slot *slot = ffp_rows_new(rows, FFP_BUDGET_USAGE, &key.row);
-	FF_CHECK(t, slot && slot->loaded && !slot->after && !ffp_rows_are_pending(rows));
-	FF_CHECK(t, slot == get_usage(rows, "b", "a"));
-	ffp_rows_change(rows, slot);
+	ffp_item *item = ffp_rows_new(rows, FFP_BUDGET_USAGE, &key.row);
+	FF_CHECK(t, item && item->loaded && !item->after && !ffp_rows_are_pending(rows));
+	FF_CHECK(t, item == get_usage(rows, "b", "a"));
+	ffp_rows_change(rows, item);
 	FF_CHECK_STR(t, show_writes(t, rows), "insert budget_usage b a");
 }
 
 static void rows_empty_a_table(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
-	ffp_slot *slot = get_budget(rows, "b");
+	ffp_item *item = get_budget(rows, "b");
 	load_nothing(t, rows);
 	FF_CHECK(t, ffp_rows_delete_table(rows, FFP_BUDGET_USAGE));
-	ffp_rows_change(rows, slot);
+	ffp_rows_change(rows, item);
 	FF_CHECK_STR(t, show_writes(t, rows), "insert budget_policy b, empty budget_usage");
 	ffp_rows_revert(rows);
 	FF_CHECK_STR(t, show_writes(t, rows), "");
@@ -412,7 +412,7 @@ static void rows_of_a_whole_group(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
 	const ff_row *key = &ledger_key(t, "b", "x", "")->row;
-	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX);
+	ffp_item *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX);
 	FF_CHECK(t, group && group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX));
 	ff_read *reads = reads_of(t, rows, 1);
 	FF_CHECK_EQ_INT(t, reads[0].kind, FF_READ_RANGE);
@@ -422,13 +422,13 @@ static void rows_of_a_whole_group(ff_test *t)
 	reads[0].rows_count = 2;
 	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
 	size_t members = 0;
-	for (const ffp_slot *slot = group->members; slot; slot = slot->next_member)
+	for (const ffp_item *item = group->members; item; item = item->next_member)
 		members++;
 	FF_CHECK_EQ_INT(t, members, 2);
-	ffp_slot *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
+	ffp_item *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
 	FF_CHECK(t, d->loaded && d->after && ((const ffp_ledger_row *)d->after)->delta_total == 4);
 	/* one that was not among them is absent, and nothing more is read */
-	ffp_slot *e = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row);
+	ffp_item *e = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row);
 	FF_CHECK(t, e->loaded && !e->after && !ffp_rows_are_pending(rows));
 	FF_CHECK(t, group->members == e && e->next_member);
 	FF_CHECK(t, ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row) == e);
@@ -442,10 +442,10 @@ static void rows_of_a_gathering_group(ff_test *t)
 	ffp_rows *rows = new_rows(t);
 	const ffp_slot_row one = { .quota_policy_id = BYTES("q"), .execution_id = BYTES("x") };
 	const ffp_slot_row two = { .quota_policy_id = BYTES("q"), .execution_id = BYTES("y") };
-	ffp_slot *group = ffp_rows_group(rows, FFP_QUOTA_ADMITTED, &one.row, 1, 0);
+	ffp_item *group = ffp_rows_group(rows, FFP_QUOTA_ADMITTED, &one.row, 1, 0);
 	FF_CHECK(t, group && group->loaded && !ffp_rows_are_pending(rows));
-	ffp_slot *x = ffp_rows_get_member(rows, group, &one.row);
-	ffp_slot *y = ffp_rows_get(rows, FFP_QUOTA_ADMITTED, &two.row);
+	ffp_item *x = ffp_rows_get_member(rows, group, &one.row);
+	ffp_item *y = ffp_rows_get(rows, FFP_QUOTA_ADMITTED, &two.row);
 	FF_CHECK(t, group->members == x && !x->loaded);
 	FF_CHECK(t, ffp_rows_get_member(rows, group, &two.row) == y); /* asked for before, and gathered now */
 	FF_CHECK(t, group->members == y && y->next_member == x && !x->next_member);
@@ -458,11 +458,11 @@ static void rows_of_a_group_that_becomes_whole(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
 	const ff_row *key = &ledger_key(t, "b", "x", "")->row;
-	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, 0);
-	ffp_slot *c = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "c")->row);
+	ffp_item *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, 0);
+	ffp_item *c = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "c")->row);
 	FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX));
 	FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, 0));
-	ffp_slot *e = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row);
+	ffp_item *e = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row);
 	FF_CHECK(t, !group->loaded && !c->loaded && !e->loaded);
 	ff_read *reads = reads_of(t, rows, 3);
 	FF_REQUIRE(t, reads[0].kind == FF_READ_RANGE && reads[1].kind == FF_READ_GET);
@@ -471,9 +471,9 @@ static void rows_of_a_group_that_becomes_whole(ff_test *t)
 	reads[1].row = stored_ledger(t, "c", 3);
 	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
 	FF_CHECK(t, c->after == reads[1].row && e->loaded && !e->after);
-	ffp_slot *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
+	ffp_item *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
 	FF_CHECK(t, d->after && ((const ffp_ledger_row *)d->after)->delta_total == 4);
-	FF_CHECK(t, !ffp_rows_are_pending(rows) && rows->slots_count == 4);
+	FF_CHECK(t, !ffp_rows_are_pending(rows) && rows->items_count == 4);
 }
 
 /* One that is asked for with a limit is whole where there are fewer rows than that; else what it did not bring is open. */
@@ -482,15 +482,15 @@ static void rows_of_a_group_up_to_a_limit(ff_test *t)
 	for (uint32_t limit = 2; limit <= 3; limit++) {
 		ffp_rows *rows = new_rows(t);
 		const ff_row *key = &ledger_key(t, "b", "x", "")->row;
-		ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, 1);
+		ffp_item *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, 1);
 		FF_CHECK(t, group == ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, limit));
 		ff_read *reads = reads_of(t, rows, 1);
 		FF_CHECK_EQ_INT(t, reads[0].limit, limit);
 		reads[0].rows = ROW_LIST(t, stored_ledger(t, "c", 3), stored_ledger(t, "d", 4));
 		reads[0].rows_count = 2;
 		FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
-		ffp_slot *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
-		ffp_slot *e = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row);
+		ffp_item *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
+		ffp_item *e = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "e")->row);
 		FF_CHECK(t, d->loaded && d->after && !e->after && e->loaded == (limit == 3));
 		FF_CHECK(t, ffp_rows_are_pending(rows) == (limit == 2));
 		ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX); /* which a whole one is already */
@@ -503,7 +503,7 @@ static void rows_that_a_group_lets_go(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
 	const ff_row *key = &ledger_key(t, "b", "x", "")->row;
-	ffp_slot *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX);
+	ffp_item *group = ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, key, 2, UINT32_MAX);
 	ff_read *reads = reads_of(t, rows, 1);
 	reads[0].rows = ROW_LIST(t, stored_ledger(t, "c", 3), stored_ledger(t, "d", 4), stored_ledger(t, "e", 5));
 	reads[0].rows_count = 3;
@@ -511,14 +511,14 @@ static void rows_that_a_group_lets_go(ff_test *t)
 	for (int round = 0; round < 3; round++) {
 		ffp_rows_let_go(group);
 		FF_CHECK(t, !group->members);
-		ffp_slot *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
+		ffp_item *d = ffp_rows_get_member(rows, group, &ledger_key(t, "b", "x", "d")->row);
 		ffp_rows_join(group, d);
 		FF_CHECK(t, group->members == d && !d->next_member);
 		if (round == 1)
 			ffp_rows_let_go(group);
 		ffp_rows_revert(rows);
 		size_t members = 0;
-		for (const ffp_slot *slot = group->members; slot; slot = slot->next_member)
+		for (const ffp_item *item = group->members; item; item = item->next_member)
 			members++;
 		FF_CHECK_EQ_INT(t, members, 3);
 	}
@@ -528,14 +528,14 @@ static void rows_that_a_group_lets_go(ff_test *t)
 static void rows_that_a_range_brings_again(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
-	ffp_slot *known = ffp_rows_get(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "c")->row);
+	ffp_item *known = ffp_rows_get(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "c")->row);
 	ff_read *reads = reads_of(t, rows, 1);
 	reads[0].row = stored_ledger(t, "c", 3);
 	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
 	((ffp_ledger_row *)ffp_rows_change(rows, known))->delta_total = 30;
 	/* another, asked for in the same load as the range */
-	ffp_slot *pending = ffp_rows_get(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "d")->row);
-	ffp_slot *group =
+	ffp_item *pending = ffp_rows_get(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "d")->row);
+	ffp_item *group =
 	    ffp_rows_group(rows, FFP_BUDGET_USAGE_BY_EXEC, &ledger_key(t, "b", "x", "")->row, 2, UINT32_MAX);
 	reads = reads_of(t, rows, 2);
 	FF_REQUIRE(t, reads[0].kind == FF_READ_RANGE && reads[1].kind == FF_READ_GET); /* the shorter key first */
@@ -546,9 +546,9 @@ static void rows_that_a_range_brings_again(ff_test *t)
 	FF_CHECK_EQ_INT(t, ((const ffp_ledger_row *)known->after)->delta_total, 30);
 	FF_CHECK_EQ_INT(t, ((const ffp_ledger_row *)known->before)->delta_total, 3);
 	FF_CHECK(t, pending->before == reads[1].row && pending->after == pending->before);
-	FF_CHECK_EQ_INT(t, rows->slots_count, 4);
+	FF_CHECK_EQ_INT(t, rows->items_count, 4);
 	size_t members = 0;
-	for (const ffp_slot *slot = group->members; slot; slot = slot->next_member)
+	for (const ffp_item *item = group->members; item; item = item->next_member)
 		members++;
 	FF_CHECK_EQ_INT(t, members, 3);
 }
@@ -556,7 +556,7 @@ static void rows_that_a_range_brings_again(ff_test *t)
 static void rows_scan_keeps_the_stores_order(ff_test *t)
 {
 	ffp_rows *rows = new_rows(t);
-	ffp_slot *deleted = get_usage(rows, "b", "b");
+	ffp_item *deleted = get_usage(rows, "b", "b");
 	ff_read *reads = reads_of(t, rows, 1);
 	reads[0].row = stored_usage(t, "b", "b", 1);
 	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
@@ -570,9 +570,9 @@ static void rows_scan_keeps_the_stores_order(ff_test *t)
 	reads[1].rows = ROW_LIST(t, stored_usage(t, "b", "c", 3), stored_usage(t, "b", "b", 1));
 	reads[1].rows_count = 2;
 	FF_REQUIRE(t, ffp_rows_loaded(rows, reads));
-	FF_REQUIRE(t, scan->loaded && scan->slots_count == 2 && !ffp_rows_are_pending(rows));
-	FF_CHECK(t, scan->slots[0] == get_usage(rows, "b", "c"));
-	FF_CHECK(t, scan->slots[1] == deleted && !deleted->after);
+	FF_REQUIRE(t, scan->loaded && scan->items_count == 2 && !ffp_rows_are_pending(rows));
+	FF_CHECK(t, scan->items[0] == get_usage(rows, "b", "c"));
+	FF_CHECK(t, scan->items[1] == deleted && !deleted->after);
 }
 
 static void rows_read_in_order(ff_test *t)
@@ -634,8 +634,8 @@ static bool work_on_rows(ffp_rows *rows, ff_arena *arena, const ffp_recall *reca
 	reads[count - 1].rows = list;
 	reads[count - 1].rows_count = 1;
 	done = ffp_rows_loaded(rows, reads);
-	for (size_t i = 0; done && i < rows->slots_count; i++)
-		done = rows->slots[i]->columns == 2 || ffp_rows_change(rows, rows->slots[i]);
+	for (size_t i = 0; done && i < rows->items_count; i++)
+		done = rows->items[i]->columns == 2 || ffp_rows_change(rows, rows->items[i]);
 	return done && ffp_rows_delete_table(rows, FFP_SWEEP) && ffp_rows_recalled(rows, &reads, &count) &&
 	       count == 1 && ffp_rows_writes(rows, &writes, &count) && count == 102;
 }
@@ -645,9 +645,9 @@ static void rows_without_memory(ff_test *t)
 	ffp_memory *memory = ffp_memory_new(t);
 	ffp_recall recall = { .allocator = &memory->allocator };
 	ffp_rows *known = new_rows(t);
-	ffp_slot *slot = get_budget(known, "aa");
+	ffp_item *item = get_budget(known, "aa");
 	load_nothing(t, known);
-	FF_REQUIRE(t, ffp_rows_change(known, slot));
+	FF_REQUIRE(t, ffp_rows_change(known, item));
 	ffp_rows_remember(known, &recall);
 	uint64_t takes = 0;
 	for (bool done = false; !done && takes < 2000; takes++) {
@@ -670,7 +670,7 @@ static ff_text some_text(ff_test *t)
 	return (ff_text){ bytes, size };
 }
 
-static ffp_slot *some_slot(ff_test *t, ffp_rows *rows)
+static ffp_item *some_slot(ff_test *t, ffp_rows *rows)
 {
 	const ffp_budget_row budget = { .budget_id = some_text(t) };
 	const ffp_usage_row usage = { .budget_id = some_text(t), .dimensions_key = some_text(t) };
@@ -688,7 +688,7 @@ static ffp_slot *some_slot(ff_test *t, ffp_rows *rows)
 	}
 }
 
-static bool in_order(const ffp_slot *a, const ffp_slot *b)
+static bool in_order(const ffp_item *a, const ffp_item *b)
 {
 	if (a->table != b->table)
 		return a->table->id < b->table->id;
@@ -700,20 +700,20 @@ static void slots_are_sorted(ff_test *t)
 {
 	for (size_t wanted = 0; wanted < 2000; wanted += 1 + wanted / 2) {
 		ffp_rows *rows = new_rows(t);
-		while (rows->slots_count < wanted)
+		while (rows->items_count < wanted)
 			FF_REQUIRE(t, some_slot(t, rows) != NULL);
 		for (unsigned round = 0; round < 3; round++) {
 			for (size_t i = 0; round == 2 && i < wanted / 2; i++) {
-				ffp_slot *slot = rows->slots[i];
-				rows->slots[i] = rows->slots[wanted - 1 - i];
-				rows->slots[wanted - 1 - i] = slot;
+				ffp_item *item = rows->items[i];
+				rows->items[i] = rows->items[wanted - 1 - i];
+				rows->items[wanted - 1 - i] = item;
 			}
 			unsigned wrong = 0;
-			FF_CHECK(t, ffp_slots_sort(rows->slots, wanted, ffp_raw_arena(t)));
+			FF_CHECK(t, ffp_items_sort(rows->items, wanted, ffp_raw_arena(t)));
 			for (size_t i = 1; i < wanted; i++)
-				wrong += !in_order(rows->slots[i - 1], rows->slots[i]);
+				wrong += !in_order(rows->items[i - 1], rows->items[i]);
 			if (!FF_CHECK_EQ_INT(t, wrong, 0))
-				ff_test_note(t, "%zu slots, round %u", wanted, round);
+				ff_test_note(t, "%zu items, round %u", wanted, round);
 		}
 	}
 }
@@ -723,16 +723,16 @@ static void texts_end_where_they_end(ff_test *t)
 {
 	enum { SLOTS = 50 };
 	static const ffp_budget_row prefix = { .budget_id = { "the same\xff\xff\xff\xff\xff\xff\xff\xff", 3 } };
-	ffp_slot slots[SLOTS], *sorted[SLOTS];
+	ffp_item items[SLOTS], *sorted[SLOTS];
 	for (size_t i = 0; i < SLOTS; i++) {
 		ffp_budget_row *key = ff_test_alloc(t, sizeof(*key));
 		key->budget_id = ffp_text(ff_test_text(t, "the same in all of them %zu", SLOTS - i));
-		slots[i] = (ffp_slot){ .table = ffp_table(FFP_BUDGET_POLICY), .columns = 1, .key = &key->row };
-		sorted[i] = &slots[i];
+		items[i] = (ffp_item){ .table = ffp_table(FFP_BUDGET_POLICY), .columns = 1, .key = &key->row };
+		sorted[i] = &items[i];
 	}
-	slots[SLOTS / 2].key = &prefix.row;
-	FF_REQUIRE(t, ffp_slots_sort(sorted, SLOTS, ffp_raw_arena(t)));
-	FF_CHECK(t, sorted[0] == &slots[SLOTS / 2]);
+	items[SLOTS / 2].key = &prefix.row;
+	FF_REQUIRE(t, ffp_items_sort(sorted, SLOTS, ffp_raw_arena(t)));
+	FF_CHECK(t, sorted[0] == &items[SLOTS / 2]);
 }
 
 static void keys_begin_with_texts(ff_test *t)
