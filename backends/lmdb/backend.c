@@ -9,7 +9,7 @@
 
 #include "lmdb_backend.h"
 
-/* Readers that are kept; each holds a slot of the readers' table, which all processes share. */
+/* Readers that are kept; each holds a reader slot, of LMDB's table that all processes share. */
 #define IDLE_MAX 8
 
 #define ALL_CAPS (FF_CAP_DURABLE_COMMIT | FF_CAP_MULTI_PROCESS | FF_CAP_SNAPSHOT_READ)
@@ -183,7 +183,7 @@ static void free_reader(ff_txn *reader)
 	allocator->resize(allocator->context, reader, sizeof(*reader), 0);
 }
 
-/* Keeps a reader that was reset, with its slot in the readers' table; one that has none is freed. */
+/* Keeps a reader that was reset, with its reader slot; one that has none is freed. */
 static void give_reader(ff_txn *reader)
 {
 	ff_store *store = reader->kv.store;
@@ -233,7 +233,7 @@ static ff_code start_in_map(ff_txn *reader, ff_error *error)
 		int result = start_reader(reader);
 		if (result == 0)
 			return FF_OK;
-		/* Slots of those who died without giving them back. */
+		/* The reader slots of those who died without giving them back. */
 		if (result == MDB_READERS_FULL && mdb_reader_check(store->environment->env, &dead) == 0 && dead)
 			continue;
 		ff_code code = result == MDB_MAP_RESIZED ? follow_map(store, error)
@@ -456,8 +456,9 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 }
 
 /*
- * Where the file system is mounted read-only there are no locks, and a reader has no slot. Who writes by another mount knows
- * nothing of it, and what it sees may be written over from the third commit behind it on: that one begins after the second.
+ * Where the file system is mounted read-only there are no locks, and a reader has no reader slot. Who writes by another
+ * mount knows nothing of it, and what it sees may be written over from the third commit behind it on: that one begins after
+ * the second.
  */
 static bool is_overtaken(const ff_store *store, size_t id)
 {

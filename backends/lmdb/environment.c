@@ -16,7 +16,7 @@
 
 /* Trees of a store, with room for later versions. */
 #define TREES_MAX 126
-/* Of a new lock file: it holds a slot of 64 bytes for each read transaction at a time, in all processes. */
+/* Of a new lock file: it holds a reader slot of 64 bytes for each read transaction at a time, in all processes. */
 #define LOCK_FILE_SIZE (64 << 10)
 
 /* What a small transaction takes of the map, and more. */

@@ -9,8 +9,9 @@
  *     begin ─ expect ─ store ─ commit               one that rests on what earlier ones left (expect)
  *     begin ─ load … load ─ abort                   a read transaction (or a write transaction that changed nothing)
  *
- * Stability: the head of struct ff_engine_backend never changes. Slots are only ever appended; a slot whose signature
- * changes is a new slot. The structs that cross this seam (ff_read, ff_write, ff_table, …) are frozen per abi_major.
+ * Stability: the head of struct ff_engine_backend never changes. Its slots, the function pointers behind the head, are
+ * only ever appended; a slot whose signature changes is a new slot. The structs that cross this seam (ff_read, ff_write,
+ * ff_table, …) are frozen per abi_major.
  *
  * Threads: the core opens a store once and then calls it from many threads. At any time at most one write transaction
  * is under way (in a store that claims CONCURRENT_WRITERS: as many as it has lanes, ff_store_limits), and any number of

@@ -30,7 +30,7 @@ static int fill_readers(ff_test *t, ff_store *store, ff_txn **readers)
 	return count;
 }
 
-static void readers_find_no_slot(ff_test *t)
+static void readers_find_no_reader_slot(ff_test *t)
 {
 	static ff_txn *readers[READERS_MAX];
 	static char words[200000];
@@ -58,8 +58,8 @@ static void readers_find_no_slot(ff_test *t)
 	close_store(store);
 }
 
-/* A store gives back the slots of the readers that it kept, beside another one of the same directory. */
-static void stores_that_come_and_go_keep_no_slots(ff_test *t)
+/* A store gives back the reader slots that it kept, beside another one of the same directory. */
+static void stores_that_come_and_go_keep_no_reader_slots(ff_test *t)
 {
 	enum { STORES = 200, AT_ONCE = 8 };
 	ff_txn *readers[AT_ONCE];
@@ -84,13 +84,13 @@ static int die_with_readers(ff_test *t, int number)
 	end_process(0);
 }
 
-static void slots_of_the_dead_are_freed(ff_test *t)
+static void reader_slots_of_the_dead_are_freed(ff_test *t)
 {
 	ff_txn *readers[2];
 	ff_store *store = must_open(t, path_of(t, "a.db"));
 	in_processes(t, 1, die_with_readers);
 	FF_REQUIRE_OK(t, add_row(t, store, 1));
-	/* One may have had a slot, two have not. */
+	/* One may have had a reader slot, two have not. */
 	FF_REQUIRE_OK(t, lmdb->begin(store, FF_TXN_READ, &readers[0], ff_test_error(t)));
 	FF_REQUIRE_OK(t, lmdb->begin(store, FF_TXN_READ, &readers[1], ff_test_error(t)));
 	lmdb->abort(readers[0]);
@@ -207,9 +207,9 @@ static void idle_readers_hold_no_pages(ff_test *t)
 }
 
 static const ff_case cases[] = {
-	CASE(readers_find_no_slot, "FF-ERR-4", 0),
-	CASE(stores_that_come_and_go_keep_no_slots, "", 0),
-	CASE(slots_of_the_dead_are_freed, "", 0),
+	CASE(readers_find_no_reader_slot, "FF-ERR-4", 0),
+	CASE(stores_that_come_and_go_keep_no_reader_slots, "", 0),
+	CASE(reader_slots_of_the_dead_are_freed, "", 0),
 	CASE(a_dead_reader_holds_no_pages, "", 0),
 	CASE(housekeeping_frees_what_the_dead_held, "FF-MT-1", 0),
 	CASE(processes_of_one_number, "FF-ERR-1", 0),
