@@ -236,14 +236,20 @@ static struct {
 
 static _Thread_local bool reports_beside;
 
+static void note_keys(const ff_read *reads, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (reads[i].kind == FF_READ_RANGE && reads[i].table->id == FFP_BUDGET_USAGE_DEDUP &&
+		    slices.keys_count < COUNT_OF(slices.keys_limits))
+			slices.keys_limits[slices.keys_count++] = reads[i].limit;
+}
+
 static void note_slices(ff_read *reads, size_t count)
 {
+	note_keys(reads, count);
 	for (size_t i = 0; i < count; i++) {
-		if (reads[i].kind != FF_READ_RANGE)
-			continue;
-		if (reads[i].table->id == FFP_BUDGET_USAGE_DEDUP && slices.keys_count < COUNT_OF(slices.keys_limits))
-			slices.keys_limits[slices.keys_count++] = reads[i].limit;
-		if (reads[i].table->id != FFP_BUDGET_POLICY || slices.count == COUNT_OF(slices.limits))
+		if (reads[i].kind != FF_READ_RANGE || reads[i].table->id != FFP_BUDGET_POLICY ||
+		    slices.count == COUNT_OF(slices.limits))
 			continue;
 		slices.limits[slices.count++] = reads[i].limit;
 		if (slices.count == 1)
@@ -302,7 +308,7 @@ static struct {
 static void note_and_pace(ff_read *reads, size_t count)
 {
 	unsigned before = slices.keys_count;
-	note_slices(reads, count);
+	note_keys(reads, count);
 	if (slices.keys_count == before)
 		return;
 	bool is_long = slices.keys_count <= pace.long_ones;
@@ -321,8 +327,7 @@ static void slices_take_the_time_that_they_should(ff_test *t)
 	pace.test = t;
 	pace.took_ms = 7;
 	pace.long_ones = 6;
-	slices.engine = e;
-	slices.count = slices.keys_count = 0;
+	slices.keys_count = 0;
 	ffp_fault.mangle = note_and_pace;
 	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=90 admissions=0");
 	ffp_fault_clear();
