@@ -267,7 +267,7 @@ static ff_code invalid_is_unavailable(broken_slot slot, ff_code code, ff_error *
 static void opening_prints(broken_store *store)
 {
 	(void)store;
-	fputs(" ", stderr); /* enough, and little in this program's own report */
+	fputs(" ", stderr);
 }
 
 /* Into a buffer, which nobody has written out yet when the call ends. */

@@ -71,6 +71,17 @@ static void run_cases(const ff_harness *harness, outcome *told)
 	}
 }
 
+static bool is_none(const char *fault)
+{
+	return strcmp(fault, "none") == 0;
+}
+
+/* Some faults print, and would do so in the middle of the table. What a sanitizer says of none is to be seen. */
+static bool print_nowhere(void)
+{
+	return freopen("/dev/null", "w", stdout) && freopen("/dev/null", "w", stderr);
+}
+
 static void start(job *run, const char *store)
 {
 	fflush(stdout);
@@ -80,7 +91,7 @@ static void start(job *run, const char *store)
 	alarm(SECONDS_MAX);
 	broken_home = getpid();
 	const ff_harness *harness = harness_of(store, run->fault);
-	if (!harness)
+	if (!harness || (!is_none(run->fault) && !print_nowhere()))
 		_exit(2);
 	run_cases(harness, run->told);
 	_exit(run->told->failed);
@@ -94,7 +105,7 @@ static bool report(const job *run, int status)
 	static unsigned number;
 	const outcome *told = run->told;
 	bool caught = status != 0;
-	bool as_it_must = caught == (run->fault && strcmp(run->fault, "none") != 0);
+	bool as_it_must = caught == !is_none(run->fault);
 	printf("%sok %u - %s: ", as_it_must ? "" : "not ", ++number, run->fault);
 	if (!caught)
 		printf("no case fails, %u passed, %u skipped\n", told->passed, told->skipped);
