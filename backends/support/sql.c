@@ -90,10 +90,32 @@ static void words(statement *s, const char *text, ...)
 	va_end(names);
 }
 
-static void type(statement *s, const ff_column *column)
+/* Whether a column is of the key or of an index. */
+static bool is_ordered(const ff_table *table, unsigned column)
 {
+	for (unsigned i = 0; i < table->indexes_count; i++)
+		if (memchr(table->indexes[i].columns, (int)column, table->indexes[i].columns_count))
+			return true;
+	return column < table->key_count;
+}
+
+static void type(statement *s, const ff_table *table, const ff_column *column)
+{
+	const ff_sql_dialect *dialect = s->dialect;
+	const char *type = dialect->type_int64;
+	if (column->type == FF_TYPE_TEXT) {
+		bool ordered = dialect->type_text_key && is_ordered(table, (unsigned)(column - table->columns));
+		type = ordered ? dialect->type_text_key : dialect->type_text;
+	}
 	words(s, " ");
-	ff_sql_append(s->text, column->type == FF_TYPE_TEXT ? s->dialect->type_text : s->dialect->type_int64);
+	ff_sql_append(s->text, type);
+}
+
+/* Words that create something, and say so where it may be there. */
+static void create(statement *s, const char *text)
+{
+	ff_sql_append(s->text, text);
+	ff_sql_append(s->text, s->dialect->if_not_exists ? " IF NOT EXISTS " : " ");
 }
 
 /* "a", "b", "c": the columns first … end of an order. */
@@ -119,11 +141,12 @@ static void not_null(statement *s, const ff_table *table, const ff_index *index,
 void ff_sql_create_table(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "CREATE TABLE @ (\n", table->name);
+	create(&s, "CREATE TABLE");
+	words(&s, "@ (\n", table->name);
 	for (unsigned i = 0; i < table->columns_count; i++) {
 		const ff_column *column = &table->columns[i];
 		words(&s, "\t@", column->name);
-		type(&s, column);
+		type(&s, table, column);
 		words(&s, column->nullable ? ",\n" : " NOT NULL,\n");
 	}
 	words(&s, "\tPRIMARY KEY (");
@@ -137,17 +160,21 @@ void ff_sql_create_table(ff_sql_text *text, const ff_sql_dialect *dialect, const
 void ff_sql_create_index(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, const ff_index *index)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "CREATE INDEX @ ON @ (", index->name, table->name);
+	create(&s, "CREATE INDEX");
+	words(&s, "@ ON @ (", index->name, table->name);
 	order_names(&s, table, index, 0, ff_order_count(table, index));
 	words(&s, ")");
-	not_null(&s, table, index, " WHERE @ IS NOT NULL");
+	if (!dialect->full_indexes)
+		not_null(&s, table, index, " WHERE @ IS NOT NULL");
 }
 
 void ff_sql_add_column(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, const ff_column *column)
 {
 	statement s = { .text = text, .dialect = dialect };
-	words(&s, "ALTER TABLE @ ADD COLUMN @", table->name, column->name);
-	type(&s, column);
+	words(&s, "ALTER TABLE @ ", table->name);
+	create(&s, "ADD COLUMN");
+	words(&s, "@", column->name);
+	type(&s, table, column);
 	if (!column->nullable)
 		words(&s, column->type == FF_TYPE_TEXT ? " NOT NULL DEFAULT ''" : " NOT NULL DEFAULT 0");
 }
@@ -162,7 +189,8 @@ static void create_partitions(ff_sql_text *text, const ff_sql_dialect *dialect, 
 		snprintf(part, sizeof(part), "%s_%u", table->name, (unsigned)i);
 		snprintf(range, sizeof(range), " FOR VALUES WITH (MODULUS %u, REMAINDER %u);\n",
 		         (unsigned)dialect->partitions, (unsigned)i);
-		words(&s, "CREATE TABLE @ PARTITION OF @", part, table->name);
+		create(&s, "CREATE TABLE");
+		words(&s, "@ PARTITION OF @", part, table->name);
 		words(&s, range);
 	}
 }
@@ -211,10 +239,36 @@ static void where_equal(statement *s, const ff_table *table, const ff_index *ind
 	}
 }
 
+/* ("a" > ?1 OR ("a" = ?1 AND ("b" >= ?2))) */
+static void split_bound(statement *s, const ff_read *read, const char *comparison, unsigned end)
+{
+	const char strictly[] = { ' ', comparison[0], ' ', '#', '\0' };
+	for (unsigned i = read->equal_count; i + 1 < end; i++) {
+		words(s, "(");
+		order_names(s, read->table, read->index, i, i + 1);
+		words(s, strictly);
+		words(s, " OR (");
+		order_names(s, read->table, read->index, i, i + 1);
+		s->params--; /* the same one again */
+		words(s, " = # AND ");
+	}
+	words(s, "(");
+	order_names(s, read->table, read->index, end - 1, end);
+	words(s, " ");
+	words(s, comparison);
+	words(s, " #)");
+	for (unsigned i = read->equal_count; i + 1 < end; i++)
+		words(s, "))");
+}
+
 /* ("a", "b") >= (?1, ?2), as a row value where it has more than one column. */
 static void bound(statement *s, const ff_read *read, const char *comparison, unsigned end)
 {
 	bool tuple = end - read->equal_count > 1;
+	if (tuple && s->dialect->split_bounds) {
+		split_bound(s, read, comparison, end);
+		return;
+	}
 	words(s, tuple ? "(" : "");
 	order_names(s, read->table, read->index, read->equal_count, end);
 	words(s, tuple ? ") " : " ");

@@ -21,6 +21,12 @@ typedef struct ff_sql_dialect {
 	const char *table_suffix; /* after the last parenthesis of a table: " STRICT, WITHOUT ROWID", or NULL */
 	const char *index_hint; /* pins a read to its index, with the index's name behind it: " INDEXED BY ", or NULL */
 	uint32_t partitions;    /* by the hash of its root a table lies in so many parts; below 2: in one */
+	/* A text in a key or an index, where that wants a length: "VARBINARY(256)"; NULL: type_text. A later version's
+	 * index can hold no text that had no index before. */
+	const char *type_text_key;
+	bool full_indexes;  /* no index is partial: it holds rows with NULL, too, and no read answers them */
+	bool if_not_exists; /* what is created may be there already: for stores in which DDL commits by itself */
+	bool split_bounds;  /* (a, b) > (1, 2) is no range of an index here: a > 1 OR (a = 1 AND (b > 2)) */
 } ff_sql_dialect;
 
 /*
