@@ -5,8 +5,6 @@
 
 #include <xxhash.h>
 
-#include "../support/changes.h"
-
 /* ---- locks -------------------------------------------------------------------------------------------------- */
 
 static unsigned lane_of(const ff_table *table, const ff_row *row)
@@ -369,7 +367,7 @@ static void write_rows(ff_txn *txn, ffp_postgres_statement_kind kind, const ff_w
 		uint32_t changed = 0;
 		if (kind_of(&writes[i]) != kind)
 			continue;
-		if (kind == FFP_POSTGRES_UPDATE && !(changed = ffp_changed_columns(&writes[i])))
+		if (kind == FFP_POSTGRES_UPDATE && !(changed = ff_sql_changed_columns(&writes[i])))
 			continue;
 		mask |= changed;
 		add_row(txn, kind == FFP_POSTGRES_DELETE ? writes[i].before : writes[i].after);

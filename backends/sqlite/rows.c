@@ -1,7 +1,6 @@
 /* Rows: from the core's structs into statements, and back. */
 #include "store.h"
 
-#include "../support/changes.h"
 #include "../support/read.h"
 
 static ff_code fail(ff_txn *txn, int result, const char *doing, ff_error *error)
@@ -216,7 +215,7 @@ static ff_code apply(ff_txn *txn, const ff_write *write, ff_error *error)
 {
 	ffp_sqlite_statement_kind kind = kind_of(write);
 	uint32_t shape = 0;
-	if (kind == FFP_SQLITE_UPDATE && !(shape = ffp_changed_columns(write)))
+	if (kind == FFP_SQLITE_UPDATE && !(shape = ff_sql_changed_columns(write)))
 		return FF_OK;
 	if (kind == FFP_SQLITE_DELETE_RANGE)
 		shape = ff_sql_range_shape(write->range);

@@ -74,6 +74,10 @@ FF_API uint32_t ff_sql_range_shape(const ff_read *read);
 /* Parameters: all columns in table order. */
 FF_API void ff_sql_insert(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
 
+/* The value columns that a PUT changes, as a mask for ff_sql_update: those that differ between `before` and `after`, and all
+ * where the stored row is corrupt. 0: the row stays as it is. */
+FF_API uint32_t ff_sql_changed_columns(const ff_write *write);
+
 /* Bit i of `mask` names column i; at least one, none of the key. Parameters: those columns in table order, then the key
  * columns. */
 FF_API void ff_sql_update(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t mask);

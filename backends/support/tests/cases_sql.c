@@ -214,6 +214,33 @@ static void what_else_a_dialect_says(ff_test *t)
 	ff_sql_free(&text);
 }
 
+static uint32_t changed(const ffp_odd_row *before, const ffp_odd_row *after)
+{
+	const ff_write write = {
+		.table = odd_v1(), .kind = FF_WRITE_PUT, .before = &before->row, .after = &after->row
+	};
+	return ff_sql_changed_columns(&write);
+}
+
+static void what_a_put_changes(ff_test *t)
+{
+	ffp_odd_row before = ffp_odd("a", 1, "c", 7), after = before;
+	const uint32_t n = 1u << FFP_ODD_N, text = 1u << FFP_ODD_T, v = 1u << FFP_ODD_V, w = 1u << FFP_ODD_W;
+	FF_CHECK_EQ_INT(t, changed(&before, &after), 0);
+	after.v++;
+	FF_CHECK_EQ_INT(t, changed(&before, &after), v);
+	before.row.nulls = n; /* NULL is not 0, and what lies under it is no value */
+	before.n = after.n = 0;
+	FF_CHECK_EQ_INT(t, changed(&before, &after), n | v);
+	FF_CHECK_EQ_INT(t, changed(&after, &before), n | v);
+	after.row.nulls = n;
+	after.n = 1;
+	after.w = ffp_text_of("longer");
+	FF_CHECK_EQ_INT(t, changed(&before, &after), v | w);
+	before.row.state = FF_ROW_CORRUPT;
+	FF_CHECK_EQ_INT(t, changed(&before, &before), n | text | v | w);
+}
+
 static void *no_memory(void *context, void *old, size_t old_size, size_t size)
 {
 	size_t *left = context;
@@ -339,12 +366,9 @@ static void every_range_is_planned_by_its_order(ff_test *t)
 }
 
 static const ff_case cases[] = {
-	CASE(statements_of_a_dialect, "", 0),
-	CASE(statements_on_many_rows, "", 0),
-	CASE(what_else_a_dialect_says, "", 0),
-	CASE(ranges_are_row_values, "", 0),
-	CASE(a_text_survives_lack_of_memory, "", 0),
-	CASE(a_text_has_room_for_its_end, "", 0),
-	CASE(every_range_is_planned_by_its_order, "", FF_CASE_BULK),
+	CASE(statements_of_a_dialect, "", 0),     CASE(statements_on_many_rows, "", 0),
+	CASE(what_else_a_dialect_says, "", 0),    CASE(what_a_put_changes, "", 0),
+	CASE(ranges_are_row_values, "", 0),       CASE(a_text_survives_lack_of_memory, "", 0),
+	CASE(a_text_has_room_for_its_end, "", 0), CASE(every_range_is_planned_by_its_order, "", FF_CASE_BULK),
 };
 FAMILY(cases_sql, cases);
