@@ -177,8 +177,8 @@ void ffp_raw_close(ff_test *test, ffp_raw *raw);
 void ffp_raw_check_told(ff_test *test, ff_code code);
 ff_error *ffp_raw_error(ff_test *test);
 
-/* A write transaction that has loaded a row, and so holds the store's writer, or where there are several, that row. The
- * caller ends it. */
+/* A write transaction that has loaded a row, and so holds the store's writer, or where there are several, that row, which
+ * must be there: a store may have no lock for what is not. The caller ends it. */
 ff_txn *ffp_row_hold(ff_test *test, const char *table, const char *key, ffp_raw **raw);
 
 /* The arena that the slots take rows from, until the case's end. */

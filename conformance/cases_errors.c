@@ -288,7 +288,7 @@ static void busy_is_retried_and_then_told(ff_test *t)
 		FF_CHECK_STR(t, ffp_report(t, e, "b", "", "a=1"), "ok");
 		uint64_t before = ff_test_sleeps(t);
 		ffp_raw *raw = NULL;
-		ff_txn *held = ffp_row_hold(t, "ff_budget_policy", "b", &raw);
+		ff_txn *held = ffp_row_hold(t, "ff_budget_usage", "b\na", &raw);
 		const char *answer = ffp_report(t, e, "b", key, "a=1");
 		raw->backend->abort(held);
 		FF_CHECK_STR(t, answer, "!busy");
