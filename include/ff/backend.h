@@ -91,7 +91,8 @@ typedef enum ff_type {
 } ff_type;
 
 /* Bytes with a length. In a row they are UTF-8 without NUL (what a core wrote), need no NUL after them, and sort by
- * bytes (FF-LIM-2). An empty text has size 0; data may then be NULL. */
+ * bytes (FF-LIM-2). An empty text has size 0; data may then be NULL. A text in a key or an index has 256 bytes at the most,
+ * as an idempotency key (FF-LIM-1), and those of one order less than 1,024; others, such as a policy, may be long. */
 typedef struct ff_text {
 	const char *data;
 	size_t size;
@@ -257,8 +258,8 @@ typedef struct ff_read {
 /* ---- store -------------------------------------------------------------------------------------------------- */
 
 typedef enum ff_write_kind {
-	/* before: the row as it was loaded, NULL where absent. after: the row as it will be. Where the row is there
-	 * although before is NULL, or is gone: CONFLICT. */
+	/* before: the row as it was loaded, NULL where absent; where that is corrupt all its columns are written anew.
+	 * after: the row as it will be. Where the row is there although before is NULL, or is gone: CONFLICT. */
 	FF_WRITE_PUT = 1,
 	/* before: the row as it was loaded. Where it is gone: CONFLICT. */
 	FF_WRITE_DELETE = 2,
@@ -354,8 +355,11 @@ FF_API ff_code ff_config_wait(const ff_store_config *config, ff_wait *wait, ff_e
 typedef struct ff_store_limits {
 	uint64_t caps; /* a subset of the backend's */
 	ff_durability durability;
-	char version[64]; /* of the storage library or server, with its end: "SQLite 3.40.1" */
-	uint32_t lanes; /* CONCURRENT_WRITERS: write transactions that may be under way, 1 … 64; 0 is 1, more is 64 */
+	char version[64]; /* of the storage library or server, with its NUL: "SQLite 3.40.1" */
+	/* CONCURRENT_WRITERS: write transactions that may be under way, 1 … 64; 0 is 1, more is 64. Two that touch different
+	 * roots (ff_table.root) do not wait for each other, unless both hash to one lock; those of one root are still
+	 * alone, also where they have found no row yet. */
+	uint32_t lanes;
 } ff_store_limits;
 
 /* An open store and a transaction: the backend's own structs behind these names. */
@@ -382,8 +386,9 @@ typedef struct ff_engine_backend {
 
 	/*
 	 * Must provide. Opens or creates the store, creates the schema where it is empty, migrates an older one in one
-	 * transaction. `store` is instance_size cleared bytes. A failed open leaves nothing behind: no handle, no
-	 * memory, and no store that was not there before (or an empty, whole one, where others may have opened it).
+	 * transaction (where DDL commits by itself: in steps that may be made twice, the version last). `store` is
+	 * instance_size cleared bytes. A failed open leaves nothing behind: no handle, no memory, and no store that was
+	 * not there before (or an empty, whole one, where others may have opened it).
 	 * Errors: INVALID (path or parameter), NOT_FOUND (read-only or must-exist, and there is none), VERSION (a newer
 	 * schema; the store is left untouched), CORRUPT (no store of this kind), BUSY, FULL, UNAVAILABLE (an older
 	 * schema opened read only: it would have to be migrated), MISUSE (a parent of this process had a store open

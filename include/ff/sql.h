@@ -5,6 +5,16 @@
  * numbered from 1 in the order that the function's comment says. Rows with NULL in any column of an index are left out
  * of the index (it is partial), and a read in its order repeats that term, so that the planner may use the index.
  *
+ * A number may stand in a statement twice (split_bounds). A client that knows only a bare '?', or sends values as words of
+ * the statement, puts its own in the place of each '?' and the digits behind it: no name of a core's tables holds a '?'.
+ *
+ *     SQLite      { .placeholder = '?', .quote = '"', .type_int64 = "INTEGER", .type_text = "TEXT",
+ *                   .table_suffix = " STRICT, WITHOUT ROWID", .index_hint = " INDEXED BY " }
+ *     PostgreSQL  { .placeholder = '$', .quote = '"', .type_int64 = "bigint", .type_text = "text COLLATE \"C\"" }
+ *     MariaDB     { .placeholder = '?', .quote = '`', .type_int64 = "BIGINT", .type_text = "MEDIUMBLOB",
+ *                   .table_suffix = " ENGINE=InnoDB", .type_text_key = "VARBINARY(256)", .full_indexes = true,
+ *                   .if_not_exists = true, .split_bounds = true }
+ *
  * Stability: as <ff/backend.h>; fields are only ever appended to ff_sql_dialect, and 0 there means "as before".
  */
 #ifndef FF_SQL_H
