@@ -166,11 +166,49 @@ static void slots_longest_keys(ff_test *t)
 	}
 }
 
+/* Puts a row whose w is no text; false where the store takes no such bytes. */
+static bool put_no_text(ff_test *t, ffp_raw *raw, const ff_row *row)
+{
+	const ff_write write = { .table = ffp_odd_table(), .kind = FF_WRITE_PUT, .after = row };
+	ffp_slots_txn *txn = ffp_slots_begin(t, raw, FF_TXN_WRITE);
+	FF_CHECK(t, ffp_slots_load_row(t, txn, ffp_odd_table(), row) == NULL);
+	if (!ffp_slots_store(t, txn, &write, 1))
+		return !ffp_slots_commit(t, txn);
+	ffp_slots_abort(t, txn);
+	return false;
+}
+
+/* Others can write to a store, too. What no core can have written is told from a text, and another row takes its place. */
+static void slots_bytes_that_are_no_text(ff_test *t)
+{
+	static const ff_text bytes[] = { { "\xff", 1 }, { "a\xc3", 2 }, { "\xc0\x80", 2 }, { "a\0b", 3 } };
+	ffp_raw *raw = ffp_odd_open(t);
+	const ff_table *table = ffp_odd_table();
+	ffp_odd_row good = ffp_odd("a", COUNT(bytes), "c", 7);
+	ffp_slots_put(t, raw, table, &good.row);
+	for (size_t i = 0; i < COUNT(bytes); i++) {
+		ffp_odd_row row = ffp_odd("a", (int64_t)i, "c", 7);
+		row.w = bytes[i];
+		if (!put_no_text(t, raw, &row.row))
+			continue;
+		const ff_row *got = ffp_slots_get(t, raw, table, &row.row);
+		FF_REQUIRE(t, got != NULL);
+		FF_CHECK_EQ_INT(t, got->state, FF_ROW_CORRUPT);
+		FF_CHECK(t, ff_row_compare(table, NULL, got, &row.row, table->key_count) == 0);
+		FF_CHECK_EQ_INT(t, ffp_slots_all(t, raw, table, NULL).rows_count, 2);
+		row.w = ffp_text_of("w");
+		ffp_slots_put(t, raw, table, &row.row);
+		FFP_CHECK_ROW(t, table, ffp_slots_get(t, raw, table, &row.row), &row.row);
+		ffp_slots_delete(t, raw, table, &row.row);
+	}
+	FFP_CHECK_ROW(t, table, ffp_slots_get(t, raw, table, &good.row), &good.row);
+	ffp_slots_check_indexes(t, raw, table);
+}
+
 static const ff_case table[] = {
-	CASE(slots_null_zero_and_empty_are_three, "FF-MT-2", 0),
-	CASE(slots_numbers_of_every_size, "FF-LIM-4", 0),
-	CASE(slots_texts_of_every_size, "FF-LIM-1", 0),
-	CASE(slots_longest_keys, "FF-LIM-1 FF-LIM-2", 0),
+	CASE(slots_null_zero_and_empty_are_three, "FF-MT-2", 0), CASE(slots_numbers_of_every_size, "FF-LIM-4", 0),
+	CASE(slots_texts_of_every_size, "FF-LIM-1", 0),          CASE(slots_longest_keys, "FF-LIM-1 FF-LIM-2", 0),
+	CASE(slots_bytes_that_are_no_text, "FF-LIM-1", 0),
 };
 
 FAMILY(ffp_cases_slots_values, table);

@@ -277,6 +277,15 @@ static void good_rows_are_corrupt_at_times(ff_txn *txn, ff_arena *arena, const f
 		row->state = FF_ROW_CORRUPT;
 }
 
+/* Bytes are handed out that nobody has looked at. */
+static void corrupt_rows_are_good(ff_txn *txn, ff_arena *arena, const ff_read *read, ff_row *row)
+{
+	(void)txn;
+	(void)arena;
+	(void)read;
+	row->state = FF_ROW_OK;
+}
+
 /* Keys are kept in a field of 128 bytes. */
 static void cut_keys(ff_txn *txn, const ff_table *table, const ff_row **key)
 {
@@ -387,6 +396,7 @@ static const broken_fault table[] = {
 	ROW(columns_are_swapped),
 	ROW(last_column_is_not_read),
 	ROW(good_rows_are_corrupt_at_times),
+	ROW(corrupt_rows_are_good),
 	FAULT("keys_are_cut_at_128", .ask = keys_are_cut_when_read, .write = keys_are_cut_when_written),
 	ROW(new_columns_read_null),
 	ROW(new_columns_read_0),
