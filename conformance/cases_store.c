@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -285,6 +286,59 @@ static void nothing_is_printed(ff_test *t)
 	FF_CHECK_STR(t, read_outputs(t, taken), "");
 }
 
+/* ---- descriptors -------------------------------------------------------------------------------------------- */
+
+/* Of nothing, so that it harms nobody who prints. */
+static bool is_null_device(int descriptor)
+{
+	struct stat null, there;
+	return fstat(descriptor, &there) == 0 && stat("/dev/null", &null) == 0 && there.st_rdev == null.st_rdev;
+}
+
+/* Opens and uses a store, where the outputs and the input are closed. Answers what is wrong with what is open then. */
+static int look_at_descriptors(ff_test *t)
+{
+	enum { DESCRIPTORS = 256 };
+	bool before[DESCRIPTORS];
+	const charges of = { .uris = { ff_test_uri(t) }, .count = 1, .amount = 1 };
+	for (int i = 0; i < DESCRIPTORS; i++) {
+		if (i <= STDERR_FILENO)
+			close(i);
+		before[i] = fcntl(i, F_GETFD) >= 0;
+	}
+	if (charge_by_each(t, &of) != FF_OK)
+		return 1;
+	for (int i = 0; i < DESCRIPTORS; i++) {
+		int flags = before[i] ? -1 : fcntl(i, F_GETFD);
+		if (flags < 0 || (i <= STDERR_FILENO && is_null_device(i)))
+			continue;
+		if (i <= STDERR_FILENO)
+			return 2;
+		if (!(flags & FD_CLOEXEC))
+			return 3;
+	}
+	return 0;
+}
+
+/* What the host prints does not go into a store, and no program that it starts has one open. */
+static void descriptors_are_the_stores_own(ff_test *t)
+{
+	static const char *const words[] = { "as they should be", "none: the store is not opened",
+		                             "one is an input or an output", "one is open behind an exec" };
+	ff_test_undo(t, ff_test_open(t, NULL));
+	pid_t child = fork();
+	FF_REQUIRE(t, child >= 0);
+	if (child == 0) {
+		signal(SIGALRM, SIG_DFL);
+		alarm(SECONDS_MAX);
+		_exit(look_at_descriptors(t));
+	}
+	int status = -1;
+	FF_REQUIRE(t, waitpid(child, &status, 0) == child);
+	FF_REQUIRE(t, WIFEXITED(status) && WEXITSTATUS(status) < 4);
+	FF_CHECK_STR(t, words[WEXITSTATUS(status)], words[0]);
+}
+
 /* ---- schemas ------------------------------------------------------------------------------------------------ */
 
 /* A catalog of the suite's own, as it was at version 1 and as it became at 2: more columns, an index, a table. */
@@ -510,6 +564,7 @@ static const ff_case table[] = {
 	CASE(missing_store, "FF-MT-2", FF_CASE_MISSING_STORE),
 	CASE(read_only_reads_and_writes_nothing, "FF-MT-2 FF-ERR-3", FF_CASE_SECOND_HANDLE),
 	CASE(nothing_is_printed, "FF-ERR-1", 0),
+	CASE(descriptors_are_the_stores_own, "FF-ERR-1", 0),
 	CASE(older_schema_is_migrated, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(newer_schema_is_left_untouched, "FF-MT-2", FF_CASE_SECOND_HANDLE),
 	CASE(rows_come_back_as_they_were_put, "FF-MT-2 FF-LIM-2", FF_CASE_SECOND_HANDLE),

@@ -12,8 +12,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "../support/standard.h"
-
 /* Trees of a store, with room for later versions. */
 #define TREES_MAX 126
 /* Of a new lock file: it holds a reader slot of 64 bytes for each read transaction at a time, in all processes. */
@@ -429,7 +427,7 @@ ff_code ffp_lmdb_environment_open(const ff_store_config *config, size_t map_size
 		                       .map_size = map_size,
 		                       .write_map = write_map,
 		                       .lock = -1 };
-	ffp_hold_standard_quietly();
+	ff_standard_hold();
 	ff_code code = lock_directory(config->path, must_exist, &wait, opening, error);
 	if (code == FF_OK)
 		code = find_data(config->path, must_exist, opening, error);

@@ -11,8 +11,6 @@
 
 #include <xxhash.h>
 
-#include "../support/standard.h"
-
 const ff_sql_dialect ffp_postgres_dialect = {
 	.placeholder = '$',
 	.quote = '"',
@@ -392,7 +390,7 @@ static attempt try_hosts(ff_txn *txn, const char *hosts, const char *ports)
 	values[count++] = hosts;
 	keywords[count] = "port";
 	values[count] = ports && !*ports ? option(store->options, "port")->compiled : ports; /* "" would be none */
-	ffp_hold_standard_quietly();
+	ff_standard_hold();
 	txn->silent = false; /* as the host before may have been */
 	txn->pg = PQconnectStartParams(keywords, values, 0);
 	if (!txn->pg)

@@ -20,12 +20,6 @@ static inline void ffp_hold_standard(int input_flags, int output_flags)
 	}
 }
 
-/* For a library: what is printed goes nowhere. */
-static inline void ffp_hold_standard_quietly(void)
-{
-	ffp_hold_standard(O_RDWR | O_CLOEXEC, O_RDWR | O_CLOEXEC);
-}
-
 /* For a program, first of all: what holds a stream fails as a closed one does, so that nothing is lost unsaid. */
 static inline void ffp_hold_standard_closed(void)
 {

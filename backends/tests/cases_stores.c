@@ -1,4 +1,4 @@
-/* Stores in files: what any backend that has them does with its path, its durability and the process's descriptors. */
+/* Stores in files: what any backend that has them does with its path, its durability and what is damaged. */
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -138,56 +138,10 @@ static void rows_of_a_tree_that_is_out_of_order(ff_test *t)
 	FF_CHECK_STR(t, ffp_release(t, e, "b", "y"), "a=1");
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------- */
-
-/* A process without standard input, output and error prints into nobody's files. */
-static int open_without_standard(ff_test *t, int number)
-{
-	ff_store *store;
-	(void)number;
-	int out = dup(STDOUT_FILENO);
-	for (int i = 0; i < 3; i++)
-		close(i);
-	ff_code code = open_store(t, path_of(t, "a.db"), &catalog_v1, 0, NULL, &store);
-	unsigned files = files_at_standard();
-	dup2(out, STDOUT_FILENO);
-	FF_REQUIRE_OK(t, code);
-	FF_CHECK_EQ_INT(t, files, 0);
-	close_store(store);
-	return 0;
-}
-
-static void a_process_that_closed_its_standard_files(ff_test *t)
-{
-	FF_CHECK_EQ_INT(t, in_process(t, open_without_standard, 0), 0);
-}
-
-static void programs_that_are_started_have_none_of_it(ff_test *t)
-{
-	enum { FILES_MAX = 256 };
-	unsigned open_files = 0;
-	bool was_open[FILES_MAX];
-	for (int file = 0; file < FILES_MAX; file++)
-		was_open[file] = fcntl(file, F_GETFD) >= 0;
-	ff_store *store = must_open(t, path_of(t, "a.db"));
-	for (int file = 0; file < FILES_MAX; file++) {
-		const int flags = fcntl(file, F_GETFD);
-		if (flags < 0 || was_open[file])
-			continue;
-		open_files++;
-		if (!FF_CHECK(t, flags & FD_CLOEXEC))
-			ff_test_note(t, "descriptor %d", file);
-	}
-	FF_CHECK(t, open_files > 2);
-	close_store(store);
-}
-
 static const ff_case cases[] = {
 	CASE(durability_is_what_was_asked_for, "", 0),
 	CASE(a_relative_path_stays_where_it_was, "", 0),
 	CASE(bits_of_keys_turn_over, "FF-RU-8 FF-MT-2", 0),
 	CASE(rows_of_a_tree_that_is_out_of_order, "FF-RU-8 FF-ERR-4", 0),
-	CASE(a_process_that_closed_its_standard_files, "", 0),
-	CASE(programs_that_are_started_have_none_of_it, "", 0),
 };
 FAMILY(cases_stores, cases);

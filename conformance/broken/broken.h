@@ -89,6 +89,7 @@ struct ff_store {
 	uint32_t flags;
 	ff_catalog catalog; /* a fault's changed one */
 	void *memory;       /* a block of a fault's */
+	int descriptor;     /* likewise */
 	const ff_write *waiting;
 	size_t waiting_count;
 	broken_arena arena; /* of what lives as long as the store is open */

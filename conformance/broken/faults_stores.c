@@ -262,6 +262,28 @@ static ff_code invalid_is_unavailable(broken_slot slot, ff_code code, ff_error *
 	return open_answers(slot, code, FF_E_INVALID, FF_E_UNAVAILABLE, error);
 }
 
+/* ---- descriptors -------------------------------------------------------------------------------------------- */
+
+/* Of a process that has closed its input; none of the suite reads it. */
+static void opens_the_lowest_descriptor(broken_store *store)
+{
+	(void)store;
+	close(STDIN_FILENO);
+	open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void opens_what_is_inherited(broken_store *store)
+{
+	int lowest = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	store->descriptor = fcntl(lowest, F_DUPFD, STDERR_FILENO + 1);
+	close(lowest);
+}
+
+static void close_descriptor(broken_store *store)
+{
+	close(store->descriptor);
+}
+
 /* ---- what is printed ---------------------------------------------------------------------------------------- */
 
 static void opening_prints(broken_store *store)
@@ -355,6 +377,8 @@ static const broken_fault table[] = {
 	FAULT("older_is_newer", .failed = older_is_newer),
 	FAULT("older_is_corrupt", .failed = older_is_corrupt),
 	FAULT("invalid_is_unavailable", .failed = invalid_is_unavailable),
+	FAULT("a_descriptor_is_the_lowest", .opened = opens_the_lowest_descriptor),
+	FAULT("a_descriptor_is_inherited", .opened = opens_what_is_inherited, .closing = close_descriptor),
 	FAULT("opening_prints", .opened = opening_prints),
 	FAULT("errors_print", .failed = errors_print),
 	FAULT("durability_is_claimed_with_none", .claims = FF_CAP_DURABLE_COMMIT),

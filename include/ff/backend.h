@@ -307,6 +307,15 @@ FF_API void ff_wait_give_way(ff_wait *wait);
 /* Sleeps a little, 2 ms at most; false, at once, when the limit was slept. */
 FF_API bool ff_wait_pause(ff_wait *wait);
 
+/* ---- descriptors -------------------------------------------------------------------------------------------- */
+
+/*
+ * Where a process has closed its standard input, output or error, /dev/null takes its number, for good, so that none of a
+ * store's files and sockets does: what is printed would go there. Called before a library opens one; SQLite needs it not.
+ * Any thread.
+ */
+FF_API void ff_standard_hold(void);
+
 /* ---- opening ------------------------------------------------------------------------------------------------ */
 
 /* What a backend may want of the core. None is defined yet; a core refuses a backend that needs what it does
