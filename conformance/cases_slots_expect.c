@@ -211,11 +211,37 @@ static void slots_expecting_handles_that_add(ff_test *t)
 	FFP_CHECK_ROW(t, ffp_odd_table(), ffp_slots_get(t, shared.raws[0], ffp_odd_table(), &sum.row), &sum.row);
 }
 
+/* Nor does another commit it between the store and the commit of who expects it, whatever that writes. */
+static void slots_an_expected_row_stays_until_commit(ff_test *t)
+{
+	ffp_raw *one = NULL, *other = NULL;
+	ffp_odd_row x = ffp_odd("x", 0, "c", 0), y = ffp_odd("y", 0, "c", 0), later = ffp_odd("x", 0, "c", 1);
+	ffp_odd_open(t); /* to make a store may be to wait */
+	FF_REQUIRE_OK(t, ffp_raw_open_at(t, ff_test_impatient_uri(t), &ffp_odd_catalog_1, 0, &one));
+	FF_REQUIRE_OK(t, ffp_raw_open_at(t, ff_test_impatient_uri(t), &ffp_odd_catalog_1, 0, &other));
+	ffp_slots_put(t, one, ffp_odd_table(), &x.row);
+	const ff_read read = expected(ffp_odd_table(), &x.row);
+	const ff_write insert = { .table = ffp_odd_table(), .kind = FF_WRITE_PUT, .after = &y.row };
+	const ff_write change = {
+		.table = ffp_odd_table(), .kind = FF_WRITE_PUT, .before = &x.row, .after = &later.row
+	};
+	ffp_slots_txn *txn = ffp_slots_begin(t, one, FF_TXN_WRITE);
+	one->backend->expect(txn->txn, &read, 1);
+	FF_REQUIRE_OK(t, ffp_slots_store(t, txn, &insert, 1));
+	ff_code theirs = commit_expecting(t, other, NULL, 0, &change, 1);
+	ff_code ours = ffp_slots_commit(t, txn);
+	FF_CHECK(t, !theirs || ffp_is_contention(theirs));
+	FF_CHECK(t, !ours || ffp_is_contention(ours));
+	FF_CHECK(t, !theirs != !ours);
+}
+
 static const ff_case table[] = {
 	CASE(slots_expected_rows_are_compared_whole, "FF-RU-13 FF-ERR-4", FF_CASE_EXPECT),
 	CASE(slots_an_expected_row_that_is_gone, "FF-RU-13 FF-ERR-4", FF_CASE_EXPECT),
 	CASE(slots_one_of_many_expected_rows, "FF-RU-13 FF-ERR-4", FF_CASE_EXPECT),
 	CASE(slots_an_expected_row_is_written, "FF-RU-13 FF-ERR-4", FF_CASE_EXPECT),
+	CASE(slots_an_expected_row_stays_until_commit, "FF-RU-13 FF-ERR-4",
+	     FF_CASE_EXPECT | FF_CASE_SECOND_HANDLE | FF_CASE_NO_WAITING),
 	CASE(slots_expecting_handles_that_add, "FF-RU-13 FF-ERR-4", FF_CASE_EXPECT | FF_CASE_SECOND_HANDLE),
 };
 

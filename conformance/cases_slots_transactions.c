@@ -369,7 +369,12 @@ static void slots_writers_exclude_each_other(ff_test *t)
 	for (unsigned turn = 0; turn < 4; turn++) {
 		ffp_raw *first = turn % 2 ? one : other, *second = turn % 2 ? other : one;
 		ffp_slots_txn *held = ffp_slots_begin(t, first, FF_TXN_WRITE);
-		const ff_row *seen = ffp_slots_load_row(t, held, ffp_odd_table(), &key.row);
+		/* By its key, or as one of a range of all roots. */
+		ff_read all = { .table = ffp_odd_table(), .kind = FF_READ_RANGE, .limit = 2 };
+		if (turn >= 2)
+			ffp_slots_load(t, held, &all, 1);
+		FF_REQUIRE(t, turn < 2 || all.rows_count == 1);
+		const ff_row *seen = turn < 2 ? ffp_slots_load_row(t, held, ffp_odd_table(), &key.row) : all.rows[0];
 		ff_txn *begun = NULL;
 		ff_code code = ffp_slots_try_begin(t, second, FF_TXN_WRITE, &begun);
 		if (!code) {
@@ -395,6 +400,43 @@ static void slots_writers_exclude_each_other(ff_test *t)
 	FF_REQUIRE(t, row != NULL);
 	FF_CHECK_EQ_INT(t, ffp_odd_of(row)->v, done);
 	FF_CHECK_EQ_INT(t, done, 4);
+}
+
+/* Loads a row, adds to it and commits; or what kept it from that. */
+static ff_code load_and_add(ff_test *t, ffp_slots_txn *txn, const ffp_odd_row *key)
+{
+	ff_read read = { .table = ffp_odd_table(), .kind = FF_READ_GET, .low = &key->row };
+	ff_code code = ffp_slots_try_load(t, txn, &read, 1);
+	if (!code)
+		return add_at(t, txn, read.row);
+	ffp_slots_abort(t, txn);
+	return code;
+}
+
+/* A writer that goes on to another root, which somebody wrote since its first load, sees that, or is told. */
+static void slots_a_later_load_is_as_new_as_its_lock(ff_test *t)
+{
+	ffp_raw *raws[2];
+	ffp_odd_row x = ffp_odd("x", 0, "c", 0), y = ffp_odd("y", 0, "c", 0);
+	ffp_slots_txn *writers[2];
+	int64_t done = 0;
+	ffp_odd_open(t); /* to make a store may be to wait */
+	for (unsigned i = 0; i < 2; i++)
+		FF_REQUIRE_OK(t, ffp_raw_open_at(t, ff_test_impatient_uri(t), &ffp_odd_catalog_1, 0, &raws[i]));
+	ffp_slots_put(t, raws[0], ffp_odd_table(), &x.row);
+	ffp_slots_put(t, raws[0], ffp_odd_table(), &y.row);
+	for (unsigned i = 0; i < 2; i++)
+		writers[i] = ffp_slots_begin(t, raws[i], FF_TXN_WRITE);
+	FF_CHECK(t, ffp_slots_load_row(t, writers[0], ffp_odd_table(), &x.row) != NULL);
+	for (unsigned i = 2; i-- > 0;) {
+		ff_code code = load_and_add(t, writers[i], &y);
+		FF_CHECK(t, !code || ffp_is_contention(code));
+		done += !code;
+	}
+	const ff_row *row = ffp_slots_get(t, raws[0], ffp_odd_table(), &y.row);
+	FF_REQUIRE(t, row != NULL);
+	FF_CHECK_EQ_INT(t, ffp_odd_of(row)->v, done);
+	FF_CHECK(t, done > 0);
 }
 
 /* Two writers at once, of different roots: neither waits, both commit, and what they did is there. */
@@ -433,6 +475,8 @@ static const ff_case table[] = {
 	CASE(slots_handles_that_add, "FF-RU-13", FF_CASE_SECOND_HANDLE),
 	CASE(slots_writers_exclude_each_other, "FF-RU-13 FF-ERR-4", FF_CASE_SECOND_HANDLE | FF_CASE_NO_WAITING),
 	CASE(slots_writers_of_two_roots_at_once, "FF-RU-13", FF_CAP_CONCURRENT_WRITERS),
+	CASE(slots_a_later_load_is_as_new_as_its_lock, "FF-RU-13",
+	     FF_CAP_CONCURRENT_WRITERS | FF_CASE_SECOND_HANDLE | FF_CASE_NO_WAITING),
 };
 
 FAMILY(ffp_cases_slots_transactions, table);
