@@ -174,12 +174,15 @@ ff_code ff_engine_create_budget(ff_engine *engine, const ff_budget_spec *spec, f
 	return submit_one(engine, &call, error);
 }
 
-/* A call whose parallel arrays do not go together is refused before it is one (FF-CB-6). */
-static ff_code refuse_arrays(const ff_engine *engine, ff_call call, const char *message, ff_error *error)
+/* A call whose parallel arrays do not go together is refused before it is one (FF-CB-6), after a look at its id. */
+static ff_code refuse_arrays(const ff_engine *engine, ff_call call, const char *budget_id, const char *message,
+                             ff_error *error)
 {
-	const ffp_request refused = { .op = ffp_op_of(call.op) };
+	ffp_request refused = { .op = ffp_op_of(call.op) };
 	call.error = error;
 	call.code = ffp_engine_check(engine, error);
+	if (call.code == FF_OK)
+		call.code = ffp_name_check(&ffp_name_budget_id, budget_id, &refused.id, error);
 	if (call.code == FF_OK)
 		call.code = ff_error_set(error, FF_E_INVALID, "%s", message);
 	finish_call(engine, &call, &refused);
@@ -206,8 +209,8 @@ ff_code ff_engine_create_budget_arrays(ff_engine *engine, const ff_budget_spec *
 		return ff_engine_create_budget(engine, spec, created, error); /* which says so */
 	const char *fault = limit_arrays_fault(spec, limits);
 	if (fault)
-		return refuse_arrays(engine, (ff_call){ .op = FF_OP_CREATE_BUDGET, .out.created = created }, fault,
-		                     error);
+		return refuse_arrays(engine, (ff_call){ .op = FF_OP_CREATE_BUDGET, .out.created = created },
+		                     spec->budget_id, fault, error);
 	size_t count = limits->dimensions_count;
 	ff_limit joined[FFP_DIMENSIONS_MAX];
 	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)
@@ -243,8 +246,8 @@ ff_code ff_engine_report_usage_admin(ff_engine *engine, const ff_report *report,
 		return ff_engine_report_usage(engine, NULL, outcome, error); /* which says so */
 	const char *fault = amount_arrays_fault(report, amounts);
 	if (fault)
-		return refuse_arrays(engine, (ff_call){ .op = FF_OP_REPORT_USAGE, .out.outcome = outcome }, fault,
-		                     error);
+		return refuse_arrays(engine, (ff_call){ .op = FF_OP_REPORT_USAGE, .out.outcome = outcome },
+		                     report->budget_id, fault, error);
 	size_t count = amounts->dimensions_count;
 	ff_amount joined[FFP_DIMENSIONS_MAX];
 	for (size_t i = 0; i < count && i < FFP_DIMENSIONS_MAX; i++)

@@ -289,7 +289,8 @@ static void lists_of_reports_are_looked_at(ff_test *t)
 	FF_CHECK_CODE(t, ff_engine_report_usage_batch(NULL, NULL, 1, NULL, NULL, error), FF_E_MISUSE);
 }
 
-/* Arguments that are refused before there is a call: the error names the operation and the backend all the same. */
+/* Arguments that are refused before there is a call: the error names the operation, the budget and the backend all the
+ * same. */
 static void every_error_names_its_operation(ff_test *t)
 {
 	ff_engine *e = ff_test_open(t, NULL);
@@ -305,8 +306,10 @@ static void every_error_names_its_operation(ff_test *t)
 	budget.budget_id = "b";
 	ff_engine_report_usage_admin(e, &report, &amounts, NULL, error);
 	FF_CHECK_STR(t, error->operation, "report_usage");
+	FF_CHECK_STR(t, error->id, "b");
 	ff_engine_create_budget_arrays(e, &budget, &limits, NULL, error);
 	FF_CHECK_STR(t, error->operation, "create_budget");
+	FF_CHECK_STR(t, error->id, "b");
 	ff_engine_list_budgets(e, NULL, 0, &budgets, error);
 	FF_CHECK_STR(t, error->operation, "list_budgets");
 	ff_engine_list_quotas(e, "\n", 1, &quotas, error);
