@@ -427,6 +427,21 @@ static void lease_is_renewed(ff_test *t)
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", "lease=1"), "admitted");
 }
 
+/* A lease is that of the last admission, and goes where that has none. */
+static void lease_is_the_last_admissions(ff_test *t)
+{
+	ff_engine *e = ff_test_open(t, NULL);
+	FF_CHECK_STR(t, ffp_create_quota(t, e, "q", "slots=1"), "created");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "lease=100"), "admitted");
+	ff_test_set_time(t, T0 + 50);
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", ""), "admitted"); /* without a window nothing stands */
+	ff_test_set_time(t, T0 + 100);
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", ""), "concurrency_exceeded");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "lease=10"), "admitted");
+	ff_test_set_time(t, T0 + 110);
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", ""), "admitted");
+}
+
 /* Several leases, each over at its own time; the cap counts those that are alive. */
 static void leases_end_one_by_one(ff_test *t)
 {
@@ -622,6 +637,7 @@ static const ff_case table[] = {
 	CASE(release_does_not_refund_the_window, "FF-QA-5", 0),
 	CASE(lease_ends_to_the_millisecond, "FF-QA-6", 0),
 	CASE(lease_is_renewed, "FF-QA-6 FF-QA-3", 0),
+	CASE(lease_is_the_last_admissions, "FF-QA-6 FF-QA-3", 0),
 	CASE(leases_end_one_by_one, "FF-QA-6", 0),
 	CASE(lease_without_end, "FF-QA-6", 0),
 	CASE(jitter_is_random_and_in_range, "FF-QA-4", 0),
