@@ -70,12 +70,14 @@ static bool read_mark(const char **text, const char *marks)
 	return **text && strchr(marks, **text) && (*text)++;
 }
 
-/* Z, z, ±HH:MM or nothing. */
-static bool read_offset(const char *text, int64_t *ms)
+/* Z, z, ±HH:MM; or nothing, where that may be. */
+static bool read_offset(const char *text, bool may_be_none, int64_t *ms)
 {
 	int hours, minutes;
 	*ms = 0;
-	if (!*text || read_mark(&text, "Zz"))
+	if (!*text)
+		return may_be_none;
+	if (read_mark(&text, "Zz"))
 		return !*text;
 	int64_t sign = *text == '-' ? -1 : 1;
 	if (!read_mark(&text, "+-") || !read_part(&text, 2, 0, 23, &hours) || !read_mark(&text, ":") ||
@@ -99,9 +101,12 @@ static bool read_calendar(const char *text, int64_t *ms)
 	int year, month, second_ms = 0;
 	int64_t offset_ms;
 	if (!read_part(&text, 4, 0, 9999, &year) || !read_mark(&text, "-") || !read_part(&text, 2, 1, 12, &month) ||
-	    !read_mark(&text, "-") || !read_part(&text, 2, 1, 31, &date.tm_mday) || !read_mark(&text, " Tt") ||
-	    !read_part(&text, 2, 0, 23, &date.tm_hour) || !read_mark(&text, ":") ||
-	    !read_part(&text, 2, 0, 59, &date.tm_min) || !read_mark(&text, ":") ||
+	    !read_mark(&text, "-") || !read_part(&text, 2, 1, 31, &date.tm_mday))
+		return false;
+	/* That has an offset; where it was lost, the time may be a local one. */
+	bool is_rfc_3339 = read_mark(&text, "Tt");
+	if ((!is_rfc_3339 && !read_mark(&text, " ")) || !read_part(&text, 2, 0, 23, &date.tm_hour) ||
+	    !read_mark(&text, ":") || !read_part(&text, 2, 0, 59, &date.tm_min) || !read_mark(&text, ":") ||
 	    !read_part(&text, 2, 0, 60, &date.tm_sec))
 		return false;
 	if (read_mark(&text, ".")) {
@@ -109,7 +114,7 @@ static bool read_calendar(const char *text, int64_t *ms)
 			return false;
 		second_ms = read_milliseconds(&text);
 	}
-	if (!read_offset(text, &offset_ms))
+	if (!read_offset(text, !is_rfc_3339, &offset_ms))
 		return false;
 	date.tm_year = year - 1900;
 	date.tm_mon = month - 1;
