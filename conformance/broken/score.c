@@ -171,14 +171,15 @@ int main(int argc, char **argv)
 	job runs[JOBS] = { 0 };
 	unsigned running = 0, chosen = 0, good = 0;
 	time_t begun = time(NULL);
-	for (size_t i = 0; name_at(i); i++) {
-		if (!is_chosen(name_at(i), argc - 2, argv + 2))
+	const char *fault;
+	for (size_t i = 0; (fault = name_at(i)) != NULL; i++) {
+		if (!is_chosen(fault, argc - 2, argv + 2))
 			continue;
 		if (running == JOBS)
 			good += finish_one(runs);
 		else
 			running++;
-		start_one(runs, name_at(i), argv[1]);
+		start_one(runs, fault, argv[1]);
 		chosen++;
 	}
 	for (; running; running--)
