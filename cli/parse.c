@@ -103,7 +103,7 @@ static bool read_calendar(const char *text, int64_t *ms)
 	if (!read_part(&text, 4, 0, 9999, &year) || !read_mark(&text, "-") || !read_part(&text, 2, 1, 12, &month) ||
 	    !read_mark(&text, "-") || !read_part(&text, 2, 1, 31, &date.tm_mday))
 		return false;
-	/* That has an offset; where it was lost, the time may be a local one. */
+	/* RFC 3339 wants an offset: a time that has lost it may be a local one. */
 	bool is_rfc_3339 = read_mark(&text, "Tt");
 	if ((!is_rfc_3339 && !read_mark(&text, " ")) || !read_part(&text, 2, 0, 23, &date.tm_hour) ||
 	    !read_mark(&text, ":") || !read_part(&text, 2, 0, 59, &date.tm_min) || !read_mark(&text, ":") ||

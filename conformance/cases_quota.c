@@ -437,6 +437,7 @@ static void lease_is_the_last_admissions(ff_test *t)
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", ""), "admitted"); /* without a window nothing stands */
 	ff_test_set_time(t, T0 + 100);
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", ""), "concurrency_exceeded");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "lease=100"), "admitted");
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", "lease=10"), "admitted");
 	ff_test_set_time(t, T0 + 110);
 	FF_CHECK_STR(t, ffp_admit(t, e, "q", "y", ""), "admitted");

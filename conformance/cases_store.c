@@ -74,18 +74,30 @@ static ff_code charge_by_each(ff_test *t, const charges *of)
 	return code;
 }
 
-/* The name of the code that another process ended with. */
-static const char *charge_elsewhere(ff_test *t, const charges *of)
+/* The status that another process ended with, which does `body`. */
+static int end_of_another(ff_test *t, int (*body)(ff_test *t, const charges *of), const charges *of)
 {
 	pid_t child = fork();
 	FF_REQUIRE(t, child >= 0);
 	if (child == 0) {
 		signal(SIGALRM, SIG_DFL);
 		alarm(SECONDS_MAX);
-		_exit((int)charge_by_each(t, of));
+		_exit(body(t, of));
 	}
 	int status = -1;
 	FF_REQUIRE(t, waitpid(child, &status, 0) == child);
+	return status;
+}
+
+static int charge(ff_test *t, const charges *of)
+{
+	return (int)charge_by_each(t, of);
+}
+
+/* The name of the code that another process ended with. */
+static const char *charge_elsewhere(ff_test *t, const charges *of)
+{
+	int status = end_of_another(t, charge, of);
 	return WIFEXITED(status)             ? ff_code_name((ff_code)WEXITSTATUS(status))
 	       : WTERMSIG(status) == SIGALRM ? "a process that did not end"
 	                                     : "a process that a signal ended";
@@ -199,7 +211,12 @@ static void read_only_reads_and_writes_nothing(ff_test *t)
 	FF_CHECK_STR(t, ffp_tick(t, reader, 0, 0), "!unavailable");
 	FF_CHECK_STR(t, ffp_import(t, reader, ""), "!unavailable");
 	FF_CHECK_CODE(t, ff_engine_tick_every(reader, 1000, ff_test_error(t)), FF_E_UNAVAILABLE);
-	/* Arguments come first (FF-ERR-3). */
+	/* Arguments come first, and a deadline comes later (FF-ERR-3). */
+	const ff_amount amount = { "a", 1 };
+	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	ff_call late = { .op = FF_OP_REPORT_USAGE, .deadline_ms = 1, .in.report = &report };
+	FF_CHECK_CODE(t, ff_engine_submit(reader, &late, 1, ff_test_error(t)), FF_OK);
+	FF_CHECK_CODE(t, late.code, FF_E_UNAVAILABLE);
 	FF_CHECK_STR(t, ffp_report(t, reader, "b", "", "a=1 a=1"), "!invalid");
 	FF_CHECK_STR(t, ffp_tick(t, reader, -1, 0), "!invalid");
 	FF_CHECK_CODE(t, ff_engine_tick_every(reader, 86400001, ff_test_error(t)), FF_E_INVALID);
@@ -296,17 +313,16 @@ static bool is_null_device(int descriptor)
 }
 
 /* Opens and uses a store, where the outputs and the input are closed. Answers what is wrong with what is open then. */
-static int look_at_descriptors(ff_test *t)
+static int look_at_descriptors(ff_test *t, const charges *of)
 {
 	enum { DESCRIPTORS = 256 };
 	bool before[DESCRIPTORS];
-	const charges of = { .uris = { ff_test_uri(t) }, .count = 1, .amount = 1 };
 	for (int i = 0; i < DESCRIPTORS; i++) {
 		if (i <= STDERR_FILENO)
 			close(i);
 		before[i] = fcntl(i, F_GETFD) >= 0;
 	}
-	if (charge_by_each(t, &of) != FF_OK)
+	if (charge_by_each(t, of) != FF_OK)
 		return 1;
 	for (int i = 0; i < DESCRIPTORS; i++) {
 		int flags = before[i] ? -1 : fcntl(i, F_GETFD);
@@ -323,18 +339,10 @@ static int look_at_descriptors(ff_test *t)
 /* What the host prints does not go into a store, and no program that it starts has one open. */
 static void descriptors_are_the_stores_own(ff_test *t)
 {
-	static const char *const words[] = { "as they should be", "none: the store is not opened",
+	static const char *const words[] = { "as they should be", "none: the store takes no report",
 		                             "one is an input or an output", "one is open behind an exec" };
-	ff_test_undo(t, ff_test_open(t, NULL));
-	pid_t child = fork();
-	FF_REQUIRE(t, child >= 0);
-	if (child == 0) {
-		signal(SIGALRM, SIG_DFL);
-		alarm(SECONDS_MAX);
-		_exit(look_at_descriptors(t));
-	}
-	int status = -1;
-	FF_REQUIRE(t, waitpid(child, &status, 0) == child);
+	const charges of = { .uris = { ff_test_uri(t) }, .count = 1, .amount = 1 };
+	int status = end_of_another(t, look_at_descriptors, &of);
 	FF_REQUIRE(t, WIFEXITED(status) && WEXITSTATUS(status) < 4);
 	FF_CHECK_STR(t, words[WEXITSTATUS(status)], words[0]);
 }

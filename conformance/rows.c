@@ -352,6 +352,9 @@ static transaction begin_at(ff_test *test, ff_txn_kind kind, const char *table, 
 ff_txn *ffp_row_hold(ff_test *test, const char *table, const char *key, ffp_raw **raw)
 {
 	transaction at = begin_at(test, FF_TXN_WRITE, table, key);
+	if (!at.row)
+		at.raw->backend->abort(at.txn);
+	FF_REQUIRE(test, at.row != NULL);
 	*raw = at.raw;
 	return at.txn;
 }

@@ -3,8 +3,8 @@
 #include "json.h"
 #include "text.h"
 
-/* FF_KV_COMMON_TEXT says the same, on its own: it is part of what key-value stores have written and never changes. Where this
- * did, those rows would only grow. */
+/* FF_KV_COMMON_TEXT is the same text, kept apart: it is part of what key-value stores have written, and never changes. Where
+ * this one changed, their rows would only grow. */
 #define OK_TEXT "{\"kind\":\"Ok\"}"
 
 /* How each kind is stored. Breaches name their limit's member. */

@@ -157,7 +157,7 @@ bool ff_kv_is_copy(const ff_kv_shared *shared)
 	return ff_fork_guard_is_copy(&((const sharing *)shared)->guard);
 }
 
-/* ---- the writer's seat ------------------------------------------------------------------------------------- */
+/* ---- the writer's seat -------------------------------------------------------------------------------------- */
 
 ff_code ff_kv_take_seat(ff_kv_shared *shared, ff_wait *wait, ff_error *error)
 {

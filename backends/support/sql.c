@@ -198,13 +198,15 @@ static void create_partitions(ff_sql_text *text, const ff_sql_dialect *dialect, 
 static void migrate_table(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table, uint32_t from)
 {
 	bool is_new = table->since > from;
+	/* Where what is created may be there already, it may be that of a version between, whose making was cut off. */
+	uint32_t has = is_new && dialect->if_not_exists ? table->since : from;
 	if (is_new) {
 		ff_sql_create_table(text, dialect, table);
 		ff_sql_append(text, ";\n");
 		create_partitions(text, dialect, table);
 	}
 	for (unsigned i = 0; i < table->columns_count; i++) {
-		if (is_new || table->columns[i].since <= from)
+		if ((is_new && !dialect->if_not_exists) || table->columns[i].since <= has)
 			continue;
 		ff_sql_add_column(text, dialect, table, &table->columns[i]);
 		ff_sql_append(text, ";\n");

@@ -1,4 +1,4 @@
-/* For a library: what is printed goes nowhere. */
+/* What holds a process's standard files for a library: nothing comes from them, and what is printed goes nowhere. */
 #include "standard.h"
 
 #include <ff/backend.h>

@@ -264,7 +264,7 @@ static ff_code invalid_is_unavailable(broken_slot slot, ff_code code, ff_error *
 
 /* ---- descriptors -------------------------------------------------------------------------------------------- */
 
-/* Of a process that has closed its input; none of the suite reads it. */
+/* Of a process that has closed its input, where the store beneath has put /dev/null; none of the suite reads it. */
 static void opens_the_lowest_descriptor(broken_store *store)
 {
 	(void)store;

@@ -104,7 +104,7 @@ static bool report(const job *run, int status)
 {
 	static unsigned number;
 	const outcome *told = run->told;
-	bool caught = status != 0;
+	bool caught = told->failed || WIFSIGNALED(status); /* and not where a run could not begin */
 	bool as_it_must = caught == !is_none(run->fault);
 	printf("%sok %u - %s: ", as_it_must ? "" : "not ", ++number, run->fault);
 	if (!caught)

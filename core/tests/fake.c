@@ -649,7 +649,7 @@ static ff_code check_store(ff_store *store, ff_problem_fn *problem, void *contex
 static void housekeep(ff_store *store)
 {
 	count(store->fake, FFP_SLOT_HOUSEKEEP);
-	/* Whose thread has one open holds the lock; another's does not matter, and is not waited for. */
+	/* A thread that has one open holds the lock already; another's does not matter, and is not waited for. */
 	require(store->fake, open_txns == 0, "housekeeping within a transaction");
 }
 

@@ -310,6 +310,11 @@ static void every_error_names_its_operation(ff_test *t)
 	ff_engine_create_budget_arrays(e, &budget, &limits, NULL, error);
 	FF_CHECK_STR(t, error->operation, "create_budget");
 	FF_CHECK_STR(t, error->id, "b");
+	budget.budget_id = report.budget_id = ""; /* which is told first */
+	ff_engine_report_usage_admin(e, &report, &amounts, NULL, error);
+	FF_CHECK_STR(t, error->message, "budget id is empty, it takes 1 to 128 bytes");
+	ff_engine_create_budget_arrays(e, &budget, &limits, NULL, error);
+	FF_CHECK_STR(t, error->message, "budget id is empty, it takes 1 to 128 bytes");
 	ff_engine_list_budgets(e, NULL, 0, &budgets, error);
 	FF_CHECK_STR(t, error->operation, "list_budgets");
 	ff_engine_list_quotas(e, "\n", 1, &quotas, error);
@@ -397,6 +402,7 @@ static void refused_calls_leave_no_answer(ff_test *t)
 	const ff_limit_arrays limits = { dimension, 1, one, 1, one, 0 };
 	ff_report report = { .budget_id = "b" };
 	ff_budget_spec budget = FF_BUDGET_SPEC_INIT;
+	budget.budget_id = "b";
 	ff_outcome outcome = { .applied = true };
 	ff_created created = { .created = true };
 	FF_CHECK_CODE(t, ff_engine_report_usage_admin(e, &report, &amounts, &outcome, NULL), FF_E_INVALID);

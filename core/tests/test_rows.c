@@ -670,7 +670,7 @@ static ff_text some_text(ff_test *t)
 	return (ff_text){ bytes, size };
 }
 
-static ffp_item *some_slot(ff_test *t, ffp_rows *rows)
+static ffp_item *some_item(ff_test *t, ffp_rows *rows)
 {
 	const ffp_budget_row budget = { .budget_id = some_text(t) };
 	const ffp_usage_row usage = { .budget_id = some_text(t), .dimensions_key = some_text(t) };
@@ -696,12 +696,12 @@ static bool in_order(const ffp_item *a, const ffp_item *b)
 }
 
 /* Few and many, in any order, in order, and the other way round. */
-static void slots_are_sorted(ff_test *t)
+static void items_are_sorted(ff_test *t)
 {
 	for (size_t wanted = 0; wanted < 2000; wanted += 1 + wanted / 2) {
 		ffp_rows *rows = new_rows(t);
 		while (rows->items_count < wanted)
-			FF_REQUIRE(t, some_slot(t, rows) != NULL);
+			FF_REQUIRE(t, some_item(t, rows) != NULL);
 		for (unsigned round = 0; round < 3; round++) {
 			for (size_t i = 0; round == 2 && i < wanted / 2; i++) {
 				ffp_item *item = rows->items[i];
@@ -721,18 +721,18 @@ static void slots_are_sorted(ff_test *t)
 /* What lies behind a text is none of it, where others go on and have much in common. */
 static void texts_end_where_they_end(ff_test *t)
 {
-	enum { SLOTS = 50 };
+	enum { ITEMS = 50 };
 	static const ffp_budget_row prefix = { .budget_id = { "the same\xff\xff\xff\xff\xff\xff\xff\xff", 3 } };
-	ffp_item items[SLOTS], *sorted[SLOTS];
-	for (size_t i = 0; i < SLOTS; i++) {
+	ffp_item items[ITEMS], *sorted[ITEMS];
+	for (size_t i = 0; i < ITEMS; i++) {
 		ffp_budget_row *key = ff_test_alloc(t, sizeof(*key));
-		key->budget_id = ffp_text(ff_test_text(t, "the same in all of them %zu", SLOTS - i));
+		key->budget_id = ffp_text(ff_test_text(t, "the same in all of them %zu", ITEMS - i));
 		items[i] = (ffp_item){ .table = ffp_table(FFP_BUDGET_POLICY), .columns = 1, .key = &key->row };
 		sorted[i] = &items[i];
 	}
-	items[SLOTS / 2].key = &prefix.row;
-	FF_REQUIRE(t, ffp_items_sort(sorted, SLOTS, ffp_raw_arena(t)));
-	FF_CHECK(t, sorted[0] == &items[SLOTS / 2]);
+	items[ITEMS / 2].key = &prefix.row;
+	FF_REQUIRE(t, ffp_items_sort(sorted, ITEMS, ffp_raw_arena(t)));
+	FF_CHECK(t, sorted[0] == &items[ITEMS / 2]);
 }
 
 static void keys_begin_with_texts(ff_test *t)
@@ -764,7 +764,7 @@ static const ff_case cases[] = {
 	CASE(rows_scan_keeps_the_stores_order, "", 0),
 	CASE(rows_read_in_order, "", 0),
 	CASE(rows_without_memory, "", 0),
-	CASE(slots_are_sorted, "", 0),
+	CASE(items_are_sorted, "", 0),
 	CASE(texts_end_where_they_end, "", 0),
 	CASE(keys_begin_with_texts, "", 0),
 };

@@ -139,8 +139,9 @@ typedef struct ffp_gate_state {
 
 extern ffp_gate_state ffp_gate;
 
-/* Shuts it for the loads of faulty:, which come to the second; and waits until one is there. */
+/* Shuts it for the loads of faulty:. */
 void ffp_shut_gate(void);
+/* What such a load does: waits until it is open. */
 void ffp_wait_at_gate(ff_read *reads, size_t count);
 void ffp_wait_until_one_waits(void);
 

@@ -193,8 +193,8 @@ static inline ff_text ff_text_copy(ff_arena *arena, const void *data, size_t siz
 	return copy;
 }
 
-/* Whether bytes are well-formed UTF-8 without NUL, as a core writes every text. A store whose bytes others may have changed
- * asks before it answers a row, and answers it CORRUPT where they are not. Pure, in time linear in `size`; `data` may be
+/* Whether bytes are well-formed UTF-8 without NUL, as a core writes every text. A store asks
+ * before it answers a row, and answers it CORRUPT where they are not: others may have changed its bytes. Pure, in time linear in `size`; `data` may be
  * NULL where there are none. */
 FF_API bool ff_text_is_valid(const void *data, size_t size);
 
@@ -366,8 +366,8 @@ typedef struct ff_store_limits {
 	ff_durability durability;
 	char version[64]; /* of the storage library or server, with its NUL: "SQLite 3.40.1" */
 	/* CONCURRENT_WRITERS: write transactions that may be under way, 1 … 64; 0 is 1, more is 64. Two that touch different
-	 * roots (ff_table.root) do not wait for each other, unless both hash to one lock; those of one root are still
-	 * alone, also where they have found no row yet. */
+	 * roots (ff_table.root) do not wait for each other, unless both hash to one lock, which "a" and "b" of the suite do
+	 * not; of those of one root only one is under way, or one is told CONFLICT, also where they have found no row yet. */
 	uint32_t lanes;
 } ff_store_limits;
 

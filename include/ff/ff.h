@@ -25,14 +25,15 @@
  * Errors that every call can give, besides those listed with it: FF_E_INVALID for an argument outside its range
  * (nothing was read or written), FF_E_MISUSE for an engine that is NULL or was opened in another process, FF_E_BUSY,
  * FF_E_FULL, FF_E_IO, FF_E_CORRUPT, FF_E_NO_MEMORY, and for calls that write FF_E_COMMIT_UNKNOWN and, on an engine
- * opened read only, FF_E_UNAVAILABLE. Where several apply, the order is: arguments, missing entity, key (replay or
- * conflict), corruption, breach, overflow (FF-ERR-3). `error` may be NULL everywhere.
+ * opened read only, FF_E_UNAVAILABLE. Where several apply, the order is: a dead handle, arguments, a store that is read
+ * only, a deadline that has passed, an import that is not finished, missing entity, key (replay or conflict), corruption,
+ * breach, overflow (FF-ERR-3). `error` may be NULL everywhere.
  *
  * Threads: an engine serves any number of threads. Calls that write and wait at the same time are decided in the order
  * of arrival and share one commit. A call blocks until its answer is as durable as the store was opened.
  *
  * Stability: functions and values are only ever appended. A struct may grow, so a host is compiled anew with each version
- * of this header. `size`, where a struct has one, is to notice that it was not, and makes no two versions work together:
+ * of this header. `size`, where a struct has one, tells where that was forgotten, and makes no two versions work together:
  * its INIT sets it to sizeof, and with any other the call is FF_E_INVALID and reads no more of it. That tells of a struct
  * that was never begun, too. What is begun cleared, such as ff_report, has none, nor has what the engine fills.
  *

@@ -3,10 +3,12 @@
  *
  * Each function appends one statement, without a semicolon, to a text that the caller gives. Values are parameters,
  * numbered from 1 in the order that the function's comment says. Rows with NULL in any column of an index are left out
- * of the index (it is partial), and a read in its order repeats that term, so that the planner may use the index.
+ * of the index (it is partial, unless full_indexes), and a read in its order repeats that term, so that the planner may use
+ * the index.
  *
- * A number may stand in a statement twice (split_bounds). A client that knows only a bare '?', or sends values as words of
- * the statement, puts its own in the place of each '?' and the digits behind it: no name of a core's tables holds a '?'.
+ * A number may stand in a statement twice (split_bounds), and its value is bound at each place. A client that knows only a
+ * bare '?', or sends values as words of the statement, puts its own in the place of each '?' and the digits behind it: no
+ * name of a core's tables holds a '?'.
  *
  *     SQLite      { .placeholder = '?', .quote = '"', .type_int64 = "INTEGER", .type_text = "TEXT",
  *                   .table_suffix = " STRICT, WITHOUT ROWID", .index_hint = " INDEXED BY " }
@@ -15,7 +17,8 @@
  *                   .table_suffix = " ENGINE=InnoDB", .type_text_key = "VARBINARY(256)", .full_indexes = true,
  *                   .if_not_exists = true, .split_bounds = true }
  *
- * Stability: as <ff/backend.h>; fields are only ever appended to ff_sql_dialect, and 0 there means "as before".
+ * Stability: fields are only ever appended to ff_sql_dialect, and 0 there means "as before"; the struct has no size, so a
+ * backend is compiled anew with each version of this header.
  */
 #ifndef FF_SQL_H
 #define FF_SQL_H
@@ -84,8 +87,8 @@ FF_API uint32_t ff_sql_range_shape(const ff_read *read);
 /* Parameters: all columns in table order. */
 FF_API void ff_sql_insert(ff_sql_text *text, const ff_sql_dialect *dialect, const ff_table *table);
 
-/* The value columns that a PUT changes, as a mask for ff_sql_update: those that differ between `before` and `after`, and all
- * where the stored row is corrupt. 0: the row stays as it is. */
+/* The value columns that a PUT with a row before it changes, as a mask for ff_sql_update: those that differ between `before`
+ * and `after`, and all where the stored row is corrupt. 0: there is nothing to set. */
 FF_API uint32_t ff_sql_changed_columns(const ff_write *write);
 
 /* Bit i of `mask` names column i; at least one, none of the key. Parameters: those columns in table order, then the key
