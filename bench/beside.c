@@ -14,7 +14,8 @@ typedef struct readers {
 	_Atomic bool stops;
 	uint64_t reads;
 	double seconds;
-	bench_histogram latencies;
+	bench_histogram latencies; /* of the reads */
+	bench_histogram written;   /* of the writer's calls beside them, and not of the other side's */
 } readers;
 
 static void *read_statuses(void *context)
@@ -60,7 +61,10 @@ static void beside(readers *of, void *thread(void *), uint64_t ops, bench_slice 
 
 static void read_slice(void *context, uint64_t ops, bench_slice *slice)
 {
-	beside(context, read_statuses, ops, slice);
+	readers *of = context;
+	of->writer.reports->latencies = (bench_histogram){ 0 };
+	beside(of, read_statuses, ops, slice);
+	bench_merge(&of->written, &of->writer.reports->latencies);
 }
 
 static void count_slice(void *context, uint64_t ops, bench_slice *slice)
@@ -89,7 +93,7 @@ unsigned bench_run_status(const bench_workload *workload, const bench_store *sto
 	bench_row_begin(&rows[1], workload->against, store, &shape, options);
 	bench_row_begin(&rows[2], workload->against, store, &shape, options);
 	bench_prepare(&subject, &reports, &shape, options->seed);
-	bench_side a = { .slice = read_slice, .context = &of, .latencies = &reports.latencies };
+	bench_side a = { .slice = read_slice, .context = &of, .latencies = &of.written };
 	bench_side alone = { .slice = bench_engine_slice, .context = &of.writer };
 	bench_side counted = { .slice = count_slice, .context = &of };
 	bench_pairs how = bench_pairs_for(options, shape.batch);
@@ -123,6 +127,11 @@ static bool is_other(uint64_t number)
 	return kind_of(number) >= 80;
 }
 
+static bool is_admission(uint64_t number)
+{
+	return is_other(number) && kind_of(number) < 95;
+}
+
 /* True where the call was none that reports. */
 static bool call_other(bench_subject *subject, bench_reports *reports, const ff_report *report, uint64_t number,
                        uint64_t *ns)
@@ -132,7 +141,7 @@ static bool call_other(bench_subject *subject, bench_reports *reports, const ff_
 	if (!is_other(number))
 		return false;
 	uint64_t began = bench_now_ns();
-	if (kind_of(number) < 95) {
+	if (is_admission(number)) {
 		char execution[32];
 		ff_admission admission = bench_admission_of(number, execution);
 		ff_admission_outcome outcome = { FF_ADMITTED, 0 };
@@ -149,16 +158,21 @@ static bool call_other(bench_subject *subject, bench_reports *reports, const ff_
 	return true;
 }
 
-static bool check_quota(ff_engine *engine, uint64_t admitted)
+static bool check_quota(ff_engine *engine, const bench_reports *reports)
 {
 	const ff_quota_status *status;
 	ff_error error;
+	uint64_t asked = 0;
+	for (uint64_t number = 0; number < reports->next; number++)
+		asked += is_admission(number);
 	if (ff_engine_get_quota_status(engine, BENCH_QUOTA, &status, &error) != FF_OK)
 		bench_die_of("read the books", &error);
-	bool right = status->in_window == admitted;
+	bool right = reports->admitted == asked && status->in_window == asked;
 	if (!right)
-		fprintf(stderr, "ff-bench: wrong books: %" PRIu64 " were admitted, and %" PRIu64 " are in the window\n",
-		        admitted, status->in_window);
+		fprintf(stderr,
+		        "ff-bench: wrong books: %" PRIu64 " of %" PRIu64 " were admitted, and %" PRIu64
+		        " are in the window\n",
+		        reports->admitted, asked, status->in_window);
 	ff_free(status);
 	return right;
 }
@@ -183,7 +197,7 @@ unsigned bench_run_mixed(const bench_workload *workload, const bench_store *stor
 	bench_run_pairs(&how, &a, NULL, rows);
 	bench_row_end(rows, &subject);
 	bench_reports_doctor(&reports, options->doctor);
-	rows->books_wrong = !check_quota(subject.engine, reports.admitted);
+	rows->books_wrong = !check_quota(subject.engine, &reports);
 	rows->books_wrong = !bench_subject_books(&subject, &reports) || rows->books_wrong;
 	rows->books_wrong = !bench_reports_right(&reports, &shape, store->scheme) || rows->books_wrong;
 	bench_clear(&subject, &reports);
