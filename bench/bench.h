@@ -164,7 +164,7 @@ typedef struct bench_options {
 	bool doctor;       /* the engine's expected books are made wrong */
 	bool doctor_floor; /* the other side's */
 	bool lose_keys;    /* keys that both sides are to know are not theirs */
-	bool refuse;       /* the engine's budgets are full, and are not to be */
+	bool refuse;       /* budgets are full, and are not to be */
 	uint64_t seed;
 	double rate; /* 0 = closed loop */
 	/* What replaces the workload's own, where it was given. */

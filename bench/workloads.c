@@ -208,10 +208,10 @@ unsigned bench_run_reports(const bench_workload *workload, const bench_store *st
 	static const char *const against[] = { [BENCH_FLOOR_LOOKS] = "floor",
 		                               [BENCH_FLOOR_UNSEEN] = "unseen floor",
 		                               [BENCH_FLOOR_PLAIN] = "plain floor" };
-	bench_shape shape = bench_shape_for(workload, store, options), engine_shape = shape;
-	engine_shape.refuse = engine_shape.refuse || options->refuse;
-	bench_reports *reports = share_reports(&engine_shape, options);
-	bench_reports *floor_reports = share_reports(&shape, options);
+	bench_shape shape = bench_shape_for(workload, store, options), given = shape;
+	given.refuse = given.refuse || options->refuse;
+	bench_reports *reports = share_reports(&given, options);
+	bench_reports *floor_reports = share_reports(&given, options);
 	contest of = { .subject = { .store = store },
 		       .engine = { &of.subject, reports },
 		       .floor = { .store = store, .kind = options->floor, .reports = floor_reports },

@@ -376,8 +376,10 @@ class Run(Case):
     def test_several_processes_share_the_books(self):
         row, = self.rows("--workload", "hot", "--processes", "3", "--threads", "2")
         self.assertEqual((row["processes"], row["threads"], row["budgets"], row["books"]), (3, 2, 1, "ok"))
-        self.assertEqual((row["ops"] % 6, row["against"]), (0, "floor"))
+        self.assertEqual((row["ops"] % 12, row["against"]), (0, "floor"))  # two slices, and a call of each thread of each process
         self.assertGreater(row["cpu_us_per_op"], 0)
+        self.assertGreater(row["engine_memory_bytes"], 0)
+        self.assertGreater(row["peak_memory_bytes"], row["engine_memory_bytes"])
         row, = self.rows("--workload", "mixed", "--processes", "3")
         self.assertEqual(row["processes"], 1)
 
@@ -414,13 +416,16 @@ class Run(Case):
     def test_keys_that_are_lost_fail(self):
         for workload in ("single", "crowd-64", "batch-100", "batch-random", "status", "keys-1k", "day"):
             with self.subTest(workload):
-                self.check_canary(workload, "keys", "wrong books")
+                told = self.check_canary(workload, "keys", f"wrong books of {SCHEME}")
+                self.assertEqual("of the floor" in told, workload in FLOORED)
         self.check_canary("hot", "keys", "of the floor", "--processes", "2")
 
     def test_work_that_was_refused_is_no_work(self):
         for workload in ("single", "crowd-64", "batch-no-keys", "replays"):
             with self.subTest(workload):
-                self.check_canary(workload, "refusals", "were to be accepted")
+                told = self.check_canary(workload, "refusals", "were to be accepted")
+                for side in (SCHEME, "the floor"):
+                    self.assertRegex(told, f"wrong books of {side}: [0-9]+ [a-z]+ were to be accepted")
 
     def check_canary(self, workload, kind, words, *arguments):
         done = self.bench("run", "--quick", "--seconds", "0.001", "--pairs", "1", "--store", SCHEME, "--workload",
@@ -429,6 +434,7 @@ class Run(Case):
         self.assertIn(workload, done.stderr)
         self.assertIn("wrong", {row["books"] for row in json.loads(done.stdout)["rows"]})
         self.assertEqual(self.stores(), [])
+        return done.stderr
 
 
 class Sweeper(Case):
