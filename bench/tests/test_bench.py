@@ -269,7 +269,15 @@ class Run(Case):
         self.assertEqual((document["version"], document["label"]), (1, "mine"))
         self.assertEqual(set(document["machine"]), {"cores", "cpu", "memory_bytes", "kernel", "filesystem"})
         self.assertEqual(row["ops"] % 7, 0)
-        self.assertIn(f" {row['per_second']:,.0f} ", done.stdout)
+        head, line = (re.split(r" {2,}", line.strip()) for line in done.stdout.splitlines())
+        cells, latency = dict(zip(head, line)), row["latency_us"]
+        if row["bytes_written_per_op"]:  # else the line has a cell less
+            self.assertEqual(cells["TO"], "floor")
+        numbers = {"PER SECOND": row["per_second"], "OTHER SIDE": row["floor_per_second"], "P50 µs": latency["p50"],
+                   "P99": latency["p99"], "P100": latency["p100"], "CPU µs": row["cpu_us_per_op"]}
+        for name, number in numbers.items():
+            self.assertAlmostEqual(float(cells[name].replace(",", "")), number, delta=0.006 + 0.006 * number, msg=name)
+        self.assertEqual(cells["RATIO"], f"{row['ratio']:.2f} ({row['ratio_q1']:.2f}–{row['ratio_q3']:.2f})")
         self.assertEqual(self.stores(), ["rows.json"])
 
     def test_what_a_workload_cannot_do_its_row_does_not_say(self):
@@ -619,6 +627,14 @@ class Rows(Case):
         alone = {name: None for name in ("ratio", "ratio_min", "ratio_q1", "ratio_q3", "ratio_max")} | {"pairs": 0}
         for rate, word in ((800, "same"), (700, "slower"), (1200, "faster")):
             self.compare(row_of(0.9, per_second=900) | alone, row_of(0.9, per_second=rate) | alone, word)
+
+    def test_compare_shows_both_and_minds_every_row(self):
+        hot = row_of(0.5, workload="hot")
+        self.write("a.json", [row_of(0.8, per_second=1000), hot])
+        self.write("b.json", [row_of(0.4, per_second=250), hot])
+        lines = self.bench("compare", "a.json", "b.json", status=1).stdout.splitlines()[1:]
+        self.assertEqual(lines[0].split(), ["single", "sqlite", "1000", "250", "0.80", "0.40", "0.50", "ratio", "slower"])
+        self.assertEqual(lines[1].split()[-1], "same")
 
     def test_compare_leaves_out_rows_without_a_like(self):
         others = {"workload": "hot", "store": "lmdb", "durability": "none", "keys": "random", "loop": "open", "size": "quick",
