@@ -77,6 +77,12 @@ static int see_statement(unsigned event, void *context, void *statement, void *t
 	return 0;
 }
 
+#define WRAP(answer, name, ...)            \
+	answer __real_##name(__VA_ARGS__); \
+	answer __wrap_##name(__VA_ARGS__); \
+	answer __wrap_##name(__VA_ARGS__)
+
+/* The connections that there are; NULL: closed. */
 static sqlite3 *opened[64];
 static size_t opened_count;
 
@@ -88,10 +94,23 @@ static int see_connection(sqlite3 *db, char **message, const struct sqlite3_api_
 	return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, see_statement, NULL);
 }
 
-#define WRAP(answer, name, ...)            \
-	answer __real_##name(__VA_ARGS__); \
-	answer __wrap_##name(__VA_ARGS__); \
-	answer __wrap_##name(__VA_ARGS__)
+static void see_end(const sqlite3 *db)
+{
+	for (size_t i = 0; i < opened_count; i++)
+		opened[i] = opened[i] == db ? NULL : opened[i];
+}
+
+WRAP(int, sqlite3_close, sqlite3 *db)
+{
+	see_end(db);
+	return __real_sqlite3_close(db);
+}
+
+WRAP(int, sqlite3_close_v2, sqlite3 *db)
+{
+	see_end(db);
+	return __real_sqlite3_close_v2(db);
+}
 
 static unsigned flags; /* of the environment of the last commit */
 
@@ -474,7 +493,7 @@ static ff_engine *open_engine(const char *query, const char *durability)
 static sqlite3 *writer_of(size_t from)
 {
 	for (size_t i = from; i < opened_count; i++)
-		if (!ask(opened[i], "PRAGMA query_only"))
+		if (opened[i] && !ask(opened[i], "PRAGMA query_only"))
 			return opened[i];
 	die("the engine has no connection that writes");
 }
