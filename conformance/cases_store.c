@@ -55,9 +55,8 @@ typedef struct charges {
 	bool closes; /* and does not just end */
 } charges;
 
-static ff_code charge_by_each(ff_test *t, const charges *of)
+static ff_code charge_by_each(ff_test *t, const charges *of, ff_engine **engines)
 {
-	ff_engine *engines[HANDLES_MAX] = { NULL };
 	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
 	options.clock = ff_test_clock(t);
 	ff_code code = FF_OK;
@@ -69,9 +68,13 @@ static ff_code charge_by_each(ff_test *t, const charges *of)
 		ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1, .idempotency_key = key };
 		code = ff_engine_report_usage(engines[i], &report, &(ff_outcome){ 0 }, NULL);
 	}
-	for (unsigned i = 0; of->closes && i < of->count; i++)
-		ff_engine_close(&engines[i]);
 	return code;
+}
+
+static void close_each(const charges *of, ff_engine **engines)
+{
+	for (unsigned i = 0; i < of->count; i++)
+		ff_engine_close(&engines[i]);
 }
 
 /* The status that another process ended with, which does `body`. */
@@ -91,7 +94,11 @@ static int end_of_another(ff_test *t, int (*body)(ff_test *t, const charges *of)
 
 static int charge(ff_test *t, const charges *of)
 {
-	return (int)charge_by_each(t, of);
+	ff_engine *engines[HANDLES_MAX] = { NULL };
+	ff_code code = charge_by_each(t, of, engines);
+	if (of->closes)
+		close_each(of, engines);
+	return (int)code;
 }
 
 /* The name of the code that another process ended with. */
@@ -312,19 +319,10 @@ static bool is_null_device(int descriptor)
 	return fstat(descriptor, &there) == 0 && stat("/dev/null", &null) == 0 && there.st_rdev == null.st_rdev;
 }
 
-/* Opens and uses a store, where the outputs and the input are closed. Answers what is wrong with what is open then. */
-static int look_at_descriptors(ff_test *t, const charges *of)
+/* What is wrong with what is open now and was not before: an index of the words below. */
+static int look_at_what_is_new(const bool *before, int count)
 {
-	enum { DESCRIPTORS = 256 };
-	bool before[DESCRIPTORS];
-	for (int i = 0; i < DESCRIPTORS; i++) {
-		if (i <= STDERR_FILENO)
-			close(i);
-		before[i] = fcntl(i, F_GETFD) >= 0;
-	}
-	if (charge_by_each(t, of) != FF_OK)
-		return 1;
-	for (int i = 0; i < DESCRIPTORS; i++) {
+	for (int i = 0; i < count; i++) {
 		int flags = before[i] ? -1 : fcntl(i, F_GETFD);
 		if (flags < 0 || (i <= STDERR_FILENO && is_null_device(i)))
 			continue;
@@ -334,6 +332,22 @@ static int look_at_descriptors(ff_test *t, const charges *of)
 			return 3;
 	}
 	return 0;
+}
+
+/* Opens and uses a store, where the outputs and the input are closed. */
+static int look_at_descriptors(ff_test *t, const charges *of)
+{
+	enum { DESCRIPTORS = 256 };
+	bool before[DESCRIPTORS];
+	ff_engine *engines[HANDLES_MAX] = { NULL };
+	for (int i = 0; i < DESCRIPTORS; i++) {
+		if (i <= STDERR_FILENO)
+			close(i);
+		before[i] = fcntl(i, F_GETFD) >= 0;
+	}
+	int fault = charge_by_each(t, of, engines) == FF_OK ? look_at_what_is_new(before, DESCRIPTORS) : 1;
+	close_each(of, engines);
+	return fault;
 }
 
 /* What the host prints does not go into a store, and no program that it starts has one open. */
