@@ -15,23 +15,11 @@
 #endif
 
 #include "../floors/floor.h"
-
-static int failed;
-static const char *doing = "";
-
-#define CHECK(condition) check((condition), __LINE__, #condition)
-
-static void check(bool passed, int line, const char *condition)
-{
-	if (passed)
-		return;
-	fprintf(stderr, "%s:%d: not so of %s: %s\n", __FILE__, line, doing, condition);
-	failed++;
-}
+#include "check.h"
 
 static _Noreturn void die(const char *what)
 {
-	fprintf(stderr, "%s: %s\n", doing, what);
+	fprintf(stderr, "%s: %s\n", running, what);
 	exit(EXIT_FAILURE);
 }
 
@@ -296,7 +284,7 @@ static bool were_behind(unsigned count)
 
 static void test_looks(void)
 {
-	doing = "looks";
+	running = "looks";
 	bench_floor *floor = open_floor(BENCH_FLOOR_LOOKS, FF_DURABILITY_NONE);
 	report(floor, 'b', true, 8);
 	check_work(COUNT, 2, COUNT, 2, 2);
@@ -327,7 +315,7 @@ static void test_looks(void)
 
 static void test_unseen(void)
 {
-	doing = "unseen";
+	running = "unseen";
 	bench_floor *floor = open_floor(BENCH_FLOOR_UNSEEN, FF_DURABILITY_NONE);
 	report(floor, 'a', true, 8);
 	check_work(0, 2, COUNT, 2, 2);
@@ -343,7 +331,7 @@ static void test_unseen(void)
 
 static void test_plain(void)
 {
-	doing = "plain";
+	running = "plain";
 	bench_floor *floor = open_floor(BENCH_FLOOR_PLAIN, FF_DURABILITY_NONE);
 	report(floor, 'a', true, 8);
 	check_work(COUNT, COUNT, COUNT, COUNT, COUNT + 1);
@@ -361,7 +349,7 @@ static void test_plain(void)
 /* A known key with other amounts is no replay, which is why the digest is read. In a process of its own, for it ends it. */
 static void test_another_payload(void)
 {
-	doing = "another payload";
+	running = "another payload";
 	int status = 0;
 	pid_t process = fork();
 	if (process == 0) {
@@ -382,7 +370,7 @@ static void test_order(void)
 	static const char *const keys[] = { "a", "b", "c" };
 	ff_report reports[3] = { { 0 } };
 	floor_batch batch = { 0 };
-	doing = "order";
+	running = "order";
 	floor_batch_begin(&batch, 3);
 	for (unsigned i = 0; i < 3; i++) {
 		reports[i].idempotency_key = keys[i];
@@ -410,7 +398,7 @@ static int64_t ask(sqlite3 *db, const char *sql)
 /* A key's row holds a digest of what was reported, the outcome and the end. */
 static void test_rows_of_sqlite(void)
 {
-	doing = "rows";
+	running = "rows";
 	bench_floor *floor = open_floor(BENCH_FLOOR_LOOKS, FF_DURABILITY_NONE);
 	sqlite3 *db = opened[opened_count - 1];
 	int64_t before_ms = floor_now_ms();
@@ -427,7 +415,7 @@ static void test_rows_of_sqlite(void)
 
 static void test_rows_of_lmdb(void)
 {
-	doing = "rows";
+	running = "rows";
 	bench_floor *floor = open_floor(BENCH_FLOOR_LOOKS, FF_DURABILITY_NONE);
 	int64_t before_ms = floor_now_ms();
 	report(floor, 'a', true, 1001);
@@ -514,7 +502,7 @@ static void check_settings_of_sqlite(size_t engine_from, ff_durability durabilit
 		                             "SELECT journal_mode = 'wal' FROM pragma_journal_mode" };
 	sqlite3 *engine = writer_of(engine_from), *floor = opened[engine_from - 1];
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		doing = names[i];
+		running = names[i];
 		CHECK(ask(engine, names[i]) == ask(floor, names[i]));
 	}
 	CHECK(ask(floor, "PRAGMA wal_autocheckpoint") == (durability == FF_DURABILITY_FULL ? 4000 : 1000));
@@ -534,7 +522,7 @@ static void test_settings(const char *query, ff_durability from)
 		ff_engine *engine = open_engine(query, names[i]);
 		if (is("sqlite"))
 			check_settings_of_sqlite(engine_from, (ff_durability)i);
-		doing = names[i];
+		running = names[i];
 		CHECK(floor_flags == flags);
 		ff_engine_close(&engine);
 		ops->close(floor);
@@ -547,7 +535,7 @@ static void test_settings(const char *query, ff_durability from)
 /* A commit waits for the disk where it is to be durable, as those of the engine do. */
 static void test_commits_of_postgres(void)
 {
-	doing = "commits";
+	running = "commits";
 	for (int i = FF_DURABILITY_FULL; i <= FF_DURABILITY_NONE; i++) {
 		bench_floor *floor = open_floor(BENCH_FLOOR_LOOKS, (ff_durability)i);
 		CHECK(waits_for_disk == (i == FF_DURABILITY_FULL));

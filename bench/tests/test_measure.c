@@ -5,18 +5,7 @@
 #include <string.h>
 
 #include "../bench.h"
-
-static int failed;
-
-#define CHECK(condition) check((condition), __LINE__, #condition)
-
-static void check(bool passed, int line, const char *condition)
-{
-	if (passed)
-		return;
-	fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, line, condition);
-	failed++;
-}
+#include "check.h"
 
 static bool is_near(double got, double want)
 {

@@ -10,19 +10,7 @@
 #include <unistd.h>
 
 #include "../workloads.h"
-
-static int failed;
-static const char *running = "";
-
-#define CHECK(condition) check((condition), __LINE__, #condition)
-
-static void check(bool passed, int line, const char *condition)
-{
-	if (passed)
-		return;
-	fprintf(stderr, "%s:%d: not so of %s: %s\n", __FILE__, line, running, condition);
-	failed++;
-}
+#include "check.h"
 
 static void check_number(const char *what, double got, double want)
 {

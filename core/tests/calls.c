@@ -21,6 +21,15 @@ ff_code ffp_no_line(void *context, const char **line, size_t *size, ff_error *er
 	return FF_OK;
 }
 
+ff_code ffp_drop_line(void *context, const char *line, size_t size, ff_error *error)
+{
+	(void)context;
+	(void)line;
+	(void)size;
+	(void)error;
+	return FF_OK;
+}
+
 ffp_gate_state ffp_gate;
 
 void ffp_wait_at_gate(ff_read *reads, size_t count)

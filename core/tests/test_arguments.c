@@ -9,15 +9,6 @@
 
 /* ---- dead handles ------------------------------------------------------------------------------------------- */
 
-static ff_code drop_line(void *context, const char *line, size_t size, ff_error *error)
-{
-	(void)context;
-	(void)line;
-	(void)size;
-	(void)error;
-	return FF_OK;
-}
-
 static void drop_problem(void *context, const char *problem)
 {
 	(void)context;
@@ -70,7 +61,7 @@ static unsigned calls_that_live(ff_engine *e)
 		ff_engine_tick(e, 0, 0, NULL, NULL),
 		ff_engine_tick_every(e, 1000, NULL),
 		ff_engine_tick_every(e, 0, NULL),
-		ff_engine_export(e, 0, drop_line, NULL, NULL),
+		ff_engine_export(e, 0, ffp_drop_line, NULL, NULL),
 		ff_engine_import(e, ffp_no_line, NULL, NULL, NULL),
 		ff_engine_check(e, drop_problem, NULL, NULL),
 	};
@@ -319,7 +310,7 @@ static void every_error_names_its_operation(ff_test *t)
 	FF_CHECK_STR(t, error->operation, "list_budgets");
 	ff_engine_list_quotas(e, "\n", 1, &quotas, error);
 	FF_CHECK_STR(t, error->operation, "list_quotas");
-	ff_engine_export(e, -1, drop_line, NULL, error);
+	ff_engine_export(e, -1, ffp_drop_line, NULL, error);
 	FF_CHECK_STR(t, error->operation, "export");
 	ff_engine_tick(e, -1, 0, NULL, error);
 	FF_CHECK_STR(t, error->operation, "tick");

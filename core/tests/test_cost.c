@@ -149,15 +149,6 @@ static void long_policies_are_parsed_once_a_batch(ff_test *t)
 	FF_CHECK_EQ_INT(t, pieces_of(t, e, budgets, 1, 500), one);
 }
 
-static ff_code drop_line(void *context, const char *line, size_t size, ff_error *error)
-{
-	(void)context;
-	(void)line;
-	(void)size;
-	(void)error;
-	return FF_OK;
-}
-
 static void note_problem(void *context, const char *problem)
 {
 	ff_test_note(context, "%s", problem);
@@ -172,7 +163,7 @@ static size_t pieces_of_reading(ff_test *t, bool checks)
 	parsed_pieces = 0;
 	FF_CHECK_CODE(t,
 	              checks ? ff_engine_check(e, note_problem, t, ff_test_error(t))
-	                     : ff_engine_export(e, 0, drop_line, NULL, ff_test_error(t)),
+	                     : ff_engine_export(e, 0, ffp_drop_line, NULL, ff_test_error(t)),
 	              FF_OK);
 	size_t pieces = parsed_pieces;
 	cJSON_InitHooks(NULL);

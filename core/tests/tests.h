@@ -121,6 +121,8 @@ ff_engine_info ffp_info(ff_test *test, ff_engine *engine);
 
 /* Gives an import no lines. */
 ff_code ffp_no_line(void *context, const char **line, size_t *size, ff_error *error);
+/* Takes an export's, and keeps none. */
+ff_code ffp_drop_line(void *context, const char *line, size_t size, ff_error *error);
 
 /* What the threads of a case share, and how their calls came out. */
 typedef struct ffp_crowd {
