@@ -193,8 +193,8 @@ static inline ff_text ff_text_copy(ff_arena *arena, const void *data, size_t siz
 	return copy;
 }
 
-/* Whether bytes are well-formed UTF-8 without NUL, as a core writes every text. A store asks
- * before it answers a row, and answers it CORRUPT where they are not: others may have changed its bytes. Pure, in time linear in `size`; `data` may be
+/* Whether bytes are well-formed UTF-8 without NUL, as a core writes every text. A store asks before it answers a row, and
+ * answers it CORRUPT where they are not: others may have changed its bytes. Pure, in time linear in `size`; `data` may be
  * NULL where there are none. */
 FF_API bool ff_text_is_valid(const void *data, size_t size);
 
@@ -365,9 +365,9 @@ typedef struct ff_store_limits {
 	uint64_t caps; /* a subset of the backend's */
 	ff_durability durability;
 	char version[64]; /* of the storage library or server, with its NUL: "SQLite 3.40.1" */
-	/* CONCURRENT_WRITERS: write transactions that may be under way, 1 … 64; 0 is 1, more is 64. Two that touch different
-	 * roots (ff_table.root) do not wait for each other, unless both hash to one lock, which "a" and "b" of the suite do
-	 * not; of those of one root only one is under way, or one is told CONFLICT, also where they have found no row yet. */
+	/* CONCURRENT_WRITERS: how many write transactions may be under way, 1 … 64; 0 counts as 1, more than 64 as 64. Two on
+	 * different roots (ff_table.root) do not wait for each other, unless both roots hash to one lock (the suite's roots "a"
+	 * and "b" must not). Of two on one root one waits, or is told CONFLICT, even where neither has found a row. */
 	uint32_t lanes;
 } ff_store_limits;
 
@@ -400,8 +400,9 @@ typedef struct ff_engine_backend {
 	 * not there before (or an empty, whole one, where others may have opened it).
 	 * Errors: INVALID (path or parameter), NOT_FOUND (read-only or must-exist, and there is none), VERSION (a newer
 	 * schema; the store is left untouched), CORRUPT (no store of this kind), BUSY, FULL, UNAVAILABLE (an older
-	 * schema opened read only: it would have to be migrated), MISUSE (a parent of this process had a store open
-	 * when it forked, and the storage library cannot begin anew in the child).
+	 * schema opened read only: it would have to be migrated; or a library, server or place that cannot serve),
+	 * MISUSE (a parent of this process had a store open when it forked, and the storage library cannot begin anew
+	 * in the child).
 	 */
 	ff_code (*open)(ff_store *store, const ff_store_config *config, ff_error *error);
 
@@ -458,16 +459,17 @@ typedef struct ff_engine_backend {
 	 * May provide. Verifies the store's own structure and calls `problem` for each fault, with `context` and a text
 	 * that names the place and the fault, and ends with NUL. It may quote what it found, of any bytes and length:
 	 * the core passes it on as ff_error_set would keep it, printable UTF-8 on one line. Several lines are several
-	 * calls. FF_OK where the check itself could be made. NULL: the core checks only what it can read through load.
+	 * calls. FF_OK where the check itself could be made. Errors: BUSY, CORRUPT. NULL: the core checks only what it
+	 * can read through load.
 	 */
 	ff_code (*check)(ff_store *store, ff_problem_fn *problem, void *context, ff_error *error);
 
 	/*
 	 * May provide. Whether nobody, in this process or another, has committed to the store between the last commit
 	 * of this open store and the begin of this write transaction, so that rows which the core remembers from there
-	 * are still so. Asked once, right behind begin; no I/O. False where in doubt. Of an open store with several
-	 * lanes the core takes nothing for so by it, since one lane may write what another remembers. NULL: the core
-	 * takes nothing that it remembers for so, unless the store looks (expect).
+	 * are unchanged. Asked once, right behind begin; no I/O. False where in doubt. On an open store with several
+	 * lanes the core does not rely on it, since one lane may write what another remembers. NULL: the core trusts no
+	 * remembered row, unless the store verifies it (expect).
 	 */
 	bool (*is_untouched)(ff_txn *txn);
 
@@ -522,8 +524,8 @@ FF_API const ff_engine_backend *ff_backend_at(size_t i);
  *
  *     FF_BACKEND_PLUGIN = { .size = sizeof(ff_engine_backend), .abi_major = FF_BACKEND_ABI, .name = "mine", … };
  *
- * The functions of this header that it calls are those of the program that loads it, where that exports them (as ffctl
- * and ff-conformance do), or else of the libff that it is linked with; either will do.
+ * The functions of this header that it calls are those of the program that loads it, where that exports them (as ffctl,
+ * ff-conformance and ff-bench do), or else of the libff that it is linked with; either will do.
  */
 #define FF_BACKEND_PLUGIN                                 \
 	FF_API const ff_engine_backend ff_backend_plugin; \

@@ -131,9 +131,10 @@ FF_API void ff_case_run(const ff_case *of, const ff_harness *harness, uint64_t g
 
 /*
  * The runner as a program's main: every case on the stores of each harness, reported by TAP on stdout, with the options
- * of ff-conformance (--filter, --seed, --no-bulk, --case-timeout, --junit, --list, --help; a store that --store names
- * takes the harnesses' place). Answers the exit status: 0 all passed, 1 a case failed or fewer ran than the stores'
- * capabilities imply, 2 wrong usage. A case that takes longer than it may ends the process, with status 1, by SIGALRM.
+ * of ff-conformance: --module, --store, --filter, --seed, --no-bulk, --case-timeout, --junit, --list, --help. Stores named
+ * by --store take the place of the harnesses. Answers the exit status: 0 all passed, 1 a case failed or fewer ran than the
+ * stores' capabilities imply, 2 wrong usage. A case that takes longer than it may ends the process, with status 1, by
+ * SIGALRM.
  */
 FF_API int ff_conformance_main(int argc, char **argv, const ff_harness *const *harnesses, size_t count);
 

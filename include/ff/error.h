@@ -21,7 +21,7 @@ typedef enum ff_code {
 	FF_E_BUSY = 6,            /* contention outlived the retries */
 	FF_E_FULL = 7,            /* disk, map or quota full */
 	FF_E_IO = 8,              /* the store or the network failed */
-	FF_E_UNAVAILABLE = 9,     /* the backend lacks the operation or a required capability */
+	FF_E_UNAVAILABLE = 9,     /* a write to a read-only engine; a capability or a store that is lacking */
 	FF_E_VERSION = 10,        /* the store's schema is newer than the library */
 	FF_E_NO_MEMORY = 11,      /* the allocator had nothing to give */
 	FF_E_COMMIT_UNKNOWN = 12, /* a commit reported failure and may have happened */

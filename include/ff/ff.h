@@ -11,8 +11,9 @@
  *     ff_engine_close(&engine);
  *
  * A refusal is an answer (FF_OK, with outcome.applied false); an error means that no decision was made and nothing was
- * changed, but for FF_E_COMMIT_UNKNOWN (FF-ERR-2). After any error the same call with the same idempotency key may be
- * sent again; it charges at most once.
+ * changed. Two exceptions: after FF_E_COMMIT_UNKNOWN the change may have been made (FF-ERR-2), and a tick or an import
+ * keeps the slices that it had committed before the error. After any error the same call with the same idempotency key may
+ * be sent again; it charges at most once.
  *
  * Units: times are int64_t milliseconds since the Unix epoch, 0 … INT64_MAX, and what would end later (a key, a window
  * entry, a lease) ends at INT64_MAX; durations are milliseconds unless a name says otherwise; amounts are integers in the
@@ -24,13 +25,15 @@
  *
  * Errors that every call can give, besides those listed with it: FF_E_INVALID for an argument outside its range
  * (nothing was read or written), FF_E_MISUSE for an engine that is NULL or was opened in another process, FF_E_BUSY,
- * FF_E_FULL, FF_E_IO, FF_E_CORRUPT, FF_E_NO_MEMORY, and for calls that write FF_E_COMMIT_UNKNOWN and, on an engine
- * opened read only, FF_E_UNAVAILABLE. Where several apply, the order is: a dead handle, arguments, a store that is read
- * only, a deadline that has passed, an import that is not finished, missing entity, key (replay or conflict), corruption,
- * breach, overflow (FF-ERR-3). `error` may be NULL everywhere.
+ * FF_E_FULL, FF_E_IO, FF_E_CORRUPT, FF_E_NO_MEMORY; and for calls that write FF_E_COMMIT_UNKNOWN, FF_E_UNAVAILABLE on an
+ * engine opened read only, and FF_E_MISUSE while an import is unfinished (FF-MT-5). Where several apply, the order is: a
+ * dead handle, arguments, a store that is read only, a deadline that has passed, an import that is not finished, missing
+ * entity, key (replay or conflict), corruption, breach, overflow (FF-ERR-3). `error` may be NULL everywhere.
  *
- * Threads: an engine serves any number of threads. Calls that write and wait at the same time are decided in the order
- * of arrival and share one commit. A call blocks until its answer is as durable as the store was opened.
+ * Threads: an engine serves any number of threads. Calls that write and wait at the same time share a commit and are
+ * decided in the order of arrival; on a store with several lanes (PostgreSQL with pool=) that holds for the calls of one
+ * lane, and single calls on one budget or quota policy are always in one. A call blocks until its answer is as durable as
+ * the store was opened.
  *
  * Stability: functions and values are only ever appended. A struct may grow, so a host is compiled anew with each version
  * of this header. `size`, where a struct has one, tells where that was forgotten, and makes no two versions work together:
@@ -70,7 +73,8 @@ typedef struct ff_random {
 #define FF_OPEN_DATA_CLOCK 8u     /* requests bring their own time, raised to the last one seen (FF-CLK-2) */
 
 /* Begin with FF_ENGINE_OPTIONS_INIT; 0 (or NULL) in a field is its default. Each wait between tries is twice as long as the
- * one before, at most 60,000 ms. A commit is of at most 1,024 callers, and never of a part of a list. */
+ * one before, at most 60,000 ms. At most 1,024 callers share a commit. A list is never split, even where it is longer than
+ * batch_calls_max. */
 typedef struct ff_engine_options {
 	size_t size;                   /* sizeof(ff_engine_options) (Stability, above), as for all that have one */
 	uint32_t flags;                /* FF_OPEN_… */
@@ -100,7 +104,8 @@ typedef struct ff_engine_options {
  * The schema of an empty store is created, an older one migrated in one transaction (FF-MT-2).
  * Errors: INVALID (malformed URI; unknown scheme or parameter: those known are listed), NOT_FOUND (missing store),
  * VERSION (written by a newer library; left untouched), CORRUPT (no store of this kind), UNAVAILABLE (a required
- * capability is lacking), MISUSE (SQLite, in a process whose parent had such a store open when it forked).
+ * capability is lacking; an older schema, opened read only; a library, server or file system that cannot serve),
+ * MISUSE (SQLite, in a process whose parent had such a store open when it forked).
  * On an error *engine is NULL and nothing is left open.
  */
 FF_API ff_code ff_engine_open(const char *uri, const ff_engine_options *options, ff_engine **engine, ff_error *error);
@@ -367,7 +372,7 @@ typedef enum ff_admission_kind {
 
 typedef struct ff_admission_outcome {
 	ff_admission_kind kind;
-	int64_t retry_after_ms; /* RATE_EXCEEDED: after exactly so long one more is admitted. Else FF_TIME_NONE */
+	int64_t retry_after_ms; /* RATE_EXCEEDED: how long until one more is admitted, plus jitter. Else FF_TIME_NONE */
 } ff_admission_outcome;
 
 /* Admits an execution under a quota policy, or says why not (FF-QA-2 … 6). The work does not grow with the window
@@ -487,10 +492,10 @@ FF_API ff_code ff_engine_tick(ff_engine *engine, int64_t now_ms, uint64_t limit,
                               ff_error *error);
 
 /*
- * Runs an unbounded tick on a thread of the engine's own, every interval_ms (1 … 86,400,000; 0 = off) from now on;
- * starting twice changes nothing. Behind a tick the thread rests for four times as long as that took, up to an hour,
- * where that is more than the interval. Errors of a tick are dropped; the next one tries again. Stopping (interval 0, or
- * close) waits for a slice under way (FF-RB-6).
+ * Runs an unbounded tick on a thread of the engine's own, every interval_ms (1 … 86,400,000; 0 = off), the first at once.
+ * While the thread runs, starting it again changes nothing, not even the interval: stop it first. After a tick the thread
+ * rests for four times as long as that took, up to an hour, where that is more than the interval. Errors of a tick are
+ * dropped; the next one tries again. Stopping (interval 0, or close) waits for a slice under way (FF-RB-6).
  */
 FF_API ff_code ff_engine_tick_every(ff_engine *engine, uint32_t interval_ms, ff_error *error);
 

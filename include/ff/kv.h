@@ -1,6 +1,6 @@
 /*
- * ff: for authors of backends that keep rows in a key-value store: the slots of <ff/backend.h>, but for open and close,
- * over a handful of calls on ordered keys.
+ * ff: for authors of backends that keep rows in a key-value store: the slots begin, load, store and check of
+ * <ff/backend.h>, and the schema, over a handful of calls on ordered keys. open, close, limits, commit, abort are yours.
  *
  * A store is some number of trees: one a table, one an index, and tree 0 for the schema's version. A tree maps keys to
  * values, both plain bytes, and walks its keys in the order of memcmp. An engine with named databases gives each tree
@@ -104,7 +104,8 @@ typedef struct ff_kv_ops {
 	/* put and remove do not look whether the key is there and answer no CONFLICT: the adapter gets it before. */
 	bool blind;
 
-	/* May provide. As the slot of the same name; the schema's version is not read again where nobody wrote. */
+	/* May provide. As the slot of the same name, which must be set in the backend's table, too. Where nobody wrote, the
+	 * schema's version is not read again. */
 	bool (*is_untouched)(ff_txn *txn);
 } ff_kv_ops;
 
