@@ -293,7 +293,7 @@ static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 	if (alive == 0)
 		mdb_txn_abort(probe);
 	ff_code code = ffp_lmdb_txn_fail(txn, result, "commit to", error);
-	if (alive == MDB_PANIC)
+	if (alive != 0) /* it panics, or that cannot be told */
 		code = FF_E_COMMIT_UNKNOWN;
 	else if (result == EIO &&
 	         ffp_lmdb_environment_is_full(environment)) /* LMDB says so of a write that was cut short */

@@ -12,6 +12,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "../support/full.h"
+
 /* Trees of a store, with room for later versions. */
 #define TREES_MAX 126
 /* Of a new lock file: it holds a reader slot of 64 bytes for each read transaction at a time, in all processes. */
@@ -29,9 +31,6 @@ static ff_code code_of(int result)
 		return FF_E_NO_MEMORY;
 	case MDB_MAP_FULL:
 	case MDB_TXN_FULL:
-	case ENOSPC:
-	case EDQUOT:
-	case EFBIG:
 		return FF_E_FULL;
 	case MDB_READERS_FULL:
 	case EAGAIN:
@@ -47,7 +46,7 @@ static ff_code code_of(int result)
 	case MDB_VERSION_MISMATCH:
 		return FF_E_VERSION;
 	default:
-		return FF_E_IO;
+		return ffp_is_full(result) ? FF_E_FULL : FF_E_IO;
 	}
 }
 
@@ -213,8 +212,8 @@ static ff_code no_directory(const char *path, int reason, const char *doing, ff_
 	struct stat status;
 	if (reason == ENOTDIR && stat(path, &status) == 0)
 		return ff_error_set(error, FF_E_INVALID, "'%s' is no directory", path);
-	ff_code code = ff_error_set(error, reason == ENOSPC || reason == EDQUOT ? FF_E_FULL : FF_E_IO,
-	                            "cannot %s '%s': %s", doing, path, strerror(reason));
+	ff_code code = ff_error_set(error, ffp_is_full(reason) ? FF_E_FULL : FF_E_IO, "cannot %s '%s': %s", doing, path,
+	                            strerror(reason));
 	snprintf(error->native_code, sizeof(error->native_code), "%d", reason);
 	return code;
 }
@@ -294,7 +293,9 @@ static int make_lock_file(ffp_lmdb_opening *opening)
 		return 0; /* LMDB says why, where it matters */
 	int result = 0;
 	if (fstat(file, &status) == 0 && status.st_size == 0)
-		result = posix_fallocate(file, 0, LOCK_FILE_SIZE);
+		do
+			result = posix_fallocate(file, 0, LOCK_FILE_SIZE);
+		while (result == EINTR);
 	close(file);
 	return result;
 }

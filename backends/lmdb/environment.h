@@ -67,10 +67,11 @@ ff_code ffp_lmdb_environment_grow(ffp_lmdb_environment *environment, uint64_t ma
 /* Takes on the map's size after another process made it larger, with more room only up to `max`. Likewise. */
 ff_code ffp_lmdb_environment_adopt(ffp_lmdb_environment *environment, uint64_t max, ff_error *error);
 
-/* Makes a file that ends before its last page as long as it should be, with zeros, and answers LMDB's result. LMDB may
- * leave out a last page that nobody needs; but where the file was cut short, reading past its end would end the process.
- * A page of zeros is seen to be none by who reads. The caller has the turn to write. */
+/* Whether the file goes as far as its last page. */
 bool ffp_lmdb_environment_is_complete(const ffp_lmdb_environment *environment);
+/* Makes it as long as it should be, with zeros, and answers LMDB's result. LMDB may leave out a last page that nobody needs;
+ * but where the file was cut short, reading past its end would end the process. A page of zeros is seen to be none by who
+ * reads. The caller has the turn to write. */
 int ffp_lmdb_environment_complete(ffp_lmdb_environment *environment);
 
 /* Whether the disk, or what the process may put on it, is used up. */

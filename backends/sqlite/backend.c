@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../support/full.h"
 #include "../support/version.h"
 #include "sqlite.h"
 
@@ -113,10 +114,26 @@ static ff_code check_version(ff_txn *connection, ff_error *error)
 	return code;
 }
 
+/* Writes over what a commit that failed has left in the log, with one that changes nothing. Whoever then looks what became of
+ * it finds what a crash would leave, too. */
+static ff_code overwrite_lost(ff_txn *writer, ff_error *error)
+{
+	int result = sqlite3_exec(writer->db,
+	                          "BEGIN IMMEDIATE; UPDATE ff_schema SET version = version + 1;"
+	                          "UPDATE ff_schema SET version = version - 1; COMMIT",
+	                          NULL, NULL, NULL);
+	if (result != SQLITE_OK)
+		return ffp_sqlite_fail(writer->db, result, "write to", writer->store->path, error);
+	writer->in_doubt = false;
+	return FF_OK;
+}
+
 static ff_code start(ff_txn *connection, ff_txn_kind kind, ff_error *error)
 {
 	sqlite3_stmt *statement;
-	ff_code code = ffp_sqlite_statement_get(connection, FFP_SQLITE_BEGIN, NULL, kind, NULL, &statement, error);
+	ff_code code = connection->in_doubt ? overwrite_lost(connection, error) : FF_OK;
+	if (code == FF_OK)
+		code = ffp_sqlite_statement_get(connection, FFP_SQLITE_BEGIN, NULL, kind, NULL, &statement, error);
 	if (code != FF_OK)
 		return code;
 	int result = ffp_sqlite_statement_run(statement);
@@ -233,6 +250,7 @@ static ff_code commit(ff_txn *txn, ff_error *error)
 	if (code == FF_OK && txn->kind == FF_TXN_WRITE)
 		code = sync_what_was_read(txn, error);
 	roll_back(txn);
+	txn->in_doubt = code == FF_E_COMMIT_UNKNOWN;
 	txn->content_left = code == FF_OK && txn->kind == FF_TXN_WRITE ? content_of(txn) : 0;
 	if (txn->content_left)
 		txn->content_full = 0;
@@ -432,7 +450,7 @@ static void remove_draft(const char *path)
 
 static ff_code fail_to_create(const ff_store *store, int system_error, ff_error *error)
 {
-	ff_code code = system_error == ENOSPC || system_error == EDQUOT ? FF_E_FULL : FF_E_IO;
+	ff_code code = ffp_is_full(system_error) ? FF_E_FULL : FF_E_IO;
 	return ff_error_set(error, code, "cannot create '%s': %s", store->path, strerror(system_error));
 }
 

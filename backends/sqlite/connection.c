@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../support/full.h"
+
 const ff_sql_dialect ffp_sqlite_dialect = {
 	.placeholder = '?',
 	.quote = '"',
@@ -16,11 +18,6 @@ const ff_sql_dialect ffp_sqlite_dialect = {
 };
 
 /* ---- errors ------------------------------------------------------------------------------------------------- */
-
-static bool no_room(int system_error)
-{
-	return system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG;
-}
 
 static ff_code code_of(int result, int system_error)
 {
@@ -42,7 +39,7 @@ static ff_code code_of(int result, int system_error)
 			return FF_E_NO_MEMORY;
 		if (result == SQLITE_IOERR_DELETE_NOENT) /* of two who make a store, one has removed the old log */
 			return FF_E_BUSY;
-		return no_room(system_error) ? FF_E_FULL : FF_E_IO;
+		return ffp_is_full(system_error) ? FF_E_FULL : FF_E_IO;
 	default:
 		return FF_E_IO;
 	}
@@ -54,7 +51,7 @@ ff_code ffp_sqlite_fail(sqlite3 *db, int result, const char *doing, const char *
 	int primary = result & 0xff;
 	bool from_system = db && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN);
 	int system_error = from_system ? sqlite3_system_errno(db) : 0;
-	if (primary == SQLITE_IOERR && no_room(last_error))
+	if (primary == SQLITE_IOERR && ffp_is_full(last_error))
 		system_error = last_error;
 	const char *text = db && (sqlite3_errcode(db) & 0xff) == primary ? sqlite3_errmsg(db) : sqlite3_errstr(result);
 	if (result == SQLITE_READONLY_DIRECTORY)

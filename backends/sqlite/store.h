@@ -64,6 +64,7 @@ struct ff_txn {
 	bool once;             /* reads a file without a log as it is; not kept after its transaction */
 	struct timespec as_of; /* when such a file was written last, before it was opened */
 	bool untouched;        /* since this writer's last commit nobody has written */
+	bool in_doubt;         /* what its last commit has left in the log may come back after a crash */
 	int folded_pages;      /* of the log, when this writer saw to it last */
 	int looked_pages;      /* of those after them, when it looked at the disk's room last */
 	uint32_t content_left; /* what the store's content was numbered after this writer's last commit; 0: none */

@@ -51,6 +51,11 @@ static bool add_one(ff_test *t, ff_store *store, int64_t value, fault_kind kind,
 		seen->brought_back += crashed == value + 1;
 		FF_CHECK(t, crashed == value || crashed == value + 1);
 		FF_CHECK(t, *now == value || *now == value + 1);
+		/* Who may write from then on has found what a crash would leave. */
+		ff_txn *txn;
+		FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
+		sqlite->abort(txn);
+		FF_CHECK_EQ_INT(t, value_after_crash(t), *now);
 	} else {
 		if (!FF_CHECK(t, crashed == want && *now == want))
 			ff_test_note(t, "%s fault %u answers %s; %d is seen, and %d after a crash, for %d",
@@ -137,7 +142,13 @@ static void a_failed_sync_leaves_the_commit_unknown(ff_test *t)
 		fault_arm_round(FAULT_SYNC, round);
 		FF_CHECK_CODE(t, put_row(t, store, odd_v1(), &row.row, &raised.row), FF_E_COMMIT_UNKNOWN);
 		FF_CHECK_STR(t, ff_test_error(t)->native_code, "1034"); /* SQLITE_IOERR_FSYNC */
+		/* While that goes on, nobody can be told what became of it. */
+		ff_txn *txn;
+		fault_arm_round(FAULT_SYNC, round);
+		FF_CHECK_CODE(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)), FF_E_IO);
 		fault_disarm();
+		FF_REQUIRE_OK(t, sqlite->begin(store, FF_TXN_WRITE, &txn, ff_test_error(t)));
+		sqlite->abort(txn);
 	}
 	close_store(store);
 	/* Without syncs there is nothing to fail, but where the log is folded, as it is at the end. */
