@@ -61,7 +61,7 @@ static ff_code begin(ff_store *store, ff_txn_kind kind, ff_txn **txn, ff_error *
 	begun->late = begun->behind = false;
 	begun->goes_on = NULL;
 	begun->writes_count = begun->expected_count = 0;
-	memset(begun->lanes, 0, sizeof(begun->lanes));
+	memset(begun->locks, 0, sizeof(begun->locks));
 	*txn = begun;
 	return FF_OK;
 }
@@ -171,11 +171,12 @@ static void drop_where_lost(ff_txn *txn)
 static void send_commit(ff_txn *txn)
 {
 	bool lets_go = txn->stage == FFP_POSTGRES_LOADED && txn->lets_go;
+	bool hardens = lets_go || (txn->behind && !txn->writes_count);
 	if (lets_go)
 		ffp_postgres_send_plain(txn, FFP_POSTGRES_LET_GO, 0);
 	if (ffp_postgres_send_plain(txn, FFP_POSTGRES_COMMIT, 0))
 		txn->stage = FFP_POSTGRES_COMMITTING;
-	if (lets_go)
+	if (hardens)
 		ffp_postgres_send_plain(txn, FFP_POSTGRES_HARDEN, 0);
 }
 

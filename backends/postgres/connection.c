@@ -555,7 +555,7 @@ void ffp_postgres_disconnect(ff_txn *txn)
 	txn->stage = FFP_POSTGRES_NEW;
 	txn->no_memory = txn->silent = false;
 	txn->prepared.count = txn->sent.count = 0;
-	memset(txn->lanes, 0, sizeof(txn->lanes));
+	memset(txn->locks, 0, sizeof(txn->locks));
 }
 
 /* ---- a connection's memory ---------------------------------------------------------------------------------- */

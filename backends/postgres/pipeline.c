@@ -69,12 +69,12 @@ static void begin_array(ff_txn *txn, uint32_t type, size_t count)
 	add_int32(txn, 1); /* the first element's number */
 }
 
-void ffp_postgres_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count)
+void ffp_postgres_param_locks(ff_txn *txn, const int64_t *locks, size_t count)
 {
 	begin_array(txn, FFP_POSTGRES_OID_INT64, count);
 	for (size_t i = 0; i < count; i++) {
 		add_int32(txn, sizeof(int64_t));
-		add_int64(txn, lanes[i]);
+		add_int64(txn, locks[i]);
 	}
 	end_param(txn);
 }
@@ -332,6 +332,20 @@ static ff_code lose(ff_txn *txn, const PGresult *result, const char *doing, ff_e
 	return code;
 }
 
+#define STATEMENT_TIMEOUT "57014"
+
+static bool is_lock(const ffp_postgres_sent *sent)
+{
+	return sent->kind == FFP_POSTGRES_LOCK || sent->kind == FFP_POSTGRES_LOCK_ROOT;
+}
+
+/* lock_timeout is for each of the locks of a statement, and what ends the wait for all of them is statement_timeout. */
+static ff_code timed_out(ff_error *error)
+{
+	error->retryable = true;
+	return error->code = FF_E_BUSY;
+}
+
 /*
  * What came means for a transaction that has gone well so far and is not over:
  *
@@ -352,8 +366,10 @@ static ff_code heed(ff_txn *txn, ff_arena *arena, const ffp_postgres_sent *sent,
 		txn->stage = FFP_POSTGRES_OPEN;
 	if (came == FAILED && sent->kind == FFP_POSTGRES_LOCK)
 		ffp_postgres_lock_failed(txn);
-	return came == FAILED && txn->stage != FFP_POSTGRES_HARDENING ? ffp_postgres_fail(txn, result, doing, error)
-	                                                              : lose(txn, result, doing, error);
+	if (came != FAILED || txn->stage == FFP_POSTGRES_HARDENING)
+		return lose(txn, result, doing, error);
+	ff_code code = ffp_postgres_fail(txn, result, doing, error);
+	return is_lock(sent) && strcmp(error->native_code, STATEMENT_TIMEOUT) == 0 ? timed_out(error) : code;
 }
 
 /* What ends the transaction before. Where that fails, and there is something to end, the server refuses BEGIN; and where

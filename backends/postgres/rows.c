@@ -7,7 +7,7 @@
 
 /* ---- locks -------------------------------------------------------------------------------------------------- */
 
-static unsigned lane_of(const ff_table *table, const ff_row *row)
+static unsigned lock_of(const ff_table *table, const ff_row *row)
 {
 	const ff_column *root = &table->columns[table->root];
 	XXH64_hash_t hash;
@@ -15,9 +15,11 @@ static unsigned lane_of(const ff_table *table, const ff_row *row)
 		const ff_text *text = ff_row_text(row, root);
 		hash = XXH64(text->size ? text->data : "", text->size, 0);
 	} else {
-		hash = XXH64(ff_row_int64(row, root), sizeof(int64_t), 0);
+		const uint64_t number =
+		    htole64((uint64_t)*ff_row_int64(row, root)); /* for hosts of either byte order */
+		hash = XXH64(&number, sizeof(number), 0);
 	}
-	return 1 + (unsigned)(hash % FFP_POSTGRES_LANES);
+	return 1 + (unsigned)(hash % FFP_POSTGRES_LOCKS);
 }
 
 /* Whether a range lies within one root. */
@@ -29,25 +31,25 @@ static bool has_root(const ff_read *range)
 	return false;
 }
 
-/* Adds the lane of a read's root, or lane 0 where it may reach into any. */
-static void want(bool *lanes, const ff_read *read)
+/* Adds the lock of a read's root, or lock 0 where it may reach into any. */
+static void want(bool *wanted, const ff_read *read)
 {
 	bool all = read->kind == FF_READ_RANGE && !has_root(read);
-	lanes[all ? 0 : lane_of(read->table, read->low)] = true;
+	wanted[all ? 0 : lock_of(read->table, read->low)] = true;
 }
 
-static void find_wanted(const ff_txn *txn, bool *lanes, const ff_read *reads, size_t count)
+static void find_wanted(const ff_txn *txn, bool *wanted, const ff_read *reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		want(lanes, &reads[i]);
+		want(wanted, &reads[i]);
 	for (size_t i = 0; i < txn->expected_count; i++)
-		want(lanes, &txn->expected[i]);
+		want(wanted, &txn->expected[i]);
 	for (size_t i = 0; i < txn->writes_count; i++) {
 		const ff_write *write = &txn->writes[i];
 		if (write->kind == FF_WRITE_DELETE_RANGE)
-			want(lanes, write->range);
+			want(wanted, write->range);
 		else
-			lanes[lane_of(write->table, write->after ? write->after : write->before)] = true;
+			wanted[lock_of(write->table, write->after ? write->after : write->before)] = true;
 	}
 }
 
@@ -56,38 +58,38 @@ static size_t list_new(ff_txn *txn, const bool *wanted, int64_t *keys, bool *in_
 {
 	size_t count = 0;
 	*in_order = true;
-	for (unsigned lane = 1; lane <= FFP_POSTGRES_LANES; lane++) {
-		if (txn->lanes[lane]) {
+	for (unsigned lock = 1; lock <= FFP_POSTGRES_LOCKS; lock++) {
+		if (txn->locks[lock]) {
 			*in_order &= count == 0;
-		} else if (wanted[lane]) {
-			txn->lanes[lane] = true;
-			keys[count++] = (int64_t)(txn->store->lock_base + lane);
+		} else if (wanted[lock]) {
+			txn->locks[lock] = true;
+			keys[count++] = (int64_t)(txn->store->lock_base + lock);
 		}
 	}
 	return count;
 }
 
 /*
- * Who works on some roots shares lane 0 and holds theirs; who reads across roots holds lane 0 alone. Locks are waited
+ * Who works on some roots shares lock 0 and holds theirs; who reads across roots holds lock 0 alone. Locks are waited
  * for in ascending order only. What comes late and out of order is tried: where it is taken, the batch runs again.
  */
 bool ffp_postgres_lock(ff_txn *txn, const ff_read *reads, size_t count)
 {
-	const int64_t lane_0 = (int64_t)txn->store->lock_base;
-	int64_t keys[FFP_POSTGRES_LANES + 1];
-	bool wanted[FFP_POSTGRES_LANES + 1] = { false };
+	const int64_t lock_0 = (int64_t)txn->store->lock_base;
+	int64_t keys[FFP_POSTGRES_LOCKS + 1];
+	bool wanted[FFP_POSTGRES_LOCKS + 1] = { false };
 	bool first = txn->stage != FFP_POSTGRES_LOADED;
 	bool waits = first;
 	size_t keys_count = 0;
-	if (txn->lanes[0])
+	if (txn->locks[0])
 		return false;
 	find_wanted(txn, wanted, reads, count);
 	if (first)
 		wanted[0] |= atomic_exchange(&txn->store->lock_all, false);
 	if (first || wanted[0])
-		keys[keys_count++] = lane_0;
+		keys[keys_count++] = lock_0;
 	if (wanted[0])
-		txn->lanes[0] = true;
+		txn->locks[0] = true;
 	else
 		keys_count += list_new(txn, wanted, keys + keys_count, &waits);
 	if (keys_count == 0)
@@ -99,15 +101,15 @@ bool ffp_postgres_lock(ff_txn *txn, const ff_read *reads, size_t count)
 		ffp_postgres_send(txn, (ffp_postgres_sent){ .kind = FFP_POSTGRES_LOCK_ROOT });
 		return true;
 	}
-	ffp_postgres_param_lanes(txn, keys, keys_count);
-	ffp_postgres_param_int64(txn, wanted[0] ? 0 : lane_0); /* the one that is shared; 0: none */
+	ffp_postgres_param_locks(txn, keys, keys_count);
+	ffp_postgres_param_int64(txn, wanted[0] ? 0 : lock_0); /* the one that is shared; 0: none */
 	ffp_postgres_send(txn, (ffp_postgres_sent){ .kind = FFP_POSTGRES_LOCK, .shape = !waits });
 	return true;
 }
 
 void ffp_postgres_lock_failed(ff_txn *txn)
 {
-	if (txn->stage == FFP_POSTGRES_LOADED && txn->lanes[0])
+	if (txn->stage == FFP_POSTGRES_LOADED && txn->locks[0])
 		txn->store->lock_all = true;
 }
 
@@ -305,7 +307,7 @@ static void answer_lock(ff_txn *txn, const PGresult *result)
 {
 	bool told = PQntuples(result) == 1 && txn->store->durability == FF_DURABILITY_FULL;
 	txn->lets_go = told && *PQgetvalue(result, 0, 1);
-	txn->behind |= txn->lets_go && *PQgetvalue(result, 0, 2);
+	txn->behind |= told && *PQgetvalue(result, 0, 2);
 }
 
 ff_code ffp_postgres_answer(ff_txn *txn, ff_arena *arena, const ffp_postgres_sent *sent, const PGresult *result,

@@ -15,8 +15,8 @@
 
 extern const ff_sql_dialect ffp_postgres_dialect;
 
-/* Roots are folded to so many locks; lane 0 stands for all of them. Part of what the schema's version means. */
-#define FFP_POSTGRES_LANES 1024u
+/* Roots are folded to so many locks; lock 0 stands for all of them. Part of what the schema's version means. */
+#define FFP_POSTGRES_LOCKS 1024u
 
 typedef enum ffp_postgres_statement_kind {
 	FFP_POSTGRES_BEGIN = 1, /* shape: ff_txn_kind */
@@ -115,7 +115,7 @@ struct ff_txn {
 	bool late;                      /* nobody waits for its loads any more */
 	bool (*goes_on)(void *context); /* whether anybody does; NULL: nobody need be asked */
 	void *goes_on_context;
-	bool lanes[FFP_POSTGRES_LANES + 1]; /* that are held; or the first, which is all of them */
+	bool locks[FFP_POSTGRES_LOCKS + 1]; /* that are held; or the first, which is all of them */
 	const ff_write *writes;             /* held back until commit */
 	size_t writes_count;
 	const ff_read *expected; /* rows that it has not loaded */
@@ -129,7 +129,7 @@ struct ff_store {
 	char schema[64];
 	char name[128]; /* "host:port/database", for messages */
 	char version[64];
-	uint64_t lock_base; /* of this schema's advisory locks; a lane is added */
+	uint64_t lock_base; /* of this schema's advisory locks; the number of the lock is added */
 	int64_t pool;
 	int64_t partitions;
 	int64_t statement_timeout_ms;
@@ -138,7 +138,7 @@ struct ff_store {
 	bool read_only;
 	bool syncs;                /* the server writes to its disk before it says so */
 	_Atomic unsigned failures; /* to connect, one after the other */
-	_Atomic bool lock_all;     /* the next write transaction takes all lanes at once */
+	_Atomic bool lock_all;     /* the next write transaction takes all locks at once */
 	pthread_mutex_t mutex;     /* guards what is below */
 	ff_txn *idle;
 	int64_t idle_count;
@@ -189,7 +189,7 @@ void ffp_postgres_param_value(ff_txn *txn, const ff_table *table, unsigned colum
 void ffp_postgres_param_int64(ff_txn *txn, int64_t value);
 /* `count` of txn->rows; of the columns that are not in `mask` nothing. */
 void ffp_postgres_param_rows(ff_txn *txn, const ff_table *table, uint32_t mask, size_t first, size_t count);
-void ffp_postgres_param_lanes(ff_txn *txn, const int64_t *lanes, size_t count);
+void ffp_postgres_param_locks(ff_txn *txn, const int64_t *locks, size_t count);
 /* Sends what is queued, and reads every answer. */
 ff_code ffp_postgres_exchange(ff_txn *txn, ff_arena *arena, const char *doing, ff_error *error);
 /* Lets a SELECT fail, with this in the message, in a session that was not set up for this connection, or for another one
@@ -210,7 +210,7 @@ void ffp_postgres_rows_write(ff_txn *txn);
 /* Queues the locks that the reads want, and what is expected and written, beyond those that are held. False: there are
  * none. */
 bool ffp_postgres_lock(ff_txn *txn, const ff_read *reads, size_t count);
-/* Who finds late that it wants all lanes has only tried; the next one begins with them. */
+/* Who finds late that it wants all locks has only tried; the next one begins with them. */
 void ffp_postgres_lock_failed(ff_txn *txn);
 
 /* schema.c */

@@ -21,16 +21,13 @@ static bool is_late(ff_txn *txn)
 
 /*
  * Of an encrypted record libpq reads what it has room for, 8 KiB at least of 16, and of the rest the socket says nothing:
- * two reads take it. Where another record came between them, or none of that is known, the end of a slice finds it.
+ * who misses more looks for it before he waits, and at the end of each slice. But not sooner: behind what the server says
+ * last comes the end of the connection, and who has read that hears no more of it.
  */
-static bool read_input(const ff_txn *txn)
-{
-	return PQconsumeInput(txn->pg) && (!PQsslInUse(txn->pg) || PQconsumeInput(txn->pg));
-}
-
 static bool has_rest(const ff_txn *txn)
 {
-	return PQstatus(txn->pg) == CONNECTION_OK && (!read_input(txn) || !PQisBusy(txn->pg));
+	return PQsslInUse(txn->pg) && PQstatus(txn->pg) == CONNECTION_OK &&
+	       (!PQconsumeInput(txn->pg) || !PQisBusy(txn->pg));
 }
 
 /* Signals are let in between the slices: who is interrupted knows nothing of how long he has waited. */
@@ -87,10 +84,10 @@ static void give_up(ff_txn *txn)
 PGresult *ffp_postgres_next_result(ff_txn *txn, bool *lost)
 {
 	while (PQisBusy(txn->pg)) {
-		bool silent = !ffp_postgres_wait(txn, POLLIN, silence_ms(txn));
+		bool silent = !has_rest(txn) && !ffp_postgres_wait(txn, POLLIN, silence_ms(txn));
 		if (silent)
 			give_up(txn);
-		if (silent || !read_input(txn)) {
+		if (silent || !PQconsumeInput(txn->pg)) {
 			*lost = true;
 			return NULL;
 		}

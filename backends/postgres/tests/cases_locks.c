@@ -32,7 +32,7 @@ static void who_works_on_a_root_waits_for_who_holds_all(ff_test *t)
 	FF_CHECK_EQ_INT(t, add(t, patient), 3);
 }
 
-/* Who wants every lane at once waits for each, and where that was in vain the next transaction wants its own alone. */
+/* Who wants every lock at once waits for each, and where that was in vain the next transaction wants its own alone. */
 static void who_waits_for_all_in_vain_leaves_them_to_others(ff_test *t)
 {
 	ffp_raw *other = open_with(t, ""), *hasty = open_with(t, HASTY);
@@ -41,7 +41,7 @@ static void who_waits_for_all_in_vain_leaves_them_to_others(ff_test *t)
 	FF_CHECK_CODE(t, touch(t, hasty, "x", GETS), FF_OK);
 }
 
-/* A delete in every lane is tried at commit, while another holds one of them; the next one begins with all of them, and the
+/* A delete under every lock is tried at commit, while another holds one of them; the next one begins with all of them, and the
  * one behind it with its own alone. */
 static void who_finds_late_that_it_wants_all_begins_with_them(ff_test *t)
 {

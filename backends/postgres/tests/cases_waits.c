@@ -43,7 +43,7 @@ static void who_waits_no_longer_is_told_so_and_asked_no_more(ff_test *t)
 	FF_CHECK_EQ_INT(t, add(t, raw), 3);
 }
 
-/* The lock of another row, whose lane lies above that of the first. */
+/* The lock of another row, whose lock lies above that of the first. */
 static void a_lock_is_waited_for_as_long_as_somebody_waits(ff_test *t)
 {
 	int asked = 0;
@@ -51,6 +51,20 @@ static void a_lock_is_waited_for_as_long_as_somebody_waits(ff_test *t)
 	ffp_slots_txn *ours = hold(t, open_with(t, ""), "x", GETS);
 	wait_while(ours, waits_a_little, &asked);
 	FF_CHECK_CODE(t, load_each(t, ours, "y", GETS), FF_E_DEADLINE);
+}
+
+/* Its own limit is for each of the locks that a statement wants, so the statement's may end first. */
+static void a_wait_for_locks_that_the_statements_limit_ends_is_busy(ff_test *t)
+{
+	hold(t, open_with(t, ""), "x", GETS);
+	for (int roams = 0; roams < 2; roams++) {
+		ffp_raw *raw = open_with(t, "&busy_timeout_ms=60000&statement_timeout_ms=1000");
+		ffp_slots_txn *ours = ffp_slots_begin(t, raw, FF_TXN_WRITE);
+		FF_CHECK_CODE(t, load_each(t, ours, "x", roams ? ROAMS : GETS), FF_E_BUSY);
+		FF_CHECK(t, ff_test_error(t)->retryable);
+		FF_CHECK_STR(t, ff_test_error(t)->native_code, "57014");
+		ffp_slots_abort(t, ours);
+	}
 }
 
 /* More is to be sent than the server takes while it waits for a lock, for a minute, and than what lies between holds. */
@@ -114,6 +128,7 @@ static void a_server_that_says_nothing_is_given_up_in_time_among_signals(ff_test
 static const ff_case cases[] = {
 	CASE(who_waits_no_longer_is_told_so_and_asked_no_more, "FF-ERR-7", 0),
 	CASE(a_lock_is_waited_for_as_long_as_somebody_waits, "FF-ERR-7", 0),
+	CASE(a_wait_for_locks_that_the_statements_limit_ends_is_busy, "FF-ERR-4", 0),
 	CASE(what_the_server_does_not_take_is_sent_as_long_as_somebody_waits, "FF-ERR-7", 0),
 	CASE(a_server_that_says_nothing_is_given_up_in_time_among_signals, "", 0),
 };

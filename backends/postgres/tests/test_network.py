@@ -123,6 +123,16 @@ class NetworkTest(unittest.TestCase):
                 person.ask("SELECT pg_sleep(0.01)")
         self.fail("what was waited for did not come")
 
+    def stop_writers(self):
+        """Those of the server's processes that would make a commit last by themselves."""
+        for pid in self.psql().ask("SELECT pid FROM pg_stat_activity WHERE backend_type IN ('walwriter',"
+                                   " 'background writer', 'checkpointer')"):
+            os.kill(int(pid), signal.SIGSTOP)
+            self.addCleanup(os.kill, int(pid), signal.SIGCONT)
+
+    def all_lasts(self):
+        return self.psql().ask("SELECT pg_current_wal_insert_lsn() = pg_current_wal_flush_lsn()") == ["t"]
+
     def used(self, budget):
         """What the table says, whatever the engine would."""
         if not hasattr(self, "reader"):
@@ -430,13 +440,6 @@ class Durability(Sessions):
         self.goes_on = threading.Event()
         self.addCleanup(self.goes_on.set)
 
-    def stop_writers(self):
-        """Those of the server's processes that would make it last by themselves."""
-        for pid in self.person.ask("SELECT pid FROM pg_stat_activity WHERE backend_type IN ('walwriter',"
-                                   " 'background writer', 'checkpointer')"):
-            os.kill(int(pid), signal.SIGSTOP)
-            self.addCleanup(os.kill, int(pid), signal.SIGCONT)
-
     def set_up_server(self, setting):
         self.person.ask(f"ALTER SYSTEM SET {setting}")
         self.person.ask("SELECT pg_reload_conf()")
@@ -466,9 +469,6 @@ class Durability(Sessions):
     def terminate(self):
         self.person.ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'ff'"
                         " AND state = 'active'")
-
-    def all_lasts(self):
-        return self.person.ask("SELECT pg_current_wal_insert_lsn() = pg_current_wal_flush_lsn()") == ["t"]
 
     def test_no_lock_is_held_meanwhile(self):
         thread, answers = self.hold("-")
@@ -987,6 +987,20 @@ class Encryption(NetworkTest):
         self.assertEqual(self.used("b"), 5)
         return host
 
+    def test_what_the_server_says_last_is_heard(self):
+        host = self.assert_serves(self.try_open(sslmode="require", busy_timeout_ms=600000, statement_timeout_ms=0))
+        locker = self.psql()
+        locker.ask(f"BEGIN; LOCK TABLE {self.schema}.ff_budget_usage IN ACCESS EXCLUSIVE MODE")
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(host.ask("report", "b", "-", 5)))
+        thread.start()
+        waiting = "FROM pg_stat_activity WHERE application_name = 'ff' AND wait_event_type = 'Lock'"
+        while thread.is_alive():  # where a connection had lain idle, what it was lost with is asked once more
+            self.person.ask(f"SELECT pg_terminate_backend(pid) {waiting}")
+            thread.join(0.01)
+        locker.ask("ROLLBACK")
+        self.assert_error(answers[0], "io", True, "administrator command")
+
     def test_require_encrypts_and_asks_for_no_certificate(self):
         self.assert_serves(self.try_open(sslmode="require"))
 
@@ -1442,6 +1456,17 @@ class Standby(NetworkTest):
         status, answer = self.ffctl(uri, "report", "b", "n=1")
         self.assertEqual(status, 1)
         self.assert_error(answer["error"], "unavailable", False, "read-only standby")
+
+    def test_a_replay_makes_last_what_it_replays(self):
+        """What another has committed with less durability."""
+        weak, host = self.host(durability="normal"), self.host()
+        for number in range(2):
+            self.ok(host.ask("report", "b", f"warm{number}", 5))
+        self.stop_writers()
+        self.ok(weak.ask("report", "b", "key", 5))
+        self.assertFalse(self.all_lasts())
+        self.assertTrue(self.ok(host.ask("report", "b", "key", 5))["replayed"])
+        self.assertTrue(self.all_lasts())
 
     def test_one_that_was_led_to_the_standby_finds_back(self):
         host = self.host()
