@@ -749,6 +749,38 @@ static void import_refuses_what_would_be_corrupt(ff_test *t)
 			ff_test_note(t, "%s", bad[i]);
 }
 
+/* What is numbered leaves room for whatever calls may follow: the last that is taken in can be reset and admitted to. */
+static void import_leaves_numbers_for_calls(ff_test *t)
+{
+	static const char budget[] =
+	    "{\"breach_count\":0,\"budget_id\":\"b\",\"created_at_ms\":1,\"enforcement_mode\":\"strict\","
+	    "\"last_breach_at_ms\":null,\"last_breach_dim\":null,\"next_reset_at_ms\":null,\"period\":%s,"
+	    "\"policy_json\":\"{}\",\"scope_id\":\"\",\"scope_type\":\"\",\"soft_breach_count\":0,"
+	    "\"table\":\"ff_budget_policy\",\"updated_at_ms\":1}\n";
+	static const char quota[] =
+	    "{\"active_concurrency\":0,\"active_concurrency_cap\":0,\"created_at_ms\":1,\"latest_ms\":0,"
+	    "\"limits_stored\":%s,\"max_requests_per_window\":0,\"next_entry\":%s,\"quota_policy_id\":\"q\","
+	    "\"requests_per_window_seconds\":1,\"table\":\"ff_quota_policy\",\"updated_at_ms\":1}\n";
+	static const char last[] = "\"4611686018427387903\"", behind[] = "\"4611686018427387904\""; /* 2^62 */
+	ff_engine *e = ff_test_open(t, NULL);
+	const struct {
+		const char *line, *said;
+	} bad[] = {
+		{ ff_test_text(t, budget, behind), "a period that leaves too few behind it" },
+		{ ff_test_text(t, quota, "1", behind), "a next entry that leaves too few behind it" },
+		{ ff_test_text(t, quota, "2", "0"), "malformed 'limits_stored'" },
+	};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (!FF_CHECK_STR(t, ffp_import(t, e, ffp_export_of(t, bad[i].line)), "!invalid") ||
+		    !FF_CHECK(t, strstr(ff_test_error(t)->message, bad[i].said) != NULL))
+			ff_test_note(t, "%s: %s", bad[i].line, ff_test_error(t)->message);
+	const char *good = ff_test_text(t, "%s%s", ff_test_text(t, budget, last), ff_test_text(t, quota, "1", last));
+	FF_CHECK_STR(t, ffp_import(t, e, ffp_export_of(t, good)), "3"); /* with the end */
+	FF_CHECK_STR(t, ffp_reset(t, e, "b", 0), "none");
+	FF_CHECK_STR(t, ffp_admit(t, e, "q", "x", ""), "admitted");
+	FF_CHECK_STR(t, problems_of(t, e), "");
+}
+
 /* A count that is not that of the slots, and an import that was left unfinished, are told of. */
 static void check_counts_slots_and_imports(ff_test *t)
 {
@@ -792,6 +824,7 @@ static const ff_case table[] = {
 	CASE(export_line_to_the_letter, "FF-MT-3", 0),
 	CASE(check_counts_slots_and_imports, "FF-MT-4 FF-MT-5", FF_CASE_SECOND_HANDLE | FF_CASE_MISSING_STORE),
 	CASE(import_refuses_what_would_be_corrupt, "FF-MT-3 FF-RU-8", 0),
+	CASE(import_leaves_numbers_for_calls, "FF-MT-3 FF-RB-1", 0),
 	CASE(export_and_import_of_many, "FF-MT-3", FF_CASE_MISSING_STORE),
 	CASE(import_gives_way_to_a_later_one, "FF-MT-3", FF_CASE_MISSING_STORE | FF_CASE_SECOND_HANDLE),
 	CASE(export_stops_where_its_reader_does, "FF-MT-3", FF_CASE_MISSING_STORE),

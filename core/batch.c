@@ -21,13 +21,12 @@ typedef struct batch_run {
 	size_t tickets_count;
 	ffp_batch batch;
 	ffp_txn txn;
-	ffp_item *import;   /* the row that says that an import is unfinished, where the batch looks for it */
-	bool is_idle;       /* no request is left to be decided */
-	bool changes;       /* it writes */
-	bool expects;       /* what it remembers is taken for so, and the store verifies it */
-	bool holds_store;   /* others are kept from its rows: since begin, or since a load of a store that is far */
-	bool has_deadlines; /* one that is left has one */
-	ff_error *error;    /* of the batch as a whole */
+	ffp_item *import;    /* the row that says that an import is unfinished, where the batch looks for it */
+	bool is_idle;        /* no request is left to be decided */
+	bool changes;        /* it writes */
+	bool expects;        /* what it remembers is taken for so, and the store verifies it */
+	int64_t deadline_ms; /* the first of those that are left; 0: none has one */
+	ff_error *error;     /* of the batch as a whole */
 } batch_run;
 
 static ff_code no_memory(batch_run *run)
@@ -45,7 +44,7 @@ static bool fail_late(batch_run *run)
 	int64_t now_ms = -1;
 	bool found = false;
 	run->is_idle = true;
-	run->has_deadlines = false;
+	run->deadline_ms = 0;
 	for (size_t t = 0; t < run->tickets_count; t++) {
 		for (size_t i = 0; i < run->tickets[t]->count; i++) {
 			ffp_request *request = &run->tickets[t]->requests[i];
@@ -58,10 +57,16 @@ static bool fail_late(batch_run *run)
 				continue;
 			}
 			run->is_idle = false;
-			run->has_deadlines |= request->deadline_ms != 0;
+			if (request->deadline_ms && (!run->deadline_ms || request->deadline_ms < run->deadline_ms))
+				run->deadline_ms = request->deadline_ms;
 		}
 	}
 	return found;
+}
+
+static bool has_deadlines(const batch_run *run)
+{
+	return run->deadline_ms != 0;
 }
 
 /* Whether a load may go on: as long as nobody is kept waiting whose call is late. */
@@ -100,13 +105,12 @@ static ff_code load(batch_run *run)
 	ff_read *reads;
 	size_t count;
 	doubt_recalled(run);
-	run->holds_store = true;
 	if (!ffp_rows_reads(&run->batch.rows, &reads, &count))
 		return no_memory(run);
 	ff_code code = ffp_load(&run->txn, run->batch.arena, reads, count, run->error);
 	if (code == FF_OK && !ffp_rows_loaded(&run->batch.rows, reads))
 		code = no_memory(run);
-	if (code == FF_OK && run->has_deadlines)
+	if (code == FF_OK && has_deadlines(run))
 		fail_late(run);
 	return code;
 }
@@ -266,7 +270,6 @@ static ff_code begin_batch(batch_run *run)
 {
 	ff_engine *engine = run->engine;
 	run->expects = false;
-	run->holds_store = !ffp_takes_expected(&engine->store);
 	ffp_arena_reset(&run->lane->arena);
 	run->batch = (ffp_batch){
 		.arena = &run->lane->arena.base,
@@ -290,11 +293,11 @@ static ff_code begin_batch(batch_run *run)
 		run->batch.rows.recall = &run->lane->recall;
 	if (!plan(run) || !plan_look(run))
 		return no_memory(run);
-	if (run->txn.is_late || run->has_deadlines)
+	if (run->txn.is_late || has_deadlines(run))
 		ffp_wait_while(&run->txn, goes_on, run);
 	/* A load can be given up, and a commit cannot, which would wait for locks as well. And where the answer of a commit
 	 * that was all is lost, only a key tells of it (FF-ERR-5): without one, that happens as seldom as may be. */
-	if (run->has_deadlines || !run->batch.trusted)
+	if (has_deadlines(run) || !run->batch.trusted)
 		doubt_recalled(run);
 	return FF_OK;
 }
@@ -320,8 +323,9 @@ static ff_code try_once(batch_run *run)
 		ffp_rows_remember(&run->batch.rows, &run->lane->recall);
 	else
 		ffp_recall_clear(&run->lane->recall);
-	if (code == FF_E_COMMIT_UNKNOWN) /* where it writes nothing there was nothing to happen */
-		code = run->changes ? ffp_fate(run->engine, &run->batch, run->holds_store) : FF_E_CONFLICT;
+	/* Where it writes nothing there was nothing to happen. What expects holds no lock before it is all sent. */
+	if (code == FF_E_COMMIT_UNKNOWN)
+		code = run->changes ? ffp_fate(run->engine, &run->batch, !run->expects) : FF_E_CONFLICT;
 	settle_results(run, code == FF_OK);
 	return code;
 }
@@ -411,14 +415,23 @@ static bool is_waited_for(batch_run *run, ff_code code)
 	return !run->is_idle;
 }
 
+/* How long until the first of those that are left is late. Where time is the data's it does not pass. */
+static int64_t left_ms(const batch_run *run)
+{
+	bool passes = has_deadlines(run) && !(run->engine->flags & FF_OPEN_DATA_CLOCK);
+	return passes ? run->deadline_ms - ffp_engine_now(run->engine) : INT64_MAX;
+}
+
 /* False: one of several has met damage, and nothing is decided. */
 static bool run_batch(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tickets, size_t count, ffp_decided *decided)
 {
 	ff_error error; /* begin clears it */
 	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count, .error = &error };
 	ff_code code = try_batch(&run);
-	for (uint32_t attempt = 0; is_waited_for(&run, code) && ffp_engine_retries(engine, code, attempt); attempt++)
-		code = try_batch(&run);
+	/* The wait ends with a deadline: who is late is told at once, and the others are the queue's again. */
+	for (uint32_t attempt = 0;
+	     is_waited_for(&run, code) && ffp_engine_retries(engine, code, attempt, left_ms(&run)); attempt++)
+		code = fail_late(&run) ? FF_E_DEADLINE : try_batch(&run);
 	if (code == FF_E_CORRUPT && count > 1)
 		return false;
 	if (code == FF_E_CONFLICT && error.code == FF_E_COMMIT_UNKNOWN)

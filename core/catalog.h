@@ -70,7 +70,7 @@ typedef struct ffp_key_row {
 	ff_text outcome_json;
 	int64_t payload_digest;
 	int64_t applied_at_ms;
-	int64_t expires_at_ms; /* from this instant on the row is as if it were not there */
+	int64_t expires_at_ms; /* from this instant on the row is as if it were not there; 0: it never was (fate.c) */
 } ffp_key_row;
 
 /* ff_budget_usage_by_exec: the ledger; counts in its period only. */

@@ -25,9 +25,11 @@ static bool is_text_possible(const ff_column *column, ff_text text)
 	return true;
 }
 
-/* Every integer but a digest counts something. */
+/* Every integer but a digest counts something, or says yes or no. */
 static bool is_number_possible(const ff_column *column, int64_t number)
 {
+	if (strcmp(column->name, "limits_stored") == 0)
+		return number == 0 || number == 1;
 	return number >= 0 || strcmp(column->name, "payload_digest") == 0;
 }
 

@@ -93,7 +93,7 @@ static ff_code copy_params(ffp_uri *parsed, const char *query, ff_error *error)
 	UriQueryListA *list = NULL;
 	int count = 0;
 	const char *end = query + strlen(query);
-	if (uriDissectQueryMallocExA(&list, &count, query, end, URI_TRUE, URI_BR_DONT_TOUCH) != URI_SUCCESS)
+	if (uriDissectQueryMallocExA(&list, &count, query, end, URI_FALSE, URI_BR_DONT_TOUCH) != URI_SUCCESS)
 		return ff_error_set(error, FF_E_NO_MEMORY, "out of memory for the store's URI"); /* it takes any text */
 	parsed->query = list;
 	parsed->params = calloc((size_t)count + 1, sizeof(*parsed->params));

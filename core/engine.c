@@ -189,6 +189,7 @@ static ff_code open_lanes(ff_engine *engine, ff_error *error)
 	for (engine->lanes_count = 0; engine->lanes_count < count; engine->lanes_count++) {
 		ffp_lane *lane = &engine->lanes[engine->lanes_count];
 		lane->policies.allocator = lane->recall.allocator = &engine->allocator;
+		lane->recall.places_count = FFP_RECALL_PLACES / count;
 		ffp_arena_init(&lane->arena, &engine->allocator);
 	}
 	return FF_OK;
@@ -359,12 +360,16 @@ void ffp_spare_give(ff_engine *engine, ffp_spare *spare)
 		free_spare(engine, spare);
 }
 
-bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt)
+#define BACKOFF_MAX_MS 60000
+
+bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt, int64_t left_ms)
 {
 	if (!ffp_is_contention(code) || attempt + 1 >= engine->attempts)
 		return false;
-	uint64_t wait_ms = (uint64_t)engine->backoff_ms << (attempt < 16 ? attempt : 16);
-	engine->clock.sleep_ms(engine->clock.context, wait_ms < 60000 ? (uint32_t)wait_ms : 60000);
+	int64_t wait_ms = (int64_t)engine->backoff_ms << (attempt < 16 ? attempt : 16);
+	wait_ms = wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS;
+	wait_ms = wait_ms < left_ms ? wait_ms : left_ms;
+	engine->clock.sleep_ms(engine->clock.context, (uint32_t)(wait_ms > 0 ? wait_ms : 0));
 	atomic_fetch_add_explicit(&engine->retries, 1, memory_order_relaxed);
 	return true;
 }

@@ -146,8 +146,9 @@ static inline bool ffp_is_contention(ff_code code)
 	return code == FF_E_BUSY || code == FF_E_CONFLICT;
 }
 
-/* Waits before the try after `attempt` (from 0). False: there is none left, or the code is not contention. */
-bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt);
+/* Waits before the try after `attempt` (from 0), no longer than `left_ms`. False: there is none left, or the code is not
+ * contention. */
+bool ffp_engine_retries(ff_engine *engine, ff_code code, uint32_t attempt, int64_t left_ms);
 
 /* What the last try's code is told as: contention is BUSY, and the store's words say of what kind. */
 ff_code ffp_engine_gives_up(const ff_engine *engine, ff_code code, ff_error *error);

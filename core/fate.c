@@ -61,15 +61,23 @@ static bool gather(const ffp_batch *batch, evidence *keys)
 
 /*
  * Sees to it that a commit which may still be on its way to the store does not happen any more: a key that it would
- * insert is there, as one that is over. True: so it is.
+ * insert is there, as one that is over, which a tick leaves there for as long as a key lasts. True: so it is.
  */
 static bool forestall(ffp_txn *txn, const evidence *keys)
 {
 	ff_error ignored;
 	ffp_key_row over = *(const ffp_key_row *)keys->rows[0];
-	const ff_write write = { .table = keys->reads[0].table, .kind = FF_WRITE_PUT, .after = &over.row };
+	const ff_write write = {
+		.table = keys->reads[0].table, .kind = FF_WRITE_PUT, .before = keys->reads[0].row, .after = &over.row
+	};
 	over.expires_at_ms = 0;
 	return ffp_put(txn, &write, 1, &ignored) == FF_OK && ffp_commit(txn, &ignored) == FF_OK;
+}
+
+/* Whether a key keeps a commit that would insert it from happening. One that is over does, too, but a tick may take it away. */
+static bool is_there(const ff_row *row, int64_t now_ms)
+{
+	return row && (row->state != FF_ROW_OK || !ffp_is_over(((const ffp_key_row *)row)->expires_at_ms, now_ms));
 }
 
 ff_code ffp_fate(ff_engine *engine, ffp_batch *batch, bool held_store)
@@ -83,7 +91,7 @@ ff_code ffp_fate(ff_engine *engine, ffp_batch *batch, bool held_store)
 	int64_t now_ms = ffp_engine_now(engine);
 	size_t there = 0, same = 0, over = 0;
 	for (size_t i = 0; code == FF_OK && i < keys.count; i++) {
-		there += keys.reads[i].row != NULL;
+		there += is_there(keys.reads[i].row, now_ms);
 		same += keys.reads[i].row && is_of_batch(keys.reads[i].row, keys.rows[i]);
 		/* One that is over may have been and gone. */
 		over += ffp_is_over(((const ffp_key_row *)keys.rows[i])->expires_at_ms, now_ms);

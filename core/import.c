@@ -14,6 +14,8 @@
 #include "text.h"
 
 #define SLICE_LINES 500
+/* The last period or entry that is taken in: no number of calls leads from there to one that cannot be counted on. */
+#define NUMBERED_MAX (INT64_MAX / 2)
 
 /* ---- a line ------------------------------------------------------------------------------------------------- */
 
@@ -46,19 +48,35 @@ static ff_code read_column(const cJSON *object, const ff_table *table, unsigned 
 	return ffp_json_signed(item, ff_row_int64(row, column)) ? FF_OK : FF_E_INVALID;
 }
 
-/* What a rule would call corrupt is not taken in: CORRUPT, and why, or NO_MEMORY. Of the other tables' rows the columns tell
- * all. */
-static ff_code check_row(const ff_table *table, const ff_row *row, ff_arena *arena, const char **fault)
+static ff_code check_budget(const ffp_budget_row *row, ff_arena *arena, const char **fault)
 {
 	ffp_budget budget;
+	ff_code code = ffp_budget_at(row, 0, NULL, arena, &budget, fault);
+	if (code != FF_OK || row->period <= NUMBERED_MAX)
+		return code;
+	*fault = "a period that leaves too few behind it";
+	return FF_E_CORRUPT;
+}
+
+static ff_code check_quota(const ffp_quota_row *row, const char **fault)
+{
+	*fault = ffp_quota_fault(row);
+	if (!*fault && row->next_entry > NUMBERED_MAX)
+		*fault = "a next entry that leaves too few behind it";
+	return *fault ? FF_E_CORRUPT : FF_OK;
+}
+
+/* What a rule would call corrupt, or could after further calls, is not taken in: CORRUPT, and why, or NO_MEMORY. Of the
+ * other tables' rows the columns tell all. */
+static ff_code check_row(const ff_table *table, const ff_row *row, ff_arena *arena, const char **fault)
+{
 	switch ((ffp_table_id)table->id) {
 	case FFP_BUDGET_POLICY:
-		return ffp_budget_at((const ffp_budget_row *)row, 0, NULL, arena, &budget, fault);
+		return check_budget((const ffp_budget_row *)row, arena, fault);
 	case FFP_BUDGET_USAGE_DEDUP:
 		return ffp_key_check((const ffp_key_row *)row, fault);
 	case FFP_QUOTA_POLICY:
-		*fault = ffp_quota_fault((const ffp_quota_row *)row);
-		return *fault ? FF_E_CORRUPT : FF_OK;
+		return check_quota((const ffp_quota_row *)row, fault);
 	default:
 		return FF_OK;
 	}

@@ -78,6 +78,7 @@ static size_t put_back(ffp_lane *lane, ffp_ticket **tickets, size_t count)
 		ffp_ticket *ticket = tickets[i];
 		if (ticket->is_done)
 			continue;
+		ticket->before = NULL;
 		ticket->next = lane->queue_first;
 		if (lane->queue_first)
 			lane->queue_first->before = ticket;

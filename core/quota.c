@@ -425,7 +425,7 @@ static ff_code next_entry(ffp_batch *batch, ffp_request *request, const admissio
 	*item = NULL;
 	if (found->limits.window_seconds == 0)
 		return FF_OK;
-	*item = batch->trusts_keys ? ffp_rows_new(&batch->rows, FFP_QUOTA_WINDOW, &key.row)
+	*item = batch->trusts_keys ? ffp_rows_trust(&batch->rows, FFP_QUOTA_WINDOW, &key.row)
 	                           : entry_item(batch, request->id, number);
 	batch->trusted |= batch->trusts_keys;
 	if (!*item)

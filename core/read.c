@@ -11,7 +11,7 @@ static ff_code read_again(ffp_reading *reading, ffp_arena *arena, ffp_read_fn *r
 		if (code == FF_OK)
 			code = read(reading, context);
 		ffp_abort(&reading->txn);
-	} while (ffp_engine_retries(reading->engine, code, attempt++));
+	} while (ffp_engine_retries(reading->engine, code, attempt++, INT64_MAX));
 	return ffp_engine_gives_up(reading->engine, code, reading->error);
 }
 

@@ -20,7 +20,7 @@ struct ffp_recall_place {
 
 static ffp_recall_place *ways_of(const ffp_recall *recall, uint64_t hash)
 {
-	return &recall->places[hash % (FFP_RECALL_PLACES / WAYS) * WAYS];
+	return &recall->places[hash % (recall->places_count / WAYS) * WAYS];
 }
 
 /* Where a row of this hash is; NULL: nowhere. */
@@ -48,10 +48,10 @@ void ffp_recall_free(ffp_recall *recall)
 {
 	if (!recall->places)
 		return;
-	for (size_t i = 0; i < FFP_RECALL_PLACES; i++)
+	for (size_t i = 0; i < recall->places_count; i++)
 		release(recall, recall->places[i].kept);
 	recall->allocator->resize(recall->allocator->context, recall->places,
-	                          FFP_RECALL_PLACES * sizeof(*recall->places), 0);
+	                          recall->places_count * sizeof(*recall->places), 0);
 	recall->places = NULL;
 }
 
@@ -145,7 +145,7 @@ static ffp_recalled *new_entry(const ffp_recall *recall, size_t size)
 static bool has_places(ffp_recall *recall)
 {
 	const ff_allocator *allocator = recall->allocator;
-	const size_t size = FFP_RECALL_PLACES * sizeof(*recall->places);
+	const size_t size = recall->places_count * sizeof(*recall->places);
 	if (recall->places)
 		return true;
 	recall->places = allocator->resize(allocator->context, NULL, 0, size);

@@ -8,7 +8,7 @@
 
 #include "catalog.h"
 
-/* Rows that are kept at the most, and the size of one. */
+/* Rows that an engine keeps at the most, which its lanes share evenly, and the size of one. */
 #define FFP_RECALL_PLACES 16384
 #define FFP_RECALL_SIZE_MAX 2048
 #define FFP_RECALL_MEMO_SIZE 32
@@ -19,6 +19,7 @@ typedef struct ffp_recall_place ffp_recall_place;
 typedef struct ffp_recall {
 	const ff_allocator *allocator;
 	ffp_recall_place *places; /* by the key's hash; NULL before the first row is kept */
+	size_t places_count;      /* 8 at least; set with the allocator */
 	uint64_t era;             /* of the rows that count; those of earlier ones are forgotten */
 } ffp_recall;
 

@@ -401,7 +401,10 @@ static bool change_budget(ffp_batch *batch, const ffp_request *request, const as
 	if (kind != FF_OUTCOME_HARD_BREACH)
 		return true;
 	row->last_breach_at_ms = request->now_ms;
-	row->last_breach_dim = ff_text_copy(batch->arena, found->outcome.dimension, strlen(found->outcome.dimension));
+	/* A text that is as it was keeps its place, and the row that is remembered its own. */
+	const ff_text dimension = ffp_text(found->outcome.dimension);
+	if (ff_row_is_null(&row->row, FFP_BUDGET_LAST_BREACH_DIM) || !ffp_text_equal(row->last_breach_dim, dimension))
+		row->last_breach_dim = ff_text_copy(batch->arena, dimension.data, dimension.size);
 	row->row.nulls &= ~(1u << FFP_BUDGET_LAST_BREACH_AT | 1u << FFP_BUDGET_LAST_BREACH_DIM);
 	return row->last_breach_dim.data != NULL;
 }

@@ -135,15 +135,10 @@ ffp_item *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 	return get(rows, ffp_table(table), key, ffp_table(table)->key_count, false);
 }
 
-ffp_item *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key)
-{
-	return get(rows, ffp_table(table), key, ffp_table(table)->key_count, true);
-}
-
 ffp_item *ffp_rows_trust(ffp_rows *rows, ffp_table_id table, const ff_row *key)
 {
 	size_t known = rows->items_count;
-	ffp_item *item = ffp_rows_new(rows, table, key);
+	ffp_item *item = get(rows, ffp_table(table), key, ffp_table(table)->key_count, true);
 	if (item && rows->items_count > known)
 		item->trusted = true;
 	return item;

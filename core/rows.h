@@ -71,9 +71,6 @@ bool ffp_rows_init(ffp_rows *rows, ff_arena *arena, uint64_t seed, size_t expect
 /* The item of the row with the key columns of `key`, which is copied; its texts must live as long as the batch. */
 ffp_item *ffp_rows_get(ffp_rows *rows, ffp_table_id table, const ff_row *key);
 
-/* As ffp_rows_get for a row that is known to be absent, because its key was never given before: nothing is loaded. */
-ffp_item *ffp_rows_new(ffp_rows *rows, ffp_table_id table, const ff_row *key);
-
 /*
  * A group of rows that share the first `columns` key columns. Up to `limit` of its rows are loaded, or of the largest that
  * it was asked for with: UINT32_MAX is all, and with 0 it only gathers the items that are asked for through it. Where

@@ -47,7 +47,7 @@ static ff_code answer(const ff_engine_backend *backend, const char *slot, uint64
 		code = FF_E_IO;
 	}
 	if (error->message[0] == '\0')
-		ff_error_set(error, code, "%s failed", slot);
+		snprintf(error->message, sizeof(error->message), "%s failed", slot);
 	error->code = code;
 	snprintf(error->backend, sizeof(error->backend), "%s", backend->name);
 	return code;

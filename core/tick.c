@@ -10,12 +10,17 @@
 
 /* ---- slices ------------------------------------------------------------------------------------------------- */
 
+/* What a slice costs whatever its rows are, a round trip or a sync, is not less for fewer of them: none is smaller than
+ * this share of the largest, or a store that is far or slow would be purged row by row. */
+#define SMALLEST_SHARE 16
+
 /* How many rows the next slice looks at, so that it takes the time that it should: by the engine's own clock. */
 static uint32_t next_rows(const ff_engine *engine, uint32_t rows, int64_t took_ms)
 {
+	uint32_t most = engine->purge_rows_max, least = (most + SMALLEST_SHARE - 1) / SMALLEST_SHARE;
 	if (took_ms > (int64_t)engine->purge_slice_ms)
-		return (rows + 1) / 2;
-	return rows <= engine->purge_rows_max / 2 ? 2 * rows : engine->purge_rows_max;
+		return rows / 2 > least ? rows / 2 : least;
+	return rows <= most / 2 ? 2 * rows : most;
 }
 
 static int64_t clock_ms(ff_engine *engine)

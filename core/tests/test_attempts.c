@@ -199,6 +199,15 @@ static void time_passes_between_attempts(ff_test *t)
 	FF_CHECK_STR(t, ffp_usage(t, e, "b"), "");
 }
 
+static ff_test *momentary;
+
+static void take_a_moment(ff_error *error)
+{
+	(void)error;
+	if (ffp_fault.hits == 3) /* the last */
+		ff_test_set_time(momentary, ff_test_time(momentary) + 1);
+}
+
 /* Nobody waits for another attempt on behalf of a call whose deadline has passed, and what it is told is that. */
 static void deadlines_pass_while_the_store_is_busy(ff_test *t)
 {
@@ -214,15 +223,43 @@ static void deadlines_pass_while_the_store_is_busy(ff_test *t)
 	ffp_fault.repeat = true;
 	FF_CHECK_CODE(t, ff_engine_submit(e, calls, 1, ff_test_error(t)), FF_OK);
 	FF_CHECK_EQ_INT(t, calls[0].code, FF_E_DEADLINE);
-	FF_CHECK_EQ_INT(t, ffp_fault.hits, 2);
+	FF_CHECK_EQ_INT(t, ffp_fault.hits, 1);
 	FF_CHECK_EQ_INT(t, ff_test_time(t), T0 + 5);
-	calls[0].deadline_ms = ff_test_time(t) + 15; /* which is when the last of three attempts is made */
+	momentary = t;
+	calls[0].deadline_ms = ff_test_time(t) + 16; /* a moment behind the last of three attempts */
 	ffp_fault_set(FFP_SLOT_BEGIN, 1, FF_E_BUSY);
 	ffp_fault.repeat = true;
+	ffp_fault.scribble = take_a_moment;
 	FF_CHECK_CODE(t, ff_engine_submit(e, calls, 2, ff_test_error(t)), FF_E_BUSY);
 	FF_CHECK_EQ_INT(t, calls[0].code, FF_E_DEADLINE);
 	FF_CHECK_EQ_INT(t, calls[1].code, FF_E_BUSY);
 	FF_CHECK_EQ_INT(t, ffp_fault.hits, 3);
+}
+
+/* Nor does the wait for the next attempt outlast a deadline: who is late is told then, and it costs the others no attempt. */
+static void waits_end_with_a_deadline(ff_test *t)
+{
+	ff_engine_options options = ffp_options_with(3);
+	const ff_clock clock = { .now_ms = now_of, .sleep_ms = sleep_past_the_deadline, .context = t };
+	options.clock = &clock;
+	options.backoff_ms = 1000;
+	ff_engine *e = ffp_open_faulty(t, &options);
+	const ff_amount amount = { "a", 1 };
+	const ff_report report = { .budget_id = "b", .amounts = &amount, .amounts_count = 1 };
+	ff_call calls[] = { { .op = FF_OP_REPORT_USAGE, .deadline_ms = T0 + 1300, .in.report = &report },
+		            { .op = FF_OP_REPORT_USAGE, .in.report = &report } };
+	for (size_t count = 1; count <= COUNT_OF(calls); count++) {
+		ff_test_set_time(t, T0);
+		ffp_fault_set(FFP_SLOT_BEGIN, 1, FF_E_BUSY);
+		ffp_fault.repeat = true;
+		FF_CHECK_CODE(t, ff_engine_submit(e, calls, count, ff_test_error(t)), count == 1 ? FF_OK : FF_E_BUSY);
+		FF_CHECK_EQ_INT(t, calls[0].code, FF_E_DEADLINE);
+		/* Two attempts with a wait of 1,000 ms, and one of what is left; then as many as there are without it. */
+		FF_CHECK_EQ_INT(t, ffp_fault.hits, count == 1 ? 2 : 2 + 3);
+		FF_CHECK_EQ_INT(t, ff_test_time(t), count == 1 ? T0 + 1300 : T0 + 1300 + 3000);
+	}
+	FF_CHECK_EQ_INT(t, calls[1].code, FF_E_BUSY);
+	FF_CHECK_STR(t, ffp_fake_dump(t, ffp_fake_of(t)), "");
 }
 
 static const ff_case cases[] = {
@@ -236,6 +273,7 @@ static const ff_case cases[] = {
 	CASE(purge_that_fails_is_told, "FF-MT-1", 0),
 	CASE(time_passes_between_attempts, "FF-CLK-1 FF-ERR-4", 0),
 	CASE(deadlines_pass_while_the_store_is_busy, "FF-ERR-4 FF-ERR-7", 0),
+	CASE(waits_end_with_a_deadline, "FF-ERR-4 FF-ERR-7", 0),
 };
 
 FAMILY(ffp_tests_attempts, cases);

@@ -8,7 +8,7 @@
 static ffp_recall *new_recall(ff_test *t, ffp_memory *memory)
 {
 	ffp_recall *recall = ff_test_alloc(t, sizeof(*recall));
-	*recall = (ffp_recall){ .allocator = &memory->allocator };
+	*recall = (ffp_recall){ .allocator = &memory->allocator, .places_count = FFP_RECALL_PLACES };
 	return recall;
 }
 
@@ -483,6 +483,35 @@ static void what_comes_late_is_charged_once(ff_test *t)
 	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
 }
 
+/* Nor does it happen behind a tick, where its caller was told that nothing was changed: also where its key was used before,
+ * and is over. What keeps it away goes when keys of its time do. */
+static void what_comes_late_comes_behind_a_tick(ff_test *t)
+{
+	enum { BEGINS = 60 };
+	ff_engine_options options = ffp_options_with(1);
+	ff_engine *e = ff_test_open_uri(t, ff_test_text(t, "far%s", strchr(ff_test_uri(t), ':')), &options);
+	FF_CHECK_STR(t, ffp_create(t, e, "b", "a=100000"), "created");
+	FF_CHECK_STR(t, ffp_create(t, e, "c", "a=100000"), "created");
+	for (unsigned was_used = 0; was_used < 2; was_used++) {
+		if (was_used)
+			FF_CHECK_STR(t, ffp_report(t, e, "b", "late", "a=1"), "ok");
+		ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+		batches_until_expected(t, e, NULL);
+		int64_t usage = usage_of(t, e, "b");
+		ffp_fake_delay(ffp_fake_of(t), BEGINS);
+		FF_CHECK_STR(t, ffp_report(t, e, "b", "late", "a=1"), "!io");
+		FF_REQUIRE_OK(t, ff_engine_tick(e, 0, 0, NULL, ff_test_error(t)));
+		for (unsigned i = 0; i < BEGINS; i++)
+			FF_CHECK_STR(t, ffp_report(t, e, "c", "", "a=1"), "ok");
+		FF_CHECK_EQ_INT(t, usage_of(t, e, "b"), usage);
+		FF_CHECK(t, strstr(ffp_fake_dump(t, ffp_fake_of(t)), "late") != NULL);
+		ff_test_set_time(t, ff_test_time(t) + DAY_MS);
+		FF_REQUIRE_OK(t, ff_engine_tick(e, 0, 0, NULL, ff_test_error(t)));
+		FF_CHECK(t, strstr(ffp_fake_dump(t, ffp_fake_of(t)), "late") == NULL);
+	}
+	FF_CHECK_STR(t, ffp_fake_broken(ffp_fake_of(t)), "");
+}
+
 /* Where it is not so any more the batch runs again at once, by what is so, and the next ones look first: the more the more
  * often it was in vain. */
 static void what_is_expected_in_vain_is_loaded(ff_test *t)
@@ -589,6 +618,7 @@ static const ff_case cases[] = {
 	CASE(keys_of_the_batch_are_in_no_doubt, "FF-RU-2", 0),
 	CASE(what_has_a_deadline_is_loaded, "", 0),
 	CASE(what_comes_late_is_charged_once, "FF-ERR-5 FF-ERR-2", 0),
+	CASE(what_comes_late_comes_behind_a_tick, "FF-ERR-5 FF-ERR-2", 0),
 	CASE(what_is_expected_in_vain_is_loaded, "FF-RU-13 FF-ERR-4", 0),
 	CASE(what_nobody_answered_was_not_right, "", 0),
 	CASE(what_failed_was_not_right, "", 0),

@@ -315,21 +315,22 @@ static void note_and_pace(ff_read *reads, size_t count)
 	ff_test_set_time(pace.test, ff_test_time(pace.test) + pace.took_ms + is_long);
 }
 
-/* A slice that took longer than it should is followed by one of half its rows, and any other by one of twice as many. */
+/* A slice that took longer than it should is followed by one of half its rows, down to a sixteenth of the most, and any
+ * other by one of twice as many. */
 static void slices_take_the_time_that_they_should(ff_test *t)
 {
-	static const uint32_t limits[] = { 16, 8, 4, 2, 1, 1, 1, 2, 4, 8, 16, 16, 16 };
+	static const uint32_t limits[] = { 40, 20, 10, 5, 3, 3, 3, 6, 12, 24, 40, 40 };
 	ff_engine_options options = FF_ENGINE_OPTIONS_INIT;
-	options.purge_rows_max = 16;
+	options.purge_rows_max = 40;
 	options.purge_slice_ms = 7;
 	ff_engine *e = ffp_open_faulty(t, &options);
-	add_expired_keys(t, 90);
+	add_expired_keys(t, 180);
 	pace.test = t;
 	pace.took_ms = 7;
 	pace.long_ones = 6;
 	slices.keys_count = 0;
 	ffp_fault.mangle = note_and_pace;
-	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=90 admissions=0");
+	FF_CHECK_STR(t, ffp_tick(t, e, 0, 0), "resets=0 failed=0 keys=180 admissions=0");
 	ffp_fault_clear();
 	FF_CHECK_EQ_INT(t, slices.keys_count, COUNT_OF(limits));
 	for (size_t i = 0; i < COUNT_OF(limits); i++)

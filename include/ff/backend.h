@@ -426,7 +426,7 @@ typedef struct ff_engine_backend {
 
 	/*
 	 * Must provide. Answers all of `reads` (count may be 0), taking rows and texts from `arena`; they are copies
-	 * that no later call disturbs, and the core never changes them. What was asked is left as it was. One round trip
+	 * that no later call disturbs; from then on they are the core's. What was asked is left as it was. One round trip
 	 * over a network. Rows that were not asked for, or that are out of order, the core takes for corrupt.
 	 * Errors, after which the core aborts: BUSY, CONFLICT, FULL, CORRUPT (the store as a whole; one bad row is
 	 * answered by its state); DEADLINE where nobody waits for it any more (wait_while).

@@ -130,7 +130,7 @@ typedef struct ff_engine_info {
 	uint64_t retries; /* batches run again after contention */
 } ff_engine_info;
 
-/* What is open, and what the engine has done since. No I/O; the counts are of one moment. */
+/* What is open, and what the engine has done since. No I/O; each count is of its own moment. */
 FF_API ff_code ff_engine_get_info(ff_engine *engine, ff_engine_info *info, ff_error *error);
 
 /* Gives back a result that the engine handed out. NULL is fine. Any thread; the engine may be closed by then. */
