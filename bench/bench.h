@@ -213,8 +213,9 @@ cJSON *bench_document(const char *filesystem, const char *label, cJSON *rows);
 cJSON *bench_read_document(const char *path);
 /* Takes in the rows of another document, which goes; one that is there already stays one. */
 void bench_merge_document(cJSON *into, cJSON *other);
-/* Ends the program where no file can be written there: before the work, and not behind it. */
-void bench_check_place(const char *path);
+/* Ends the program where no file can be written there: before the work, and not behind it. Whether it is or will be a file,
+ * and not stdout or a pipe, and so can be written again. */
+bool bench_check_place(const char *path);
 void bench_write_document(const cJSON *document, const char *path);
 void bench_table(const cJSON *rows);
 double bench_number(const cJSON *row, const char *name);

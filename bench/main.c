@@ -287,6 +287,13 @@ static bool run_one(const bench_workload *workload, const bench_store *store, co
 	return right;
 }
 
+static void write_rows(const command_line *line, const char *filesystem, const cJSON *rows)
+{
+	cJSON *document = bench_document(filesystem, line->label, cJSON_Duplicate(rows, true));
+	bench_write_document(document, line->json);
+	cJSON_Delete(document);
+}
+
 static int run(command_line *line)
 {
 	static const char *const embedded[] = { "sqlite", "lmdb" };
@@ -302,8 +309,7 @@ static int run(command_line *line)
 	int status = bench_stores_read(line->stores_count ? line->stores : embedded, stores_count, stores);
 	if (status != BENCH_DONE)
 		return status;
-	if (line->json)
-		bench_check_place(line->json);
+	bool is_kept = line->json && bench_check_place(line->json);
 	for (size_t i = 0; i < stores_count && !line->options.quick; i++) /* which measures nothing */
 		if (bench_is_in_memory(stores[i].filesystem))
 			fprintf(
@@ -316,15 +322,17 @@ static int run(command_line *line)
 	size_t workloads_count = line->workloads_count ? line->workloads_count : bench_workloads_count;
 	cJSON *rows = cJSON_CreateArray();
 	bool right = true;
-	for (size_t i = 0; i < workloads_count; i++)
+	for (size_t i = 0; i < workloads_count; i++) {
 		for (size_t j = 0; j < stores_count; j++)
 			right = run_one(line->workloads[i], &stores[j], &line->options, rows) && right;
+		if (is_kept) /* each time: what may go wrong in the next workload costs no row of this one */
+			write_rows(line, stores[0].filesystem, rows);
+	}
 	if (!line->json || strcmp(line->json, "-") != 0)
 		bench_table(rows);
-	cJSON *document = bench_document(stores[0].filesystem, line->label, rows);
-	if (line->json)
-		bench_write_document(document, line->json);
-	cJSON_Delete(document);
+	if (line->json && !is_kept)
+		write_rows(line, stores[0].filesystem, rows);
+	cJSON_Delete(rows);
 	bench_stores_free(stores, stores_count);
 	return right ? BENCH_DONE : BENCH_FAILED;
 }

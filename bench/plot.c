@@ -125,11 +125,17 @@ static void write_name(FILE *to, const cJSON *row)
 	putc('"', to);
 }
 
-/* A block of data; false where there is nothing in it, and then it is not drawn. */
-static bool write_throughput(FILE *to, const cJSON *rows, bool *has_floors)
+/* What the floors of two rows are called together. `a`: NULL where there was none yet. */
+static const char *floor_of_both(const char *a, const char *b)
+{
+	return *b && (!a || strcmp(a, b) == 0) ? b : "floor";
+}
+
+/* A block of data; false where there is nothing in it, and then it is not drawn. *floor: what its floors are, or NULL. */
+static bool write_throughput(FILE *to, const cJSON *rows, const char **floor)
 {
 	size_t count = 0;
-	*has_floors = false;
+	*floor = NULL;
 	fputs("$throughput << EOD\n", to);
 	for (const cJSON *row = rows->child; row; row = row->next) {
 		if (is_growth(row) || !(bench_number(row, "per_second") > 0))
@@ -137,7 +143,8 @@ static bool write_throughput(FILE *to, const cJSON *rows, bool *has_floors)
 		write_name(to, row);
 		write_number(to, bench_number(row, "per_second"));
 		write_number(to, bench_number(row, "floor_per_second"));
-		*has_floors = *has_floors || bench_number(row, "floor_per_second") > 0;
+		if (bench_number(row, "floor_per_second") > 0)
+			*floor = floor_of_both(*floor, bench_text(row, "against"));
 		putc('\n', to);
 		count++;
 	}
@@ -212,14 +219,18 @@ static const curve curves[] = {
 };
 #define CURVES_COUNT (sizeof(curves) / sizeof(*curves))
 
-static void draw_throughput(FILE *to, bool has_floors)
+static void draw_throughput(FILE *to, const char *floor)
 {
 	fputs("set title 'Throughput beside the floor'\nset style data histogram\nset style fill solid 0.8\n"
 	      "set logscale y\nset format y '%.0s%c'\nset ylabel 'operations a second'\n"
 	      "set xtics rotate by -60 font ',8'\n"
 	      "plot $throughput using 2:xtic(1) title 'engine or peer'",
 	      to);
-	fputs(has_floors ? ", '' using 3 title 'floor'\n" : "\n", to); /* a column of nothing would be an error */
+	if (floor) { /* a column of nothing would be an error */
+		fputs(", '' using 3 title ", to);
+		quote(to, floor);
+	}
+	putc('\n', to);
 }
 
 static void draw_latencies(FILE *to, size_t count)
@@ -250,11 +261,12 @@ static void draw_growth(FILE *to, const bool drawn[CURVES_COUNT])
 /* False where there is nothing. */
 static bool draw(FILE *to, const cJSON *rows, const char *path)
 {
-	bool drawn[CURVES_COUNT], grows = false, has_floors;
+	bool drawn[CURVES_COUNT], grows = false;
+	const char *floor;
 	fputs("set terminal svg size 1500,1800 background rgb 'white' noenhanced\nset encoding utf8\nset output ", to);
 	quote(to, path);
 	putc('\n', to);
-	bool throughput = write_throughput(to, rows, &has_floors);
+	bool throughput = write_throughput(to, rows, &floor);
 	size_t latencies = write_latencies(to, rows);
 	for (unsigned i = 0; i < CURVES_COUNT; i++) {
 		drawn[i] = write_curve(to, rows, &curves[i], i);
@@ -263,7 +275,7 @@ static bool draw(FILE *to, const cJSON *rows, const char *path)
 	fprintf(to, "set multiplot layout %d,1\nset key outside right\nset grid y\n",
 	        throughput + (latencies > 0) + grows);
 	if (throughput)
-		draw_throughput(to, has_floors);
+		draw_throughput(to, floor);
 	if (latencies)
 		draw_latencies(to, latencies);
 	if (grows)

@@ -255,12 +255,12 @@ void bench_merge_document(cJSON *into, cJSON *other)
 }
 
 /* A file that is made by that is taken away again. What is no file may mind that it is opened twice. */
-void bench_check_place(const char *path)
+bool bench_check_place(const char *path)
 {
 	struct stat there;
 	bool exists = stat(path, &there) == 0;
 	if (strcmp(path, "-") == 0 || (exists && !S_ISREG(there.st_mode)))
-		return;
+		return false;
 	int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	if (file < 0)
 		bench_die("cannot write '%s': %s", path, strerror(errno));
@@ -269,6 +269,7 @@ void bench_check_place(const char *path)
 	if (made)
 		unlink(made);
 	free(made);
+	return true;
 }
 
 void bench_write_document(const cJSON *document, const char *path)

@@ -38,7 +38,7 @@ bench_shape bench_shape_for(const bench_workload *workload, const bench_store *s
 		shape.budgets = least(shape.budgets, 500);
 	}
 	/* A commit of the floor has what so many callers of a process can have in hand. */
-	shape.floor_batch = shape.batch > 1 ? shape.batch : shape.threads;
+	shape.floor_batch = shape.threads * shape.batch;
 	return shape;
 }
 

@@ -371,7 +371,9 @@ int ctl_report(ctl_session *session)
 		                       .idempotency_key = ctl_value(session, OPT_KEY),
 		                       .retry_refused = ctl_value(session, OPT_RETRY_REFUSED) != NULL },
 		           .execution_id = ctl_value(session, OPT_EXECUTION) };
-	int status = read_amounts(session, amounts, copies);
+	/* Without one a call that is sent again is charged again, which a script whose variable is empty does not want. */
+	const char *key = spend.report.idempotency_key;
+	int status = key && !*key ? ctl_usage(session, "--key is empty") : read_amounts(session, amounts, copies);
 	if (!status)
 		status = charge(session, &spend);
 	for (size_t i = 0; i < count; i++)

@@ -274,6 +274,10 @@ typedef struct ctl_source ctl_source;
 ff_code ctl_source_open(const char *path, const char *const *columns, size_t columns_count, ctl_source **source,
                         ff_error *error);
 
+/* Whether the next line is not there yet, as with a pipe that somebody is still writing to. A guess: of a record's lines the
+ * first may be there alone. */
+bool ctl_source_would_wait(const ctl_source *source);
+
 /* The next data line; *record = NULL past the last. Blank lines are none. Errors: IO. */
 ff_code ctl_source_next(ctl_source *source, const ctl_record **record, ff_error *error);
 

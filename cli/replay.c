@@ -38,7 +38,7 @@ typedef struct log_batch {
 	ff_amount *amounts; /* of all reports, one after another */
 	ff_report_result *results;
 	ff_error *errors;
-	size_t failed; /* the line at which the store failed; the first where it failed for all of them */
+	size_t decided; /* so many of its lines are, from the first on; the store failed at the next one */
 	struct log_batch *next;
 } log_batch;
 
@@ -204,7 +204,7 @@ static ff_code run_with_quota(replay_job *job, log_batch *batch, ff_error *error
 				                    .out.admission = &answer,
 				                    .error = &batch->errors[i] };
 		}
-		batch->failed = i < batch->count ? i : i - 1;
+		batch->decided = reports ? i - 1 : i;
 		ff_code code = ff_engine_submit(job->session->engine, calls, count, error);
 		if (code)
 			return code;
@@ -221,12 +221,15 @@ static ff_code run_with_quota(replay_job *job, log_batch *batch, ff_error *error
 
 static ff_code run_batch(replay_job *job, log_batch *batch, ff_error *error)
 {
+	batch->decided = 0;
 	ff_code code = job->quota ? run_with_quota(job, batch, error)
 	                          : ff_engine_report_usage_batch(job->session->engine, batch->reports, batch->count,
 	                                                         batch->results, batch->errors, error);
+	if (!code)
+		batch->decided = batch->count;
 	for (size_t i = 0; i < batch->count && !code; i++)
 		if (batch->results[i].code && !is_line_fault(batch->results[i].code)) {
-			batch->failed = i;
+			batch->decided = i;
 			*error = batch->errors[i];
 			code = error->code;
 		}
@@ -236,7 +239,7 @@ static ff_code run_batch(replay_job *job, log_batch *batch, ff_error *error)
 /* With the lock held. */
 static void count_batch(replay_job *job, const log_batch *batch)
 {
-	for (size_t i = 0; i < batch->count; i++) {
+	for (size_t i = 0; i < batch->decided; i++) {
 		const log_line *line = &batch->lines[i];
 		const ff_report *report = &batch->reports[i];
 		if (batch->results[i].code) {
@@ -271,11 +274,10 @@ static void *work(void *context)
 			pthread_mutex_unlock(&job->lock);
 			ff_code code = run_batch(job, batch, &error);
 			pthread_mutex_lock(&job->lock);
+			count_batch(job, batch);
 			if (code) {
-				ff_error_prefix(&error, "data line %" PRIu64, batch->lines[batch->failed].number);
+				ff_error_prefix(&error, "data line %" PRIu64, batch->lines[batch->decided].number);
 				stop(job, code, &error);
-			} else {
-				count_batch(job, batch);
 			}
 		}
 		put_batch(&job->empty, batch);
@@ -493,13 +495,21 @@ static log_batch *exchange(replay_job *job, log_batch *filled)
 	return next;
 }
 
+/* The batch to go on filling, NULL where the work has stopped. One that is full is handed over, and one that has something
+ * where the next line of a pipe is still to come. */
+static log_batch *hand_over(replay_job *job, log_batch *at)
+{
+	bool goes = at && (at->count == job->batch_max || (at->count && ctl_source_would_wait(job->source)));
+	return goes ? exchange(job, at) : at;
+}
+
 /* Reads the log to its end, or to where the work stops. *at is the batch that is being filled, NULL where
  * it stopped. */
 static ff_code read_log(replay_job *job, log_batch **at, ff_error *error)
 {
 	const ctl_record *record;
 	ff_code code = FF_OK;
-	while (*at && !(code = ctl_source_next(job->source, &record, error)) && record) {
+	while ((*at = hand_over(job, *at)) && !(code = ctl_source_next(job->source, &record, error)) && record) {
 		ff_error fault;
 		if (read_line(job, record, *at, &fault)) {
 			note_invalid(job, record, fault.message);
@@ -510,10 +520,8 @@ static ff_code read_log(replay_job *job, log_batch **at, ff_error *error)
 			if (code)
 				return code;
 		}
-		if (++(*at)->count == job->batch_max) {
-			*at = exchange(job, *at);
-			show_progress(job, record->number);
-		}
+		(*at)->count++;
+		show_progress(job, record->number);
 	}
 	return *at ? code : FF_OK;
 }

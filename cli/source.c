@@ -9,6 +9,7 @@
 #include <csv.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -318,6 +319,13 @@ static const char *read_json(ctl_source *source, const char *line, size_t size)
 }
 
 /* ---- the source --------------------------------------------------------------------------------------------- */
+
+bool ctl_source_would_wait(const ctl_source *source)
+{
+	struct pollfd readable = { .fd = source->file, .events = POLLIN };
+	bool has_line = memchr(source->buffer + source->next, '\n', source->end - source->next) != NULL;
+	return !has_line && !source->file_over && poll(&readable, 1, 0) == 0;
+}
 
 static ff_code read_failed(const ctl_source *source, ff_error *error)
 {

@@ -198,13 +198,25 @@ static bool sync_folder(const char *name)
 	return synced;
 }
 
-/* Into a new file beside the one that is asked for, which takes its place once it is whole. */
-static ff_code export_beside(ctl_session *session, const char *name, uint64_t *lines, ff_error *error)
+/* Who may read the file that is replaced may read the new one, and nobody else. Whose it was only root can keep. */
+static bool keep_rights(FILE *file, const struct stat *replaced)
+{
+	int descriptor = fileno(file);
+	bool is_owners = fchown(descriptor, replaced->st_uid, replaced->st_gid) == 0 ||
+	                 fchown(descriptor, (uid_t)-1, replaced->st_gid) == 0;
+	return fchmod(descriptor, replaced->st_mode & (is_owners ? 07777 : 0700)) == 0;
+}
+
+/* Into a new file beside the one that is asked for, which takes its place once it is whole. `replaced`: NULL where there is
+ * none. */
+static ff_code export_beside(ctl_session *session, const char *name, const struct stat *replaced, uint64_t *lines,
+                             ff_error *error)
 {
 	size_t size = strlen(name) + sizeof ".4294967295" PART;
 	char *part = ctl_allocate(size, 1);
 	output out = { .file = create_unfinished(name, part, size), .name = part };
-	ff_code code = out.file ? export_to(session, &out, error) : write_failed(part, error);
+	bool is_made = out.file && (!replaced || keep_rights(out.file, replaced));
+	ff_code code = is_made ? export_to(session, &out, error) : write_failed(part, error);
 	if (!code && fsync(fileno(out.file)))
 		code = write_failed(part, error);
 	if (out.file && fclose(out.file) && !code)
@@ -264,7 +276,7 @@ static ff_code export_to_file(ctl_session *session, const char *name, ff_error *
 	uint64_t lines = 0;
 	ff_code code = is_file ? check_replaced(file, error) : FF_OK;
 	if (!code)
-		code = is_file && target ? export_beside(session, file, &lines, error)
+		code = is_file && target ? export_beside(session, file, exists ? &there : NULL, &lines, error)
 		                         : export_into(session, file, &lines, error);
 	if (!code)
 		fprintf(stderr, "%" PRIu64 " lines in '%s'\n", lines, name);
@@ -476,8 +488,9 @@ int ctl_backends(ctl_session *session)
 	ff_code code = ctl_open(session, in_memory ? 0 : FF_OPEN_READ_ONLY, &error);
 	if (!code)
 		code = ff_engine_get_info(session->engine, &info, &error);
-	if (code && code != FF_E_NOT_FOUND)
-		return ctl_fail(session, &error);
+	int status = code && code != FF_E_NOT_FOUND ? ctl_fail(session, &error) : CTL_DONE;
+	if (status && session->json) /* for programs an error is all of an answer */
+		return status;
 	ff_backend_load_all(tell_refused, NULL);
 	struct libscols_table *table =
 	    session->json ? NULL : ctl_table_new(session, columns, sizeof(columns) / sizeof(*columns));
@@ -493,5 +506,5 @@ int ctl_backends(ctl_session *session)
 	}
 	if (table)
 		ctl_table_print(table);
-	return CTL_DONE;
+	return status;
 }

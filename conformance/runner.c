@@ -292,6 +292,7 @@ static void report_junit(FILE *out, const ff_case *of, const ff_harness *harness
 		fputs("</failure>", out);
 	}
 	fputs("</testcase>\n", out);
+	fflush(out); /* what ends the process in a later case loses none that is told */
 }
 
 /* A file without a failure would pass for a run of nothing. */

@@ -388,6 +388,12 @@ class Usage(Case):
         self.assertTrue(self.report("x=6", "--key", "r", status=3)["replayed"])
         self.assertEqual(self.report("x=6", "--key", "r", "--retry-refused")["applied"], True)
 
+    def test_an_empty_key_is_none_and_is_refused(self):
+        done = self.run_raw("report", "b", "x=1", "--key", "")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("--key is empty", done.stderr)
+        self.assertEqual(self.run_raw("spend", "b", "x=1", "--execution", "e", "--key", "").returncode, 2)
+
     def test_key_ttl(self):
         self.one("--now", T, "--key-ttl", "1m", "report", "b", "x=1", "--key", "k")
         self.assertTrue(self.one("--now", T + 59999, "report", "b", "x=1", "--key", "k")["replayed"])
@@ -704,6 +710,15 @@ class Store(Case):
         self.assertEqual(sorted(path.name for path in self.dir.glob("export*")), ["export.jsonl", *sorted(there)])
         self.assertEqual((self.dir / "export.jsonl").stat().st_mode & 0o777, 0o640)
 
+    def test_export_keeps_the_rights_of_what_it_replaces(self):
+        self.fill()
+        export = self.dir / "export.jsonl"
+        for mode in (0o600, 0o660, 0o444):
+            self.assertEqual(self.run_raw("export", export).returncode, 0)
+            export.chmod(mode)
+            self.assertEqual(self.run_raw("export", export).returncode, 0)
+            self.assertEqual(export.stat().st_mode & 0o7777, mode)
+
     def test_export_that_fails_leaves_no_part(self):
         log = self.write("log", "n\n" + "1\n" * 2000)
         self.one("replay", log, "--budget", "b", "--dim", "x=n", "--key-prefix", "k")
@@ -785,6 +800,15 @@ class Store(Case):
         row = " +".join(re.escape(of if isinstance(of, str) else " ".join(of)) for of in (
             opened["name"], opened["schemes"], opened["version"], opened["capabilities"]))
         self.assertRegex(self.said("backends"), rf"(?m)^{row}$")
+
+    @only_on("sqlite")
+    def test_backends_are_told_where_the_store_cannot_be_opened(self):
+        for store in ("none:x", f"sqlite:{self.write('file', 'no database, whatever it is called, and long enough')}"):
+            self.error("backends", store=store)
+            done = self.run_raw("backends", store=store)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("ffctl: ", done.stderr)
+            self.assertRegex(done.stdout, r"(?m)^sqlite ")
 
     @only_on("sqlite")
     def test_backends_of_a_store_in_memory(self):

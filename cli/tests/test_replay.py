@@ -562,13 +562,26 @@ class Again(Replay):
                 self.check_books(count)
                 self.assertEqual(self.counts(path, *self.arguments()), (0, 0, 3000, 0))
 
-    def wait_for_usage(self, budget):
+    def wait_for_usage(self, budget, wanted=None):
         for _ in range(400):
             done = self.run_raw("--json", "budget", "status", budget)
-            if done.returncode == 0 and any(json.loads(done.stdout)["usage"].values()):
+            usage = json.loads(done.stdout)["usage"] if done.returncode == 0 else {}
+            if usage == wanted if wanted else any(usage.values()):
                 return
             time.sleep(0.025)
-        self.fail("nothing was charged")
+        self.fail(f"what was charged is {usage}")
+
+    def test_lines_of_a_pipe_are_not_kept_waiting(self):
+        self.one("budget", "create", "b")
+        with subprocess.Popen(self.command("replay", "-", "--budget", "b", "--dim", "x=n", "--key-prefix", "k"),
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=self.environment(), bufsize=0) as process:
+            self.addCleanup(process.kill)
+            process.stdin.write(b"n\n")
+            for count in (1, 2, 4):  # which are fewer than a batch
+                process.stdin.write(b"1\n" * count)
+                self.wait_for_usage("b", {"x": 2 * count - 1})
+            process.stdin.close()
+            self.assertEqual(process.wait(60), 0)
 
     def test_killed_at_any_time(self):
         text, count = self.log(3000)
@@ -719,7 +732,7 @@ class Quota(Replay):
     def test_a_store_error_amid_the_lines(self):
         """A commit takes a line's report with the next line's admission, so the last commit is the last line's."""
         log = self.write("log", "e,n\na,1\nb,1\nc,1\n")
-        for nth, line, charged in ((3, 3, 1), (4, 3, 2)):
+        for nth, line, charged in ((3, 2, 1), (4, 3, 2)):
             self.store = self.uri(nth)
             self.one("budget", "create", "b")
             self.one("quota", "create", "q", "--window", "60s", "--max", 9, "--concurrency", 0)
@@ -727,6 +740,7 @@ class Quota(Replay):
                                 store="fault+" + self.uri(nth, f"slot=commit&nth={nth}&error=io"))
             self.assertEqual((done.returncode, done.stderr), (1, f"ffctl: data line {line}: injected fault at 'commit' (io)\n"))
             self.assertEqual(self.usage(), {"x": charged})
+            self.assertRegex(done.stdout, rf"(?m)^b +{charged} +{charged} ", "and so many are told")
 
     def test_an_unknown_quota_and_a_bad_execution(self):
         log = self.write("log", "e,n\na,1\n,1\n")
