@@ -154,6 +154,25 @@ static void tell_left_out(const cJSON *rows, const cJSON *others, const char *a,
 		        again, a);
 }
 
+/* What sets two machines apart as far as a file tells. A merged one may have had several. */
+static void tell_machines_apart(const cJSON *first, const cJSON *second)
+{
+	static const char *const parts[] = { "cpu", "cores", "memory_bytes", "kernel" };
+	const cJSON *one = cJSON_GetObjectItemCaseSensitive(first, "machine"),
+		    *other = cJSON_GetObjectItemCaseSensitive(second, "machine");
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		const cJSON *a = cJSON_GetObjectItemCaseSensitive(one, parts[i]),
+			    *b = cJSON_GetObjectItemCaseSensitive(other, parts[i]);
+		if (!a || !b || cJSON_Compare(a, b, true))
+			continue;
+		fprintf(stderr,
+		        "ff-bench: WARNING: these are two machines by their '%s': what has no floor is not compared as "
+		        "it should be\n",
+		        parts[i]);
+		return;
+	}
+}
+
 int bench_compare(const char *a, const char *b)
 {
 	static const char *const names[] = {
@@ -182,6 +201,7 @@ int bench_compare(const char *a, const char *b)
 	scols_unref_table(table);
 	tell_left_out(rows, own, a, b);
 	tell_left_out(own, rows, b, a);
+	tell_machines_apart(first, second);
 	if (!found)
 		bench_die("there is nothing to compare in '%s' and '%s'", a, b);
 	cJSON_Delete(first);

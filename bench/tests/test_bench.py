@@ -693,6 +693,16 @@ class Rows(Case):
             lines = self.bench("compare", "a.json", "b.json", status=0 if alike else 1).stdout.splitlines()
             self.assertEqual(len(lines), 2 if alike else 0, (a, b))
 
+    def test_compare_warns_of_two_machines(self):
+        machine = {"cpu": "one", "cores": 2, "memory_bytes": 2**34, "kernel": "6.1"}
+        for other in ({}, {"cpu": "two"}, {"cores": 4}, {"memory_bytes": 2**33}, {"kernel": None}):
+            for name, own in (("a.json", machine), ("b.json", machine | other)):
+                document = {"version": 1, "machine": own, "rows": [row_of(0.9)]}
+                (self.dir / name).write_text(json.dumps(document))
+            done = self.bench("compare", "a.json", "b.json")
+            self.assertEqual([part for part in machine if f"by their '{part}'" in done.stderr], list(other))
+            self.assertEqual(bool(done.stderr), bool(other))
+
     def test_merge_keeps_every_row(self):
         self.write("a.json", [row_of(0.9)])
         self.write("b.json", [row_of(0.5, store="redis", peer=True), row_of(0.6)])
