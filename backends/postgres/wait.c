@@ -87,7 +87,8 @@ PGresult *ffp_postgres_next_result(ff_txn *txn, bool *lost)
 		bool silent = !has_rest(txn) && !ffp_postgres_wait(txn, POLLIN, silence_ms(txn));
 		if (silent)
 			give_up(txn);
-		if (silent || !PQconsumeInput(txn->pg)) {
+		/* Where the rest has told all, a further read would meet the end of the connection. */
+		if (silent || (PQisBusy(txn->pg) && !PQconsumeInput(txn->pg))) {
 			*lost = true;
 			return NULL;
 		}

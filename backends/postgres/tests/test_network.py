@@ -916,8 +916,12 @@ class Sealer:
     15 itself have 8."""
 
     READY = b"Z\0\0\0\5"
+    LAST = (b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0"
+            b"RProcessInterrupts\0\0")
 
     def __init__(self, port, certificate):
+        self.ends = False  # the next session that is in a transaction, behind the answers that tell so
+        self.ended = None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate, certificate.with_suffix(".key"))
         self.server = ("127.0.0.1", port)
@@ -936,15 +940,26 @@ class Sealer:
         with self.context.wrap_socket(client, server_side=True) as sealed, socket.create_connection(self.server) as plain:
             threading.Thread(target=self.answer, args=(plain, sealed), daemon=True).start()
             while data := sealed.recv(PIECE):
-                plain.sendall(data)
+                if self.ended is not sealed:
+                    plain.sendall(data)
             plain.shutdown(socket.SHUT_RDWR)
+
+    def end(self, sealed, answers):
+        """What is said last comes along with the answers, in a record of its own."""
+        self.ends, self.ended = False, sealed
+        sealed.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        sealed.sendall(answers)
+        sealed.sendall(b"E" + struct.pack("!i", 4 + len(self.LAST)) + self.LAST)
+        socket.socket.shutdown(sealed, socket.SHUT_WR)
 
     def answer(self, plain, sealed):
         answers = b""
         with contextlib.suppress(OSError):
             while data := plain.recv(PIECE):
                 answers += data
-                if answers[-6:-1] == self.READY:
+                if self.ends and answers[-6:] == self.READY + b"T":
+                    self.end(sealed, answers)
+                elif answers[-6:-1] == self.READY:
                     sealed.sendall(answers)
                     answers = b""
 
@@ -1000,6 +1015,15 @@ class Encryption(NetworkTest):
             thread.join(0.01)
         locker.ask("ROLLBACK")
         self.assert_error(answers[0], "io", True, "administrator command")
+
+    def test_what_the_server_said_last_before_it_was_asked_is_heard(self):
+        sealer = Sealer(self.server.port, self.certificate)
+        self.addCleanup(sealer.close)
+        host = self.host(sealer.port, sslmode="require")
+        self.ok(host.ask("report", "b", "-", 5))
+        sealer.ends = True
+        self.assert_error(host.ask("report", "b", "-", 5), "io", True, "administrator command")
+        self.assertEqual(self.used("b"), 5)
 
     def test_require_encrypts_and_asks_for_no_certificate(self):
         self.assert_serves(self.try_open(sslmode="require"))
