@@ -293,7 +293,8 @@ static ff_code failed_commit(ff_txn *txn, int result, ff_error *error)
 	if (alive == 0)
 		mdb_txn_abort(probe);
 	ff_code code = ffp_lmdb_txn_fail(txn, result, "commit to", error);
-	if (alive != 0) /* it panics, or that cannot be told */
+	/* It panics, or that cannot be told. A full map is met before anything is written, and LMDB lives. */
+	if (alive != 0 && result != MDB_MAP_FULL)
 		code = FF_E_COMMIT_UNKNOWN;
 	else if (result == EIO &&
 	         ffp_lmdb_environment_is_full(environment)) /* LMDB says so of a write that was cut short */

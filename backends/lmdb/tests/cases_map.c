@@ -59,6 +59,25 @@ static void batches_of_every_size(ff_test *t)
 	}
 }
 
+/* A commit that finds no room is made again in a larger map, also where nobody could begin to read meanwhile. */
+static void a_commit_finds_room_where_readers_have_every_slot(ff_test *t)
+{
+	enum { READERS_MAX = 2000 };
+	static ff_txn *readers[READERS_MAX];
+	for (size_t count = 690; count < 700; count++) {
+		int reading = 0;
+		ff_store *store = open_with(t, tiny);
+		while (reading < READERS_MAX &&
+		       subject.backend->begin(store, FF_TXN_READ, &readers[reading], ff_test_error(t)) == FF_OK)
+			reading++;
+		FF_REQUIRE_OK(t, put_many(t, store, 0, count));
+		while (reading > 0)
+			subject.backend->abort(readers[--reading]);
+		close_store(store);
+		remove_store(path_of(t, "a.db"));
+	}
+}
+
 static void many_batches(ff_test *t)
 {
 	ff_store *store = open_with(t, tiny);
@@ -750,6 +769,7 @@ static const ff_case cases[] = {
 	CASE(one_batch_that_is_larger_than_the_map, "", 0),
 	CASE(batches_of_every_size, "", FF_CASE_BULK),
 	CASE(many_batches, "", 0),
+	CASE(a_commit_finds_room_where_readers_have_every_slot, "FF-GS-3", 0),
 	CASE(readers_that_are_open_read_on, "FF-GS-3", 0),
 	CASE(readers_on_other_threads, "FF-GS-3", 0),
 	CASE(a_migration_that_is_larger_than_the_map, "FF-MT-2", 0),
