@@ -407,14 +407,6 @@ static ff_code try_batch(batch_run *run)
 	return code;
 }
 
-/* Fails those that became late while contention kept the batch from being decided. False: nobody waits for another try. */
-static bool is_waited_for(batch_run *run, ff_code code)
-{
-	if (ffp_is_contention(code))
-		fail_late(run);
-	return !run->is_idle;
-}
-
 /* How long until the first of those that are left is late. Where time is the data's it does not pass. */
 static int64_t left_ms(const batch_run *run)
 {
@@ -428,10 +420,14 @@ static bool run_batch(ff_engine *engine, ffp_lane *lane, ffp_ticket *const *tick
 	ff_error error; /* begin clears it */
 	batch_run run = { .engine = engine, .lane = lane, .tickets = tickets, .tickets_count = count, .error = &error };
 	ff_code code = try_batch(&run);
-	/* The wait ends with a deadline: who is late is told at once, and the others are the queue's again. */
-	for (uint32_t attempt = 0;
-	     is_waited_for(&run, code) && ffp_engine_retries(engine, code, attempt, left_ms(&run)); attempt++)
-		code = fail_late(&run) ? FF_E_DEADLINE : try_batch(&run);
+	/* Who is late by then is told at once, and the others are the queue's again; so the wait ends with a deadline. */
+	for (uint32_t attempt = 0; ffp_is_contention(code); attempt++) {
+		bool late = fail_late(&run);
+		if (!late && !ffp_engine_retries(engine, code, attempt, left_ms(&run)))
+			break;
+		late = late || fail_late(&run);
+		code = late ? FF_E_DEADLINE : try_batch(&run);
+	}
 	if (code == FF_E_CORRUPT && count > 1)
 		return false;
 	if (code == FF_E_CONFLICT && error.code == FF_E_COMMIT_UNKNOWN)

@@ -189,7 +189,8 @@ static ff_code open_lanes(ff_engine *engine, ff_error *error)
 	for (engine->lanes_count = 0; engine->lanes_count < count; engine->lanes_count++) {
 		ffp_lane *lane = &engine->lanes[engine->lanes_count];
 		lane->policies.allocator = lane->recall.allocator = &engine->allocator;
-		lane->recall.places_count = FFP_RECALL_PLACES / count;
+		/* The first takes the lists as well that have roots of several. */
+		lane->recall.places_count = engine->lanes_count ? FFP_RECALL_PLACES / count : FFP_RECALL_PLACES;
 		ffp_arena_init(&lane->arena, &engine->allocator);
 	}
 	return FF_OK;

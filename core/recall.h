@@ -8,7 +8,7 @@
 
 #include "catalog.h"
 
-/* Rows that an engine keeps at the most, which its lanes share evenly, and the size of one. */
+/* Rows that an engine's first lane keeps at the most, and its others together, and the size of one. */
 #define FFP_RECALL_PLACES 16384
 #define FFP_RECALL_SIZE_MAX 2048
 #define FFP_RECALL_MEMO_SIZE 32

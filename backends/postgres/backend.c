@@ -171,12 +171,13 @@ static void drop_where_lost(ff_txn *txn)
 static void send_commit(ff_txn *txn)
 {
 	bool lets_go = txn->stage == FFP_POSTGRES_LOADED && txn->lets_go;
-	bool hardens = lets_go || (txn->behind && !txn->writes_count);
 	if (lets_go)
 		ffp_postgres_send_plain(txn, FFP_POSTGRES_LET_GO, 0);
+	else if (txn->behind && !txn->writes_count) /* beside a standby, under the locks, as any commit there */
+		ffp_postgres_send_plain(txn, FFP_POSTGRES_HARDEN, 0);
 	if (ffp_postgres_send_plain(txn, FFP_POSTGRES_COMMIT, 0))
 		txn->stage = FFP_POSTGRES_COMMITTING;
-	if (hardens)
+	if (lets_go)
 		ffp_postgres_send_plain(txn, FFP_POSTGRES_HARDEN, 0);
 }
 

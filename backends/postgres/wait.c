@@ -26,7 +26,7 @@ static bool is_late(ff_txn *txn)
  */
 static bool has_rest(const ff_txn *txn)
 {
-	return PQsslInUse(txn->pg) && PQstatus(txn->pg) == CONNECTION_OK &&
+	return (PQsslInUse(txn->pg) || PQgssEncInUse(txn->pg)) && PQstatus(txn->pg) == CONNECTION_OK &&
 	       (!PQconsumeInput(txn->pg) || !PQisBusy(txn->pg));
 }
 
