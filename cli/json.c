@@ -1,7 +1,9 @@
 /*
  * ffctl: JSON in and out, by cJSON, with what cJSON leaves open: it keeps numbers as doubles, prints large ones with
- * an exponent, takes text after the end, members twice and control characters, and cuts a text at an escaped NUL.
+ * an exponent, takes text after the end, members twice and control characters, and cuts a text at an escaped NUL, which
+ * \u with anything but hex digits behind is to it, too.
  */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,18 +17,30 @@
 /* Comparing members pair by pair must stay cheap, whatever a line holds. */
 #define MEMBERS_MAX 1024
 
-/* Moves *at behind a string that begins there. False where it has an escaped NUL. */
-static bool skip_string(const char **at, const char *end)
+/* What is wrong with the escape that begins at `at`, or NULL. */
+static const char *escape_fault(const char *at, const char *end)
+{
+	if (end - at < 6 || at[1] != 'u')
+		return NULL;
+	for (int i = 2; i < 6; i++)
+		if (!isxdigit((unsigned char)at[i]))
+			return "it is no JSON";
+	return memcmp(at + 2, "0000", 4) == 0 ? "a text has a NUL in it" : NULL;
+}
+
+/* Moves *at behind a string that begins there. Answers what is wrong with it, or NULL. */
+static const char *skip_string(const char **at, const char *end)
 {
 	for ((*at)++; *at < end && **at != '"'; (*at)++) {
 		if (**at != '\\')
 			continue;
-		if (end - *at >= 6 && memcmp(*at, "\\u0000", 6) == 0)
-			return false;
+		const char *fault = escape_fault(*at, end);
+		if (fault)
+			return fault;
 		(*at)++;
 	}
 	(*at)++;
-	return true;
+	return NULL;
 }
 
 /* The next number of a valid JSON text from *at on, outside of strings; NULL where there is none. */
@@ -114,11 +128,13 @@ static const char *check_bytes(const char *text, const char *end)
 		if ((unsigned char)*at < ' ' && !strchr("\t\r\n", *at))
 			return "it is no JSON";
 	while (text < end) {
-		const char *from = text;
+		const char *from = text, *fault = NULL;
 		if (*text != '"')
 			text++;
-		else if (!skip_string(&text, end))
-			return "a text has a NUL in it";
+		else
+			fault = skip_string(&text, end);
+		if (fault)
+			return fault;
 		for (; from + 1 < text; from++)
 			if ((unsigned char)*from < ' ')
 				return "it is no JSON";

@@ -179,8 +179,8 @@ class Formats(Replay):
         many = ",".join(f'"m{i}":1' for i in range(1023))
         bad = ['{"n":4', '[4]', '{"n":4}x', '{"n":4,"n":4}', '{"n":4.0}', '{"n":1e1}', '{"n":-1}', '{"n":null}', '{}',
                '{"n":true}', '{"n":[4]}', '{"n":9007199254740993}', '{"n":"9223372036854775808"}', '{"n":04}x',
-               '{"N":4}', '{"n":"4\\u0000"}', 'nonsense', '{"n":4,"m":"a\tb"}', '{"n":4,"m":"\x1f"}', '{\x01"n":4}',
-               '{"n":4\x0c}', '\x0b{"n":4}', f'{{"n":4,{many},"m":1}}']
+               '{"N":4}', '{"n":"4\\u0000"}', '{"n":"4\\uzzzz"}', '{"n":"4\\u000g"}', 'nonsense', '{"n":4,"m":"a\tb"}',
+               '{"n":4,"m":"\x1f"}', '{\x01"n":4}', '{"n":4\x0c}', '\x0b{"n":4}', f'{{"n":4,{many},"m":1}}']
         path = self.write("log", '{"n":4}\n' + "\n".join(bad) + f'\n{{"n":4,{many}}}\n')
         done = self.run_raw("replay", path, "--budget", "b", "--dim", "x=n")
         self.assertEqual(done.returncode, 1)
