@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
@@ -272,16 +273,21 @@ bool bench_check_place(const char *path)
 	return true;
 }
 
+/* A file that is there is replaced, and else stays as it was. What is none, or is not there yet, is written as it is. */
 void bench_write_document(const cJSON *document, const char *path)
 {
-	char *text = cJSON_Print(document);
+	struct stat there;
+	char *text = cJSON_Print(document), part[PATH_MAX];
 	bool to_stdout = strcmp(path, "-") == 0;
-	FILE *file = to_stdout ? stdout : fopen(path, "w");
+	char *old = !to_stdout && stat(path, &there) == 0 && S_ISREG(there.st_mode) ? realpath(path, NULL) : NULL;
+	bool replaces = old && snprintf(part, sizeof part, "%s.part", old) < (int)sizeof part;
+	FILE *file = to_stdout ? stdout : fopen(replaces ? part : path, "w");
 	bool written = text && file && fputs(text, file) >= 0 && putc('\n', file) != EOF;
 	if (file && !to_stdout)
 		written = fclose(file) == 0 && written;
-	if (!written)
+	if (!written || (replaces && rename(part, old) != 0))
 		bench_die("cannot write '%s': %s", path, strerror(errno));
+	free(old);
 	cJSON_free(text);
 }
 

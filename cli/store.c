@@ -137,14 +137,19 @@ static ff_code check_replaced(const char *name, ff_error *error)
 }
 
 /* A new file beside `name`, none that was there: its name is in `part`. */
-static FILE *create_part(const char *name, char *part, size_t size)
+static FILE *create_part(const char *name, char *part, size_t size, mode_t mode)
 {
-	FILE *file = NULL;
-	for (unsigned i = 0; i == 0 || (!file && errno == EEXIST && i < PARTS_MAX); i++) {
+	int file = -1;
+	for (unsigned i = 0; i == 0 || (file < 0 && errno == EEXIST && i < PARTS_MAX); i++) {
 		snprintf(part, size, "%s.%u" PART, name, i);
-		file = fopen(part, "wx");
+		file = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	}
-	return file;
+	FILE *stream = file < 0 ? NULL : fdopen(file, "w");
+	if (file >= 0 && !stream) {
+		close(file);
+		unlink(part);
+	}
+	return stream;
 }
 
 /* The part that is being written: who ends the process by a signal wants it no more. */
@@ -167,7 +172,7 @@ static void take_part_away_at(int number)
 }
 
 /* As create_part, and no signal comes between the file and what is known of it. */
-static FILE *create_unfinished(const char *name, char *part, size_t size)
+static FILE *create_unfinished(const char *name, char *part, size_t size, mode_t mode)
 {
 	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
 	sigset_t blocked, before;
@@ -177,7 +182,7 @@ static FILE *create_unfinished(const char *name, char *part, size_t size)
 		sigaddset(&blocked, ends[i]);
 	}
 	sigprocmask(SIG_BLOCK, &blocked, &before);
-	FILE *file = create_part(name, part, size);
+	FILE *file = create_part(name, part, size, mode);
 	int fault = errno;
 	atomic_store(&unfinished, file ? part : NULL);
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -198,13 +203,16 @@ static bool sync_folder(const char *name)
 	return synced;
 }
 
-/* Who may read the file that is replaced may read the new one, and nobody else. Whose it was only root can keep. */
+/* Gives the new file the rights of the one that it replaces. Whose that was only root can keep; where its group cannot be kept
+ * either, ours may do what others might as well, or nothing. */
 static bool keep_rights(FILE *file, const struct stat *replaced)
 {
 	int descriptor = fileno(file);
-	bool is_owners = fchown(descriptor, replaced->st_uid, replaced->st_gid) == 0 ||
-	                 fchown(descriptor, (uid_t)-1, replaced->st_gid) == 0;
-	return fchmod(descriptor, replaced->st_mode & (is_owners ? 07777 : 0700)) == 0;
+	mode_t mode = replaced->st_mode & 0777, others = mode & 07;
+	if (fchown(descriptor, replaced->st_uid, replaced->st_gid) != 0 &&
+	    fchown(descriptor, (uid_t)-1, replaced->st_gid) != 0)
+		mode &= 0707 | others << 3;
+	return fchmod(descriptor, mode) == 0;
 }
 
 /* Into a new file beside the one that is asked for, which takes its place once it is whole. `replaced`: NULL where there is
@@ -214,7 +222,7 @@ static ff_code export_beside(ctl_session *session, const char *name, const struc
 {
 	size_t size = strlen(name) + sizeof ".4294967295" PART;
 	char *part = ctl_allocate(size, 1);
-	output out = { .file = create_unfinished(name, part, size), .name = part };
+	output out = { .file = create_unfinished(name, part, size, replaced ? 0600 : 0666), .name = part };
 	bool is_made = out.file && (!replaced || keep_rights(out.file, replaced));
 	ff_code code = is_made ? export_to(session, &out, error) : write_failed(part, error);
 	if (!code && fsync(fileno(out.file)))

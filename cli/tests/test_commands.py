@@ -719,6 +719,17 @@ class Store(Case):
             self.assertEqual(self.run_raw("export", export).returncode, 0)
             self.assertEqual(export.stat().st_mode & 0o7777, mode)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root gives files away, so this user does not claim it")
+    def test_export_keeps_whose_it_is(self):
+        self.fill()
+        export = self.dir / "export.jsonl"
+        self.assertEqual(self.run_raw("export", export).returncode, 0)
+        os.chown(export, 1234, 4321)
+        export.chmod(0o640)
+        self.assertEqual(self.run_raw("export", export).returncode, 0)
+        there = export.stat()
+        self.assertEqual((there.st_uid, there.st_gid, there.st_mode & 0o7777), (1234, 4321, 0o640))
+
     def test_export_that_fails_leaves_no_part(self):
         log = self.write("log", "n\n" + "1\n" * 2000)
         self.one("replay", log, "--budget", "b", "--dim", "x=n", "--key-prefix", "k")
