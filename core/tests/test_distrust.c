@@ -1,8 +1,6 @@
 /* What is not trusted: backends that break their word, and rows that cannot be read. */
 #include <stdio.h>
 
-#include "engine.h"
-#include "move.h"
 #include "tests.h"
 
 /* ---- backends that break their word ------------------------------------------------------------------------- */
